@@ -1,0 +1,3 @@
+"""Claude in your notebook."""
+
+__version__ = "0.1.0"

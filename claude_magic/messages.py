@@ -1,0 +1,142 @@
+"""`Message`: one line of the CLI, with what it means and its text ready, and everything else on demand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class MessageType(StrEnum):
+    """What a message means to a reader; the values are plain strings and may be compared as such."""
+
+    INIT = "init"
+    TEXT = "text"
+    THINKING = "thinking"
+    TOOL_USE = "tool_use"
+    TOOL_RESULT = "tool_result"
+    PERMISSION = "permission"
+    STATUS = "status"
+    RETRY = "retry"
+    RATE_LIMIT = "rate_limit"
+    TASK = "task"
+    EVENT = "event"
+    BLOCK = "block"
+    STDERR = "stderr"
+    ERROR = "error"
+    RESULT = "result"
+    UNKNOWN = "unknown"
+
+
+class About(msgspec.Struct, frozen=True, gc=False):
+    """What only some messages have; the others share one empty instance."""
+
+    tool_name: str = ""
+    tool_use_id: str = ""
+    tool_input: dict[str, Any] = {}
+    parent_tool_use_id: str = ""
+    is_error: bool = False
+    error: str = ""
+    withdrawn: int = 0
+
+
+NOTHING_SPECIAL = About()
+
+
+# gc=False: a stream makes a hundred thousand of these in a second, and none can be part of a cycle.
+class Message(msgspec.Struct, gc=False):
+    """One line of the CLI, in the order it came.
+
+    Attributes:
+        type: what it means; a `MessageType`.
+        text: only what is new. Joining `text` over the messages of type `text` gives `Response.text`; where the
+            CLI takes back a half-sent block, a `status` says in `withdrawn` how many characters go.
+            Other types carry their words here: a tool's result, a note for people, the line that is no JSON.
+        line: the line as it came, without its end; nothing is redacted in it.
+        received: when it arrived, in unix seconds.
+        about: facts that only some messages have; read them through the properties.
+    """
+
+    type: MessageType
+    text: str
+    line: bytes
+    received: float
+    about: About = NOTHING_SPECIAL
+
+    @property
+    def tool_name(self) -> str:
+        """Name of the tool for `tool_use`, `tool_result` and `permission`; else ""."""
+        return self.about.tool_name
+
+    @property
+    def tool_input(self) -> dict[str, Any]:
+        """Input of a `tool_use` or `permission`, secrets redacted; else empty."""
+        return self.about.tool_input
+
+    @property
+    def tool_use_id(self) -> str:
+        """The id that joins a tool's use, permission and result; else ""."""
+        return self.about.tool_use_id
+
+    @property
+    def parent_tool_use_id(self) -> str:
+        """The id of the tool use that started the subagent this message is from; "" on the main thread."""
+        return self.about.parent_tool_use_id
+
+    @property
+    def is_error(self) -> bool:
+        """Whether this is a tool result, or a turn's result, that reports failure."""
+        return self.about.is_error
+
+    @property
+    def error(self) -> str:
+        """The failure in words; "" where there is none."""
+        return self.about.error
+
+    @property
+    def withdrawn(self) -> int:
+        """How many characters of earlier `text` this message takes back."""
+        return self.about.withdrawn
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The line as a dict, exactly as it came; decoded anew each time, and empty for a line that is no JSON."""
+        try:
+            value = msgspec.json.decode(self.line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def session_id(self) -> str:
+        """The CLI's id of the conversation; "" on messages that carry none."""
+        return str(self.raw.get("session_id") or "")
+
+    @property
+    def timestamp(self) -> datetime:
+        """When it happened, in UTC: the CLI's own time where the line has one, else the time of arrival."""
+        stamp = self.raw.get("timestamp")
+        if isinstance(stamp, str):
+            try:
+                return datetime.fromisoformat(stamp).astimezone(UTC)
+            except ValueError:
+                pass  # a time in a form we do not know: the arrival is the next best
+        return datetime.fromtimestamp(self.received, UTC)
+
+
+class Batch(msgspec.Struct, frozen=True, gc=False):
+    """Messages of one session that arrived together; what observers are handed.
+
+    Attributes:
+        session: name of the session.
+        session_id: the CLI's id of the conversation, "" before it is known.
+        turn_id: id of the prompt that is worked on; "" between turns.
+        messages: in the order they came.
+    """
+
+    session: str
+    session_id: str
+    turn_id: str
+    messages: list[Message]

@@ -1,0 +1,383 @@
+"""The CLI's stream-json wire format: lines to messages, prompts and control requests to dicts. No I/O.
+
+Facts about the format were measured on CLI 2.1.197 and 2.1.330; the fixtures in `tests/fixtures` show both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from claude_magic.messages import NOTHING_SPECIAL, About, Message, MessageType
+from claude_magic.redaction import NOTHING_SECRET, Redactor, StreamRedactor
+
+Content = str | list[dict[str, Any]]
+"""A prompt: text, or a list of the API's content blocks."""
+
+
+class _Delta(msgspec.Struct, gc=False):
+    type: str = ""
+    text: str = ""
+    thinking: str = ""
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: str = ""
+    index: int = 0
+    delta: _Delta | None = None
+
+
+class _Line(msgspec.Struct, gc=False):
+    """The few fields that decide what a line is; the rest of the line is not decoded."""
+
+    type: str = ""
+    event: _Event | None = None
+    parent_tool_use_id: str | None = None
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+class Decoder:
+    """Turns the lines of one CLI process into messages; remembers what the stream already showed.
+
+    Args:
+        redactor: secrets that must not reach any `Message.text`, `tool_input` or `error`.
+    """
+
+    def __init__(self, redactor: Redactor = NOTHING_SECRET) -> None:
+        self._redactor = redactor
+        self._text = _BlockText(redactor)
+        self._thinking = _BlockText(redactor)
+        self._tool_names: dict[str, str] = {}
+        self._shown: dict[int, int] = {}
+        self._paragraph_due = False
+
+    def decode(self, lines: Iterable[bytes], received: float) -> list[Message]:
+        """Return one message per line, in order; blank lines are skipped.
+
+        Args:
+            lines: whole lines without their ends.
+            received: when they arrived, in unix seconds.
+        """
+        messages: list[Message] = []
+        append = messages.append
+        for line in lines:
+            if not line or line.isspace():
+                continue
+            try:
+                wire = _decode_line(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                append(self._unreadable(line, received))
+                continue
+            event = wire.event
+            if event is not None and wire.parent_tool_use_id is None:
+                delta = event.delta
+                if delta is not None and delta.type == "text_delta":
+                    append(Message(MessageType.TEXT, self._text_delta(event.index, delta.text), line, received))
+                    continue
+                if delta is not None and delta.type == "thinking_delta":
+                    append(Message(MessageType.THINKING, self._thinking.feed(delta.thinking), line, received))
+                    continue
+            append(self._whole(wire, line, received))
+        return messages
+
+    def _text_delta(self, index: int, piece: str) -> str:
+        text = self._text.feed(piece)
+        if self._paragraph_due:
+            # A new block after an earlier one, with tools between them: a paragraph of its own.
+            self._paragraph_due = False
+            text = "\n\n" + text
+        self._shown[index] = self._shown.get(index, 0) + len(text)
+        return text
+
+    def _unreadable(self, line: bytes, received: float) -> Message:
+        """A line that is no JSON is kept with its text; JSON of an unknown shape is kept as it came."""
+        text = ""
+        try:
+            if not isinstance(msgspec.json.decode(line), dict):
+                text = line.decode("utf-8", "replace")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            text = line.decode("utf-8", "replace")
+        return Message(MessageType.UNKNOWN, self._redactor.text(text), line, received)
+
+    def _whole(self, wire: _Line, line: bytes, received: float) -> Message:
+        handler = _HANDLERS.get(wire.type)
+        if handler is None:
+            return Message(MessageType.UNKNOWN, "", line, received)
+        raw = msgspec.json.decode(line)
+        try:
+            kind, text, about = handler(self, raw)
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError):
+            # A known type in a shape we have never seen must not end the stream; `raw` still has all of it.
+            return Message(MessageType.UNKNOWN, "", line, received)
+        return Message(kind, text, line, received, about)
+
+    # What each type of line means. Every handler returns (type, text, about).
+
+    def _stream_event(self, raw: dict[str, Any]) -> _Meaning:
+        if raw["event"]["type"] == "message_start":
+            self._shown = {}
+            self._text.restart()
+            self._thinking.restart()
+        abandoned = raw.get("abandoned_blocks")
+        if not abandoned:
+            return MessageType.EVENT, "", NOTHING_SPECIAL
+        # 2.1.330 mends a broken stream by asking again: blocks from this index on never happened.
+        first = int(abandoned.get("from_block_index", 0))
+        gone = sum(size for index, size in self._shown.items() if index >= first)
+        return MessageType.STATUS, "", About(withdrawn=gone)
+
+    def _assistant(self, raw: dict[str, Any]) -> _Meaning:
+        parent = raw.get("parent_tool_use_id") or ""
+        blocks = _blocks(raw)
+        uses = [block for block in blocks if block.get("type") == "tool_use"]
+        if uses:
+            return self._tool_use(uses[0], parent)
+        text = "".join(block.get("text") or "" for block in blocks if block.get("type") == "text")
+        if raw.get("error"):
+            clean = self._redactor.text(text)
+            return MessageType.ERROR, clean, About(parent_tool_use_id=parent, error=clean or str(raw["error"]))
+        if parent:
+            return MessageType.TASK, self._redactor.text(text), About(parent_tool_use_id=parent)
+        if any(block.get("type") == "thinking" for block in blocks):
+            thought = "".join(block.get("thinking") or "" for block in blocks)
+            return self._finished(MessageType.THINKING, self._thinking, thought)
+        kind, new, about = self._finished(MessageType.TEXT, self._text, text)
+        if kind is MessageType.TEXT and self._paragraph_due and new:
+            new = "\n\n" + new
+        self._paragraph_due = self._paragraph_due or bool(text)
+        return kind, new, about
+
+    def _finished(self, kind: MessageType, block: _BlockText, whole: str) -> _Meaning:
+        """The completed block repeats its deltas: only what they did not show is new."""
+        rest = block.finish(whole)
+        return (kind if rest else MessageType.BLOCK), rest, NOTHING_SPECIAL
+
+    def _tool_use(self, block: dict[str, Any], parent: str) -> _Meaning:
+        name, use_id = str(block.get("name") or ""), str(block.get("id") or "")
+        if len(self._tool_names) > _REMEMBERED_TOOLS:
+            self._tool_names.pop(next(iter(self._tool_names)))
+        self._tool_names[use_id] = name
+        given = block.get("input")
+        safe = self._redactor.value(given) if isinstance(given, dict) else {}
+        return MessageType.TOOL_USE, "", About(name, use_id, safe, parent)
+
+    def _user(self, raw: dict[str, Any]) -> _Meaning:
+        parent = raw.get("parent_tool_use_id") or ""
+        blocks = _blocks(raw)
+        results = [block for block in blocks if block.get("type") == "tool_result"]
+        if not results:
+            if raw.get("isSynthetic"):
+                self._paragraph_due = False
+            return MessageType.EVENT, "", About(parent_tool_use_id=parent)
+        text = self._redactor.text("\n".join(block_text(block.get("content")) for block in results))
+        use_id = str(results[0].get("tool_use_id") or "")
+        failed = any(bool(block.get("is_error")) for block in results)
+        about = About(self._tool_names.get(use_id, ""), use_id, {}, parent, failed, text if failed else "")
+        return MessageType.TOOL_RESULT, text, about
+
+    def _result(self, raw: dict[str, Any]) -> _Meaning:
+        self._new_turn()
+        text = raw.get("result")
+        errors = "; ".join(str(error) for error in raw.get("errors") or ())
+        failed = bool(raw.get("is_error"))
+        words = self._redactor.text(str(text) if isinstance(text, str) else errors)
+        return MessageType.RESULT, words, About(is_error=failed, error=words if failed else "")
+
+    def _system(self, raw: dict[str, Any]) -> _Meaning:
+        subtype = str(raw.get("subtype") or "")
+        if subtype == "init":
+            self._new_turn()
+        kind = _SYSTEM.get(subtype, MessageType.EVENT if subtype.startswith("hook_") else MessageType.UNKNOWN)
+        about = NOTHING_SPECIAL
+        if subtype == "permission_denied":
+            about = About(str(raw.get("tool_name") or ""), str(raw.get("tool_use_id") or ""), {}, "", True)
+        return kind, self._redactor.text(_system_words(subtype, raw)), about
+
+    def _control_request(self, raw: dict[str, Any]) -> _Meaning:
+        request = raw["request"]
+        if request.get("subtype") != "can_use_tool":
+            return MessageType.EVENT, "", NOTHING_SPECIAL
+        given = request.get("input")
+        safe = self._redactor.value(given) if isinstance(given, dict) else {}
+        name, use_id = str(request.get("tool_name") or ""), str(request.get("tool_use_id") or "")
+        return MessageType.PERMISSION, f"{name} asks for permission", About(name, use_id, safe)
+
+    def _rate_limit(self, raw: dict[str, Any]) -> _Meaning:
+        info = raw.get("rate_limit_info") or {}
+        return MessageType.RATE_LIMIT, f"rate limit: {info.get('status', 'unknown')}", NOTHING_SPECIAL
+
+    def _event(self, raw: dict[str, Any]) -> _Meaning:
+        return MessageType.EVENT, "", NOTHING_SPECIAL
+
+    def _cancelled(self, raw: dict[str, Any]) -> _Meaning:
+        return MessageType.PERMISSION, "the question was withdrawn", NOTHING_SPECIAL
+
+    def _progress(self, raw: dict[str, Any]) -> _Meaning:
+        name = str(raw.get("tool_name") or "")
+        parent = str(raw.get("parent_tool_use_id") or "")
+        return MessageType.TASK, f"{name} running, {raw.get('elapsed_time_seconds', 0)} s", About(name, parent)
+
+    def _reset(self, raw: dict[str, Any]) -> _Meaning:
+        return MessageType.STATUS, "the conversation was cleared", NOTHING_SPECIAL
+
+    def _new_turn(self) -> None:
+        self._paragraph_due = False
+        self._shown = {}
+        self._text.restart()
+        self._thinking.restart()
+
+
+class _BlockText:
+    """The text of the block that is being streamed: what was shown, what is held back."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._stream = StreamRedactor(redactor) if redactor else None
+        self._started = False
+
+    def feed(self, piece: str) -> str:
+        self._started = True
+        return piece if self._stream is None else self._stream.feed(piece)
+
+    def finish(self, whole: str) -> str:
+        """Return what of the whole block its deltas have not shown."""
+        rest = self._stream.flush() if self._stream is not None else ""
+        if not self._started:
+            rest = self._redactor.text(whole)
+        self._started = False
+        return rest
+
+    def restart(self) -> None:
+        self._started = False
+        if self._stream is not None:
+            self._stream.flush()
+
+
+_Meaning = tuple[MessageType, str, About]
+_REMEMBERED_TOOLS = 4096
+
+_HANDLERS: dict[str, Callable[[Decoder, dict[str, Any]], _Meaning]] = {
+    "stream_event": Decoder._stream_event,
+    "assistant": Decoder._assistant,
+    "user": Decoder._user,
+    "result": Decoder._result,
+    "system": Decoder._system,
+    "control_request": Decoder._control_request,
+    "control_response": Decoder._event,
+    "control_cancel_request": Decoder._cancelled,
+    "rate_limit_event": Decoder._rate_limit,
+    "command_lifecycle": Decoder._event,
+    "transcript_mirror": Decoder._event,
+    "keep_alive": Decoder._event,
+    "tool_progress": Decoder._progress,
+    "conversation_reset": Decoder._reset,
+}
+
+_SYSTEM: dict[str, MessageType] = {
+    "init": MessageType.INIT,
+    "status": MessageType.STATUS,
+    "thinking_tokens": MessageType.EVENT,
+    "api_retry": MessageType.RETRY,
+    "model_fallback": MessageType.STATUS,
+    "permission_denied": MessageType.PERMISSION,
+    "compact_boundary": MessageType.STATUS,
+    "task_started": MessageType.TASK,
+    "task_progress": MessageType.TASK,
+    "task_updated": MessageType.TASK,
+    "task_notification": MessageType.TASK,
+    "background_tasks_changed": MessageType.TASK,
+    "session_state_changed": MessageType.STATUS,
+    "informational": MessageType.STATUS,
+    "model_refusal_no_fallback": MessageType.STATUS,
+    "ui_invalidate": MessageType.EVENT,
+}
+
+
+def _system_words(subtype: str, raw: dict[str, Any]) -> str:
+    """What a system message says to a person; "" where it says nothing."""
+    if subtype == "api_retry":
+        cause = raw.get("error_status") or raw.get("error") or "connection failed"
+        wait_s = float(raw.get("retry_delay_ms") or 0) / 1000
+        return f"the API failed ({cause}): retry {raw.get('attempt')} of {raw.get('max_retries')} in {wait_s:.1f} s"
+    if subtype == "model_fallback":
+        return f"{raw.get('original_model')} is not available: {raw.get('fallback_model')} answers"
+    if subtype == "compact_boundary":
+        return "the conversation was compacted"
+    if subtype == "status":
+        return str(raw.get("status") or "")
+    if subtype == "session_state_changed":
+        return str(raw.get("state") or "")
+    for key in ("message", "summary", "description", "content"):
+        if isinstance(raw.get(key), str):
+            return str(raw[key])
+    return ""
+
+
+def _blocks(raw: dict[str, Any]) -> list[dict[str, Any]]:
+    content = raw["message"].get("content")
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return [block for block in content or () if isinstance(block, dict)]
+
+
+def block_text(content: Any) -> str:
+    """Return the readable text of a tool result's `content`: a string, or blocks of which pictures are named."""
+    if isinstance(content, str):
+        return content
+    parts = []
+    for block in content or ():
+        if isinstance(block, dict):
+            parts.append(str(block["text"]) if block.get("type") == "text" else f"[{block.get('type', 'block')}]")
+    return "\n".join(parts)
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """Return one stdin line. The CLI exits on anything but one whole JSON object a line, so nothing else goes out."""
+    # A lone surrogate (a str from a broken file) cannot be encoded by msgspec; the CLI takes it escaped.
+    try:
+        return msgspec.json.encode(message) + b"\n"
+    except (UnicodeEncodeError, TypeError):
+        return json.dumps(message, default=str).encode("ascii") + b"\n"
+
+
+def user_message(prompt: Content, turn_id: str, *, literal: bool = True) -> dict[str, Any]:
+    """Return a prompt as the CLI wants it.
+
+    Args:
+        prompt: text, or content blocks.
+        turn_id: a fresh uuid; the CLI swallows a message whose uuid it has seen.
+        literal: make a leading `/command` and any `@path` plain text. The CLI looks for them in the last text
+            block only, so a last block of one line feed disarms all of them (both versions).
+    """
+    blocks: Content = prompt
+    if literal:
+        first = [{"type": "text", "text": prompt}] if isinstance(prompt, str) else list(prompt)
+        blocks = [*first, {"type": "text", "text": "\n"}]
+    return {
+        "type": "user",
+        "message": {"role": "user", "content": blocks},
+        "parent_tool_use_id": None,
+        "session_id": "",
+        "uuid": turn_id,
+    }
+
+
+def control_request(request_id: str, subtype: str, **fields: Any) -> dict[str, Any]:
+    """Return a control request of the host to the CLI."""
+    return {"type": "control_request", "request_id": request_id, "request": {"subtype": subtype, **fields}}
+
+
+def control_success(request_id: str, response: dict[str, Any]) -> dict[str, Any]:
+    """Return the host's good answer to a control request of the CLI."""
+    inner = {"subtype": "success", "request_id": request_id, "response": response}
+    return {"type": "control_response", "response": inner}
+
+
+def control_error(request_id: str, error: str) -> dict[str, Any]:
+    """Return the host's refusal of a control request of the CLI; the CLI fails closed on it."""
+    return {"type": "control_response", "response": {"subtype": "error", "request_id": request_id, "error": error}}

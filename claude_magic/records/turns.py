@@ -1,0 +1,65 @@
+"""`TurnRecord`: one finished turn, as a plain record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from claude_magic.response import Response
+
+
+@dataclass(frozen=True)
+class TurnRecord:
+    """One row of `frames.turns()`; the columns have the same names.
+
+    A turn nobody prompted (a background task reported) has an empty `prompt` and a `turn_id` of the CLI's own.
+    """
+
+    session: str
+    session_id: str
+    turn: int
+    turn_id: str
+    model: str
+    started: float
+    duration_s: float
+    ttft_s: float | None
+    outcome: str
+    error: str
+    num_steps: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost_usd: float
+    estimated: bool
+    tool_uses: int
+    prompt: str
+    text: str
+    simulated: bool
+
+    @classmethod
+    def of(cls, response: Response) -> TurnRecord:
+        """Return the record of a response, whatever its outcome."""
+        usage = response.usage
+        return cls(
+            session=response.session,
+            session_id=response.session_id,
+            turn=response.turn,
+            turn_id=response.turn_id,
+            model=response.model,
+            started=response.started,
+            duration_s=response.duration_s,
+            ttft_s=response.ttft_s,
+            outcome=str(response.outcome),
+            error=response.error,
+            num_steps=response.num_steps,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cache_read_tokens=usage.cache_read_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            cost_usd=response.cost_usd,
+            estimated=response.estimated,
+            tool_uses=sum(message.type == "tool_use" for message in response.messages),
+            prompt=response.prompt,
+            text=response.text,
+            simulated=response.simulated,
+        )

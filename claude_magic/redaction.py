@@ -1,0 +1,113 @@
+"""Secrets out of everything a person may see: whole values, and values that arrive in pieces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+_SHORTEST_SECRET = 6
+"""Shorter values ("true", "false", "utf-8") are settings, not secrets; hiding them would garble every text."""
+
+
+def secrets_in(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the name and value of each variable whose name says that it is secret.
+
+    Args:
+        environment: variables; a name that contains KEY, TOKEN, SECRET or PASSWORD, in any case, is secret.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name)
+    }
+
+
+class Redactor:
+    """Replaces known secret values by `[redacted NAME]`.
+
+    Args:
+        secrets: name and value of each secret; values shorter than 6 characters are ignored.
+    """
+
+    def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
+        by_value = {
+            value: name
+            for name, value in (secrets or {}).items()
+            if len(value) >= _SHORTEST_SECRET
+        }
+        self._label = {value: f"[redacted {name}]" for value, name in by_value.items()}
+        # Longest first, so that a secret that contains another is replaced whole.
+        values = sorted(by_value, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, values))) if values else None
+        self._beginnings = tuple({value[:size] for value in values for size in range(1, len(value))})
+        self._letters = frozenset("".join(values))
+
+    def __bool__(self) -> bool:
+        return self._pattern is not None
+
+    def text(self, text: str) -> str:
+        """Return `text` with every whole secret replaced."""
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(lambda match: self._label[match.group()], text)
+
+    def value(self, value: Any) -> Any:
+        """Return a JSON-like value with every string in it redacted; the value itself is left alone."""
+        if self._pattern is None:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.value(key): self.value(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self.value(item) for item in value)
+        return value
+
+    def unfinished(self, text: str) -> int:
+        """Return how many of the last characters of `text` may be the beginning of a secret."""
+        if not text or text[-1] not in self._letters or not text.endswith(self._beginnings):
+            return 0
+        return max(len(part) for part in self._beginnings if text.endswith(part))
+
+
+class StreamRedactor:
+    """Redacts a text that arrives in pieces, also where a secret is split over several of them.
+
+    What may be the beginning of a secret is held back until the next piece or `flush` decides.
+
+    Args:
+        redactor: knows the secrets.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Take the next piece; return what can be shown now."""
+        text = self._redactor.text(self._held + piece)
+        size = self._redactor.unfinished(text)
+        self._held = text[len(text) - size :] if size else ""
+        return text[: len(text) - size] if size else text
+
+    def flush(self) -> str:
+        """Return what was held back; nothing follows it."""
+        held, self._held = self._held, ""
+        return held
+
+
+NOTHING_SECRET = Redactor()
+
+
+def redactor_for(*sources: Mapping[str, str], named: Iterable[tuple[str, str | None]] = ()) -> Redactor:
+    """Make one redactor.
+
+    Args:
+        sources: environments, searched for secret names.
+        named: secrets with their names, whatever the name is; `None` values are skipped.
+    """
+    secrets = {name: value for source in sources for name, value in secrets_in(source).items()}
+    secrets |= {name: value for name, value in named if value}
+    return Redactor(secrets)

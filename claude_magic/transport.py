@@ -1,0 +1,50 @@
+"""The door to the world: what a session needs of whatever is at the other end of the line."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from claude_magic.messages import Message
+
+
+class Transport(Protocol):
+    """One line to one Claude CLI: whole JSON objects out, batches of messages in.
+
+    `Process` is the real one; `Tape` plays a recorded run; tests hand in fakes.
+    """
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, or `None` where there is no process."""
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code once the other end is gone; negative for a signal; `None` while it lives."""
+
+    @property
+    def stderr_tail(self) -> str:
+        """The last lines of stderr, redacted."""
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Write one whole message.
+
+        Raises:
+            ProcessError: the other end is gone.
+        """
+
+    async def receive(self) -> list[Message]:
+        """Wait for messages and return all that arrived, in order; an empty list means the end of the line.
+
+        Raises:
+            ProtocolError: the line is out of step and cannot be followed any further.
+        """
+
+    async def close(self, *, grace_s: float = 4.0) -> None:
+        """End the other end: orderly first, then by force; return when it is gone. Safe to call twice.
+
+        Args:
+            grace_s: upper bound, in seconds, for the whole ladder.
+        """
+
+    def kill(self) -> None:
+        """End the other end by force, now, without waiting."""
