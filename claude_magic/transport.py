@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from claude_magic.messages import Message
+from claude_magic.redaction import NOTHING_SECRET, Redactor
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One way to start one CLI: everything the operating system needs.
+
+    Attributes:
+        argv: the program and its arguments; no secret is among them.
+        environment: the whole environment of the child, as pairs.
+        working_dir: absolute folder to start in.
+        redactor: knows the secrets of this launch.
+    """
+
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    working_dir: str = "."
+    redactor: Redactor = field(default=NOTHING_SECRET, repr=False, compare=False)
 
 
 class Transport(Protocol):
@@ -48,3 +68,7 @@ class Transport(Protocol):
 
     def kill(self) -> None:
         """End the other end by force, now, without waiting."""
+
+
+Start = Callable[[Launch], Awaitable[Transport]]
+"""Makes a transport; raises `ProcessError` when the program cannot be started."""
