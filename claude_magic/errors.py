@@ -4,6 +4,7 @@
     ├── CLINotFoundError            no Claude CLI on this machine
     ├── ProcessError                the CLI process failed or died      (exit_code, stderr_tail)
     ├── ProtocolError               the CLI said something unreadable   (line)
+    ├── ControlError                the CLI refused a control request
     ├── ResultError                 a turn ended in an error            (status, response)
     │   ├── AuthenticationError     401, or no credentials at all
     │   ├── InsufficientCreditsError
@@ -106,6 +107,12 @@ class ProtocolError(ClaudeError):
     def __init__(self, message: str, *, line: str = "", **details: Any) -> None:
         super().__init__(message, line=line, **details)
         self.line = line
+
+
+class ControlError(ClaudeError):
+    """The CLI refused a control request, such as another permission mode."""
+
+    code = "CONTROL_REFUSED"
 
 
 class ResultError(ClaudeError):

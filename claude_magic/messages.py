@@ -40,6 +40,7 @@ class About(msgspec.Struct, frozen=True, gc=False):
     is_error: bool = False
     error: str = ""
     withdrawn: int = 0
+    wire: str = ""
 
 
 NOTHING_SPECIAL = About()
@@ -99,6 +100,11 @@ class Message(msgspec.Struct, gc=False):
     def withdrawn(self) -> int:
         """How many characters of earlier `text` this message takes back."""
         return self.about.withdrawn
+
+    @property
+    def wire(self) -> str:
+        """The CLI's own word where the engine acts on it, such as `control_response` or `task_started`; else ""."""
+        return self.about.wire
 
     @property
     def raw(self) -> dict[str, Any]:

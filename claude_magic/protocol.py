@@ -119,13 +119,14 @@ class Decoder:
     # What each type of line means. Every handler returns (type, text, about).
 
     def _stream_event(self, raw: dict[str, Any]) -> _Meaning:
-        if raw["event"]["type"] == "message_start":
+        kind = raw["event"]["type"]
+        if kind == "message_start":
             self._shown = {}
             self._text.restart()
             self._thinking.restart()
         abandoned = raw.get("abandoned_blocks")
         if not abandoned:
-            return MessageType.EVENT, "", NOTHING_SPECIAL
+            return MessageType.EVENT, "", _STREAM.get(kind, NOTHING_SPECIAL)
         # 2.1.330 mends a broken stream by asking again: blocks from this index on never happened.
         first = int(abandoned.get("from_block_index", 0))
         gone = sum(size for index, size in self._shown.items() if index >= first)
@@ -173,7 +174,8 @@ class Decoder:
         if not results:
             if raw.get("isSynthetic"):
                 self._paragraph_due = False
-            return MessageType.EVENT, "", About(parent_tool_use_id=parent)
+            wire = "replay" if raw.get("isReplay") else ""
+            return MessageType.EVENT, "", About(parent_tool_use_id=parent, wire=wire)
         text = self._redactor.text("\n".join(block_text(block.get("content")) for block in results))
         use_id = str(results[0].get("tool_use_id") or "")
         failed = any(bool(block.get("is_error")) for block in results)
@@ -186,14 +188,14 @@ class Decoder:
         errors = "; ".join(str(error) for error in raw.get("errors") or ())
         failed = bool(raw.get("is_error"))
         words = self._redactor.text(str(text) if isinstance(text, str) else errors)
-        return MessageType.RESULT, words, About(is_error=failed, error=words if failed else "")
+        return MessageType.RESULT, words, About(is_error=failed, error=words if failed else "", wire="result")
 
     def _system(self, raw: dict[str, Any]) -> _Meaning:
         subtype = str(raw.get("subtype") or "")
         if subtype == "init":
             self._new_turn()
         kind = _SYSTEM.get(subtype, MessageType.EVENT if subtype.startswith("hook_") else MessageType.UNKNOWN)
-        about = NOTHING_SPECIAL
+        about = _WIRE.get(subtype, NOTHING_SPECIAL)
         if subtype == "permission_denied":
             about = About(str(raw.get("tool_name") or ""), str(raw.get("tool_use_id") or ""), {}, "", True)
         return kind, self._redactor.text(_system_words(subtype, raw)), about
@@ -201,11 +203,11 @@ class Decoder:
     def _control_request(self, raw: dict[str, Any]) -> _Meaning:
         request = raw["request"]
         if request.get("subtype") != "can_use_tool":
-            return MessageType.EVENT, "", NOTHING_SPECIAL
+            return MessageType.EVENT, "", _WIRE["control_request"]
         given = request.get("input")
         safe = self._redactor.value(given) if isinstance(given, dict) else {}
         name, use_id = str(request.get("tool_name") or ""), str(request.get("tool_use_id") or "")
-        return MessageType.PERMISSION, f"{name} asks for permission", About(name, use_id, safe)
+        return MessageType.PERMISSION, f"{name} asks for permission", About(name, use_id, safe, wire="can_use_tool")
 
     def _rate_limit(self, raw: dict[str, Any]) -> _Meaning:
         info = raw.get("rate_limit_info") or {}
@@ -214,8 +216,11 @@ class Decoder:
     def _event(self, raw: dict[str, Any]) -> _Meaning:
         return MessageType.EVENT, "", NOTHING_SPECIAL
 
+    def _control_response(self, raw: dict[str, Any]) -> _Meaning:
+        return MessageType.EVENT, "", _WIRE["control_response"]
+
     def _cancelled(self, raw: dict[str, Any]) -> _Meaning:
-        return MessageType.PERMISSION, "the question was withdrawn", NOTHING_SPECIAL
+        return MessageType.PERMISSION, "the question was withdrawn", _WIRE["control_cancel_request"]
 
     def _progress(self, raw: dict[str, Any]) -> _Meaning:
         name = str(raw.get("tool_name") or "")
@@ -223,7 +228,7 @@ class Decoder:
         return MessageType.TASK, f"{name} running, {raw.get('elapsed_time_seconds', 0)} s", About(name, parent)
 
     def _reset(self, raw: dict[str, Any]) -> _Meaning:
-        return MessageType.STATUS, "the conversation was cleared", NOTHING_SPECIAL
+        return MessageType.STATUS, "the conversation was cleared", _WIRE["conversation_reset"]
 
     def _new_turn(self) -> None:
         self._paragraph_due = False
@@ -268,7 +273,7 @@ _HANDLERS: dict[str, Callable[[Decoder, dict[str, Any]], _Meaning]] = {
     "result": Decoder._result,
     "system": Decoder._system,
     "control_request": Decoder._control_request,
-    "control_response": Decoder._event,
+    "control_response": Decoder._control_response,
     "control_cancel_request": Decoder._cancelled,
     "rate_limit_event": Decoder._rate_limit,
     "command_lifecycle": Decoder._event,
@@ -277,6 +282,16 @@ _HANDLERS: dict[str, Callable[[Decoder, dict[str, Any]], _Meaning]] = {
     "tool_progress": Decoder._progress,
     "conversation_reset": Decoder._reset,
 }
+
+_STREAM = {word: About(wire=word) for word in ("message_start", "message_delta")}
+# What the engine acts on, besides what people read.
+_WIRE = {
+    word: About(wire=word)
+    for word in (
+        "init", "control_request", "control_response", "control_cancel_request", "conversation_reset",
+        "session_state_changed", "background_tasks_changed", "task_started", "task_updated", "task_notification",
+    )
+}  # fmt: skip
 
 _SYSTEM: dict[str, MessageType] = {
     "init": MessageType.INIT,

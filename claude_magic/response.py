@@ -56,6 +56,9 @@ class Usage:
         return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
 
 
+NO_USAGE = Usage()
+
+
 @dataclass(frozen=True)
 class Code:
     """One fenced block of code of an answer.
@@ -105,7 +108,7 @@ class Response:
     denials: tuple[Mapping[str, Any], ...] = ()
     cost_usd: float = 0.0
     estimated: bool = False
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     duration_s: float = 0.0
     ttft_s: float | None = None
     turn: int = 0

@@ -66,6 +66,9 @@ class Transport(Protocol):
             grace_s: upper bound, in seconds, for the whole ladder.
         """
 
+    def detached(self) -> list[int]:
+        """Processes that a tool started and that live on outside the other end's own process tree."""
+
     def kill(self) -> None:
         """End the other end by force, now, without waiting."""
 

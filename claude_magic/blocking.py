@@ -1,0 +1,248 @@
+"""`ClaudeClient`: the verbs of `AsyncClaudeClient`, waiting. For notebooks and scripts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Self
+
+from claude_magic.client import AsyncClaudeClient, Observer, Tracer
+from claude_magic.client import Stream as AsyncStream
+from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
+from claude_magic.messages import Message
+from claude_magic.permissions import Ask
+from claude_magic.pool import Compile
+from claude_magic.process import Process
+from claude_magic.protocol import Content
+from claude_magic.records.log import LogEntry, LogSummary
+from claude_magic.records.messages import MessageRecord
+from claude_magic.records.metrics import Stats
+from claude_magic.records.sessions import SessionInfo
+from claude_magic.records.tools import ToolRecord
+from claude_magic.records.turns import TurnRecord
+from claude_magic.response import Response
+from claude_magic.runtime import BackgroundLoop, Inbox, background_loop
+from claude_magic.session import Session
+from claude_magic.transport import Start
+
+if TYPE_CHECKING:
+    from claude_magic.records.frames import Frames
+
+
+class Stream:
+    """A prompt's messages as they come, for a `for` loop. Use it in `with`: leaving early interrupts the turn.
+
+    Args:
+        stream: the stream on the loop.
+        loop: the loop.
+        inbox: work for this thread that is done while it waits.
+    """
+
+    def __init__(self, stream: AsyncStream, loop: BackgroundLoop, inbox: Inbox | None = None) -> None:
+        self._stream = stream
+        self._loop = loop
+        self._inbox = inbox
+
+    @property
+    def response(self) -> Response:
+        """The response, once the stream is over; for a failed turn, what there was.
+
+        Raises:
+            RuntimeError: the stream is not over yet.
+        """
+        return self._stream.response
+
+    @property
+    def turn_id(self) -> str:
+        """The uuid of the prompt, which joins all records."""
+        return self._stream.turn_id
+
+    def __enter__(self) -> Self:
+        self._loop.call(self._stream.__aenter__())
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._loop.call(self._stream.__aexit__(None, None, None), inbox=self._inbox)
+
+    def __iter__(self) -> Iterator[Message]:
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Iterator[list[Message]]:
+        """Yield the messages in batches: all that came since the last one.
+
+        Raises:
+            ClaudeError: after the last message, if the turn ended in an error; it carries `response`.
+        """
+        self._loop.check()
+        return self._loop.iterate(self._stream.batches, inbox=self._inbox)
+
+
+class _EngineClient(AsyncClaudeClient):
+    """The client behind a waiting one: whoever is asked for permission may block."""
+
+    _ask_in_thread = True
+
+
+class ClaudeClient:
+    """Sessions with the Claude CLI, by name; every verb waits. A context manager.
+
+    Args:
+        config: settings of sessions that are created without their own.
+        pool: limits on processes and turns.
+        retry: how often to try again.
+        ask: decides when the CLI asks for permission; called on a worker thread. `None` denies.
+        tracer: told of every event of the engine, as `(event, fields)`, on the loop's thread.
+        start: makes a transport; the real one by default.
+        compile: turns a configuration into what can be launched; the real one by default.
+    """
+
+    def __init__(
+        self,
+        config: SessionConfig | None = None,
+        *,
+        pool: PoolConfig | None = None,
+        retry: RetryPolicy | None = None,
+        ask: Ask | None = None,
+        tracer: Tracer | None = None,
+        start: Start = Process.start,
+        compile: Compile | None = None,
+    ) -> None:
+        self._loop = background_loop()
+        self._client = _EngineClient(
+            config, pool=pool, retry=retry, ask=ask, tracer=tracer, start=start, compile=compile
+        )
+        self._loop.before_exit(self._client.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return repr(self._client).replace("_EngineClient", "ClaudeClient")
+
+    @property
+    def config(self) -> SessionConfig:
+        """Settings of sessions that are created without their own."""
+        return self._client.config
+
+    @config.setter
+    def config(self, config: SessionConfig) -> None:
+        self._client.config = config
+
+    @property
+    def ask(self) -> Ask | None:
+        """Who decides about permissions; called on a worker thread."""
+        return self._client.ask
+
+    @ask.setter
+    def ask(self, ask: Ask | None) -> None:
+        self._client.ask = ask
+
+    @property
+    def observers(self) -> list[Observer]:
+        """Callables that get every batch of messages, on the loop's thread."""
+        return self._client.observers
+
+    def create_session(self, config: SessionConfig | None = None, name: str | None = None) -> Session:
+        """Make a session; see `AsyncClaudeClient.create_session`."""
+        return self._loop.call(self._client.create_session(config, name))
+
+    def get_session(self, name: str | Session) -> Session:
+        """Return a session by name or id; see `AsyncClaudeClient.get_session`."""
+        return self._client.get_session(name)
+
+    def close_session(self, name: str | Session) -> None:
+        """End a session; see `AsyncClaudeClient.close_session`."""
+        self._loop.call(self._client.close_session(name))
+
+    def list_sessions(self) -> list[SessionInfo]:
+        """Return what there is to know about each open session."""
+        return self._loop.run(self._client.list_sessions)
+
+    def get_stats(self) -> Stats:
+        """Return the numbers of the client: requests, response times, processes."""
+        return self._loop.run(self._client.get_stats)
+
+    def execute(
+        self, session: str | Session, prompt: Content, *, inbox: Inbox | None = None, **options: Any
+    ) -> Response:
+        """Prompt a session and return the response; see `AsyncClaudeClient.execute`. Ctrl-C interrupts the turn."""
+        return self._loop.call(self._client.execute(session, prompt, **options), inbox=inbox)
+
+    def submit(self, session: str | Session, prompt: Content, **options: Any) -> Future[Response]:
+        """Prompt a session and return at once; the future brings the response. Cancelling it interrupts the turn."""
+        self._loop.check()
+        return self._loop.submit(self._client.execute(session, prompt, **options))
+
+    def stream(
+        self, session: str | Session, prompt: Content, *, inbox: Inbox | None = None, **options: Any
+    ) -> Stream:
+        """Prompt a session and follow what comes; see `AsyncClaudeClient.stream`.
+
+        Args:
+            session: name, id or handle.
+            prompt: text, or content blocks.
+            inbox: work for this thread that is done while it waits.
+            options: as for `AsyncClaudeClient.stream`.
+        """
+        return Stream(self._client.stream(session, prompt, **options), self._loop, inbox)
+
+    def interrupt(self, session: str | Session) -> bool:
+        """End the running turn of a session; see `AsyncClaudeClient.interrupt`."""
+        return self._loop.call(self._client.interrupt(session))
+
+    def close(self) -> None:
+        """End all sessions and processes. Records stay readable. Safe to call twice."""
+        self._loop.call(self._client.close())
+
+    @property
+    def frames(self) -> Frames:
+        """What happened, as DataFrames, of snapshots taken on the loop's thread."""
+        from claude_magic.records.frames import Frames
+
+        return Frames(_Snapshots(self._client, self._loop))
+
+
+class _Snapshots:
+    """The client's records, read on the loop's thread."""
+
+    def __init__(self, client: AsyncClaudeClient, loop: BackgroundLoop) -> None:
+        self._client = client
+        self._loop = loop
+
+    def session_infos(self) -> Sequence[SessionInfo]:
+        return self._loop.run(self._client.session_infos)
+
+    def turn_records(self) -> Sequence[TurnRecord]:
+        return self._loop.run(self._client.turn_records)
+
+    def message_records(self) -> Sequence[MessageRecord]:
+        return self._loop.run(self._client.message_records)
+
+    def tool_records(self) -> Sequence[ToolRecord]:
+        return self._loop.run(self._client.tool_records)
+
+    def log_entries(self, session: str | None) -> Sequence[LogEntry]:
+        return self._loop.run(lambda: self._client.log_entries(session))
+
+    def log_summaries(self) -> Sequence[LogSummary]:
+        return self._loop.run(self._client.log_summaries)
+
+    def stats(self) -> Stats:
+        return self._loop.run(self._client.stats)
+
+
+_client: ClaudeClient | None = None
+_client_pid = 0
+
+
+def get_client() -> ClaudeClient:
+    """Return the kernel's one client, which the magics use; it is made when first asked for."""
+    global _client, _client_pid
+    if _client is None or _client_pid != os.getpid():
+        _client, _client_pid = ClaudeClient(), os.getpid()
+    return _client

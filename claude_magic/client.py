@@ -1,0 +1,431 @@
+"""`AsyncClaudeClient`: sessions by name, prompts in, messages out, and everything on record."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from claude_magic.command import build_command
+from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
+from claude_magic.errors import ClaudeError, PoolClosedError, SessionClosedError, SessionNotFoundError
+from claude_magic.messages import Batch, Message
+from claude_magic.permissions import Ask, decide
+from claude_magic.pool import Compile, Launcher, SessionPool
+from claude_magic.process import Process
+from claude_magic.protocol import Content
+from claude_magic.records.log import LogAggregator, LogEntry, LogSummary
+from claude_magic.records.messages import MessageRecord
+from claude_magic.records.metrics import Metrics, Stats
+from claude_magic.records.recorder import Recorder
+from claude_magic.records.sessions import SessionInfo
+from claude_magic.records.tools import ToolRecord
+from claude_magic.records.turns import TurnRecord
+from claude_magic.redaction import redactor_for
+from claude_magic.response import Response
+from claude_magic.session import Session, SessionState
+from claude_magic.transport import Start
+from claude_magic.turn import Turn
+
+if TYPE_CHECKING:
+    from claude_magic.records.frames import Frames
+
+logger = logging.getLogger("claude_magic")
+
+Observer = Callable[[Batch], None]
+Tracer = Callable[[str, dict[str, Any]], None]
+
+
+class Stream:
+    """A prompt's messages as they come. Use it in `async with`: leaving early interrupts the turn.
+
+    Args:
+        turn: the turn to follow.
+        submit: starts it.
+        interrupt: ends it.
+    """
+
+    def __init__(self, turn: Turn, submit: Callable[[Turn], None], interrupt: Callable[[Turn], Any]) -> None:
+        self._turn = turn
+        self._submit = submit
+        self._interrupt = interrupt
+
+    @property
+    def response(self) -> Response:
+        """The response, once the stream is over; for a failed turn, what there was.
+
+        Raises:
+            RuntimeError: the stream is not over yet.
+        """
+        if self._turn.response is None:
+            raise RuntimeError("The response is there when the stream is over: read it to its end first.")
+        return self._turn.response
+
+    @property
+    def turn_id(self) -> str:
+        """The uuid of the prompt, which joins all records."""
+        return self._turn.id
+
+    async def __aenter__(self) -> Self:
+        self._begin()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if not self._turn.is_over and self._turn.task is not None:
+            await self._interrupt(self._turn)
+            await asyncio.wait([self._turn.task])
+
+    def _begin(self) -> None:
+        if self._turn.task is None:
+            self._submit(self._turn)
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        async for batch in self.batches():
+            for message in batch:
+                yield message
+
+    async def batches(self) -> AsyncIterator[list[Message]]:
+        """Yield the messages in the batches they arrived in.
+
+        Raises:
+            ClaudeError: after the last message, if the turn ended in an error; it carries `response`.
+        """
+        self._begin()
+        async for batch in self._turn.updates():
+            yield batch
+        if self._turn.error is not None:
+            raise self._turn.error
+
+
+class AsyncClaudeClient:
+    """Sessions with the Claude CLI, by name. Everything happens on the loop it is first used on.
+
+    Args:
+        config: settings of sessions that are created without their own.
+        pool: limits on processes and turns.
+        retry: how often to try again.
+        ask: decides when the CLI asks for permission; may be a coroutine function. `None` denies.
+        tracer: told of every event of the engine, as `(event, fields)`; for debugging and tests.
+        start: makes a transport; the real one by default.
+        compile: turns a configuration into what can be launched; the real one by default.
+
+    Attributes:
+        config: settings of sessions that are created without their own.
+        ask: who decides about permissions; may be changed at any time.
+        observers: callables that get every `Batch` of messages; one that raises is logged and left out.
+    """
+
+    _ask_in_thread = False
+
+    def __init__(
+        self,
+        config: SessionConfig | None = None,
+        *,
+        pool: PoolConfig | None = None,
+        retry: RetryPolicy | None = None,
+        ask: Ask | None = None,
+        tracer: Tracer | None = None,
+        start: Start = Process.start,
+        compile: Compile | None = None,
+    ) -> None:
+        self.config = config or SessionConfig()
+        self.ask = ask
+        self.observers: list[Observer] = []
+        self._pool_config = pool or PoolConfig()
+        self._retry = retry or RetryPolicy()
+        self._tracer = tracer
+        self._sessions: dict[str, Session] = {}
+        self._names = itertools.count(1)
+        self._closed = False
+        self._turns: set[asyncio.Task[None]] = set()
+        self._metrics = Metrics()
+        self._turn_records: list[TurnRecord] = []
+        self._recorder = Recorder(LogAggregator(self._pool_config.log_entries, redactor=redactor_for(os.environ)))
+        self._pool = SessionPool(self._pool_config, self._retry, start, compile or self._compile, self._trace)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self._sessions)} sessions, {self._pool!r}>"
+
+    # Sessions.
+
+    async def create_session(self, config: SessionConfig | None = None, name: str | None = None) -> Session:
+        """Make a session. Nothing starts before its first prompt.
+
+        Args:
+            config: its settings; the client's own if not given.
+            name: its name; made up if not given.
+
+        Raises:
+            ValueError: the name is taken or empty.
+            PoolClosedError: the client is closed.
+        """
+        self._check_open()
+        if name is None:
+            name = next(made for made in map("session-{}".format, self._names) if made not in self._sessions)
+        if not name.strip():
+            raise ValueError("A session's name must not be empty.")
+        if name in self._sessions:
+            raise ValueError(f"There is a session {name!r} already: use it, close it, or take another name.")
+        session = Session(name, config or self.config, self._pool_config.messages)
+        session.answer = self._decide
+        session.on_begin = self._turn_begins
+        session.on_messages = partial(self._observe, session)
+        session.on_turn = partial(self._turn_ends, session)
+        self._sessions[name] = session
+        return session
+
+    def get_session(self, name: str | Session) -> Session:
+        """Return a session by its name, or by any id its conversation ever had.
+
+        Raises:
+            SessionNotFoundError: there is none.
+            SessionClosedError: the handle is of a session that was closed.
+        """
+        if isinstance(name, Session):
+            if name.state is SessionState.CLOSED:
+                raise SessionClosedError(f"The session {name.name!r} was closed. Create a new one.")
+            return name
+        if name in self._sessions:
+            return self._sessions[name]
+        for session in self._sessions.values():
+            if session.knows(name):
+                return session
+        known = ", ".join(map(repr, self._sessions)) or "none yet"
+        raise SessionNotFoundError(f"There is no session {name!r}. Open sessions: {known}.")
+
+    async def close_session(self, name: str | Session) -> None:
+        """End a session: its turns, its process and everything the process started. Its records stay.
+
+        Raises:
+            SessionNotFoundError: there is none.
+        """
+        session = self.get_session(name)
+        self._sessions.pop(session.name, None)
+        session.retire()
+        await self._pool.release(session)
+
+    def list_sessions(self) -> list[SessionInfo]:
+        """Return what there is to know about each open session."""
+        return [_info(session) for session in self._sessions.values()]
+
+    def get_stats(self) -> Stats:
+        """Return the numbers of the client: requests, response times, processes."""
+        counts = self._pool.counts
+        return self._metrics.snapshot(
+            active_sessions=sum(session.state is SessionState.RUNNING for session in self._sessions.values()),
+            created=counts.created,
+            reused=counts.reused,
+            destroyed=counts.destroyed,
+            waiting=self._pool.waiting,
+        )
+
+    # Prompts.
+
+    def stream(
+        self,
+        session: str | Session,
+        prompt: Content,
+        *,
+        literal: bool = True,
+        model: str | None = None,
+        permission_mode: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Stream:
+        """Prompt a session and follow what comes.
+
+        A busy session lets the prompt wait for its turn.
+
+        Args:
+            session: name, id or handle.
+            prompt: text, or a list of the API's content blocks.
+            literal: take a leading `/command` and any `@path` as plain text. A value that comes from data must
+                not be able to run or read anything, so this is the default.
+            model: model for this prompt only.
+            permission_mode: permission mode for this prompt only.
+            timeout_s: longest it may take, in seconds.
+
+        Returns:
+            A stream that starts when it is entered or first read.
+
+        Raises:
+            ValueError: the prompt is empty.
+            SessionNotFoundError: there is no such session.
+            PoolClosedError: the client is closed.
+        """
+        self._check_open()
+        target = self.get_session(session)
+        if not prompt or (isinstance(prompt, str) and not prompt.strip()):
+            raise ValueError("The prompt is empty: say what Claude should do.")
+        turn = Turn(target.name, prompt, literal, model, permission_mode, timeout_s)
+        return Stream(turn, partial(self._submit, target), target.interrupt)
+
+    async def execute(self, session: str | Session, prompt: Content, **options: Any) -> Response:
+        """Prompt a session and return the response; the same as draining `stream`.
+
+        Args:
+            session: name, id or handle.
+            prompt: text, or content blocks.
+            options: as for `stream`.
+
+        Raises:
+            ClaudeError: the turn ended in an error; the error carries `response` with what there was.
+        """
+        async with self.stream(session, prompt, **options) as stream:
+            async for _ in stream.batches():
+                pass
+            return stream.response
+
+    async def interrupt(self, session: str | Session) -> bool:
+        """End the running turn of a session and drop the prompts that wait in it; the session stays usable.
+
+        Returns:
+            Whether there was anything to end.
+        """
+        return await self.get_session(session).interrupt()
+
+    async def close(self) -> None:
+        """End all sessions and processes. Records stay readable. Safe to call twice."""
+        self._closed = True
+        sessions, self._sessions = list(self._sessions.values()), {}
+        for session in sessions:
+            session.retire()
+        await self._pool.close()
+        if self._turns:
+            await asyncio.wait(self._turns)
+
+    # Records; together they are the `FrameSource` of `frames`.
+
+    @property
+    def frames(self) -> Frames:
+        """What happened, as DataFrames."""
+        from claude_magic.records.frames import Frames
+
+        return Frames(self)
+
+    def session_infos(self) -> list[SessionInfo]:
+        """Return what there is to know about each open session."""
+        return self.list_sessions()
+
+    def turn_records(self) -> list[TurnRecord]:
+        """Return the finished turns, oldest first, those of closed sessions too."""
+        return list(self._turn_records)
+
+    def message_records(self) -> list[MessageRecord]:
+        """Return what was said, oldest first."""
+        return self._recorder.messages.records()
+
+    def tool_records(self) -> list[ToolRecord]:
+        """Return the tool uses, oldest first."""
+        return self._recorder.tools.records()
+
+    def log_entries(self, session: str | None) -> list[LogEntry]:
+        """Return the log of one session, or of all (`None`), oldest first."""
+        return self._recorder.log.entries(session)
+
+    def log_summaries(self) -> list[LogSummary]:
+        """Return the counts of each session's log."""
+        return self._recorder.log.summaries()
+
+    def stats(self) -> Stats:
+        """Return the metrics as they are now."""
+        return self.get_stats()
+
+    # How it works.
+
+    async def _compile(self, config: SessionConfig) -> Launcher:
+        # Finding the CLI, its version and the folder's settings reads files and may run `claude --version`.
+        return await asyncio.to_thread(build_command, config, self._retry)
+
+    def _submit(self, session: Session, turn: Turn) -> None:
+        turn.task = asyncio.create_task(self._run(session, turn))
+        self._turns.add(turn.task)
+        turn.task.add_done_callback(self._turns.discard)
+
+    async def _run(self, session: Session, turn: Turn) -> None:
+        self._trace("turn", {"session": session.name, "turn_id": turn.id})
+        try:
+            await session.run(turn, self._pool.lease)
+        except Exception as error:
+            logger.exception("a turn failed in a way it should not")
+            turn.fail(error)
+        finally:
+            if turn.error is not None and turn.response is None:
+                self._metrics.record(0.0, ok=False)
+                self._recorder.log.note(session.name, "error", f"the prompt was not sent: {turn.error}")
+            self._trace("turn_over", {"session": session.name, "turn_id": turn.id, "error": str(turn.error or "")})
+            self._pool.turn_over(session)
+
+    async def _decide(self, request: Any) -> Any:
+        return await decide(self.ask, request, in_thread=self._ask_in_thread)
+
+    def _observe(self, session: Session, turn: Turn | None, messages: list[Message]) -> None:
+        batch = Batch(session.name, session.session_id, turn.id if turn is not None else "", messages)
+        self._recorder.add(batch)
+        for observer in list(self.observers):
+            try:
+                observer(batch)
+            except Exception:
+                logger.exception("an observer failed and is left out from now on")
+                self.observers.remove(observer)
+
+    def _turn_begins(self, turn: Turn, number: int, prompt: str) -> None:
+        self._recorder.begin(turn.session, number, turn.id, prompt, time.time())
+
+    def _turn_ends(self, session: Session, response: Response, error: ClaudeError | None) -> None:
+        self._recorder.end(session.name)
+        record = TurnRecord.of(response)
+        self._turn_records.append(record)
+        self._metrics.record_turn(record)
+        # A background task that reported may have been all that kept this process from being wanted elsewhere.
+        asyncio.get_running_loop().call_soon(self._pool.turn_over, session)
+
+    def _trace(self, event: str, fields: dict[str, Any]) -> None:
+        logger.debug("%s %s", event, fields)
+        if event in _NOTED:
+            words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "session")
+            self._recorder.log.note(str(fields.get("session", "")), _NOTED[event], f"{event}: {words}")
+        if self._tracer is not None:
+            self._tracer(event, fields)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise PoolClosedError("The client is closed. Make a new one.")
+
+
+_NOTED = {
+    "spawn": "info",
+    "reuse": "info",
+    "retry": "warning",
+    "reap": "info",
+    "end": "info",
+    "prewarm_failed": "warning",
+}
+"""Events of the engine that the log keeps, with their level."""
+
+
+def _info(session: Session) -> SessionInfo:
+    return SessionInfo(
+        name=session.name,
+        session_id=session.session_id,
+        workspace_id=session.config.workspace_id,
+        state=str(session.state),
+        model=session.model,
+        working_dir=session.config.working_dir,
+        pid=session.pid,
+        created=session.created,
+        last_used=session.last_used,
+        turns=session.turns,
+        cost_usd=session.cost_usd,
+        simulated=session.config.simulated is not None,
+    )

@@ -1,0 +1,117 @@
+"""Chunks of a CLI's stdout and stderr to messages. No I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from claude_magic.errors import ProtocolError
+from claude_magic.messages import Message, MessageType
+from claude_magic.protocol import Decoder
+from claude_magic.redaction import Redactor
+
+_LINE_BYTES = 16 * 2**10
+_WAITING_LINES = 1000
+_TAIL_LINES = 50
+_TAIL_CHARS = 8 * 2**10
+
+
+class Intake:
+    """Chunks of stdout and stderr to messages, in the order they came. No I/O.
+
+    Args:
+        redactor: secrets of the launch.
+        line_ceiling: longest line of stdout, in bytes.
+    """
+
+    def __init__(self, redactor: Redactor, line_ceiling: int) -> None:
+        self.waiting: list[Message] = []
+        self.failure: ProtocolError | None = None
+        self.bytes_taken = 0
+        self._redactor = redactor
+        self._ceiling = line_ceiling
+        self._decode = Decoder(redactor).decode
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._stderr_rest = b""
+        self._stderr_waiting = 0
+        self._stderr_dropped = 0
+        self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
+
+    @property
+    def stderr_tail(self) -> str:
+        lines = [*self._tail, self._stderr_rest] if self._stderr_rest else self._tail
+        return "\n".join(map(self._words, lines))[-_TAIL_CHARS:]
+
+    def take(self) -> list[Message]:
+        """Hand over what is waiting."""
+        messages, self.waiting = self.waiting, []
+        if self._stderr_dropped:
+            note = f"[{self._stderr_dropped} more lines of stderr were not kept]"
+            messages.append(Message(MessageType.STDERR, note, b"", messages[-1].received))
+        self._stderr_waiting = self._stderr_dropped = 0
+        return messages
+
+    def stdout(self, data: bytes, received: float) -> None:
+        """Take a chunk. A line may be spread over many: its pieces are joined once, when its end is here."""
+        self.bytes_taken += len(data)
+        if self.failure is not None:
+            return
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        if lines and self._pieces:
+            self._pieces.append(lines[0])
+            lines[0] = b"".join(self._pieces)
+            self._pieces = []
+            self._size = 0
+        if rest:
+            self._pieces.append(rest)
+            self._size += len(rest)
+        if len(data) > self._ceiling or self._size > self._ceiling or (lines and len(lines[0]) > self._ceiling):
+            lines = self._up_to_too_long(lines)
+        if lines:
+            self._keep(self._decode(lines, received))
+
+    def stderr(self, data: bytes, received: float) -> None:
+        """Take a chunk of stderr: kept as messages as long as somebody takes them, and the last lines anyway."""
+        self.bytes_taken += len(data)
+        lines = (self._stderr_rest + data).split(b"\n")
+        self._stderr_rest = lines.pop()[: _LINE_BYTES + 1]
+        lines = [line for line in lines if line.strip()]
+        room = max(0, _WAITING_LINES - self._stderr_waiting)
+        self._keep([Message(MessageType.STDERR, self._words(line), line, received) for line in lines[:room]])
+        self._stderr_waiting += len(lines[:room])
+        self._stderr_dropped += len(lines[room:])
+        self._tail.extend(line[: _LINE_BYTES + 1] for line in lines[-_TAIL_LINES:])
+
+    def finish(self, received: float) -> None:
+        """Take what has no line end and never will."""
+        if self._pieces and self.failure is None:
+            self._keep(self._decode([b"".join(self._pieces)], received))
+        if self._stderr_rest:
+            self.stderr(b"\n", received)
+        self._pieces = []
+
+    def _keep(self, messages: list[Message]) -> None:
+        if self.waiting:
+            self.waiting += messages
+        else:
+            self.waiting = messages
+
+    def _up_to_too_long(self, lines: list[bytes]) -> list[bytes]:
+        """Return the lines before the first that is too long; note the failure if there is one."""
+        rest = b"".join(self._pieces)
+        for index, line in enumerate([*lines, rest]):
+            if len(line) > self._ceiling:
+                start = self._words(line[:200])
+                self.failure = ProtocolError(f"A line of the CLI is longer than {self._ceiling} bytes.", line=start)
+                self._pieces = []
+                return lines[:index]
+        return lines
+
+    def _words(self, line: bytes) -> str:
+        """A line of stderr for people: readable, redacted, of bearable length."""
+        text = self._redactor.text(line[:_LINE_BYTES].decode("utf-8", "replace").rstrip())
+        if len(line) <= _LINE_BYTES:
+            return text
+        # The cut may go through a secret: its beginning must not show.
+        return text[: len(text) - self._redactor.unfinished(text)] + "..."

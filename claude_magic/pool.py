@@ -1,0 +1,460 @@
+"""`SessionPool`: who may start a CLI process, who may run a turn, and who waits.
+
+A process with a conversation belongs to its session; only never-prompted ones are shared. How a session gets one:
+
+1. It holds a process that lives: that one.
+2. A warm process with the same launch key is ready: that one, if the conversation is new.
+3. A new process, if there are fewer than `max_sessions`.
+4. Otherwise somebody gives one up: a warm process nobody needs, else the session that has been idle longest and
+   has no background task; it resumes by its id when it is next used.
+5. Otherwise wait, in the order of asking, until one of these holds.
+
+Every decision is made, and what is handed out is marked, between two awaits: no lock is needed on one loop thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
+from claude_magic.connection import Connection
+from claude_magic.errors import ClaudeError, PoolClosedError, PoolTimeoutError
+from claude_magic.retry import retrying
+from claude_magic.session import Session
+from claude_magic.transport import Launch, Start
+
+WARM_LIFETIME_S = 600.0
+"""A warm process has read CLAUDE.md and settings when it started; it is never used when older than this."""
+
+
+class Launcher(Protocol):
+    """What the pool needs of a compiled configuration."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal keys: a warm process of one serves the other."""
+
+    @property
+    def fingerprint(self) -> Hashable:
+        """State of the files that a started process has already read."""
+
+    @property
+    def notice(self) -> str:
+        """What a user should know about how it starts; "" if there is nothing."""
+
+    def launch(self, *, session_id: str | None = None, resume: str | None = None, fork: bool = False) -> Launch:
+        """Return what to start."""
+
+
+Compile = Callable[[SessionConfig], Awaitable[Launcher]]
+Trace = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(eq=False)
+class _Slot:
+    """One process, or the place of one that is starting or ending."""
+
+    key: Hashable
+    permission_mode: str
+    fingerprint: Hashable
+    connection: Connection | None = None
+    owner: Session | None = None
+    ending: bool = False
+    born: float = field(default_factory=time.monotonic)
+
+    def is_warm(self) -> bool:
+        return self.owner is None and self.connection is not None and not self.ending
+
+    def can_give_up(self) -> bool:
+        """Whether its session would not miss the process: it is idle, and nothing it started still runs."""
+        if self.owner is None or self.connection is None or self.ending:
+            return False
+        return self.owner.is_idle and not self.connection.has_background
+
+    def is_fresh(self, now: float, fingerprint: Hashable) -> bool:
+        return now - self.born < WARM_LIFETIME_S and self.fingerprint == fingerprint
+
+
+@dataclass
+class PoolCounts:
+    """Processes created, reused (warm or kept) and destroyed so far."""
+
+    created: int = 0
+    reused: int = 0
+    destroyed: int = 0
+
+
+class SessionPool:
+    """Hands out processes and the right to run.
+
+    Args:
+        config: the limits.
+        retry: how often a start is tried.
+        start: makes a transport.
+        compile: turns a configuration into what can be launched.
+        trace: told what happens.
+    """
+
+    def __init__(self, config: PoolConfig, retry: RetryPolicy, start: Start, compile: Compile, trace: Trace) -> None:
+        self.config = config
+        self.counts = PoolCounts()
+        self._retry = retry
+        self._start = start
+        self._compile = compile
+        self._trace = trace
+        self._slots: list[_Slot] = []
+        self._line = _Line()
+        self._running = 0
+        self._run_line = _Line()
+        self._closed = False
+        self._prewarming: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._reaper: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        warm = sum(slot.is_warm() for slot in self._slots)
+        limit = self.config.max_sessions
+        return f"<SessionPool {len(self._slots)} of {limit} processes, {warm} warm, {self.waiting} waiting>"
+
+    @property
+    def processes(self) -> int:
+        """Processes that live, start or end just now."""
+        return len(self._slots)
+
+    @property
+    def waiting(self) -> int:
+        """Prompts that wait for a process or for the right to run."""
+        return len(self._line) + len(self._run_line)
+
+    # The right to run.
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Hold the right to run one turn; wait for it in order.
+
+        Raises:
+            PoolTimeoutError: it took longer than `acquire_timeout_s`.
+            PoolClosedError: the pool is closed.
+        """
+        self._check_open()
+        limit = self.config.max_running
+        if limit is not None and self._running >= limit:
+            why = f"{limit} turns are running (max_running)"
+            async with self._patience(why):
+                await self._run_line.wait(self._stop_running)
+        else:
+            self._running += 1
+        try:
+            yield
+        finally:
+            self._stop_running()
+
+    def _stop_running(self) -> None:
+        """The right passes straight to the first in line, so that nobody can slip in between."""
+        if not self._run_line.advance():
+            self._running -= 1
+
+    @asynccontextmanager
+    async def _patience(self, why: str) -> AsyncIterator[None]:
+        limit_s = self.config.acquire_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                yield
+        except TimeoutError:
+            raise PoolTimeoutError(
+                f"No room within {limit_s:g} s: {why}. Wait for one to end, stop one with `%claude stop`, "
+                "or raise the limit in PoolConfig."
+            ) from None
+
+    # Processes.
+
+    @asynccontextmanager
+    async def lease(self, session: Session) -> AsyncIterator[Connection]:
+        """Hold the right to run and the session's process for one turn; see `running` and `connect`."""
+        async with self.running():
+            yield await self.connect(session)
+
+    async def connect(self, session: Session) -> Connection:
+        """Return the session's process, ready for a prompt; see the module's five cases.
+
+        Raises:
+            PoolTimeoutError: nobody gave one up within `acquire_timeout_s`.
+            PoolClosedError: the pool is closed.
+            ProcessError: it would not start, however often it was tried.
+            SessionNotFoundError: the conversation to resume is not there.
+        """
+        self._check_open()
+        self._ensure_reaper()
+        if session.connection is not None:
+            if session.connection.is_alive:
+                self.counts.reused += 1
+                return session.connection
+            await self.release(session)
+        command = await self._compile(session.config)
+        session.notice = command.notice
+        warm = self._take_warm(session, command)
+        if warm is not None and warm.connection is not None:
+            self.counts.reused += 1
+            self._trace("reuse", {"session": session.name, "pid": warm.connection.transport.pid})
+            await session.attach(warm.connection, resumed=False)
+            return warm.connection
+        slot = await self._place(session, command)
+        return await self._start_for(session, command, slot)
+
+    def _take_warm(self, session: Session, command: Launcher) -> _Slot | None:
+        """Pick a warm process and mark it in the same step."""
+        if session.resume_id is not None:
+            return None
+        now, fingerprint, key = time.monotonic(), command.fingerprint, command.key
+        for slot in self._slots:
+            fits = slot.is_warm() and slot.key == key and slot.is_fresh(now, fingerprint)
+            if fits and slot.connection is not None and slot.connection.is_alive:
+                slot.owner = session
+                return slot
+        return None
+
+    async def _place(self, session: Session, command: Launcher) -> _Slot:
+        """Wait for room for one more process and take it."""
+        taken = None if self._line else self._take_place(session, command)
+        if taken is None:
+            async with self._patience(f"all {self.config.max_sessions} processes are at work (max_sessions)"):
+                woken = False
+                while taken is None:
+                    # Whoever was woken for nothing keeps the first place in line.
+                    await self._line.wait(self._line.advance, first=woken)
+                    woken = True
+                    self._check_open()
+                    taken = self._take_place(session, command)
+        slot, given_up = taken
+        if given_up is not None:
+            await self._end(given_up, wake=False)
+        return slot
+
+    def _take_place(self, session: Session, command: Launcher) -> tuple[_Slot, _Slot | None] | None:
+        """Take a free place, or the place of a process that can be given up; `None` if there is neither."""
+        given_up = None
+        if len(self._slots) >= self.config.max_sessions:
+            given_up = self._surplus()
+            if given_up is None:
+                return None
+            given_up.ending = True
+        return self._new_slot(session, command), given_up
+
+    def _new_slot(self, session: Session | None, command: Launcher) -> _Slot:
+        mode = session.config.permission_mode if session is not None else "default"
+        slot = _Slot(command.key, mode, command.fingerprint, owner=session)
+        self._slots.append(slot)
+        return slot
+
+    def _surplus(self) -> _Slot | None:
+        """The process that is missed least: a warm one, else that of the session that has been idle longest."""
+        for slot in self._slots:
+            if slot.is_warm():
+                return slot
+        idle = sorted((slot for slot in self._slots if slot.owner is not None), key=_idle_since)
+        return next((slot for slot in idle if slot.can_give_up()), None)
+
+    async def _start_for(self, session: Session, command: Launcher, slot: _Slot) -> Connection:
+        resume = session.resume_id
+        launch = command.launch(
+            session_id=None if resume else str(uuid.uuid4()),
+            resume=resume,
+            fork=session.config.fork and session.is_fresh,
+        )
+        try:
+            connection = await self._open(launch, slot, session.name)
+            slot.connection = connection
+            await session.attach(connection, resumed=resume is not None)
+        except BaseException:
+            session.detach()
+            await self._end(slot)
+            raise
+        return connection
+
+    async def _open(self, launch: Launch, slot: _Slot, name: str) -> Connection:
+        def tell(number: int, delay_s: float, error: ClaudeError) -> None:
+            self._trace("retry", {"session": name, "retry": number, "delay_s": delay_s, "error": str(error)})
+
+        began = time.monotonic()
+        connection = await retrying(
+            lambda: Connection.open(launch, self._start, permission_mode=slot.permission_mode),
+            self._retry,
+            on_retry=tell,
+        )
+        self.counts.created += 1
+        took_s = round(time.monotonic() - began, 3)
+        self._trace("spawn", {"session": name, "pid": connection.transport.pid, "took_s": took_s})
+        return connection
+
+    async def release(self, session: Session) -> None:
+        """End the session's process, if it has one; the session itself goes on."""
+        connection = session.detach()
+        for slot in [slot for slot in self._slots if slot.connection is connection and connection is not None]:
+            await self._end(slot)
+
+    async def _end(self, slot: _Slot, *, wake: bool = True) -> None:
+        """End a process; its place is free when it is gone.
+
+        Args:
+            slot: it.
+            wake: whether the first in line may have the place; if not, it is taken already.
+        """
+        slot.ending = True
+        connection, slot.connection = slot.connection, None
+        if connection is not None and slot.owner is not None and slot.owner.connection is connection:
+            slot.owner.detach()
+        try:
+            if connection is not None:
+                self.counts.destroyed += 1
+                self._trace("end", {"session": connection.session, "pid": connection.transport.pid})
+                await asyncio.shield(self._in_background(connection.close(), self._ending))
+        finally:
+            if slot in self._slots:
+                self._slots.remove(slot)
+            if wake:
+                self._line.advance()
+
+    def turn_over(self, session: Session) -> None:
+        """A turn ended: its process may be wanted elsewhere, and the next session shall find a warm one."""
+        self._line.advance()
+        slot = next((slot for slot in self._slots if slot.owner is session), None)
+        if slot is not None and self.config.prewarm and not self._closed:
+            self._in_background(self._prewarm(session.config, slot.key), self._prewarming)
+
+    async def _prewarm(self, config: SessionConfig, key: Hashable) -> None:
+        command = await self._compile(config)
+        warm = sum(slot.key == key and slot.owner is None and not slot.ending for slot in self._slots)
+        full = len(self._slots) >= self.config.max_sessions
+        if warm >= self.config.prewarm or full or self._line or self._closed:
+            return
+        slot = self._new_slot(None, command)
+        slot.permission_mode = config.permission_mode
+        try:
+            slot.connection = await self._open(command.launch(session_id=str(uuid.uuid4())), slot, "")
+        except ClaudeError as error:
+            self._trace("prewarm_failed", {"error": str(error)})
+            await self._end(slot)
+            return
+        except BaseException:
+            await self._end(slot)
+            raise
+        # Somebody may have come to wait while it started.
+        self._line.advance()
+
+    # Housekeeping.
+
+    def _ensure_reaper(self) -> None:
+        if self._reaper is None:
+            self._reaper = asyncio.create_task(self._reap_regularly())
+
+    async def _reap_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(min(30.0, self.config.idle_timeout_s / 4))
+            await self.reap(time.monotonic())
+            # A background task may have ended without a word: whoever waits looks again.
+            self._line.advance()
+
+    async def reap(self, now: float) -> int:
+        """End what has been idle too long and what has died; return how many processes that were.
+
+        Args:
+            now: the time to judge by, as of `time.monotonic()`.
+        """
+        over = [slot for slot in self._slots if self._is_over(slot, now)]
+        for slot in over:
+            name = slot.owner.name if slot.owner is not None else ""
+            self._trace("reap", {"session": name, "idle_s": round(now - _idle_since(slot), 1)})
+        await asyncio.gather(*(self._end(slot) for slot in over))
+        return len(over)
+
+    def _is_over(self, slot: _Slot, now: float) -> bool:
+        if slot.connection is None:
+            return False
+        if slot.is_warm():
+            return not slot.connection.is_alive or now - slot.born >= min(WARM_LIFETIME_S, self.config.idle_timeout_s)
+        idle = slot.owner is not None and slot.owner.is_idle
+        if idle and not slot.connection.is_alive:
+            return True
+        return now - _idle_since(slot) >= self.config.idle_timeout_s and slot.can_give_up()
+
+    def _in_background(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return task
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise PoolClosedError("The client is closed. Make a new one, or restart the kernel.")
+
+    async def close(self) -> None:
+        """End every process; whoever waits gets `PoolClosedError`."""
+        self._closed = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        closed = PoolClosedError("The client was closed while the prompt waited.")
+        self._line.dismiss(closed)
+        self._run_line.dismiss(closed)
+        for task in self._prewarming:
+            task.cancel()
+        await asyncio.gather(*(self._end(slot) for slot in self._slots), *self._prewarming, return_exceptions=True)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+
+def _idle_since(slot: _Slot) -> float:
+    return slot.owner.idle_since if slot.owner is not None else slot.born
+
+
+class _Line:
+    """People waiting, first come first served."""
+
+    def __init__(self) -> None:
+        self._places: deque[asyncio.Future[None]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    async def wait(self, give_back: Callable[[], object], *, first: bool = False) -> None:
+        """Wait to be called.
+
+        Args:
+            give_back: called when we leave (cancelled, timed out) although we have just been called.
+            first: go to the head of the line.
+        """
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if first:
+            self._places.appendleft(place)
+        else:
+            self._places.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                give_back()
+            raise
+        finally:
+            if place in self._places:
+                self._places.remove(place)
+
+    def advance(self) -> bool:
+        """Call the first in line; return whether there was one."""
+        while self._places:
+            place = self._places.popleft()
+            if not place.done():
+                place.set_result(None)
+                return True
+        return False
+
+    def dismiss(self, error: Exception) -> None:
+        """Send everybody away."""
+        while self._places:
+            place = self._places.popleft()
+            if not place.done():
+                place.set_exception(error)

@@ -1,0 +1,430 @@
+"""`Process`: one CLI child as a transport. What differs between operating systems is here, and nowhere else.
+
+Facts about how the CLI ends (what it does at the end of stdin, at SIGTERM, with its tools) were measured on
+CLI 2.1.197 and 2.1.330.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psutil
+
+from claude_magic import watcher
+from claude_magic.errors import ProcessError
+from claude_magic.intake import Intake
+from claude_magic.messages import Message
+from claude_magic.owner import Child, Owner
+from claude_magic.protocol import control_request, encode
+from claude_magic.transport import Launch
+
+_T = TypeVar("_T")
+
+# --- What differs between systems -----------------------------------------------------------------------------------
+
+if sys.platform == "win32":
+    # There is no SIGTERM: the orderly way out is the end of stdin, and what comes after it is force.
+    _OWN_SESSION: dict[str, Any] = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+
+    def new_event_loop() -> asyncio.AbstractEventLoop:
+        """Return an event loop that can run child processes; the caller closes it."""
+        return asyncio.ProactorEventLoop()
+
+    def _terminate(pid: int) -> None:
+        return
+
+    def _force(pid: int) -> None:
+        for process in watcher.tree(pid):
+            try:
+                process.kill()
+            except psutil.Error:
+                continue  # gone meanwhile, or not ours to end
+
+    def _widen(pipe: Any) -> None:
+        return
+
+else:
+    import fcntl
+
+    # A session of its own: a Ctrl-C in the terminal, or an interrupt of the kernel, does not reach the CLI.
+    _OWN_SESSION: dict[str, Any] = {"start_new_session": True}
+
+    def new_event_loop() -> asyncio.AbstractEventLoop:
+        """Return an event loop that can run child processes; the caller closes it."""
+        return asyncio.SelectorEventLoop()
+
+    def _terminate(pid: int) -> None:
+        _signal_group(pid, signal.SIGTERM)
+
+    def _force(pid: int) -> None:
+        _signal_group(pid, signal.SIGKILL)
+
+    def _signal_group(pid: int, number: int) -> None:
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            return  # it ended by itself
+        except PermissionError:
+            return  # macOS says so of a group of which only a zombie is left
+
+    def _widen(pipe: Any) -> None:
+        """Give a pipe room for one whole read, where the system (Linux) lets us."""
+        if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
+            try:
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            except OSError:
+                return  # this user's pipes hold as much as they may: the usual size does too
+
+
+# --------------------------------------------------------------------------------------------------------------------
+
+_PIPE_BYTES = 256 * 2**10
+"""As much as the event loop reads at once. More would eat up the user's share of pipe memory and gains nothing."""
+
+_QUIET_END_S = 0.5
+"""How long after its end we wait for output that others may still hold open."""
+
+_LAST_INTERRUPT = "claude-magic-close"
+_SWEEP_TERM_S = 0.2
+_SWEEP_TOTAL_S = 0.4
+
+_PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+
+_owner = Owner(_OWN_SESSION)
+
+
+def kill_all() -> None:
+    """End every CLI child of this Python process and all that it started: now, by force, waiting less than 2 s.
+
+    The last resort at the end of the interpreter; may be called from any thread, with or without a running loop.
+    """
+    _owner.kill_all()
+
+
+class Process:
+    """A `Transport` over one CLI child. Make it with `start`; use it on the event loop that started it."""
+
+    def __init__(self, mark: str, wire: _Wire, transport: asyncio.SubprocessTransport) -> None:
+        self._mark = mark
+        self._wire = wire
+        self._transport = transport
+        self._pid = transport.get_pid()
+        self._created = _creation_time(self._pid)
+        self._loop = asyncio.get_running_loop()
+        self._prompted = False
+        self._closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls, launch: Launch, *, line_ceiling: int = 64 * 2**20) -> Process:
+        """Start a CLI.
+
+        Args:
+            launch: program, environment and folder. The owner mark is added to the environment.
+            line_ceiling: longest line of stdout, in bytes, that is taken.
+
+        Raises:
+            ProcessError: the program cannot be started.
+        """
+        mark = _owner.next_mark()
+        wire = _Wire(Intake(launch.redactor, line_ceiling))
+        try:
+            transport, _ = await asyncio.get_running_loop().subprocess_exec(
+                lambda: wire,
+                *launch.argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=launch.working_dir,
+                env={**dict(launch.environment), watcher.MARK: mark},
+                **_OWN_SESSION,
+            )
+        except (OSError, ValueError) as error:
+            raise _start_error(launch, error) from error
+        process = cls(mark, wire, transport)
+        wire.on_failure = process.kill
+        pipes = [transport.get_pipe_transport(fd).get_extra_info("pipe") for fd in (0, 1, 2)]  # type: ignore[union-attr]  # all three were asked for
+        _widen(pipes[1])
+        reap = transport.get_extra_info("subprocess").poll
+        _owner.adopt(Child(process._pid, process._created, tuple(pipes), reap))
+        return process
+
+    @property
+    def pid(self) -> int:
+        """Process id of the CLI."""
+        return self._pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code once the CLI is gone; negative for a signal; `None` while it lives."""
+        return self._wire.exited.result() if self._wire.exited.done() else None
+
+    @property
+    def stderr_tail(self) -> str:
+        """The last lines of stderr, up to 50 lines or 8192 characters, redacted."""
+        return self._wire.intake.stderr_tail
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Write one whole message, and wait while the CLI is slow to read.
+
+        Raises:
+            ProcessError: the CLI is gone, or is being closed.
+        """
+        stdin = self._stdin
+        if self._closing is None and not stdin.is_closing():
+            self._prompted = self._prompted or message.get("type") == "user"
+            stdin.write(encode(message))
+            await self._wire.writable.wait()
+        if self._closing is not None or stdin.is_closing():
+            raise await self._gone()
+
+    async def receive(self) -> list[Message]:
+        """Wait for messages and return all that arrived, lines of stderr among them; an empty list is the end.
+
+        Raises:
+            ProtocolError: a line was longer than the ceiling; the CLI was ended.
+        """
+        wire = self._wire
+        while True:
+            if wire.intake.waiting:
+                return wire.intake.take()
+            if wire.intake.failure is not None:
+                raise wire.intake.failure
+            if wire.ended:
+                return []
+            wire.news.clear()
+            await wire.news.wait()
+
+    async def wait(self) -> int:
+        """Wait for the CLI to end; return its exit code, negative for a signal."""
+        return await asyncio.shield(self._wire.exited)
+
+    async def close(self, *, grace_s: float = 4.0) -> None:
+        """End the CLI and everything it started: interrupt, end of stdin, SIGTERM, SIGKILL, then a sweep by mark.
+
+        Each step gets its share of the time and is left out when the CLI is gone. A caller that is cancelled does
+        not stop it; further callers wait for the same close.
+
+        Args:
+            grace_s: upper bound for the ladder, in seconds; the sweep takes half a second more at most.
+        """
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close(grace_s), name=f"close CLI {self._pid}")
+        await asyncio.shield(self._closing)
+
+    def kill(self) -> None:
+        """End the CLI by force, now; what it started is ended in the background."""
+        below = watcher.tree(self._pid, self._created)
+        if not self._wire.exited.done():
+            _force(self._pid)
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._finish(below, _SWEEP_TOTAL_S), name=f"kill CLI {self._pid}")
+
+    def detached(self) -> list[int]:
+        """Return the pids of what the CLI started and what has left its tree, such as a tool's `setsid nohup ... &`.
+
+        Looks at every young process of this user, which takes some milliseconds; may be called in a worker thread.
+        """
+        inside = {process.pid for process in watcher.tree(self._pid, self._created)} | {self._pid}
+        return [found.pid for found in watcher.marked(self._mark, self._created) if found.pid not in inside]
+
+    @property
+    def _stdin(self) -> asyncio.WriteTransport:
+        stdin = self._transport.get_pipe_transport(0)
+        assert isinstance(stdin, asyncio.WriteTransport)
+        return stdin
+
+    async def _gone(self) -> ProcessError:
+        """Make the error for a CLI that is gone, with its exit code if it comes soon."""
+        await asyncio.wait([self._wire.exited], timeout=_QUIET_END_S)
+        code = self.exit_code
+        how = "is being closed" if code is None else f"ended with exit code {code}"
+        return ProcessError(f"The Claude CLI {how}.", exit_code=code, stderr_tail=self.stderr_tail)
+
+    async def _close(self, grace_s: float) -> None:
+        started = self._loop.time()
+        below: list[psutil.Process] = []
+        try:
+            below = await self._off_loop(watcher.tree, self._pid, self._created)
+            for act, share in self._ladder():
+                if self._wire.exited.done():
+                    break
+                await act(started + share * grace_s)
+        finally:
+            # Not gone: the loop is being shut down under us, or the system holds the CLI. No more waiting then.
+            if not self._wire.exited.done():
+                _force(self._pid)
+        await self._finish(below, max(_SWEEP_TOTAL_S, 0.1 * grace_s))
+
+    def _ladder(self) -> list[tuple[Callable[[float], Any], float]]:
+        """The steps, each with the share of the time by which it must have worked."""
+        exited = [self._wire.exited]
+
+        async def interrupt(until: float) -> None:
+            # An idle CLI answers it too. A turn that is cut off takes its tools with it; the end of stdin would not.
+            self._stdin.write(encode(control_request(_LAST_INTERRUPT, "interrupt")))
+            await self._until([*exited, self._wire.expect(_LAST_INTERRUPT)], until)
+
+        async def hang_up(until: float) -> None:
+            self._stdin.close()
+            await self._until(exited, until)
+
+        async def terminate(until: float) -> None:
+            _terminate(self._pid)
+            await self._until(exited, until)
+
+        async def force(until: float) -> None:
+            _force(self._pid)
+            await self._until(exited, until)
+
+        steps: list[tuple[Callable[[float], Any], float]] = [(hang_up, 0.5), (terminate, 0.75), (force, 0.95)]
+        return [(interrupt, 0.2), *steps] if self._prompted else steps
+
+    async def _until(self, futures: list[asyncio.Future[Any]], deadline: float) -> None:
+        await asyncio.wait(futures, timeout=max(0.0, deadline - self._loop.time()), return_when=asyncio.FIRST_COMPLETED)
+
+    async def _finish(self, below: list[psutil.Process], seconds: float) -> None:
+        """Reap the CLI, end what it left, and let go of the pipes."""
+        await asyncio.wait([self._wire.exited], timeout=seconds)
+        await self._off_loop(self._sweep, below, seconds)
+        self._transport.close()
+        await asyncio.wait([self._wire.lost], timeout=seconds)
+        if self._wire.exited.done():
+            _owner.release(self._pid)
+
+    def _sweep(self, below: list[psutil.Process], seconds: float) -> None:
+        def find() -> list[psutil.Process]:
+            return below + watcher.marked(self._mark, self._created)
+
+        watcher.sweep(find, term_s=_SWEEP_TERM_S, total_s=seconds)
+
+    async def _off_loop(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Run a scan of processes in a worker thread: it takes milliseconds, and other sessions are streaming."""
+        try:
+            running = self._loop.run_in_executor(None, function, *args)
+        except RuntimeError:  # the interpreter is ending and starts no more threads
+            return function(*args)
+        return await running
+
+
+class _Wire(asyncio.SubprocessProtocol):
+    """The event loop's side of a child: takes what arrives, knows what has ended."""
+
+    def __init__(self, intake: Intake) -> None:
+        loop = asyncio.get_running_loop()
+        self.intake = intake
+        self.exited: asyncio.Future[int] = loop.create_future()
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self.news = asyncio.Event()
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self.ended = False
+        self.on_failure: Callable[[], None] = lambda: None
+        self._loop = loop
+        self._open = {1, 2}
+        self._heard = 0.0
+        self._expected: tuple[bytes, asyncio.Future[None]] | None = None
+
+    def expect(self, request_id: str) -> asyncio.Future[None]:
+        """Return a future that is done when a line with this request id arrives."""
+        answered: asyncio.Future[None] = self._loop.create_future()
+        self._expected = (request_id.encode(), answered)
+        return answered
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._transport = transport
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        intake = self.intake
+        if fd == 1:
+            failed_before = intake.failure is not None
+            intake.stdout(data, time.time())
+            if self._expected is not None:
+                self._check_expected(*self._expected)
+            if intake.failure is not None and not failed_before:
+                self.on_failure()
+        else:
+            intake.stderr(data, time.time())
+        self.news.set()
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if fd == 0:
+            self.writable.set()
+            return
+        self._open.discard(fd)
+        self._end_if_over()
+
+    def process_exited(self) -> None:
+        if not self.exited.done():
+            code = self._transport.get_returncode()
+            self.exited.set_result(-1 if code is None else code)
+        self.writable.set()
+        self._end_if_over()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set_result(None)
+        self._end()
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
+    def _check_expected(self, request_id: bytes, answered: asyncio.Future[None]) -> None:
+        if not answered.done() and any(request_id in message.line for message in self.intake.waiting):
+            answered.set_result(None)
+
+    def _end_if_over(self) -> None:
+        """The end is the end of both pipes and of the process; of one alone, after a quiet while.
+
+        Something that the CLI started may hold a pipe open long after the CLI is gone.
+        """
+        if not self._open and self.exited.done():
+            self._end()
+        elif 1 not in self._open or self.exited.done():
+            self._heard = self.intake.bytes_taken
+            self._loop.call_later(_QUIET_END_S, self._end_if_quiet)
+
+    def _end_if_quiet(self) -> None:
+        if self.intake.bytes_taken == self._heard:
+            self._end()
+        elif not self.ended:
+            self._end_if_over()
+
+    def _end(self) -> None:
+        if not self.ended:
+            self.intake.finish(time.time())
+            self.ended = True
+        self.news.set()
+
+
+def _creation_time(pid: int) -> float:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return time.time()  # it ended at once
+
+
+def _start_error(launch: Launch, error: OSError | ValueError) -> ProcessError:
+    program = launch.argv[0] if launch.argv else ""
+    if not os.path.isdir(launch.working_dir):
+        message = f"The working folder {launch.working_dir} does not exist or is no folder."
+    elif isinstance(error, FileNotFoundError):
+        message = f"There is no program {program}."
+    elif isinstance(error, PermissionError):
+        message = f"The program {program} may not be executed."
+    else:
+        message = f"The program {program} could not be started: {launch.redactor.text(str(error))}."
+    failure = ProcessError(message)
+    # A want of memory or of process slots may pass; the others stay until somebody mends them.
+    failure.retryable = isinstance(error, OSError) and error.errno in _PASSING
+    return failure

@@ -1,0 +1,299 @@
+"""Records as pandas DataFrames, with the same columns and dtypes whether there are rows or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from claude_magic.records.log import Level, LogEntry, LogSummary
+from claude_magic.records.messages import MessageRecord
+from claude_magic.records.metrics import Stats
+from claude_magic.records.sessions import SessionInfo
+from claude_magic.records.tools import ToolRecord
+from claude_magic.records.turns import TurnRecord
+
+Column = Callable[[list[Any]], Any]
+"""Turns the plain values of one column into an array of its dtype."""
+
+
+def text(values: list[Any]) -> Any:
+    """Words as they are: dtype `string`, `None` is NA."""
+    try:
+        return pd.array(values, dtype="string")
+    except UnicodeEncodeError:
+        # Strings kept by pyarrow are UTF-8: half a surrogate pair (from a broken file) cannot be one.
+        clean = [None if value is None else value.encode("utf-8", "replace").decode() for value in values]
+        return pd.array(clean, dtype="string")
+
+
+def word(values: list[Any]) -> Any:
+    """Words where an empty one means that there is none: dtype `string`, `None` and "" are NA."""
+    return text([str(value) if value else None for value in values])
+
+
+def count(values: list[Any]) -> Any:
+    """Whole numbers: dtype `Int64`, `None` is NA."""
+    if None in values:
+        return pd.array(values, dtype="Int64")
+    return pd.array(np.array(values, dtype="int64"), dtype="Int64")
+
+
+def number(values: list[Any]) -> Any:
+    """Money and seconds: dtype `float64`, `None` is NaN."""
+    return np.array(values, dtype="float64")
+
+
+def flag(values: list[Any]) -> Any:
+    """Yes or no: dtype `boolean`, `None` is NA."""
+    if None in values:
+        return pd.array(values, dtype="boolean")
+    return pd.array(np.array(values, dtype="bool"), dtype="boolean")
+
+
+def moment(values: list[Any]) -> Any:
+    """Unix seconds: dtype `datetime64[ns, UTC]`, exact to the microsecond, `None` is NaT."""
+    seconds = np.array(values, dtype="float64")
+    known = np.isfinite(seconds)
+    micros = np.round(np.where(known, seconds, 0.0) * 1e6).astype("int64")
+    stamps = (micros * 1000).astype("datetime64[ns]")
+    stamps[~known] = np.datetime64("NaT")
+    return pd.DatetimeIndex(stamps, tz="UTC")
+
+
+def thing(values: list[Any]) -> Any:
+    """Python objects: dtype `object`."""
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+Schema = dict[str, Column]
+
+SESSIONS: Schema = {
+    "name": text,
+    "session_id": word,
+    "workspace_id": word,
+    "state": word,
+    "model": word,
+    "working_dir": word,
+    "pid": count,
+    "created": moment,
+    "last_used": moment,
+    "turns": count,
+    "cost_usd": number,
+    "simulated": flag,
+}
+TURNS: Schema = {
+    "session": text,
+    "session_id": word,
+    "turn": count,
+    "turn_id": word,
+    "model": word,
+    "started": moment,
+    "duration_s": number,
+    "ttft_s": number,
+    "outcome": word,
+    "error": word,
+    "num_steps": count,
+    "input_tokens": count,
+    "output_tokens": count,
+    "cache_read_tokens": count,
+    "cache_write_tokens": count,
+    "cost_usd": number,
+    "estimated": flag,
+    "tool_uses": count,
+    "prompt": text,
+    "text": text,
+    "simulated": flag,
+}
+MESSAGES: Schema = {
+    "session": text,
+    "turn": count,
+    "turn_id": word,
+    "time": moment,
+    "role": word,
+    "kind": word,
+    "text": text,
+}
+TOOLS: Schema = {
+    "session": text,
+    "turn": count,
+    "turn_id": word,
+    "tool_use_id": word,
+    "parent_tool_use_id": word,
+    "name": word,
+    "input": text,
+    "started": moment,
+    "duration_s": number,
+    "is_error": flag,
+    "permission": word,
+    "result_chars": count,
+}
+LOGS: Schema = {
+    "time": moment,
+    "session": text,
+    "session_id": word,
+    "turn_id": word,
+    "level": word,
+    "source": word,
+    "type": word,
+    "message": text,
+}
+LOG_SUMMARY: Schema = {
+    "session": text,
+    "total_lines": count,
+    "error_count": count,
+    "warning_count": count,
+    "tool_usages": thing,
+}
+METRICS: Schema = {
+    "total_requests": count,
+    "success_requests": count,
+    "failed_requests": count,
+    "avg_response_time_s": number,
+    "p50_response_time_s": number,
+    "p95_response_time_s": number,
+    "active_sessions": count,
+    "created": count,
+    "reused": count,
+    "destroyed": count,
+    "waiting": count,
+}
+
+
+def to_frame(records: Iterable[Any], schema: Schema) -> pd.DataFrame:
+    """Return one row per record, with exactly the columns of `schema`, made column by column.
+
+    Args:
+        records: objects that have an attribute for each column.
+        schema: names of the columns in order, and what makes each.
+    """
+    rows = records if isinstance(records, Sequence) else list(records)
+    return pd.DataFrame({name: column(list(map(attrgetter(name), rows))) for name, column in schema.items()})
+
+
+def sessions_frame(infos: Iterable[SessionInfo]) -> pd.DataFrame:
+    """Return one row per session."""
+    return to_frame(infos, SESSIONS)
+
+
+def turns_frame(records: Iterable[TurnRecord]) -> pd.DataFrame:
+    """Return one row per finished turn."""
+    return to_frame(records, TURNS)
+
+
+def messages_frame(records: Iterable[MessageRecord]) -> pd.DataFrame:
+    """Return one row per message; the line feeds that set paragraphs of an answer apart are left out."""
+    frame = to_frame(records, MESSAGES)
+    frame["text"] = frame["text"].str.strip("\n")
+    return frame
+
+
+def tools_frame(records: Iterable[ToolRecord]) -> pd.DataFrame:
+    """Return one row per tool use."""
+    return to_frame(records, TOOLS)
+
+
+def logs_frame(entries: Iterable[LogEntry]) -> pd.DataFrame:
+    """Return one row per log entry."""
+    return to_frame(entries, LOGS)
+
+
+def log_summary_frame(summaries: Iterable[LogSummary]) -> pd.DataFrame:
+    """Return one row per session with its counts; `tool_usages` holds dicts."""
+    return to_frame(summaries, LOG_SUMMARY)
+
+
+def metrics_frame(stats: Stats) -> pd.DataFrame:
+    """Return the counts as a frame of one row."""
+    return to_frame([stats], METRICS)
+
+
+class FrameSource(Protocol):
+    """Where the records come from: each call returns a snapshot that nobody changes any more."""
+
+    def session_infos(self) -> Sequence[SessionInfo]:
+        """The sessions as they are now."""
+
+    def turn_records(self) -> Sequence[TurnRecord]:
+        """The finished turns, oldest first."""
+
+    def message_records(self) -> Sequence[MessageRecord]:
+        """What was said, oldest first."""
+
+    def tool_records(self) -> Sequence[ToolRecord]:
+        """The tool uses, oldest first."""
+
+    def log_entries(self, session: str | None) -> Sequence[LogEntry]:
+        """The log of one session, or of all; oldest first."""
+
+    def log_summaries(self) -> Sequence[LogSummary]:
+        """The counts of each session's log."""
+
+    def stats(self) -> Stats:
+        """The metrics as they are now."""
+
+
+class Frames:
+    """What happened, as DataFrames; every call makes a new one of how things are now.
+
+    Args:
+        source: where the records come from.
+    """
+
+    def __init__(self, source: FrameSource) -> None:
+        self._source = source
+
+    def sessions(self) -> pd.DataFrame:
+        """Return one row per session."""
+        return sessions_frame(self._source.session_infos())
+
+    def turns(self) -> pd.DataFrame:
+        """Return one row per finished turn: time, tokens, cost, prompt and answer."""
+        return turns_frame(self._source.turn_records())
+
+    def messages(self) -> pd.DataFrame:
+        """Return one row per message that a person would read."""
+        return messages_frame(self._source.message_records())
+
+    def tools(self) -> pd.DataFrame:
+        """Return one row per tool use; one that runs has no duration yet."""
+        return tools_frame(self._source.tool_records())
+
+    def logs(self, session: str | None = None, level: str | None = None) -> pd.DataFrame:
+        """Return one row per log entry; `frame.attrs["dropped"]` says how many older ones are gone.
+
+        Args:
+            session: name of the only session to show; `None` is all.
+            level: the least level to show: debug, info, warning or error; `None` is all.
+
+        Raises:
+            ValueError: there is no such level.
+        """
+        entries = self._source.log_entries(session)
+        if level is not None:
+            least = _level(level).rank
+            entries = [entry for entry in entries if entry.level.rank >= least]
+        frame = logs_frame(entries)
+        summaries = self._source.log_summaries()
+        frame.attrs["dropped"] = sum(one.dropped for one in summaries if session in (None, one.session))
+        return frame
+
+    def log_summary(self) -> pd.DataFrame:
+        """Return one row per session: lines, errors, warnings, and how often each tool was used."""
+        return log_summary_frame(self._source.log_summaries())
+
+    def metrics(self) -> pd.DataFrame:
+        """Return one row: how many turns, how fast, and what the pool does."""
+        return metrics_frame(self._source.stats())
+
+
+def _level(name: str) -> Level:
+    try:
+        return Level(name)
+    except ValueError:
+        raise ValueError(f"There is no log level {name!r}; the levels are {', '.join(Level)}.") from None

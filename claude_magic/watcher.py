@@ -1,0 +1,178 @@
+"""Finds and ends processes by tree and by owner mark; run as a script, it does so when its kernel is gone.
+
+Every CLI child, and so everything that its tools start, carries an owner mark in its environment. A tool that
+detaches itself (`setsid nohup ... &`) leaves the tree of the CLI, but it keeps the mark.
+
+As a script: `python -P -S -E watcher.py FOLDER_OF_PSUTIL OWNER`. Standard input is a pipe whose other end only the
+kernel holds. It brings lines, `+ PID CREATED` and `- PID`; its end means that the kernel is gone, however it went.
+The script imports next to nothing, because it waits beside every kernel for as long as that lives.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False  # the name that type checkers know, without the import of `typing` that the script can do without
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import psutil
+
+MARK = "CLAUDE_MAGIC_OWNER"
+"""Environment variable with the owner mark, `OWNER:NUMBER`."""
+
+_POLL_S = 0.02
+_LATER_TERM_S = 0.1
+_WATCHER_TERM_S = 1.0
+_WATCHER_TOTAL_S = 4.0
+_CLOCK_SLACK_S = 1.0
+"""A process's time of creation is rounded, and on some systems moves with the clock."""
+
+
+def marked(mark: str, since: float = 0.0) -> list[psutil.Process]:
+    """Return the processes that carry an owner mark, zombies and this process left out.
+
+    Args:
+        mark: a whole mark, or the beginning of one up to and with its colon, for all of one owner.
+        since: look only at processes created after this time, in unix seconds.
+    """
+    import psutil
+
+    found = []
+    for pid in psutil.pids():
+        try:
+            process = psutil.Process(pid)
+            if pid == os.getpid() or process.create_time() < since - _CLOCK_SLACK_S:
+                continue
+            value = process.environ().get(MARK, "")
+        except (psutil.Error, OSError):
+            continue  # gone meanwhile, or another user's: it cannot be ours
+        if value == mark or (mark.endswith(":") and value.startswith(mark)):
+            found.append(process)
+    return alive(found)
+
+
+def tree(pid: int, created: float | None = None) -> list[psutil.Process]:
+    """Return a process and everything below it; empty when it is gone.
+
+    Args:
+        pid: the process.
+        created: its time of creation in unix seconds; a process that differs only has the same number.
+    """
+    import psutil
+
+    try:
+        root = psutil.Process(pid)
+        if created is not None and abs(root.create_time() - created) > _CLOCK_SLACK_S:
+            return []
+        return [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Return those that still run, each once; a zombie does not."""
+    return [process for process in dict.fromkeys(processes) if _runs(process)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def end(processes: Iterable[psutil.Process], term_s: float) -> None:
+    """Ask processes to end, and force those that do not.
+
+    Args:
+        processes: whom to end.
+        term_s: seconds between SIGTERM and SIGKILL; 0 sends SIGKILL at once.
+    """
+    left = alive(processes)
+    if term_s > 0:
+        _signal(left, "terminate")
+        left = _await_end(left, term_s)
+    _signal(left, "kill")
+    _await_end(left, _LATER_TERM_S)
+
+
+def _signal(processes: Iterable[psutil.Process], how: str) -> None:
+    import psutil
+
+    for process in processes:
+        try:
+            # psutil looks at the time of creation first, so a number that was given anew is not hit.
+            getattr(process, how)()
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied:
+            continue  # a set-uid program: nothing that we may end
+
+
+def _await_end(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    deadline = time.monotonic() + seconds
+    while (processes := alive(processes)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return processes
+
+
+def sweep(find: Callable[[], Iterable[psutil.Process]], *, term_s: float, total_s: float) -> bool:
+    """End what `find` returns, and look again, until there is nothing left.
+
+    Args:
+        find: says who has to go; asked anew each time, because a dying process may start others.
+        term_s: seconds between SIGTERM and SIGKILL in the first round.
+        total_s: seconds after which no new round is begun.
+
+    Returns:
+        Whether nothing is left.
+    """
+    deadline = time.monotonic() + total_s
+    while found := alive(find()):
+        end(found, term_s)
+        if time.monotonic() > deadline:
+            return not alive(found)
+        term_s = min(term_s, _LATER_TERM_S)
+    return True
+
+
+def _end_all(children: dict[int, float], owner: str) -> None:
+    def find() -> list[psutil.Process]:
+        below = [process for pid, created in children.items() for process in tree(pid, created)]
+        return below + marked(f"{owner}:")
+
+    sweep(find, term_s=_WATCHER_TERM_S, total_s=_WATCHER_TOTAL_S)
+
+
+def main(arguments: list[str]) -> None:
+    """Follow the kernel's children until its end of the pipe closes, then end what is left of them.
+
+    Args:
+        arguments: the folder that holds psutil, and the kernel's owner id.
+    """
+    # It ends by the pipe alone: whoever signals the kernel's surroundings must not hit the one that tidies up.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    folder, owner = arguments
+    children: dict[int, float] = {}
+    for line in sys.stdin.buffer:
+        sign, pid, *created = line.split()
+        if sign == b"+":
+            children[int(pid)] = float(created[0])
+        else:
+            children.pop(int(pid), None)
+    sys.path.append(folder)
+    _end_all(children, owner)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
