@@ -1,3 +1,107 @@
-"""Claude in your notebook."""
+"""Claude in your notebook: `%%claude` cells, sessions and records, answered by the real Claude CLI.
+
+    %load_ext claude_magic
+
+Names are imported when they are first used, so that `import claude_magic` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from claude_magic.blocking import ClaudeClient as ClaudeClient
+    from claude_magic.blocking import get_client as get_client
+    from claude_magic.client import AsyncClaudeClient as AsyncClaudeClient
+    from claude_magic.config import PoolConfig as PoolConfig
+    from claude_magic.config import RetryPolicy as RetryPolicy
+    from claude_magic.config import SessionConfig as SessionConfig
+    from claude_magic.config import SimulatedAPI as SimulatedAPI
+    from claude_magic.errors import AuthenticationError as AuthenticationError
+    from claude_magic.errors import ClaudeError as ClaudeError
+    from claude_magic.errors import CLINotFoundError as CLINotFoundError
+    from claude_magic.errors import ConnectionFailedError as ConnectionFailedError
+    from claude_magic.errors import ControlError as ControlError
+    from claude_magic.errors import InsufficientCreditsError as InsufficientCreditsError
+    from claude_magic.errors import InvalidRequestError as InvalidRequestError
+    from claude_magic.errors import ModelNotFoundError as ModelNotFoundError
+    from claude_magic.errors import OverloadedError as OverloadedError
+    from claude_magic.errors import PermissionDeniedError as PermissionDeniedError
+    from claude_magic.errors import PoolClosedError as PoolClosedError
+    from claude_magic.errors import PoolError as PoolError
+    from claude_magic.errors import PoolTimeoutError as PoolTimeoutError
+    from claude_magic.errors import ProcessError as ProcessError
+    from claude_magic.errors import ProtocolError as ProtocolError
+    from claude_magic.errors import RateLimitError as RateLimitError
+    from claude_magic.errors import RequestTooLargeError as RequestTooLargeError
+    from claude_magic.errors import ResultError as ResultError
+    from claude_magic.errors import SessionClosedError as SessionClosedError
+    from claude_magic.errors import SessionError as SessionError
+    from claude_magic.errors import SessionNotFoundError as SessionNotFoundError
+    from claude_magic.errors import StructuredOutputError as StructuredOutputError
+    from claude_magic.errors import TurnTimeoutError as TurnTimeoutError
+    from claude_magic.messages import Message as Message
+    from claude_magic.messages import MessageType as MessageType
+    from claude_magic.permissions import Allow as Allow
+    from claude_magic.permissions import Deny as Deny
+    from claude_magic.permissions import PermissionRequest as PermissionRequest
+    from claude_magic.records.metrics import Stats as Stats
+    from claude_magic.records.sessions import SessionInfo as SessionInfo
+    from claude_magic.response import Outcome as Outcome
+    from claude_magic.response import Response as Response
+    from claude_magic.response import Usage as Usage
+    from claude_magic.session import Session as Session
+    from claude_magic.session import SessionState as SessionState
 
 __version__ = "0.1.0"
+
+_ERRORS = (
+    "AuthenticationError", "CLINotFoundError", "ClaudeError", "ConnectionFailedError", "ControlError",
+    "InsufficientCreditsError", "InvalidRequestError", "ModelNotFoundError", "OverloadedError",
+    "PermissionDeniedError", "PoolClosedError", "PoolError", "PoolTimeoutError", "ProcessError", "ProtocolError",
+    "RateLimitError", "RequestTooLargeError", "ResultError", "SessionClosedError", "SessionError",
+    "SessionNotFoundError", "StructuredOutputError", "TurnTimeoutError",
+)  # fmt: skip
+_NAMES_OF = {
+    "blocking": ("ClaudeClient", "get_client"),
+    "client": ("AsyncClaudeClient",),
+    "config": ("PoolConfig", "RetryPolicy", "SessionConfig", "SimulatedAPI"),
+    "errors": _ERRORS,
+    "messages": ("Message", "MessageType"),
+    "permissions": ("Allow", "Deny", "PermissionRequest"),
+    "records.metrics": ("Stats",),
+    "records.sessions": ("SessionInfo",),
+    "response": ("Outcome", "Response", "Usage"),
+    "session": ("Session", "SessionState"),
+}
+_HOME_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
+
+__all__ = sorted([*_HOME_OF, "__version__", "load_ipython_extension", "unload_ipython_extension"])  # noqa: PLE0605  made of the one table
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value  # from now on it is a plain attribute
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(ip: Any) -> None:
+    """Register the magics; IPython calls this for `%load_ext claude_magic`."""
+    from claude_magic.magics import load
+
+    load(ip)
+
+
+def unload_ipython_extension(ip: Any) -> None:
+    """Take the magics back; IPython calls this for `%unload_ext claude_magic`."""
+    from claude_magic.magics import unload
+
+    unload(ip)

@@ -65,6 +65,10 @@ class Stream:
     def __exit__(self, *exc: object) -> None:
         self._loop.call(self._stream.__aexit__(None, None, None), inbox=self._inbox)
 
+    def stop(self) -> None:
+        """End the turn, if it is not over, and return when it is: the first time by asking, then by force."""
+        self._loop.call(self._stream.stop(), inbox=self._inbox)
+
     def __iter__(self) -> Iterator[Message]:
         for batch in self.batches():
             yield from batch
@@ -134,6 +138,15 @@ class ClaudeClient:
         self._client.config = config
 
     @property
+    def pool(self) -> PoolConfig:
+        """The limits on processes and turns; new ones hold from the next prompt on."""
+        return self._client.pool
+
+    @pool.setter
+    def pool(self, config: PoolConfig) -> None:
+        self._client.pool = config
+
+    @property
     def ask(self) -> Ask | None:
         """Who decides about permissions; called on a worker thread."""
         return self._client.ask
@@ -191,6 +204,10 @@ class ClaudeClient:
         """
         return Stream(self._client.stream(session, prompt, **options), self._loop, inbox)
 
+    def account(self) -> dict[str, Any]:
+        """Return what the CLI says of itself before any turn; see `AsyncClaudeClient.account`."""
+        return self._loop.call(self._client.account())
+
     def interrupt(self, session: str | Session) -> bool:
         """End the running turn of a session; see `AsyncClaudeClient.interrupt`."""
         return self._loop.call(self._client.interrupt(session))
@@ -198,6 +215,12 @@ class ClaudeClient:
     def close(self) -> None:
         """End all sessions and processes. Records stay readable. Safe to call twice."""
         self._loop.call(self._client.close())
+        self._loop.forget_exit(self._client.close)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._client.is_closed
 
     @property
     def frames(self) -> Frames:
@@ -240,9 +263,14 @@ _client: ClaudeClient | None = None
 _client_pid = 0
 
 
-def get_client() -> ClaudeClient:
-    """Return the kernel's one client, which the magics use; it is made when first asked for."""
+def get_client(**settings: Any) -> ClaudeClient:
+    """Return the kernel's one client, which the magics use.
+
+    Args:
+        settings: arguments of `ClaudeClient`; they count only when the client is made: the first time, and
+            after it was closed.
+    """
     global _client, _client_pid
-    if _client is None or _client_pid != os.getpid():
-        _client, _client_pid = ClaudeClient(), os.getpid()
+    if _client is None or _client_pid != os.getpid() or _client.is_closed:
+        _client, _client_pid = ClaudeClient(**settings), os.getpid()
     return _client

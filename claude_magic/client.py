@@ -7,12 +7,14 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from claude_magic.command import build_command
-from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
+from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig, json_text
+from claude_magic.connection import Connection
 from claude_magic.errors import ClaudeError, PoolClosedError, SessionClosedError, SessionNotFoundError
 from claude_magic.messages import Batch, Message
 from claude_magic.permissions import Ask, decide
@@ -61,7 +63,10 @@ class Stream:
 
         Raises:
             RuntimeError: the stream is not over yet.
+            ClaudeError: the turn failed before anything was sent.
         """
+        if self._turn.response is None and self._turn.error is not None:
+            raise self._turn.error
         if self._turn.response is None:
             raise RuntimeError("The response is there when the stream is over: read it to its end first.")
         return self._turn.response
@@ -76,6 +81,10 @@ class Stream:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End the turn, if it is not over, and return when it is: the first time by asking, then by force."""
         if not self._turn.is_over and self._turn.task is not None:
             await self._interrupt(self._turn)
             await asyncio.wait([self._turn.task])
@@ -146,7 +155,9 @@ class AsyncClaudeClient:
         self._metrics = Metrics()
         self._turn_records: list[TurnRecord] = []
         self._recorder = Recorder(LogAggregator(self._pool_config.log_entries, redactor=redactor_for(os.environ)))
-        self._pool = SessionPool(self._pool_config, self._retry, start, compile or self._compile, self._trace)
+        self._start = start
+        self._compile_config = compile or self._compile
+        self._pool = SessionPool(self._pool_config, self._retry, start, self._compile_config, self._trace)
 
     async def __aenter__(self) -> Self:
         return self
@@ -156,6 +167,20 @@ class AsyncClaudeClient:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {len(self._sessions)} sessions, {self._pool!r}>"
+
+    @property
+    def pool(self) -> PoolConfig:
+        """The limits on processes and turns; new ones hold from the next prompt on."""
+        return self._pool.config
+
+    @pool.setter
+    def pool(self, config: PoolConfig) -> None:
+        self._pool.config = config
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
 
     # Sessions.
 
@@ -198,7 +223,7 @@ class AsyncClaudeClient:
             return name
         if name in self._sessions:
             return self._sessions[name]
-        for session in self._sessions.values():
+        for session in list(self._sessions.values()):
             if session.knows(name):
                 return session
         known = ", ".join(map(repr, self._sessions)) or "none yet"
@@ -241,6 +266,7 @@ class AsyncClaudeClient:
         model: str | None = None,
         permission_mode: str | None = None,
         timeout_s: float | None = None,
+        json_schema: str | Mapping[str, Any] | None = None,
     ) -> Stream:
         """Prompt a session and follow what comes.
 
@@ -254,6 +280,8 @@ class AsyncClaudeClient:
             model: model for this prompt only.
             permission_mode: permission mode for this prompt only.
             timeout_s: longest it may take, in seconds.
+            json_schema: JSON Schema that this answer must fit. The CLI takes it only when it starts, so the
+                session's process is started anew (it resumes) before this prompt and before the next without it.
 
         Returns:
             A stream that starts when it is entered or first read.
@@ -267,7 +295,8 @@ class AsyncClaudeClient:
         target = self.get_session(session)
         if not prompt or (isinstance(prompt, str) and not prompt.strip()):
             raise ValueError("The prompt is empty: say what Claude should do.")
-        turn = Turn(target.name, prompt, literal, model, permission_mode, timeout_s)
+        schema = json_text("json_schema", json_schema)
+        turn = Turn(target.name, prompt, literal, model, permission_mode, timeout_s, schema)
         return Stream(turn, partial(self._submit, target), target.interrupt)
 
     async def execute(self, session: str | Session, prompt: Content, **options: Any) -> Response:
@@ -285,6 +314,23 @@ class AsyncClaudeClient:
             async for _ in stream.batches():
                 pass
             return stream.response
+
+    async def account(self) -> dict[str, Any]:
+        """Start a CLI without prompting it, and return what it says of itself before any turn.
+
+        Returns:
+            The answer to `initialize`: `account`, `models`, `commands` and more. `is_logged_in` reads it.
+
+        Raises:
+            CLINotFoundError: there is no CLI.
+            ProcessError: it does not start.
+        """
+        command = await self._compile_config(self.config)
+        connection = await Connection.open(command.launch(session_id=str(uuid.uuid4())), self._start)
+        try:
+            return connection.info
+        finally:
+            await connection.close()
 
     async def interrupt(self, session: str | Session) -> bool:
         """End the running turn of a session and drop the prompts that wait in it; the session stays usable.
@@ -348,9 +394,16 @@ class AsyncClaudeClient:
         return await asyncio.to_thread(build_command, config, self._retry)
 
     def _submit(self, session: Session, turn: Turn) -> None:
+        self._check_open()
+        session.enqueue(turn)
         turn.task = asyncio.create_task(self._run(session, turn))
         self._turns.add(turn.task)
-        turn.task.add_done_callback(self._turns.discard)
+        turn.task.add_done_callback(partial(self._task_over, session, turn))
+
+    def _task_over(self, session: Session, turn: Turn, task: asyncio.Task[None]) -> None:
+        self._turns.discard(task)
+        # Dropped in the very moment of asking, it never got to its own clean-up.
+        session.abandon(turn)
 
     async def _run(self, session: Session, turn: Turn) -> None:
         self._trace("turn", {"session": session.name, "turn_id": turn.id})
@@ -412,6 +465,15 @@ _NOTED = {
     "prewarm_failed": "warning",
 }
 """Events of the engine that the log keeps, with their level."""
+
+
+def is_logged_in(info: Mapping[str, Any]) -> bool:
+    """Return whether a CLI has credentials, judging by its answer to `initialize` (`AsyncClaudeClient.account`)."""
+    account = info.get("account") or {}
+    if account.get("apiProvider") not in (None, "", "firstParty"):
+        return True
+    sources = (account.get("tokenSource"), account.get("apiKeySource"))
+    return any(source not in (None, "", "none") for source in sources)
 
 
 def _info(session: Session) -> SessionInfo:

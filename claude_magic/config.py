@@ -153,8 +153,8 @@ class SessionConfig:
         self._set("environment", _pairs(self.environment))
         if self.cli_path is not None:
             self._set("cli_path", str(Path(self.cli_path).expanduser()))
-        self._set("mcp_config", _json_text("mcp_config", self.mcp_config))
-        self._set("json_schema", _json_text("json_schema", self.json_schema))
+        self._set("mcp_config", json_text("mcp_config", self.mcp_config))
+        self._set("json_schema", json_text("json_schema", self.json_schema))
 
     def _check_words(self) -> None:
         _one_of("permission_mode", self.permission_mode, PERMISSION_MODES)
@@ -289,8 +289,16 @@ def _pairs(value: Any) -> Pairs:
     return pairs
 
 
-def _json_text(name: str, value: Any) -> str | None:
-    """Return canonical JSON text, so that equal contents are equal settings; a path stays a path."""
+def json_text(name: str, value: Any) -> str | None:
+    """Return canonical JSON text, so that equal contents are equal settings; a path stays a path.
+
+    Args:
+        name: the setting, for the message.
+        value: a mapping, JSON text, a path for `mcp_config`, or `None`.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
     if value is None or isinstance(value, Path):
         return None if value is None else str(value.expanduser().absolute())
     if isinstance(value, str):

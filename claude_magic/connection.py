@@ -209,6 +209,7 @@ class Connection:
         await self.transport.close(grace_s=grace_s)
         if self._pump_task is not None and self._pump_task is not asyncio.current_task():
             await asyncio.wait([self._pump_task], timeout=grace_s)
+            self._pump_task.cancel()
 
     def kill(self) -> None:
         """End the CLI by force, without waiting; the pump sees the end of the line."""
@@ -283,6 +284,7 @@ class Connection:
                 self._hand_on(self._turn, messages)
             else:
                 self._held += messages
+                self._turn.still_waiting()
         else:
             self._hand_on(self._extra, messages)
 
@@ -379,10 +381,13 @@ class Connection:
 
     def _answer_later(self, request_id: str, work: Awaitable[dict[str, Any]]) -> None:
         async def answer() -> None:
-            message = await work
-            kind = message.pop("kind", "success")
-            good = kind == "success"
-            reply = control_success(request_id, message) if good else control_error(request_id, message["error"])
+            try:
+                reply = control_success(request_id, await work)
+            except ControlError as refusal:
+                reply = control_error(request_id, refusal.message)
+            except Exception:
+                logger.exception("a question of the CLI could not be answered; it is refused")
+                reply = control_error(request_id, "The host failed to answer.")
             try:
                 await self.transport.send(reply)
             except ProcessError as error:
@@ -405,7 +410,7 @@ class Connection:
         return wire_answer(request, decision)
 
     async def _refuse(self, error: str) -> dict[str, Any]:
-        return {"kind": "error", "error": error}
+        raise ControlError(error)
 
     def _on_task_started(self, message: Message) -> None:
         raw = message.raw

@@ -11,6 +11,7 @@ from claude_magic.redaction import Redactor
 
 _LINE_BYTES = 16 * 2**10
 _WAITING_LINES = 1000
+_QUOTED_BYTES = 200
 _TAIL_LINES = 50
 _TAIL_CHARS = 8 * 2**10
 
@@ -39,8 +40,11 @@ class Intake:
 
     @property
     def stderr_tail(self) -> str:
-        lines = [*self._tail, self._stderr_rest] if self._stderr_rest else self._tail
-        return "\n".join(map(self._words, lines))[-_TAIL_CHARS:]
+        """The last lines of stderr for people."""
+        lines = [self._words(line) for line in self._tail]
+        if self._stderr_rest:
+            lines.append(self._words(self._stderr_rest, cut=True))
+        return "\n".join(lines)[-_TAIL_CHARS:]
 
     def take(self) -> list[Message]:
         """Hand over what is waiting."""
@@ -51,11 +55,14 @@ class Intake:
         self._stderr_waiting = self._stderr_dropped = 0
         return messages
 
-    def stdout(self, data: bytes, received: float) -> None:
-        """Take a chunk. A line may be spread over many: its pieces are joined once, when its end is here."""
+    def stdout(self, data: bytes, received: float) -> list[Message]:
+        """Take a chunk; return its messages, which are also waiting from now on.
+
+        A line may be spread over many chunks: its pieces are joined once, when its end is here.
+        """
         self.bytes_taken += len(data)
         if self.failure is not None:
-            return
+            return []
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and self._pieces:
@@ -68,8 +75,9 @@ class Intake:
             self._size += len(rest)
         if len(data) > self._ceiling or self._size > self._ceiling or (lines and len(lines[0]) > self._ceiling):
             lines = self._up_to_too_long(lines)
-        if lines:
-            self._keep(self._decode(lines, received))
+        messages = self._decode(lines, received)
+        self.waiting += messages
+        return messages
 
     def stderr(self, data: bytes, received: float) -> None:
         """Take a chunk of stderr: kept as messages as long as somebody takes them, and the last lines anyway."""
@@ -78,7 +86,7 @@ class Intake:
         self._stderr_rest = lines.pop()[: _LINE_BYTES + 1]
         lines = [line for line in lines if line.strip()]
         room = max(0, _WAITING_LINES - self._stderr_waiting)
-        self._keep([Message(MessageType.STDERR, self._words(line), line, received) for line in lines[:room]])
+        self.waiting += [Message(MessageType.STDERR, self._words(line), line, received) for line in lines[:room]]
         self._stderr_waiting += len(lines[:room])
         self._stderr_dropped += len(lines[room:])
         self._tail.extend(line[: _LINE_BYTES + 1] for line in lines[-_TAIL_LINES:])
@@ -86,32 +94,26 @@ class Intake:
     def finish(self, received: float) -> None:
         """Take what has no line end and never will."""
         if self._pieces and self.failure is None:
-            self._keep(self._decode([b"".join(self._pieces)], received))
+            self.waiting += self._decode([b"".join(self._pieces)], received)
         if self._stderr_rest:
             self.stderr(b"\n", received)
         self._pieces = []
-
-    def _keep(self, messages: list[Message]) -> None:
-        if self.waiting:
-            self.waiting += messages
-        else:
-            self.waiting = messages
 
     def _up_to_too_long(self, lines: list[bytes]) -> list[bytes]:
         """Return the lines before the first that is too long; note the failure if there is one."""
         rest = b"".join(self._pieces)
         for index, line in enumerate([*lines, rest]):
             if len(line) > self._ceiling:
-                start = self._words(line[:200])
+                start = self._words(line[:_QUOTED_BYTES], cut=True)
                 self.failure = ProtocolError(f"A line of the CLI is longer than {self._ceiling} bytes.", line=start)
                 self._pieces = []
                 return lines[:index]
         return lines
 
-    def _words(self, line: bytes) -> str:
-        """A line of stderr for people: readable, redacted, of bearable length."""
+    def _words(self, line: bytes, *, cut: bool = False) -> str:
+        """A line for people: readable, redacted, of bearable length."""
         text = self._redactor.text(line[:_LINE_BYTES].decode("utf-8", "replace").rstrip())
-        if len(line) <= _LINE_BYTES:
+        if not cut and len(line) <= _LINE_BYTES:
             return text
         # The cut may go through a secret: its beginning must not show.
         return text[: len(text) - self._redactor.unfinished(text)] + "..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -110,8 +111,8 @@ class Message(msgspec.Struct, gc=False):
     def raw(self) -> dict[str, Any]:
         """The line as a dict, exactly as it came; decoded anew each time, and empty for a line that is no JSON."""
         try:
-            value = msgspec.json.decode(self.line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            value = decode_json(self.line)
+        except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 
@@ -130,6 +131,22 @@ class Message(msgspec.Struct, gc=False):
             except ValueError:
                 pass  # a time in a form we do not know: the arrival is the next best
         return datetime.fromtimestamp(self.received, UTC)
+
+
+def decode_json(line: bytes) -> Any:
+    """Return the value of a line of JSON, also where JavaScript was more lenient than the standard.
+
+    A string cut in the middle of a surrogate pair is written as half an escape, which msgspec refuses, as it does
+    bytes that are no UTF-8 and numbers beyond a double: the broken character becomes U+FFFD, the line survives.
+
+    Raises:
+        ValueError: this is no JSON.
+    """
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        lenient = json.dumps(json.loads(line.decode("utf-8", "replace")), ensure_ascii=False)
+        return json.loads(lenient.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

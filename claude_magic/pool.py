@@ -15,9 +15,10 @@ Every decision is made, and what is handed out is marked, between two awaits: no
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
 import time
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from claude_magic.errors import ClaudeError, PoolClosedError, PoolTimeoutError
 from claude_magic.retry import retrying
 from claude_magic.session import Session
 from claude_magic.transport import Launch, Start
+
+logger = logging.getLogger(__name__)
 
 WARM_LIFETIME_S = 600.0
 """A warm process has read CLAUDE.md and settings when it started; it is never used when older than this."""
@@ -66,17 +69,23 @@ class _Slot:
     fingerprint: Hashable
     connection: Connection | None = None
     owner: Session | None = None
-    ending: bool = False
+    at_work: bool = False
+    ending: asyncio.Task[None] | None = None
+    replaced: bool = False
     born: float = field(default_factory=time.monotonic)
 
     def is_warm(self) -> bool:
-        return self.owner is None and self.connection is not None and not self.ending
+        return self.owner is None and self.connection is not None and self.ending is None
 
     def can_give_up(self) -> bool:
-        """Whether its session would not miss the process: it is idle, and nothing it started still runs."""
-        if self.owner is None or self.connection is None or self.ending:
+        """Whether no turn is at work on the process, and nothing it started still runs.
+
+        A session whose next prompt waits, for its place in an order, can give it up too: else that prompt might
+        wait for the right to run, and whoever has the right for the process.
+        """
+        if self.owner is None or self.connection is None or self.ending is not None or self.at_work:
             return False
-        return self.owner.is_idle and not self.connection.has_background
+        return not self.connection.is_busy and not self.connection.has_background
 
     def is_fresh(self, now: float, fingerprint: Hashable) -> bool:
         return now - self.born < WARM_LIFETIME_S and self.fingerprint == fingerprint
@@ -121,12 +130,12 @@ class SessionPool:
     def __repr__(self) -> str:
         warm = sum(slot.is_warm() for slot in self._slots)
         limit = self.config.max_sessions
-        return f"<SessionPool {len(self._slots)} of {limit} processes, {warm} warm, {self.waiting} waiting>"
+        return f"<SessionPool {self.processes} of {limit} processes, {warm} warm, {self.waiting} waiting>"
 
     @property
     def processes(self) -> int:
         """Processes that live, start or end just now."""
-        return len(self._slots)
+        return sum(not slot.replaced for slot in self._slots)
 
     @property
     def waiting(self) -> int:
@@ -136,8 +145,11 @@ class SessionPool:
     # The right to run.
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, until: float | None = None) -> AsyncIterator[None]:
         """Hold the right to run one turn; wait for it in order.
+
+        Args:
+            until: when patience ends, by the loop's clock; `acquire_timeout_s` from now if not given.
 
         Raises:
             PoolTimeoutError: it took longer than `acquire_timeout_s`.
@@ -147,7 +159,7 @@ class SessionPool:
         limit = self.config.max_running
         if limit is not None and self._running >= limit:
             why = f"{limit} turns are running (max_running)"
-            async with self._patience(why):
+            async with self._patience(why, until):
                 await self._run_line.wait(self._stop_running)
         else:
             self._running += 1
@@ -162,27 +174,55 @@ class SessionPool:
             self._running -= 1
 
     @asynccontextmanager
-    async def _patience(self, why: str) -> AsyncIterator[None]:
+    async def _patience(self, why: str, until: float | None) -> AsyncIterator[None]:
         limit_s = self.config.acquire_timeout_s
+        waiting = self.waiting
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout_at(self._deadline() if until is None else until):
                 yield
         except TimeoutError:
             raise PoolTimeoutError(
-                f"No room within {limit_s:g} s: {why}. Wait for one to end, stop one with `%claude stop`, "
-                "or raise the limit in PoolConfig."
+                f"No room within {limit_s:g} s: {why}, and {waiting} other prompts waited before this one. "
+                "Wait for one to end, stop one with `%claude stop`, or raise the limit in PoolConfig.",
+                processes=self.processes,
+                max_sessions=self.config.max_sessions,
+                running=self._running,
+                max_running=self.config.max_running,
+                waiting=waiting,
             ) from None
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self.config.acquire_timeout_s
 
     # Processes.
 
     @asynccontextmanager
     async def lease(self, session: Session) -> AsyncIterator[Connection]:
         """Hold the right to run and the session's process for one turn; see `running` and `connect`."""
-        async with self.running():
-            yield await self.connect(session)
+        until = self._deadline()
+        async with self.running(until):
+            connection = await self.connect(session, until)
+            try:
+                yield connection
+            finally:
+                self._turn_ended(session)
 
-    async def connect(self, session: Session) -> Connection:
-        """Return the session's process, ready for a prompt; see the module's five cases.
+    def _turn_ended(self, session: Session) -> None:
+        """From now on its process may be given up: the first in line looks before the session's next prompt does."""
+        slot = self._slot_of(session)
+        if slot is not None:
+            slot.at_work = False
+        self._line.advance()
+
+    def _slot_of(self, session: Session) -> _Slot | None:
+        return next((slot for slot in self._slots if slot.owner is session and slot.ending is None), None)
+
+    async def connect(self, session: Session, until: float | None = None) -> Connection:
+        """Return the session's process, ready for a prompt and marked as at work; see the module's five cases.
+
+        Args:
+            session: who asks.
+            until: when patience ends, by the loop's clock; `acquire_timeout_s` from now if not given.
 
         Raises:
             PoolTimeoutError: nobody gave one up within `acquire_timeout_s`.
@@ -193,11 +233,13 @@ class SessionPool:
         self._check_open()
         self._ensure_reaper()
         if session.connection is not None:
-            if session.connection.is_alive:
+            slot = self._slot_of(session)
+            if slot is not None and session.is_served():
+                slot.at_work = True
                 self.counts.reused += 1
                 return session.connection
-            await self.release(session)
-        command = await self._compile(session.config)
+        await self.release(session)
+        command = await self._compile(session.wanted)
         session.notice = command.notice
         warm = self._take_warm(session, command)
         if warm is not None and warm.connection is not None:
@@ -205,8 +247,12 @@ class SessionPool:
             self._trace("reuse", {"session": session.name, "pid": warm.connection.transport.pid})
             await session.attach(warm.connection, resumed=False)
             return warm.connection
-        slot = await self._place(session, command)
+        slot = await self._place(session, command, until)
         return await self._start_for(session, command, slot)
+
+    @staticmethod
+    def _is_usable(slot: _Slot, now: float, fingerprint: Hashable) -> bool:
+        return slot.is_fresh(now, fingerprint) and slot.connection is not None and slot.connection.is_alive
 
     def _take_warm(self, session: Session, command: Launcher) -> _Slot | None:
         """Pick a warm process and mark it in the same step."""
@@ -214,42 +260,49 @@ class SessionPool:
             return None
         now, fingerprint, key = time.monotonic(), command.fingerprint, command.key
         for slot in self._slots:
-            fits = slot.is_warm() and slot.key == key and slot.is_fresh(now, fingerprint)
-            if fits and slot.connection is not None and slot.connection.is_alive:
-                slot.owner = session
+            if slot.is_warm() and slot.key == key and self._is_usable(slot, now, fingerprint):
+                slot.owner, slot.at_work = session, True
                 return slot
         return None
 
-    async def _place(self, session: Session, command: Launcher) -> _Slot:
+    async def _place(self, session: Session, command: Launcher, until: float | None) -> _Slot:
         """Wait for room for one more process and take it."""
         taken = None if self._line else self._take_place(session, command)
         if taken is None:
-            async with self._patience(f"all {self.config.max_sessions} processes are at work (max_sessions)"):
-                woken = False
+            async with self._patience(f"all {self.config.max_sessions} processes are at work (max_sessions)", until):
+                ticket = self._line.ticket()
                 while taken is None:
-                    # Whoever was woken for nothing keeps the first place in line.
-                    await self._line.wait(self._line.advance, first=woken)
-                    woken = True
+                    # Whoever was woken for nothing keeps the place in line.
+                    await self._line.wait(self._line.advance, ticket)
                     self._check_open()
                     taken = self._take_place(session, command)
         slot, given_up = taken
-        if given_up is not None:
-            await self._end(given_up, wake=False)
+        if given_up is None:
+            return slot
+        try:
+            await asyncio.shield(self._end(given_up))
+        except BaseException:
+            # Cancelled: the place is free again when the process that gave it up is gone.
+            given_up.replaced = False
+            self._slots.remove(slot)
+            self._line.advance()
+            raise
         return slot
 
     def _take_place(self, session: Session, command: Launcher) -> tuple[_Slot, _Slot | None] | None:
         """Take a free place, or the place of a process that can be given up; `None` if there is neither."""
         given_up = None
-        if len(self._slots) >= self.config.max_sessions:
+        if self.processes >= self.config.max_sessions:
             given_up = self._surplus()
             if given_up is None:
                 return None
-            given_up.ending = True
+            given_up.replaced = True
+            self._end(given_up)
         return self._new_slot(session, command), given_up
 
     def _new_slot(self, session: Session | None, command: Launcher) -> _Slot:
         mode = session.config.permission_mode if session is not None else "default"
-        slot = _Slot(command.key, mode, command.fingerprint, owner=session)
+        slot = _Slot(command.key, mode, command.fingerprint, owner=session, at_work=session is not None)
         self._slots.append(slot)
         return slot
 
@@ -258,7 +311,7 @@ class SessionPool:
         for slot in self._slots:
             if slot.is_warm():
                 return slot
-        idle = sorted((slot for slot in self._slots if slot.owner is not None), key=_idle_since)
+        idle = sorted((slot for slot in self._slots if slot.owner is not None), key=_missed)
         return next((slot for slot in idle if slot.can_give_up()), None)
 
     async def _start_for(self, session: Session, command: Launcher, slot: _Slot) -> Connection:
@@ -274,7 +327,7 @@ class SessionPool:
             await session.attach(connection, resumed=resume is not None)
         except BaseException:
             session.detach()
-            await self._end(slot)
+            await asyncio.shield(self._end(slot))
             raise
         return connection
 
@@ -294,45 +347,61 @@ class SessionPool:
         return connection
 
     async def release(self, session: Session) -> None:
-        """End the session's process, if it has one; the session itself goes on."""
-        connection = session.detach()
-        for slot in [slot for slot in self._slots if slot.connection is connection and connection is not None]:
-            await self._end(slot)
+        """End the session's process, if it has one, and wait until it is gone; the session itself goes on.
 
-    async def _end(self, slot: _Slot, *, wake: bool = True) -> None:
-        """End a process; its place is free when it is gone.
-
-        Args:
-            slot: it.
-            wake: whether the first in line may have the place; if not, it is taken already.
+        Two processes on one conversation would both write its file: the CLI has no lock.
         """
-        slot.ending = True
-        connection, slot.connection = slot.connection, None
-        if connection is not None and slot.owner is not None and slot.owner.connection is connection:
-            slot.owner.detach()
+        for slot in [slot for slot in self._slots if slot.owner is session]:
+            if slot.connection is not None or slot.ending is not None:
+                await asyncio.shield(self._end(slot))
+        session.detach()
+
+    def _end(self, slot: _Slot) -> asyncio.Task[None]:
+        """Begin to end a process and mark it in the same step; its place is free when it is gone.
+
+        Returns:
+            The work, which goes on whatever happens to those who wait for it.
+        """
+        if slot.ending is None:
+            connection, slot.connection = slot.connection, None
+            if connection is not None and slot.owner is not None and slot.owner.connection is connection:
+                slot.owner.detach()
+            slot.ending = self._in_background(self._close(slot, connection), self._ending)
+        return slot.ending
+
+    async def _close(self, slot: _Slot, connection: Connection | None) -> None:
         try:
             if connection is not None:
                 self.counts.destroyed += 1
                 self._trace("end", {"session": connection.session, "pid": connection.transport.pid})
-                await asyncio.shield(self._in_background(connection.close(), self._ending))
+                await connection.close()
+        except Exception:
+            logger.exception("a CLI process did not end in good order")
         finally:
             if slot in self._slots:
                 self._slots.remove(slot)
-            if wake:
-                self._line.advance()
+            self._line.advance()
 
     def turn_over(self, session: Session) -> None:
         """A turn ended: its process may be wanted elsewhere, and the next session shall find a warm one."""
         self._line.advance()
-        slot = next((slot for slot in self._slots if slot.owner is session), None)
-        if slot is not None and self.config.prewarm and not self._closed:
-            self._in_background(self._prewarm(session.config, slot.key), self._prewarming)
+        held = any(slot.owner is session for slot in self._slots)
+        if held and self.config.prewarm and not self._closed:
+            self._in_background(self._prewarm(session.config), self._prewarming)
 
-    async def _prewarm(self, config: SessionConfig, key: Hashable) -> None:
-        command = await self._compile(config)
-        warm = sum(slot.key == key and slot.owner is None and not slot.ending for slot in self._slots)
-        full = len(self._slots) >= self.config.max_sessions
-        if warm >= self.config.prewarm or full or self._line or self._closed:
+    async def _prewarm(self, config: SessionConfig) -> None:
+        try:
+            command = await self._compile(config)
+        except (ClaudeError, OSError, ValueError) as error:
+            self._trace("prewarm_failed", {"error": str(error)})
+            return
+        now = time.monotonic()
+        kept = [slot for slot in self._slots if slot.key == command.key and slot.owner is None and not slot.ending]
+        for slot in [slot for slot in kept if slot.is_warm() and not self._is_usable(slot, now, command.fingerprint)]:
+            kept.remove(slot)
+            self._end(slot)
+        full = self.processes >= self.config.max_sessions
+        if len(kept) >= self.config.prewarm or full or self._line or self._closed:
             return
         slot = self._new_slot(None, command)
         slot.permission_mode = config.permission_mode
@@ -340,10 +409,10 @@ class SessionPool:
             slot.connection = await self._open(command.launch(session_id=str(uuid.uuid4())), slot, "")
         except ClaudeError as error:
             self._trace("prewarm_failed", {"error": str(error)})
-            await self._end(slot)
+            self._end(slot)
             return
         except BaseException:
-            await self._end(slot)
+            self._end(slot)
             raise
         # Somebody may have come to wait while it started.
         self._line.advance()
@@ -357,7 +426,10 @@ class SessionPool:
     async def _reap_regularly(self) -> None:
         while True:
             await asyncio.sleep(min(30.0, self.config.idle_timeout_s / 4))
-            await self.reap(time.monotonic())
+            try:
+                await self.reap(time.monotonic())
+            except Exception:
+                logger.exception("reaping failed; the next round tries again")
             # A background task may have ended without a word: whoever waits looks again.
             self._line.advance()
 
@@ -371,7 +443,8 @@ class SessionPool:
         for slot in over:
             name = slot.owner.name if slot.owner is not None else ""
             self._trace("reap", {"session": name, "idle_s": round(now - _idle_since(slot), 1)})
-        await asyncio.gather(*(self._end(slot) for slot in over))
+        if over:
+            await asyncio.wait([self._end(slot) for slot in over])
         return len(over)
 
     def _is_over(self, slot: _Slot, now: float) -> bool:
@@ -379,8 +452,7 @@ class SessionPool:
             return False
         if slot.is_warm():
             return not slot.connection.is_alive or now - slot.born >= min(WARM_LIFETIME_S, self.config.idle_timeout_s)
-        idle = slot.owner is not None and slot.owner.is_idle
-        if idle and not slot.connection.is_alive:
+        if not slot.at_work and not slot.connection.is_alive:
             return True
         return now - _idle_since(slot) >= self.config.idle_timeout_s and slot.can_give_up()
 
@@ -404,35 +476,48 @@ class SessionPool:
         self._run_line.dismiss(closed)
         for task in self._prewarming:
             task.cancel()
-        await asyncio.gather(*(self._end(slot) for slot in self._slots), *self._prewarming, return_exceptions=True)
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        for slot in list(self._slots):
+            self._end(slot)
+        while unfinished := [*self._prewarming, *self._ending]:
+            await asyncio.wait(unfinished)
 
 
 def _idle_since(slot: _Slot) -> float:
     return slot.owner.idle_since if slot.owner is not None else slot.born
 
 
+def _missed(slot: _Slot) -> tuple[bool, float]:
+    """Order of giving up: a session with a prompt waiting misses its process sooner than one that is just idle."""
+    return slot.owner is not None and slot.owner.waiting > 0, _idle_since(slot)
+
+
 class _Line:
-    """People waiting, first come first served."""
+    """People waiting, first come first served.
+
+    Who is called stays in line until it has looked, so that nobody who comes meanwhile gets in front.
+    """
 
     def __init__(self) -> None:
-        self._places: deque[asyncio.Future[None]] = deque()
+        self._places: dict[int, asyncio.Future[None]] = {}
+        self._tickets = itertools.count()
 
     def __len__(self) -> int:
         return len(self._places)
 
-    async def wait(self, give_back: Callable[[], object], *, first: bool = False) -> None:
+    def ticket(self) -> int:
+        """Return the number that says who came first."""
+        return next(self._tickets)
+
+    async def wait(self, give_back: Callable[[], object], ticket: int | None = None) -> None:
         """Wait to be called.
 
         Args:
             give_back: called when we leave (cancelled, timed out) although we have just been called.
-            first: go to the head of the line.
+            ticket: the place to take again, if we were called for nothing.
         """
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if first:
-            self._places.appendleft(place)
-        else:
-            self._places.append(place)
+        number = self.ticket() if ticket is None else ticket
+        self._places[number] = place
         try:
             await place
         except asyncio.CancelledError:
@@ -440,21 +525,17 @@ class _Line:
                 give_back()
             raise
         finally:
-            if place in self._places:
-                self._places.remove(place)
+            del self._places[number]
 
     def advance(self) -> bool:
-        """Call the first in line; return whether there was one."""
-        while self._places:
-            place = self._places.popleft()
-            if not place.done():
-                place.set_result(None)
-                return True
-        return False
+        """Call the first in line that is not called yet; return whether there was one."""
+        waiting = [number for number, place in self._places.items() if not place.done()]
+        if waiting:
+            self._places[min(waiting)].set_result(None)
+        return bool(waiting)
 
     def dismiss(self, error: Exception) -> None:
         """Send everybody away."""
-        while self._places:
-            place = self._places.popleft()
+        for place in self._places.values():
             if not place.done():
                 place.set_exception(error)

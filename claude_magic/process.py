@@ -98,7 +98,8 @@ _SWEEP_TOTAL_S = 0.4
 
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
-_owner = Owner(_OWN_SESSION)
+OWNER = Owner(_OWN_SESSION)
+"""This Python process, as the owner of its CLI children."""
 
 
 def kill_all() -> None:
@@ -106,7 +107,7 @@ def kill_all() -> None:
 
     The last resort at the end of the interpreter; may be called from any thread, with or without a running loop.
     """
-    _owner.kill_all()
+    OWNER.kill_all()
 
 
 class Process:
@@ -133,7 +134,7 @@ class Process:
         Raises:
             ProcessError: the program cannot be started.
         """
-        mark = _owner.next_mark()
+        mark = OWNER.next_mark()
         wire = _Wire(Intake(launch.redactor, line_ceiling))
         try:
             transport, _ = await asyncio.get_running_loop().subprocess_exec(
@@ -150,10 +151,12 @@ class Process:
             raise _start_error(launch, error) from error
         process = cls(mark, wire, transport)
         wire.on_failure = process.kill
-        pipes = [transport.get_pipe_transport(fd).get_extra_info("pipe") for fd in (0, 1, 2)]  # type: ignore[union-attr]  # all three were asked for
+        pipes = [_pipe_of(transport, fd) for fd in (0, 1, 2)]
         _widen(pipes[1])
-        reap = transport.get_extra_info("subprocess").poll
-        _owner.adopt(Child(process._pid, process._created, tuple(pipes), reap))
+        # Loops that are not asyncio's own may not show their pipes and their `Popen`; they reap by themselves.
+        popen = transport.get_extra_info("subprocess")
+        reap = popen.poll if popen is not None else _nothing
+        OWNER.adopt(Child(process._pid, process._created, tuple(filter(None, pipes)), reap))
         return process
 
     @property
@@ -257,11 +260,14 @@ class Process:
                 if self._wire.exited.done():
                     break
                 await act(started + share * grace_s)
-        finally:
-            # Not gone: the loop is being shut down under us, or the system holds the CLI. No more waiting then.
+            await self._finish(below, max(_SWEEP_TOTAL_S, 0.1 * grace_s))
+        except asyncio.CancelledError:
+            # The loop is being shut down under us: force, and no more waiting.
             if not self._wire.exited.done():
                 _force(self._pid)
-        await self._finish(below, max(_SWEEP_TOTAL_S, 0.1 * grace_s))
+            self._sweep(below, 0.0)
+            self._transport.close()
+            raise
 
     def _ladder(self) -> list[tuple[Callable[[float], Any], float]]:
         """The steps, each with the share of the time by which it must have worked."""
@@ -297,13 +303,13 @@ class Process:
         self._transport.close()
         await asyncio.wait([self._wire.lost], timeout=seconds)
         if self._wire.exited.done():
-            _owner.release(self._pid)
+            OWNER.release(self._pid)
 
     def _sweep(self, below: list[psutil.Process], seconds: float) -> None:
         def find() -> list[psutil.Process]:
             return below + watcher.marked(self._mark, self._created)
 
-        watcher.sweep(find, term_s=_SWEEP_TERM_S, total_s=seconds)
+        watcher.sweep(find, term_s=min(seconds, _SWEEP_TERM_S), total_s=seconds)
 
     async def _off_loop(self, function: Callable[..., _T], *args: Any) -> _T:
         """Run a scan of processes in a worker thread: it takes milliseconds, and other sessions are streaming."""
@@ -329,7 +335,7 @@ class _Wire(asyncio.SubprocessProtocol):
         self.on_failure: Callable[[], None] = lambda: None
         self._loop = loop
         self._open = {1, 2}
-        self._heard = 0.0
+        self._heard = 0
         self._expected: tuple[bytes, asyncio.Future[None]] | None = None
 
     def expect(self, request_id: str) -> asyncio.Future[None]:
@@ -346,9 +352,9 @@ class _Wire(asyncio.SubprocessProtocol):
         intake = self.intake
         if fd == 1:
             failed_before = intake.failure is not None
-            intake.stdout(data, time.time())
+            messages = intake.stdout(data, time.time())
             if self._expected is not None:
-                self._check_expected(*self._expected)
+                self._look_for_answer(messages, *self._expected)
             if intake.failure is not None and not failed_before:
                 self.on_failure()
         else:
@@ -379,8 +385,8 @@ class _Wire(asyncio.SubprocessProtocol):
     def resume_writing(self) -> None:
         self.writable.set()
 
-    def _check_expected(self, request_id: bytes, answered: asyncio.Future[None]) -> None:
-        if not answered.done() and any(request_id in message.line for message in self.intake.waiting):
+    def _look_for_answer(self, messages: list[Message], request_id: bytes, answered: asyncio.Future[None]) -> None:
+        if not answered.done() and any(request_id in message.line for message in messages):
             answered.set_result(None)
 
     def _end_if_over(self) -> None:
@@ -405,6 +411,15 @@ class _Wire(asyncio.SubprocessProtocol):
             self.intake.finish(time.time())
             self.ended = True
         self.news.set()
+
+
+def _nothing() -> None:
+    return
+
+
+def _pipe_of(transport: asyncio.SubprocessTransport, fd: int) -> Any:
+    pipe = transport.get_pipe_transport(fd)
+    return None if pipe is None else pipe.get_extra_info("pipe")
 
 
 def _creation_time(pid: int) -> float:

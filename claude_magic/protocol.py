@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from claude_magic.messages import NOTHING_SPECIAL, About, Message, MessageType
+from claude_magic.messages import NOTHING_SPECIAL, About, Message, MessageType, decode_json
 from claude_magic.redaction import NOTHING_SECRET, Redactor, StreamRedactor
 
 Content = str | list[dict[str, Any]]
@@ -54,6 +54,7 @@ class Decoder:
         self._thinking = _BlockText(redactor)
         self._tool_names: dict[str, str] = {}
         self._shown: dict[int, int] = {}
+        self._block = 0
         self._paragraph_due = False
 
     def decode(self, lines: Iterable[bytes], received: float) -> list[Message]:
@@ -71,7 +72,7 @@ class Decoder:
             try:
                 wire = _decode_line(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
-                append(self._unreadable(line, received))
+                append(self._odd(line, received))
                 continue
             event = wire.event
             if event is not None and wire.parent_tool_use_id is None:
@@ -82,35 +83,37 @@ class Decoder:
                 if delta is not None and delta.type == "thinking_delta":
                     append(Message(MessageType.THINKING, self._thinking.feed(delta.thinking), line, received))
                     continue
-            append(self._whole(wire, line, received))
+            append(self._whole(wire.type, line, received))
         return messages
 
     def _text_delta(self, index: int, piece: str) -> str:
-        text = self._text.feed(piece)
-        if self._paragraph_due:
-            # A new block after an earlier one, with tools between them: a paragraph of its own.
+        self._block = index
+        return self._show(index, self._text.feed(piece))
+
+    def _show(self, index: int, text: str) -> str:
+        """Count what a block shows. A new block after an earlier one, tools between them, is a new paragraph."""
+        if self._paragraph_due and text:
             self._paragraph_due = False
             text = "\n\n" + text
         self._shown[index] = self._shown.get(index, 0) + len(text)
         return text
 
-    def _unreadable(self, line: bytes, received: float) -> Message:
-        """A line that is no JSON is kept with its text; JSON of an unknown shape is kept as it came."""
-        text = ""
+    def _odd(self, line: bytes, received: float) -> Message:
+        """A line that is no JSON is kept with its text; one with a surprise in it still means what it says."""
         try:
-            if not isinstance(msgspec.json.decode(line), dict):
-                text = line.decode("utf-8", "replace")
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            text = line.decode("utf-8", "replace")
-        return Message(MessageType.UNKNOWN, self._redactor.text(text), line, received)
+            raw = decode_json(line)
+        except (ValueError, RecursionError):
+            raw = None
+        if isinstance(raw, dict):
+            return self._whole(raw.get("type"), line, received, raw)
+        return Message(MessageType.UNKNOWN, self._redactor.text(line.decode("utf-8", "replace")), line, received)
 
-    def _whole(self, wire: _Line, line: bytes, received: float) -> Message:
-        handler = _HANDLERS.get(wire.type)
+    def _whole(self, word: Any, line: bytes, received: float, raw: dict[str, Any] | None = None) -> Message:
+        handler = _HANDLERS.get(word) if isinstance(word, str) else None
         if handler is None:
             return Message(MessageType.UNKNOWN, "", line, received)
-        raw = msgspec.json.decode(line)
         try:
-            kind, text, about = handler(self, raw)
+            kind, text, about = handler(self, decode_json(line) if raw is None else raw)
         except (AttributeError, KeyError, TypeError, ValueError, IndexError):
             # A known type in a shape we have never seen must not end the stream; `raw` still has all of it.
             return Message(MessageType.UNKNOWN, "", line, received)
@@ -124,12 +127,17 @@ class Decoder:
             self._shown = {}
             self._text.restart()
             self._thinking.restart()
+        delta = raw["event"].get("delta") or {}
+        if not raw.get("parent_tool_use_id") and delta.get("type") == "text_delta":
+            # Only a delta that the fast path could not read comes here.
+            return MessageType.TEXT, self._text_delta(raw["event"].get("index", 0), delta["text"]), NOTHING_SPECIAL
         abandoned = raw.get("abandoned_blocks")
         if not abandoned:
             return MessageType.EVENT, "", _STREAM.get(kind, NOTHING_SPECIAL)
         # 2.1.330 mends a broken stream by asking again: blocks from this index on never happened.
         first = int(abandoned.get("from_block_index", 0))
-        gone = sum(size for index, size in self._shown.items() if index >= first)
+        gone = sum(self._shown.pop(index) for index in list(self._shown) if index >= first)
+        self._text.restart()
         return MessageType.STATUS, "", About(withdrawn=gone)
 
     def _assistant(self, raw: dict[str, Any]) -> _Meaning:
@@ -148,8 +156,7 @@ class Decoder:
             thought = "".join(block.get("thinking") or "" for block in blocks)
             return self._finished(MessageType.THINKING, self._thinking, thought)
         kind, new, about = self._finished(MessageType.TEXT, self._text, text)
-        if kind is MessageType.TEXT and self._paragraph_due and new:
-            new = "\n\n" + new
+        new = self._show(self._block, new) if new else ""
         self._paragraph_due = self._paragraph_due or bool(text)
         return kind, new, about
 

@@ -32,17 +32,14 @@ class Redactor:
     """
 
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
-        by_value = {
-            value: name
-            for name, value in (secrets or {}).items()
-            if len(value) >= _SHORTEST_SECRET
-        }
+        by_value = {value: name for name, value in (secrets or {}).items() if len(value) >= _SHORTEST_SECRET}
         self._label = {value: f"[redacted {name}]" for value, name in by_value.items()}
         # Longest first, so that a secret that contains another is replaced whole.
         values = sorted(by_value, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, values))) if values else None
-        self._beginnings = tuple({value[:size] for value in values for size in range(1, len(value))})
-        self._letters = frozenset("".join(values))
+        self._values = tuple(values)
+        self._longest = len(values[0]) if values else 0
+        self._firsts = re.compile("|".join({re.escape(value[0]) for value in values})) if values else None
 
     def __bool__(self) -> bool:
         return self._pattern is not None
@@ -67,9 +64,28 @@ class Redactor:
 
     def unfinished(self, text: str) -> int:
         """Return how many of the last characters of `text` may be the beginning of a secret."""
-        if not text or text[-1] not in self._letters or not text.endswith(self._beginnings):
+        if self._firsts is None:
             return 0
-        return max(len(part) for part in self._beginnings if text.endswith(part))
+        for place in self._firsts.finditer(text, max(0, len(text) - self._longest + 1)):
+            rest = text[place.start() :]
+            if any(len(value) > len(rest) and value.startswith(rest) for value in self._values):
+                return len(rest)
+        return 0
+
+    def split(self, text: str) -> tuple[str, str]:
+        """Return what of `text` can be shown, redacted, and what its continuation may still make a secret."""
+        if self._pattern is None:
+            return text, ""
+        shown: list[str] = []
+        begin = 0
+        while True:
+            # What ends before the first open place is decided: no continuation can change it.
+            cut = len(text) - self.unfinished(text[begin:])
+            match = self._pattern.search(text, begin)
+            if match is None or match.start() >= cut:
+                return "".join(shown) + text[begin:cut], text[cut:]
+            shown += text[begin : match.start()], self._label[match.group()]
+            begin = match.end()
 
 
 class StreamRedactor:
@@ -87,15 +103,13 @@ class StreamRedactor:
 
     def feed(self, piece: str) -> str:
         """Take the next piece; return what can be shown now."""
-        text = self._redactor.text(self._held + piece)
-        size = self._redactor.unfinished(text)
-        self._held = text[len(text) - size :] if size else ""
-        return text[: len(text) - size] if size else text
+        shown, self._held = self._redactor.split(self._held + piece)
+        return shown
 
     def flush(self) -> str:
         """Return what was held back; nothing follows it."""
         held, self._held = self._held, ""
-        return held
+        return self._redactor.text(held)
 
 
 NOTHING_SECRET = Redactor()

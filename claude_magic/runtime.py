@@ -9,6 +9,7 @@ import os
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from claude_magic.process import kill_all, new_event_loop
@@ -23,26 +24,23 @@ class Inbox:
     """Work that other threads want done on a thread that waits.
 
     A notebook's dialogs must run on the kernel's main thread, which is waiting for the turn that wants to ask.
+
+    Args:
+        tick: called about ten times a second on the thread that serves, for displays that must move on.
     """
 
-    def __init__(self) -> None:
-        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+    def __init__(self, tick: Callable[[], None] | None = None) -> None:
+        self._tick = tick
+        self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
 
     def run(self, work: Callable[[], T]) -> T:
-        """Have `work` done by the thread that serves this inbox; return or raise what it did."""
+        """Have `work` done by the thread that serves this inbox; return or raise what it did.
+
+        Raises:
+            CancelledError: that thread stopped serving first.
+        """
         done: concurrent.futures.Future[T] = concurrent.futures.Future()
-
-        def call() -> None:
-            if not done.set_running_or_notify_cancel():
-                return
-            try:
-                done.set_result(work())
-            except BaseException as error:
-                done.set_exception(error)
-                if isinstance(error, KeyboardInterrupt):
-                    raise
-
-        self._work.put(call)
+        self._work.put(_Work(work, done))
         return done.result()
 
     def serve(self, timeout_s: float) -> None:
@@ -50,16 +48,46 @@ class Inbox:
         try:
             work = self._work.get(timeout=timeout_s)
         except queue.Empty:
-            return
-        work()
+            work = None
+            if self._tick is not None:
+                self._tick()
+        if work is not None:
+            work.do()
 
     def nudge(self) -> None:
         """Wake the thread that serves."""
-        self._work.put(_nothing)
+        self._work.put(None)
+
+    def leave(self) -> None:
+        """The thread serves no longer: who still waits for work to be done gets a `CancelledError`."""
+        while True:
+            try:
+                work = self._work.get_nowait()
+            except queue.Empty:
+                return
+            if work is not None:
+                work.dismiss()
 
 
-def _nothing() -> None:
-    """Nothing to do: the thread only had to wake."""
+@dataclass(frozen=True)
+class _Work:
+    """Something to do, and where the answer goes."""
+
+    call: Callable[[], Any]
+    done: concurrent.futures.Future[Any]
+
+    def do(self) -> None:
+        if not self.done.set_running_or_notify_cancel():
+            return
+        try:
+            self.done.set_result(self.call())
+        except BaseException as error:
+            self.done.set_exception(error)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+
+    def dismiss(self) -> None:
+        self.done.cancel()
 
 
 class BackgroundLoop:
@@ -96,6 +124,9 @@ class BackgroundLoop:
         except BaseException:
             future.cancel()
             raise
+        finally:
+            if inbox is not None:
+                inbox.leave()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Run a coroutine on the loop; return a future for it."""
@@ -137,6 +168,8 @@ class BackgroundLoop:
             future.result()
         finally:
             future.cancel()
+            if box is not None:
+                box.leave()
 
     def check(self, work: Coroutine[Any, Any, Any] | None = None) -> None:
         """Refuse to wait where waiting cannot end.
@@ -157,6 +190,11 @@ class BackgroundLoop:
     def before_exit(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have a coroutine run, for at most 1.8 s in all, when the interpreter exits."""
         self._before_exit.append(work)
+
+    def forget_exit(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Take back `before_exit`: it was done already."""
+        if work in self._before_exit:
+            self._before_exit.remove(work)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._starting:
@@ -200,9 +238,21 @@ def _next(pending: queue.SimpleQueue[list[T] | None], inbox: Inbox | None) -> li
             inbox.serve(_STEP_S)
             continue
         try:
-            return pending.get(timeout=_STEP_S)
+            batch = pending.get(timeout=_STEP_S)
         except queue.Empty:
             continue
+        return batch if batch is None else _joined(batch, pending)
+
+
+def _joined(batch: list[T], pending: queue.SimpleQueue[list[T] | None]) -> list[T]:
+    """Return a batch with all that came after it; the end, if it came too, stays to be seen next."""
+    while not pending.empty():
+        more = pending.get_nowait()
+        if more is None:
+            pending.put(None)
+            break
+        batch = batch + more
+    return batch
 
 
 _background_loop: BackgroundLoop | None = None

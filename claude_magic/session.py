@@ -13,7 +13,14 @@ from typing import Any
 from claude_magic.config import SessionConfig
 from claude_magic.connection import Answer, Connection
 from claude_magic.cost import CostMeter, TurnCost, streamed_usage
-from claude_magic.errors import ClaudeError, ControlError, ModelNotFoundError, ProcessError, ProtocolError
+from claude_magic.errors import (
+    ClaudeError,
+    ControlError,
+    ModelNotFoundError,
+    ProcessError,
+    ProtocolError,
+    SessionClosedError,
+)
 from claude_magic.messages import Message
 from claude_magic.redaction import Redactor
 from claude_magic.response import Outcome, Response
@@ -83,6 +90,7 @@ class Session:
         self._turn: Turn | None = None
         self._queue: deque[Turn] = deque()
         self._order = asyncio.Lock()
+        self._started_with: SessionConfig | None = None
         self._meter = CostMeter()
         self._redactor = Redactor(dict(config.secrets))
         self._model = config.model or ""
@@ -129,6 +137,16 @@ class Session:
         return self.config.resume
 
     @property
+    def wanted(self) -> SessionConfig:
+        """The settings its process must be started with for the turn at hand."""
+        schema = self._turn.json_schema if self._turn is not None else None
+        return self.config if schema is None else self.config.replace(json_schema=schema)
+
+    def is_served(self) -> bool:
+        """Whether it holds a process that lives and was started with the wanted settings."""
+        return self.connection is not None and self.connection.is_alive and self._started_with == self.wanted
+
+    @property
     def is_idle(self) -> bool:
         """Whether it holds a process it could give up: no turn, no prompt waiting."""
         return self.connection is not None and self._turn is None and not self._queue and not self.connection.is_busy
@@ -147,6 +165,7 @@ class Session:
             resumed: whether it goes on with an earlier conversation, whose cost it may count on.
         """
         self.connection = connection
+        self._started_with = self.wanted
         connection.session = self.name
         connection.on_messages = self._received
         connection.on_extra = self._extra_turn
@@ -166,9 +185,9 @@ class Session:
         return connection
 
     def _received(self, turn: Turn | None, messages: list[Message]) -> None:
+        self._note_id()
         self.recent.extend(messages)
         self.on_messages(turn, messages)
-        self._note_id()
 
     def _note_id(self) -> None:
         session_id = self.connection.session_id if self.connection is not None else ""
@@ -184,6 +203,22 @@ class Session:
 
     # Turns.
 
+    def enqueue(self, turn: Turn) -> None:
+        """Give a turn its place in the order, at once; `run` takes it from there.
+
+        Raises:
+            SessionClosedError: the session was closed.
+        """
+        if self._closed:
+            raise SessionClosedError(f"The session {self.name!r} was closed. Create a new one.")
+        self._queue.append(turn)
+
+    def abandon(self, turn: Turn) -> None:
+        """End a turn that was dropped before it could begin to run; nothing happens if it is over."""
+        if turn in self._queue:
+            self._queue.remove(turn)
+        self._dropped(turn)
+
     async def run(self, turn: Turn, lease: Lease) -> None:
         """Wait for its place in the order, run it, and leave its response or error in the turn.
 
@@ -191,7 +226,8 @@ class Session:
             turn: what to run.
             lease: gives the process; called when it is this turn's turn, and it may wait.
         """
-        self._queue.append(turn)
+        if turn not in self._queue:
+            self.enqueue(turn)
         try:
             async with self._order:
                 self._queue.remove(turn)
@@ -267,7 +303,7 @@ class Session:
             session_id=self.session_id,
             model=self._model,
             simulated=self.config.simulated is not None,
-            wants_structure=self.config.json_schema is not None and turn.prompt != "",
+            wants_structure=(turn.json_schema or self.config.json_schema) is not None and turn.prompt != "",
             redactor=self._redactor,
         )
         response, error = conclude(turn, result, cost, facts, death)
@@ -345,7 +381,7 @@ class Session:
                 await connection.interrupt()
                 async for _ in turn.updates():
                     pass
-        except (TimeoutError, ProcessError):
+        except (TimeoutError, ClaudeError):
             self._force()
 
     def _force(self) -> None:

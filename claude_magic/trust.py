@@ -14,7 +14,7 @@ import re
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ _HARMLESS_PERMISSIONS = frozenset({"allow", "ask", "deny", "disableBypassPermiss
 _PROMPT_RUNS = re.compile(
     r"""\b(?:hooks|mcpServers)\b["']?\s*:|^\s*"[^"\n]*\\[^"\n]*"\s*:|^\s*\?\s|!`|```!""", re.MULTILINE
 )
+_COMMANDS = "commands"
 _UNREADABLE = "unreadable content"
 
 
@@ -78,6 +79,30 @@ def examine_folder(folder: str | Path, environ: Mapping[str, str]) -> TrustDecis
     findings = tuple(f"{words} in {_label(file, path)}" for file, words in risks)
     trusted = _cli_trusts(path, environ) or _recorded(environ).get(str(path)) == digest
     return TrustDecision(str(path), trusted, findings, digest)
+
+
+def examine_folders(folder: str | Path, added: Iterable[str | Path], environ: Mapping[str, str]) -> TrustDecision:
+    """Look at a working folder together with the folders added to it (`--add-dir`).
+
+    Of an added folder the CLI takes agents, commands and skills, but neither settings nor MCP servers.
+
+    Args:
+        folder: the working folder of a session.
+        added: more folders it may touch; each is trusted for itself.
+        environ: as in `examine_folder`.
+
+    Returns:
+        The decision for the session; its findings name what came from an added folder with that folder.
+    """
+    decision = examine_folder(folder, environ)
+    extra: list[str] = []
+    for other in (examine_folder(path, environ) for path in added):
+        if not other.trusted:
+            extra += [f"{words} of {other.folder}" for words in other.findings if words.startswith(f"{_COMMANDS} in ")]
+    if not extra:
+        return decision
+    own = () if decision.trusted else decision.findings
+    return replace(decision, trusted=False, findings=(*own, *extra))
 
 
 def trust_folder(folder: str | Path, environ: Mapping[str, str] | None = None) -> TrustDecision:
@@ -133,21 +158,22 @@ def config_dir(environ: Mapping[str, str]) -> Path:
 def _risks(folder: Path, own: frozenset[str]) -> Iterator[tuple[Path, str]]:
     """Find what runs code or redirects traffic, as pairs of file and words.
 
-    The CLI reads settings in the working folder, the newer one also `settings.local.json` at the root of the
-    repository; MCP servers in every folder up to the top; prompt files up to the root of the repository.
+    The CLI reads settings in the working folder, the newer one also at the root of the repository and of the
+    one a worktree belongs to; prompt files up to those roots; MCP servers in every folder up to the top.
 
     Args:
         folder: the working folder, resolved.
         own: the user's own configuration folders, resolved; what lies there is the user's word already.
     """
     upwards = (folder, *folder.parents)
-    for place in dict.fromkeys((*upwards, *_repository(folder))):
+    roots = _repository(folder)
+    for place in dict.fromkeys((*upwards, *roots)):
         claude = place / ".claude"
         if os.path.realpath(claude) in own:
             continue
-        for name in SETTINGS_FILES if place == folder else SETTINGS_FILES[1:]:
+        for name in SETTINGS_FILES if place in (folder, *roots) else ():
             yield from ((claude / name, words) for words in _settings_risks(claude / name))
-        yield from ((file, "commands") for file in _prompt_files(claude) if _prompt_runs(file))
+        yield from ((file, _COMMANDS) for file in _prompt_files(claude) if _prompt_runs(file))
     for place in upwards:
         yield from ((place / MCP_FILE, words) for words in _mcp_risks(place / MCP_FILE))
 

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from claude_magic.cost import TurnCost
-from claude_magic.errors import ClaudeError, StructuredOutputError, TurnTimeoutError, classify_failure
+from claude_magic.errors import (
+    ClaudeError,
+    ConnectionFailedError,
+    StructuredOutputError,
+    TurnTimeoutError,
+    classify_failure,
+)
 from claude_magic.messages import Message, MessageType
 from claude_magic.protocol import Content
 from claude_magic.redaction import Redactor
@@ -30,6 +36,7 @@ class Turn:
         model: model for this prompt only.
         permission_mode: permission mode for this prompt only.
         timeout_s: longest it may take, instead of the session's own limit.
+        json_schema: the answer must fit this JSON Schema, instead of the session's own.
         id: uuid of the prompt, fresh for each turn: the CLI swallows one it has seen.
         messages: what came, in order.
         response: what it brought, once it is over (also for a failed turn, as far as it went).
@@ -42,6 +49,7 @@ class Turn:
     model: str | None = None
     permission_mode: str | None = None
     timeout_s: float | None = None
+    json_schema: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     messages: list[Message] = field(default_factory=list)
     response: Response | None = None
@@ -74,6 +82,10 @@ class Turn:
             elif message.type is MessageType.TOOL_RESULT:
                 self.open_tools.discard(message.tool_use_id)
         self._wake()
+
+    def still_waiting(self) -> None:
+        """The CLI is at work on something else, with this turn next: that is no silence."""
+        self._last_line = time.monotonic()
 
     def mark_sent(self) -> None:
         """The prompt is on its way to the CLI: the clocks start."""
@@ -241,14 +253,14 @@ def _failure(
     turn: Turn, result: Message | None, raw: dict[str, Any], death: ClaudeError | None, wants_structure: bool
 ) -> ClaudeError | None:
     """The error a turn raises, or `None`. API failures come as subtype success with is_error: that flag decides."""
-    if turn.timed_out:
+    if turn.timed_out and (result is None or raw.get("is_error")):
         return TurnTimeoutError(turn.timed_out)
     if result is None:
         return None if turn.asked_to_stop else death
     if not raw.get("is_error"):
         if wants_structure and raw.get("structured_output") is None:
             return StructuredOutputError("The model gave no output for the schema. Prompt again, or loosen the schema.")
-        return None
+        return ConnectionFailedError(_CUT_OFF) if _was_cut_off(turn, raw) else None
     if raw.get("subtype") in ("error_max_turns", "error_max_budget_usd"):
         return None
     if _was_aborted(raw) and (turn.asked_to_stop or turn.denied_and_stopped):
@@ -260,6 +272,17 @@ def _failure(
         subtype=str(raw.get("subtype") or ""),
         resets_at=_resets_at(turn.messages),
     )
+
+
+_CUT_OFF = "The answer was cut off: the API's stream ended in the middle. Prompt again to go on."
+
+
+def _was_cut_off(turn: Turn, raw: dict[str, Any]) -> bool:
+    """Whether 2.1.197 calls half an answer a success: no reason to stop, and a stream that never said how it ended."""
+    if raw.get("stop_reason", "") is not None:
+        return False
+    wires = [message.wire for message in turn.messages if message.wire in ("message_start", "message_delta")]
+    return bool(wires) and wires[-1] == "message_start"
 
 
 def _was_aborted(raw: dict[str, Any]) -> bool:

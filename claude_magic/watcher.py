@@ -139,7 +139,7 @@ def sweep(find: Callable[[], Iterable[psutil.Process]], *, term_s: float, total_
     while found := alive(find()):
         end(found, term_s)
         if time.monotonic() > deadline:
-            return not alive(found)
+            return not alive(find())
         term_s = min(term_s, _LATER_TERM_S)
     return True
 

@@ -173,7 +173,8 @@ def to_frame(records: Iterable[Any], schema: Schema) -> pd.DataFrame:
         schema: names of the columns in order, and what makes each.
     """
     rows = records if isinstance(records, Sequence) else list(records)
-    return pd.DataFrame({name: column(list(map(attrgetter(name), rows))) for name, column in schema.items()})
+    columns = {name: column(list(map(attrgetter(name), rows))) for name, column in schema.items()}
+    return pd.DataFrame(columns, copy=False)
 
 
 def sessions_frame(infos: Iterable[SessionInfo]) -> pd.DataFrame:

@@ -20,7 +20,8 @@ from claude_magic.redaction import NOTHING_SECRET, Redactor
 
 LONGEST_MESSAGE = 2_000
 """Characters of an entry's `message`; a longer one is cut and ends in "…"."""
-_MAX_TEXT_BYTES = 12_000_000
+_LONGEST_SECRET = 10_000
+_MAX_TEXT_BYTES = 16_000_000
 """What the texts of one session's entries may take, so that 10,000 long ones stay under 20 MB."""
 
 
@@ -186,9 +187,13 @@ class LogAggregator:
                 logs.tool_usages[message.tool_name] += 1
             said = describe(message)
             if said is not None:
-                self._append(logs, message.received, said, message.type.value)
+                self._append(logs, message.received, batch.turn_id, said, message.type.value)
+            if message.type is MessageType.RESULT:
+                logs.turn_id = ""
 
-    def note(self, session: str, level: Level | str, message: str, source: str = "engine") -> None:
+    def note(
+        self, session: str, level: Level | str, message: str, source: str = "engine", turn_id: str | None = None
+    ) -> None:
         """Log something that is no message of the CLI: a process started, exited or was reaped, a new try.
 
         Args:
@@ -196,13 +201,21 @@ class LogAggregator:
             level: how much it matters.
             message: what happened; secrets that the aggregator knows are redacted.
             source: who says so.
+            turn_id: id of the prompt it belongs to; `None` is the one that is worked on, if any.
 
         Raises:
             ValueError: there is no such level.
         """
         for whole in self._joiner.end(session):
             self.add_joined(whole)
-        self._append(self._logs(session), time.time(), Said(Level(level), source, message), "note")
+        logs = self._logs(session)
+        turn_id = logs.turn_id if turn_id is None else turn_id
+        self._append(logs, time.time(), turn_id, Said(Level(level), source, message), "note")
+
+    def turn_over(self, session: str) -> None:
+        """Say that a turn is over also where no result came; later notes belong to no turn."""
+        if session in self._sessions:
+            self._sessions[session].turn_id = ""
 
     def entries(self, session: str | None = None) -> list[LogEntry]:
         """Return the entries that are kept, oldest first; of one session, or of all (`None`)."""
@@ -247,9 +260,11 @@ class LogAggregator:
         known = self._sessions.get(session)
         return known or SessionLogs(session, Ring(self._max_entries, _MAX_TEXT_BYTES, _bytes_of))
 
-    def _append(self, logs: SessionLogs, when: float, said: Said, kind: str) -> None:
-        words = shortened(self._redactor.text(said.words), LONGEST_MESSAGE)
-        logs.append(LogEntry(when, logs.session, logs.session_id, logs.turn_id, said.level, said.source, kind, words))
+    def _append(self, logs: SessionLogs, when: float, turn_id: str, said: Said, kind: str) -> None:
+        # Cut after hiding secrets, lest the cut leaves half of one; a huge result need not be searched to its end.
+        words = self._redactor.text(said.words[: LONGEST_MESSAGE + _LONGEST_SECRET])
+        words = shortened(words, LONGEST_MESSAGE)
+        logs.append(LogEntry(when, logs.session, logs.session_id, turn_id, said.level, said.source, kind, words))
 
 
 # What each type of message says. Streamed pieces have been joined to whole blocks before.
@@ -283,7 +298,8 @@ def _status(message: Message) -> Said | None:
     raw = message.raw
     subtype = raw.get("subtype")
     if raw.get("type") == "stream_event":
-        return Said(Level.WARNING, "system", "the stream broke: the CLI took back a part of the answer and asks again")
+        # A broken or interrupted stream; it matters where text was taken back, which the joiner says in words.
+        return Said(Level.WARNING, "system", message.text) if message.text else None
     if not message.text or subtype == "session_state_changed" or raw.get("status") == "requesting":
         return None  # routine of every turn
     if subtype in ("model_fallback", "model_refusal_no_fallback") or raw.get("level") in ("warning", "error"):
@@ -303,10 +319,14 @@ def _rate_limit(message: Message) -> Said:
 def _task(message: Message) -> Said | None:
     if not message.text:
         return None
+    if message.tool_name:
+        return Said(Level.INFO, "tool", message.text)
     if message.parent_tool_use_id:
-        return Said(Level.INFO, "tool" if message.tool_name else "assistant", message.text)
-    failed = message.raw.get("status") == "failed"
-    return Said(Level.WARNING if failed else Level.INFO, "system", message.text)
+        return Said(Level.INFO, "assistant", message.text)
+    raw = message.raw
+    step = str(raw.get("subtype") or "").removeprefix("task_")
+    level = Level.WARNING if raw.get("status") == "failed" else Level.INFO
+    return Said(level, "system", f"task {step}: {message.text}")
 
 
 def _stderr(message: Message) -> Said:

@@ -90,12 +90,21 @@ class MessageRecorder:
             if message.withdrawn:
                 self._withdraw(batch, message.withdrawn)
             read = _read(message)
-            if read is not None:
+            if read is not None and not self._repeats(batch, message):
                 role, kind, text = read
                 text = shortened(text, LONGEST_TEXT)
                 self._records.append(
                     MessageRecord(batch.session, turn, batch.turn_id, message.received, role, kind, text)
                 )
+
+    def _repeats(self, batch: Batch, message: Message) -> bool:
+        """Whether a turn's result only repeats the failure that the message before it told."""
+        last = next(reversed(self._records), None)
+        return (
+            message.type is MessageType.RESULT
+            and last is not None
+            and (last.session, last.kind, last.text) == (batch.session, "note", message.error)
+        )
 
     def records(self) -> list[MessageRecord]:
         """Return the records that are kept, of all sessions, in the order they were complete."""
@@ -131,7 +140,7 @@ def _read(message: Message) -> tuple[str, str, str] | None:
         return "assistant", kind.value, f"{message.tool_name} {input_text(message.tool_input)}"
     if kind is MessageType.TOOL_RESULT:
         return "tool", kind.value, message.text
-    if kind in _NOT_FOR_READING:
+    if kind in _NOT_FOR_READING or (kind is MessageType.TASK and not _is_news(message)):
         return None
     said = describe(message)
     if said is None or (kind is MessageType.RATE_LIMIT and said.level == "info"):
@@ -139,6 +148,11 @@ def _read(message: Message) -> tuple[str, str, str] | None:
     if kind is MessageType.RESULT and said.level == "info":
         return None
     return "assistant" if said.source == "assistant" else "system", "note", said.words
+
+
+def _is_news(message: Message) -> bool:
+    """Whether a task's message is what a subagent says or the end of a background task, and not its progress."""
+    return bool(message.parent_tool_use_id) or message.raw.get("subtype") == "task_notification"
 
 
 _NOT_FOR_READING = (

@@ -50,8 +50,9 @@ class Recorder:
         self._take(self._joiner.join(batch))
 
     def end(self, session: str) -> None:
-        """Record the block that a turn left open, because its process is gone."""
+        """Record that a turn is over, with the block it left open if its process is gone."""
         self._take(self._joiner.end(session))
+        self.log.turn_over(session)
 
     def forget(self, session: str) -> None:
         """Drop all that was recorded of a session."""

@@ -1,0 +1,115 @@
+"""Asking the person at the notebook: on the kernel's main thread, by `input()`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from claude_magic.permissions import NOBODY_TO_ASK, Allow, Decision, Deny, PermissionRequest
+from claude_magic.runtime import Inbox
+
+_CHOICES = "[y]es, [n]o, [a]lways in this session, or say why not: "
+Say = Callable[[str], None]
+
+
+class Asker:
+    """Answers the CLI's questions for the cells that run; the client's `ask`, called on worker threads.
+
+    Remembered permissions live as long as the session does.
+
+    Args:
+        can_ask: whether a person can be asked right now.
+    """
+
+    def __init__(self, can_ask: Callable[[], bool]) -> None:
+        self._can_ask = can_ask
+        self._cells: dict[str, tuple[Inbox, Say, bool]] = {}
+        self._always: dict[str, set[str]] = {}
+
+    def begin(self, session: str, inbox: Inbox, say: Say) -> None:
+        """A cell waits for this session: its thread can ask, and `say` shows a line below it."""
+        self._cells[session] = (inbox, say, self._can_ask())
+
+    def end(self, session: str) -> None:
+        """The cell is done."""
+        self._cells.pop(session, None)
+
+    def forget(self, session: str) -> None:
+        """The session is closed: nothing is remembered of it."""
+        self._always.pop(session, None)
+
+    def __call__(self, request: PermissionRequest) -> Decision:
+        """Decide about one request."""
+        if request.tool_name in self._always.get(request.session, ()):
+            return Allow()
+        cell = self._cells.get(request.session)
+        if cell is None:
+            return Deny(NOBODY_TO_ASK)
+        inbox, say, can_ask = cell
+        if not can_ask:
+            inbox.run(lambda: say(f"{request.tool_name} was denied: nobody can be asked here. Allow it with --allow."))
+            return Deny(NOBODY_TO_ASK)
+        return inbox.run(lambda: self._ask(request))
+
+    def _ask(self, request: PermissionRequest) -> Decision:
+        if request.tool_name == "AskUserQuestion":
+            return Allow(answer_questions(request.tool_input))
+        answer = _input(f"Claude wants to use {telling(request)}\nAllow? {_CHOICES}").strip()
+        word = answer.lower()
+        if word in ("y", "yes"):
+            return Allow()
+        if word in ("a", "always"):
+            self._always.setdefault(request.session, set()).add(request.tool_name)
+            return Allow()
+        if word in ("", "n", "no"):
+            return Deny()
+        return Deny(answer)
+
+
+def telling(request: PermissionRequest) -> str:
+    """Return what a tool would do, so that a person can decide: the command, the file, the address."""
+    from claude_magic.rendering import visible
+
+    given = request.tool_input
+    for key in ("command", "file_path", "notebook_path", "path", "url", "pattern", "query"):
+        if isinstance(given.get(key), str):
+            return visible(f"{request.tool_name}: {given[key]}")
+    return visible(f"{request.tool_name}: {json.dumps(given, ensure_ascii=False, default=str)[:2000]}")
+
+
+def answer_questions(given: dict[str, Any]) -> dict[str, Any]:
+    """Put the model's questions to the person, one by one.
+
+    Args:
+        given: input of the AskUserQuestion tool: `questions` with `question` and `options`.
+
+    Returns:
+        The same with `answers`: question -> the label chosen, or what was typed.
+    """
+    from claude_magic.rendering import visible
+
+    answers: dict[str, str] = {}
+    for question in given.get("questions") or ():
+        labels = [str(option.get("label", "")) for option in question.get("options") or ()]
+        shown = "\n".join(f"  {number}. {visible(label)}" for number, label in enumerate(labels, 1))
+        typed = _input(f"{visible(str(question.get('question', '')))}\n{shown}\nNumber, or your own words: ").strip()
+        is_number = typed.isdigit() and 1 <= int(typed) <= len(labels)
+        answers[str(question.get("question", ""))] = labels[int(typed) - 1] if is_number else typed
+    return {**given, "answers": answers}
+
+
+def _input(prompt: str) -> str:
+    try:
+        return input(prompt)
+    except EOFError:
+        return ""
+
+
+def can_ask(shell: Any) -> bool:
+    """Whether a person can be asked: the front end takes input (nbclient and papermill do not), or a terminal does."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return sys.stdin is not None and sys.stdin.isatty()
+    return bool((kernel.get_parent() or {}).get("content", {}).get("allow_stdin", False))

@@ -1,0 +1,254 @@
+"""`%%claude` and `%claude`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+from traitlets import Bool, CUnicode, Enum, Int, List, Unicode, observe
+
+from claude_magic.blocking import ClaudeClient, get_client
+from claude_magic.config import PERMISSION_MODES, PoolConfig, SessionConfig
+from claude_magic.errors import ClaudeError
+from claude_magic.magics import commands
+from claude_magic.magics.asking import Asker, can_ask
+from claude_magic.magics.options import Options, parse_options, split_prompt
+from claude_magic.magics.prompting import (
+    Prompt,
+    brief_errors,
+    check_fits,
+    compose,
+    describe,
+    new_config,
+    result_value,
+    shorten,
+)
+from claude_magic.magics.screen import Screen, screen_for
+from claude_magic.magics.simulation import Simulation
+from claude_magic.response import Response
+from claude_magic.runtime import Inbox
+
+
+@magics_class
+class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
+    """Claude in the notebook. Settings: `%config ClaudeMagics`, or `c.ClaudeMagics` in ipython_config.py."""
+
+    model = CUnicode("", help="Model of new sessions; empty is the CLI's own default.").tag(config=True)
+    permission_mode = Enum(PERMISSION_MODES, "default", help="Permission mode of new sessions.").tag(config=True)
+    allowed_tools = List(Unicode(), help="Tools of new sessions that run without asking.").tag(config=True)
+    tools = List(Unicode(), None, allow_none=True, help="The only tools of new sessions.").tag(config=True)
+    max_sessions = Int(8, min=1, help="CLI processes at the same time.").tag(config=True)
+    prewarm = Int(1, min=0, help="Processes kept ready for the next session.").tag(config=True)
+    nested_loops = Bool(
+        False, help="Let code that calls asyncio.run() be pasted into a cell (nest-asyncio2)."
+    ).tag(config=True)
+
+    def __init__(self, shell: Any, **kwargs: Any) -> None:
+        super().__init__(shell, **kwargs)
+        self.simulation = Simulation(self._close_simulated)
+        self.asker = Asker(lambda: can_ask(shell))
+        self.last_failure: tuple[str, BaseException] | None = None
+        if self.nested_loops:
+            _nest()
+
+    @observe("nested_loops")
+    def _nested_loops_changed(self, change: Any) -> None:
+        if change["new"]:
+            _nest()
+
+    @observe("max_sessions", "prewarm")
+    def _pool_changed(self, change: Any) -> None:
+        self.client.pool = self._pool()
+
+    @property
+    def client(self) -> ClaudeClient:
+        """The kernel's one client."""
+        client = get_client(pool=self._pool())
+        client.ask = self.asker
+        return client
+
+    def _pool(self) -> PoolConfig:
+        return PoolConfig(max_sessions=self.max_sessions, prewarm=self.prewarm)
+
+    @property
+    def base(self) -> SessionConfig:
+        """What a new session starts from: the client's configuration, with the settings of these magics."""
+        return self.client.config.replace(
+            model=self.model or self.client.config.model,
+            permission_mode=self.permission_mode,
+            allowed_tools=tuple(self.allowed_tools) or self.client.config.allowed_tools,
+            tools=self.client.config.tools if self.tools is None else tuple(self.tools),
+            working_dir=Path.cwd(),
+            simulated=self.simulation.endpoint,
+        )
+
+    # The magics.
+
+    @no_var_expand  # type: ignore[untyped-decorator]  # IPython publishes no types
+    @cell_magic  # type: ignore[untyped-decorator]  # likewise
+    def claude(self, line: str, cell: str) -> None:
+        """Prompt Claude with the cell; `%claude` lists the options."""
+        self.prompt(parse_options(line), cell)
+
+    @no_var_expand  # type: ignore[untyped-decorator]  # likewise
+    @line_magic("claude")  # type: ignore[untyped-decorator]  # likewise
+    def claude_line(self, line: str) -> Any:
+        """Ask, look at, and steer sessions; alone it shows status and help."""
+        word, _, rest = line.strip().partition(" ")
+        if word == "ask":
+            options, text = split_prompt(rest)
+            return self.prompt(options, text)
+        if word == "fix":
+            options, text = split_prompt(rest)
+            return self.prompt(options, commands.fix_prompt(self.last_failure, text), typed=False)
+        with brief_errors():
+            return commands.run(self, word or "status", rest.strip())
+
+    # One prompt.
+
+    def prompt(self, options: Options, body: str, *, typed: bool = True) -> None:
+        """Send a prompt and show what comes; `_claude` and `-o VAR` get the response.
+
+        Args:
+            options: the options of the cell.
+            body: the prompt.
+            typed: whether a person typed it; if not, nothing is filled in and nothing in it is a command.
+
+        Raises:
+            UsageError: something is wrong with the options or the prompt; nothing was sent.
+            ClaudeError: the turn failed.
+            KeyboardInterrupt: the cell was stopped; text and session are kept.
+        """
+        if not typed:
+            options = _replace(options, raw=True)
+        prompt = compose(options, body, self.shell.user_ns, self.shell)
+        new_config(options, self.base)
+        if options.dry_run:
+            config, is_open = self._planned(options)
+            print(describe(prompt, config, options.session, is_open))
+            return
+        with brief_errors(self.client, options.session):
+            self._follow_wish()
+            self._open(options)
+            response = self._run(options, prompt, literal=prompt.literal or not typed)
+        if options.output:
+            self.shell.user_ns[options.output] = result_value(prompt, response)
+
+    def _planned(self, options: Options) -> tuple[SessionConfig, bool]:
+        config = new_config(options, self.base)
+        is_open = options.session in self._open_names() and not options.new
+        if is_open:
+            session = self.client.get_session(options.session)
+            check_fits(session, options, config, self.base)
+            config = session.config.replace(model=options.model or session.config.model)
+        return config, is_open
+
+    def _follow_wish(self) -> None:
+        words = self.simulation.decide(self.client.account)
+        if words:
+            print(words)
+
+    def _open(self, options: Options) -> None:
+        """Make sure that the session is there, with settings that fit."""
+        config, is_open = self._planned(options)
+        if is_open:
+            return
+        if options.session in self._open_names():
+            self.close(options.session)
+        self.client.create_session(config, options.session)
+
+    def _open_names(self) -> list[str]:
+        return [info.name for info in self.client.list_sessions()]
+
+    def close(self, name: str) -> None:
+        """Close a session and forget what was allowed in it."""
+        self.client.close_session(name)
+        self.asker.forget(name)
+
+    def _close_simulated(self) -> list[str]:
+        names = [info.name for info in self.client.list_sessions() if info.simulated]
+        for name in names:
+            self.close(name)
+        return names
+
+    def _run(self, options: Options, prompt: Prompt, *, literal: bool) -> Response:
+        session = self.client.get_session(options.session)
+        screen = screen_for(
+            self.shell,
+            session=session.name,
+            model=options.model or session.model,
+            simulated=session.config.simulated is not None,
+            quiet=options.quiet,
+        )
+        if prompt.filled.summary:
+            screen.note(prompt.filled.summary)
+        inbox = Inbox(screen.tick)
+        self.asker.begin(session.name, inbox, screen.note)
+        stream = self.client.stream(
+            session,
+            prompt.content,
+            literal=literal,
+            model=options.model,
+            permission_mode=options.permission_mode,
+            timeout_s=options.timeout,
+            json_schema=prompt.schema,
+            inbox=inbox,
+        )
+        try:
+            return self._follow(stream, screen, session)
+        finally:
+            self.asker.end(session.name)
+
+    def _follow(self, stream: Any, screen: Screen, session: Any) -> Response:
+        """Show a stream to its end. The first interrupt stops the turn and keeps all; a second ends the process."""
+        noted = False
+        stopped = False
+        try:
+            for batch in stream.batches():
+                if not noted and session.notice:
+                    screen.note(session.notice)
+                noted = True
+                screen.add(batch)
+        except KeyboardInterrupt:
+            stopped = True
+            _stop(stream)
+        except ClaudeError as error:
+            if error.response is not None:
+                self.shell.user_ns["_claude"] = error.response
+                screen.fail(error)
+            raise
+        response: Response = stream.response
+        self.shell.user_ns["_claude"] = response
+        screen.finish(response)
+        if stopped:
+            interrupt = KeyboardInterrupt("stopped; the text is kept and the session goes on with the next prompt")
+            shorten(interrupt, f"KeyboardInterrupt: {interrupt}")
+            raise interrupt
+        return response
+
+    def note_failure(self, result: Any) -> None:
+        """Remember the last error of a cell, for `%claude fix`; called after every cell."""
+        error = result.error_in_exec or result.error_before_exec
+        ours = isinstance(error, ClaudeError | UsageError | KeyboardInterrupt)
+        if error is not None and not ours and result.info is not None:
+            self.last_failure = (str(result.info.raw_cell or ""), error)
+
+
+def _stop(stream: Any) -> None:
+    """End the turn and wait for it; a second interrupt while waiting ends the process."""
+    try:
+        stream.stop()
+    except KeyboardInterrupt:
+        stream.stop()
+
+
+def _replace(options: Options, **changes: Any) -> Options:
+    return Options(**{**vars(options), **changes})
+
+
+def _nest() -> None:
+    import nest_asyncio2
+
+    nest_asyncio2.apply()

@@ -1,0 +1,242 @@
+"""The sub-commands of `%claude`, one table."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+from claude_magic.client import is_logged_in
+from claude_magic.command import build_command, cli_version, find_cli
+from claude_magic.config import RetryPolicy
+from claude_magic.errors import WAYS_TO_LOG_IN, ClaudeError, SessionNotFoundError
+from claude_magic.magics.options import options_help
+from claude_magic.trust import examine_folder, trust_folder
+
+if TYPE_CHECKING:
+    from claude_magic.magics.claude import ClaudeMagics
+
+_LONGEST_TRACEBACK = 6000
+
+
+@dataclass(frozen=True)
+class Command:
+    """One sub-command: how it is written, what it does, and the function."""
+
+    usage: str
+    help: str
+    run: Callable[[ClaudeMagics, str], Any]
+
+
+def run(magics: ClaudeMagics, word: str, rest: str) -> Any:
+    """Run a sub-command.
+
+    Args:
+        magics: the magics it acts on.
+        word: its name.
+        rest: what was typed after it.
+
+    Raises:
+        UsageError: there is none of this name, or its argument makes no sense.
+    """
+    command = COMMANDS.get(word)
+    if command is None:
+        raise UsageError(f"%claude {word} is unknown. `%claude` lists what there is; to prompt, use `%claude ask …`.")
+    return command.run(magics, rest)
+
+
+def _status(magics: ClaudeMagics, rest: str) -> None:
+    sessions = magics.client.list_sessions()
+    print(f"Claude: {len(sessions)} sessions open, {'simulated' if magics.simulation.endpoint else 'real'} answers")
+    for info in sessions:
+        mark = "simulated, " if info.simulated else ""
+        model = info.model or "default model"
+        print(f"  {info.name:<12} {info.state:<8} {mark}{model}, {info.turns} turns, ${info.cost_usd:.4f}")
+    print("\n%%claude [options]      a cell: the prompt stands below")
+    print(options_help())
+    print("\n%claude COMMAND")
+    for command in COMMANDS.values():
+        print(f"  {command.usage:<28} {command.help}")
+
+
+def _sessions(magics: ClaudeMagics, rest: str) -> Any:
+    return magics.client.frames.sessions()
+
+
+def _turns(magics: ClaudeMagics, rest: str) -> Any:
+    return magics.client.frames.turns()
+
+
+def _tools(magics: ClaudeMagics, rest: str) -> Any:
+    return magics.client.frames.tools()
+
+
+def _stats(magics: ClaudeMagics, rest: str) -> Any:
+    return magics.client.frames.metrics()
+
+
+def _history(magics: ClaudeMagics, rest: str) -> Any:
+    return magics.client.frames.messages()
+
+
+def _logs(magics: ClaudeMagics, rest: str) -> Any:
+    return magics.client.frames.logs(session=_known(magics, rest) if rest else None)
+
+
+def _stop(magics: ClaudeMagics, rest: str) -> None:
+    names = [_known(magics, rest)] if rest else [info.name for info in magics.client.list_sessions()]
+    stopped = [name for name in names if magics.client.interrupt(name)]
+    print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+
+
+def _close(magics: ClaudeMagics, rest: str) -> None:
+    name = _known(magics, rest or "main")
+    magics.close(name)
+    print(f"Closed {name}.")
+
+
+def _new(magics: ClaudeMagics, rest: str) -> None:
+    name = rest or "main"
+    if name in {info.name for info in magics.client.list_sessions()}:
+        magics.close(name)
+    magics.client.create_session(magics.base, name)
+    print(f"{name} begins anew with the next prompt.")
+
+
+def _resume(magics: ClaudeMagics, rest: str) -> None:
+    session_id, _, name = rest.partition(" ")
+    if not session_id:
+        raise UsageError("%claude resume needs the id of a conversation: %claude resume ID [NAME]")
+    name = name.strip() or "main"
+    config = magics.base.replace(resume=session_id)
+    if name in {info.name for info in magics.client.list_sessions()}:
+        magics.close(name)
+    magics.client.create_session(config, name)
+    print(f"{name} goes on with conversation {session_id} at the next prompt.")
+
+
+def _config(magics: ClaudeMagics, rest: str) -> None:
+    print(f"New sessions: {magics.base!r}")
+    for name in sorted(magics.trait_names(config=True)):
+        print(f"  ClaudeMagics.{name} = {getattr(magics, name)!r}")
+    print("Change one with `%config ClaudeMagics.NAME = VALUE`.")
+
+
+def _simulate(magics: ClaudeMagics, rest: str) -> None:
+    switch, _, scenario = rest.partition(" ")
+    if switch not in ("on", "off"):
+        raise UsageError("%claude simulate takes `on`, `on SCENARIO` or `off`.")
+    if switch == "on":
+        endpoint = magics.simulation.switch_on(scenario.strip() or None)
+        closed = _close_where(magics, simulated=False)
+        print(f"Answers are simulated from now on ({endpoint.url}); no model is called.{closed}")
+    else:
+        closed = _close_where(magics, simulated=True)
+        magics.simulation.switch_off()
+        print(f"Answers are real from now on.{closed}")
+
+
+def _close_where(magics: ClaudeMagics, *, simulated: bool) -> str:
+    """Close the sessions of the other world: a conversation must not go on in this one."""
+    infos = [info for info in magics.client.list_sessions() if info.simulated is simulated]
+    for info in infos:
+        magics.close(info.name)
+    if not infos:
+        return ""
+    words = ", ".join(f"{info.name} ({info.session_id})" if info.session_id else info.name for info in infos)
+    return f" Closed: {words}." + ("" if simulated else " `%claude resume ID` goes on with one.")
+
+
+def _trust(magics: ClaudeMagics, rest: str) -> None:
+    folder = Path(rest or ".").expanduser().absolute()
+    if not folder.is_dir():
+        raise UsageError(f"%claude trust: {str(folder)!r} is no folder.")
+    decision = trust_folder(folder)
+    brings = ", ".join(decision.findings) or "nothing that runs code or redirects traffic"
+    print(f"{folder} is trusted. It brings: {brings}. New sessions use it.")
+
+
+def _doctor(magics: ClaudeMagics, rest: str) -> None:
+    """What a person needs to find out why it does not work."""
+    print(f"claude_magic {_own_version()}, Python {sys.version.split()[0]}")
+    try:
+        path = find_cli(magics.base.cli_path)
+        print(f"CLI:       {cli_version(path)} at {path}")
+        info = magics.client.account()
+        who = info.get("account") or {}
+        how = ", ".join(f"{key} {value}" for key, value in who.items() if key != "email" and value)
+        print(f"account:   {'logged in' if is_logged_in(info) else 'NOT LOGGED IN. ' + WAYS_TO_LOG_IN} ({how})")
+        command = build_command(magics.base, RetryPolicy())
+        print(f"folder:    {command.notice or 'no settings are left out'}")
+        findings = examine_folder(magics.base.working_dir, os.environ).findings
+        print(f"brings:    {', '.join(findings) or 'nothing that runs code or redirects traffic'}")
+    except ClaudeError as error:
+        print(f"CLI:       {error.message}")
+    print(f"simulated: {magics.simulation.endpoint.url if magics.simulation.endpoint else 'no'}")
+    print(f"pool:      {magics.client!r}")
+
+
+def _version(magics: ClaudeMagics, rest: str) -> None:
+    path = find_cli(magics.base.cli_path)
+    print(f"claude_magic {_own_version()}, Claude CLI {cli_version(path)}")
+
+
+def _own_version() -> str:
+    from claude_magic import __version__
+
+    return __version__
+
+
+def _known(magics: ClaudeMagics, name: str) -> str:
+    try:
+        return magics.client.get_session(name).name
+    except SessionNotFoundError as error:
+        raise UsageError(str(error)) from None
+
+
+def _never_called(magics: ClaudeMagics, rest: str) -> None:
+    """`ask` and `fix` are prompts; `ClaudeMagics.claude_line` takes them before this table is asked."""
+
+
+def fix_prompt(failure: tuple[str, BaseException] | None, text: str) -> str:
+    """Return the prompt of `%claude fix`: the cell that failed, its error, and what the user adds.
+
+    Raises:
+        UsageError: no cell has failed yet.
+    """
+    if failure is None:
+        raise UsageError("%claude fix: no cell has failed yet in this kernel. Nothing was sent.")
+    cell, error = failure
+    lines = "".join(traceback.format_exception(error))
+    if len(lines) > _LONGEST_TRACEBACK:
+        lines = "…\n" + lines[-_LONGEST_TRACEBACK:]
+    wish = text.strip() or "Explain what went wrong in a sentence or two, and give the corrected cell."
+    return f"This notebook cell failed:\n\n```python\n{cell.strip()}\n```\n\n```text\n{lines.strip()}\n```\n\n{wish}"
+
+
+COMMANDS: dict[str, Command] = {
+    "status": Command("status", "sessions and this help", _status),
+    "ask": Command("ask [options] TEXT", "prompt in one line; the text arrives as typed", _never_called),
+    "fix": Command("fix [TEXT]", "explain and correct the last error", _never_called),
+    "sessions": Command("sessions", "open sessions, as a table", _sessions),
+    "stop": Command("stop [NAME]", "end what is running; text and session stay", _stop),
+    "new": Command("new [NAME]", "begin a conversation anew", _new),
+    "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume),
+    "close": Command("close [NAME]", "end a session and what it started", _close),
+    "turns": Command("turns", "every turn: time, tokens, cost, as a table", _turns),
+    "tools": Command("tools", "every tool use, as a table", _tools),
+    "history": Command("history", "what was said, as a table", _history),
+    "logs": Command("logs [NAME]", "the log, as a table", _logs),
+    "stats": Command("stats", "counts and response times, as a table", _stats),
+    "simulate": Command("simulate on [SCENARIO]|off", "answer from a simulator, with no account", _simulate),
+    "trust": Command("trust [FOLDER]", "use the settings a folder brings", _trust),
+    "config": Command("config", "the settings of new sessions", _config),
+    "doctor": Command("doctor", "check CLI, account and folder", _doctor),
+    "version": Command("version", "versions of package and CLI", _version),
+}

@@ -1,0 +1,214 @@
+"""The options of `%%claude` and `%claude ask`: one table, parsed so that an option never swallows the prompt."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import keyword
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from IPython.core.error import UsageError
+
+from claude_magic.config import EFFORTS, PERMISSION_MODES
+
+USAGE = "%%claude [options]\nprompt, as Markdown; {name} of a variable that exists is filled in"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the first line of a cell said; `None` and "" are what was not said."""
+
+    session: str = "main"
+    model: str | None = None
+    effort: str | None = None
+    output: str | None = None
+    schema: str | None = None
+    system: str | None = None
+    tools: tuple[str, ...] | None = None
+    allow: tuple[str, ...] | None = None
+    permission_mode: str | None = None
+    max_turns: int | None = None
+    budget: float | None = None
+    cwd: str | None = None
+    new: bool = False
+    resume: str | None = None
+    attach: tuple[str, ...] = ()
+    timeout: float | None = None
+    raw: bool = False
+    dry_run: bool = False
+    quiet: bool = False
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, instead of printing usage and exiting."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"%%claude: {message}. `%claude` lists the options. Nothing was sent.")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    # Commas inside brackets belong to a rule, such as Bash(git add, git commit).
+    return tuple(word for word in (part.strip() for part in re.split(r",(?![^(]*\))", text)) if word)
+
+
+def _name(text: str) -> str:
+    if not text.isidentifier() or keyword.iskeyword(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name for a variable")
+    return text
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def _nonempty(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="%%claude", usage=USAGE, add_help=False, allow_abbrev=False, exit_on_error=True)
+    add = parser.add_argument
+    add("-s", "--session", type=_nonempty, default="main", metavar="NAME", help="which conversation; made if new")
+    add("-m", "--model", type=_nonempty, metavar="M", help="model for this prompt, such as opus or haiku")
+    add("--effort", choices=EFFORTS, metavar="E", help=f"how hard to think: {', '.join(EFFORTS)}")
+    add("-o", "--output", type=_name, metavar="VAR", help="put the response, or the object of --schema, into VAR")
+    add("--schema", metavar="VAR_OR_JSON", help="JSON Schema, pydantic model, dataclass, or `table`")
+    add("--system", metavar="TEXT", help="system prompt of a new session")
+    add("--tools", type=_words, metavar="A,B", help="the only tools of a new session")
+    add("--allow", type=_words, metavar="A,B", help="tools of a new session that run without asking")
+    add("--permission-mode", choices=PERMISSION_MODES, metavar="MODE", help=", ".join(PERMISSION_MODES))
+    add("--max-turns", type=_at_least_one, metavar="N", help="API calls a prompt of a new session may take")
+    add("--budget", type=_positive, metavar="USD", help="what a new session may spend")
+    add("--cwd", metavar="DIR", help="folder of a new session")
+    add("--new", action="store_true", help="begin the conversation anew")
+    add("--resume", type=_nonempty, metavar="ID", help="go on with an earlier conversation of the CLI")
+    add("--attach", nargs="+", action="extend", default=[], metavar="EXPR", help="send text, tables, pictures along")
+    add("--timeout", type=_positive, metavar="S", help="longest this prompt may take, in seconds")
+    add("--raw", action="store_true", help="fill in nothing")
+    add("--dry-run", action="store_true", help="show what would be sent, and send nothing")
+    add("--quiet", action="store_true", help="show nothing")
+    return parser
+
+
+_PARSER = _parser()
+
+
+def options_help() -> str:
+    """Return one line per option."""
+    lines = []
+    for action in _PARSER._actions:
+        names = ", ".join(action.option_strings)
+        metavar = f" {action.metavar}" if action.metavar else ""
+        lines.append(f"  {names + metavar:<28} {action.help}")
+    return "\n".join(lines)
+
+
+def parse_options(line: str) -> Options:
+    """Return the options of a cell's first line.
+
+    Args:
+        line: everything after `%%claude`.
+
+    Raises:
+        UsageError: an option is unknown or its value makes no sense; one line that says which.
+    """
+    return _parse(_split(line))
+
+
+def split_prompt(line: str) -> tuple[Options, str]:
+    """Return the options at the beginning of a line, and the rest of it exactly as typed.
+
+    Args:
+        line: everything after `%claude ask`. Only what begins with a dash and stands before the first word of the
+            prompt is an option; `--` ends the options.
+
+    Raises:
+        UsageError: as for `parse_options`.
+    """
+    flags = {name: action for action in _PARSER._actions for name in action.option_strings}
+    words: list[str] = []
+    rest = line.lstrip()
+    while (match := re.match(r"(--?[A-Za-z][\w-]*)(=?)", rest)) or rest.startswith("-- "):
+        if match is None:
+            rest = rest[3:]
+            break
+        action = flags.get(match[1])
+        end = match.end()
+        if action is None or (action.nargs == 0 and match[2]):
+            _PARSER.error(f"unrecognized option {match[1]}")
+        if action.nargs == 0:
+            words.append(match[1])
+        else:
+            value, end = _value(rest, end)
+            words.append(f"{match[1]}={value}" if match[1].startswith("--") else match[1] + value)
+        rest = rest[end:].lstrip()
+    return _parse(words), rest
+
+
+def _value(text: str, begin: int) -> tuple[str, int]:
+    """Return the word, or the quoted text, that begins at or after `begin`, and where it ends."""
+    match = re.compile(r"\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|(\S+))").match(text, begin)
+    if match is None:
+        _PARSER.error("the last option needs a value")
+    return next(group for group in match.groups() if group is not None), match.end()
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        _PARSER.error(f"the options cannot be read ({str(error).lower()})")
+
+
+def _parse(words: list[str]) -> Options:
+    known, rest = _PARSER.parse_known_args(words)
+    if rest:
+        odd = rest[0]
+        if odd.startswith("-"):
+            _PARSER.error(f"unrecognized option {odd}")
+        _PARSER.error(f"{odd!r} stands among the options: the prompt goes below the first line")
+    values: dict[str, Any] = vars(known)
+    values["attach"] = tuple(values["attach"])
+    return Options(**values)
+
+
+def schema_of(value: Any, text: str) -> dict[str, Any]:
+    """Return the JSON Schema that a value stands for.
+
+    Args:
+        value: a JSON Schema as a dict, a pydantic model, a dataclass, or JSON text.
+        text: what was typed, for the message.
+
+    Raises:
+        UsageError: it stands for none.
+    """
+    from claude_magic.magics.schemas import json_schema
+
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise UsageError(f"--schema {text}: not valid JSON ({error}). Nothing was sent.") from None
+    schema = json_schema(value)
+    if schema is None:
+        raise UsageError(
+            f"--schema {text}: neither a JSON Schema, a pydantic model, nor a dataclass. Nothing was sent."
+        )
+    return schema

@@ -1,0 +1,253 @@
+"""From a cell to a response: what is sent, to which session, and how its end is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from IPython.core.error import UsageError
+
+from claude_magic.blocking import ClaudeClient
+from claude_magic.config import SessionConfig
+from claude_magic.errors import ClaudeError, ModelNotFoundError
+from claude_magic.magics.attaching import attachment
+from claude_magic.magics.filling import Filled, fill
+from claude_magic.magics.options import Options, schema_of
+from claude_magic.magics.schemas import TABLE_SCHEMA, build
+from claude_magic.protocol import Content
+from claude_magic.response import Response
+from claude_magic.session import Session
+
+_NOTHING_SENT = "Nothing was sent."
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a cell sends.
+
+    Attributes:
+        content: text, or content blocks with the typed text last.
+        literal: whether a `/command` and an `@path` are plain text.
+        filled: the typed text and what was filled in.
+        attached: the expressions that were attached.
+        schema: JSON Schema the answer must fit, or `None`.
+        shape: what `--schema` named: a model, a dataclass, "table", or `None`.
+    """
+
+    content: Content
+    literal: bool
+    filled: Filled
+    attached: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+    shape: Any = field(default=None, repr=False)
+
+
+def compose(options: Options, body: str, namespace: Mapping[str, Any], shell: Any) -> Prompt:
+    """Return what a cell sends; nothing is sent yet.
+
+    Args:
+        options: the options of the cell.
+        body: the prompt as typed.
+        namespace: the notebook's variables.
+        shell: evaluates the expressions of `--attach` and `--schema`.
+
+    Raises:
+        UsageError: there is no prompt, or a value it needs does not exist.
+    """
+    text = body.strip("\n")
+    if not text.strip():
+        raise UsageError("%%claude: there is no prompt; write it below the first line. Nothing was sent.")
+    try:
+        filled = Filled(text, text) if options.raw else fill(text, namespace)
+    except ValueError as error:
+        raise UsageError(f"%%claude: {error}. Use --raw to fill in nothing. {_NOTHING_SENT}") from None
+    blocks = [block for name in options.attach for block in _attach(name, shell)]
+    literal, typed = disarm(filled)
+    content: Content = [*blocks, *typed] if blocks or len(typed) > 1 else filled.text
+    schema, shape = _schema(options, shell)
+    return Prompt(content, literal, filled, options.attach, schema, shape)
+
+
+def disarm(filled: Filled) -> tuple[bool, list[dict[str, Any]]]:
+    """Say how a filled-in prompt must be sent, so that its values cannot run a command or read a file.
+
+    The CLI looks for `/command` and `@path` in the last text block only. Values without `@`, in a prompt that does
+    not begin with one, are harmless. Otherwise the whole prompt is sent as plain text; and if the typed part needs
+    its own `/` or `@`, the values go into a block before it.
+
+    Returns:
+        Whether to send it as plain text, and its blocks.
+    """
+    whole = [{"type": "text", "text": filled.text}]
+    begins_typed = filled.text.lstrip().startswith("/") == filled.template.lstrip().startswith("/")
+    if begins_typed and not any("@" in value for value in filled.values.values()):
+        return False, whole
+    typed_needs = filled.template.lstrip().startswith("/") or "@" in filled.template
+    if not typed_needs:
+        return True, whole
+    values = "\n\n".join(f"{{{name}}} is:\n\n{value}" for name, value in filled.values.items())
+    return False, [{"type": "text", "text": values}, {"type": "text", "text": filled.template}]
+
+
+def _attach(name: str, shell: Any) -> list[dict[str, Any]]:
+    value = _evaluate("--attach", name, shell)
+    try:
+        return attachment(name, value)
+    except ValueError as error:
+        raise UsageError(f"--attach {name}: {error}. {_NOTHING_SENT}") from None
+
+
+def _evaluate(option: str, expression: str, shell: Any) -> Any:
+    """Evaluate what the user typed, as Python would in a cell."""
+    try:
+        return eval(expression, shell.user_global_ns, shell.user_ns)
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{option} {expression}: it has no value ({words}). {_NOTHING_SENT}") from None
+
+
+def _schema(options: Options, shell: Any) -> tuple[dict[str, Any] | None, Any]:
+    text = options.schema
+    if text is None:
+        return None, None
+    if text == "table":
+        return TABLE_SCHEMA, "table"
+    shape = text if text.lstrip().startswith("{") else _evaluate("--schema", text, shell)
+    try:
+        return schema_of(shape, text), shape
+    except ValueError as error:
+        raise UsageError(f"--schema {text}: {error}. {_NOTHING_SENT}") from None
+
+
+def result_value(prompt: Prompt, response: Response) -> Any:
+    """Return what `-o VAR` gets: the response, or with `--schema` the object it brought.
+
+    Raises:
+        UsageError: the object does not fit the model or dataclass after all.
+    """
+    if prompt.schema is None:
+        return response
+    if prompt.shape == "table":
+        import pandas as pd
+
+        return pd.DataFrame((response.structured or {}).get("records") or [])
+    try:
+        return build(prompt.shape, response.structured)
+    except ValueError as error:
+        raise UsageError(f"--schema: the answer does not fit ({error}). It is in _claude.structured.") from None
+
+
+# Which session.
+
+
+def new_config(options: Options, base: SessionConfig) -> SessionConfig:
+    """Return the configuration of a session that these options make.
+
+    Raises:
+        UsageError: a value makes no sense, such as a folder that is not there.
+    """
+    changes: dict[str, Any] = {
+        "model": options.model,
+        "effort": options.effort,
+        "system_prompt": options.system,
+        "tools": options.tools,
+        "allowed_tools": options.allow,
+        "permission_mode": options.permission_mode,
+        "max_turns": options.max_turns,
+        "max_budget_usd": options.budget,
+        "working_dir": options.cwd,
+        "resume": options.resume,
+    }
+    try:
+        return base.replace(**{name: value for name, value in changes.items() if value is not None})
+    except ValueError as error:
+        raise UsageError(f"%%claude: {error} {_NOTHING_SENT}") from None
+
+
+_FIXED = {
+    "effort": "--effort",
+    "system_prompt": "--system",
+    "tools": "--tools",
+    "allowed_tools": "--allow",
+    "max_turns": "--max-turns",
+    "max_budget_usd": "--budget",
+    "working_dir": "--cwd",
+}
+"""Settings that only a new process can take."""
+
+
+def check_fits(session: Session, options: Options, wanted: SessionConfig, base: SessionConfig) -> None:
+    """Make sure that an open session can do what the options ask for.
+
+    Raises:
+        UsageError: it was opened with other settings; says which, and what to do.
+    """
+    plain = new_config(Options(), base)
+    other = [
+        flag
+        for name, flag in _FIXED.items()
+        if getattr(wanted, name) not in (getattr(plain, name), getattr(session.config, name))
+    ]
+    if options.resume is not None and not session.knows(options.resume) and session.config.resume != options.resume:
+        other.append("--resume")
+    if other:
+        raise UsageError(
+            f"The session {session.name!r} is open with other settings than {', '.join(other)}: "
+            f"use -s NAME for a new session, or --new to begin this one anew. {_NOTHING_SENT}"
+        )
+
+
+def describe(prompt: Prompt, config: SessionConfig, session: str, is_open: bool) -> str:
+    """Return what `--dry-run` shows: everything that would be sent."""
+    blocks = [{"type": "text", "text": prompt.content}] if isinstance(prompt.content, str) else prompt.content
+    texts = [str(block.get("text", "")) for block in blocks if block.get("type") == "text"]
+    pictures = len(blocks) - len(texts)
+    characters = sum(map(len, texts))
+    lines = [
+        "Nothing was sent. This would be:",
+        f"session:   {session} ({'open' if is_open else 'new'})",
+        f"model:     {config.model or 'the default of the CLI'}",
+        f"folder:    {config.working_dir}",
+        f"mode:      {config.permission_mode}; allowed without asking: {', '.join(config.allowed_tools) or 'nothing'}",
+        f"tools:     {'all' if config.tools is None else ', '.join(config.tools) or 'none'}",
+        f"simulated: {'yes' if config.simulated else 'no'}",
+        f"size:      about {characters // 4:,} tokens of text, {pictures} pictures",
+    ]
+    if prompt.attached:
+        lines.append(f"attached:  {', '.join(prompt.attached)}")
+    if prompt.schema is not None:
+        lines.append("schema:    the answer must fit a JSON Schema")
+    if prompt.filled.summary:
+        lines.append(prompt.filled.summary)
+    return "\n".join([*lines, "", *texts])
+
+
+# How its end is told.
+
+
+@contextmanager
+def brief_errors(client: ClaudeClient | None = None, session: str = "") -> Iterator[None]:
+    """Let our own errors pass as one readable block, without a traceback; anything else passes as it is."""
+    try:
+        yield
+    except ClaudeError as error:
+        words = error.message
+        if isinstance(error, ModelNotFoundError) and client is not None:
+            words = f"{words} {_models(client, session)}"
+        shorten(error, f"{error.type}: {words}")
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def shorten(error: BaseException, words: str) -> None:
+    """Have IPython show `words` instead of a traceback."""
+    error._render_traceback_ = lambda: [words]  # type: ignore[attr-defined]  # IPython's hook for exceptions
+
+
+def _models(client: ClaudeClient, session: str) -> str:
+    offered = [str(model.get("value") or model.get("name") or "") for model in client.get_session(session).models]
+    names = [name for name in offered if name]
+    return f"Models on offer: {', '.join(names)}." if names else ""

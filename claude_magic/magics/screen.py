@@ -1,0 +1,162 @@
+"""Where a run is shown: a notebook's cell, a terminal, or nowhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from IPython.display import DisplayHandle, display
+
+from claude_magic.errors import ClaudeError
+from claude_magic.messages import Message
+from claude_magic.response import Response
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+UPDATE_S = 0.05
+"""At most 20 updates a second; a longer answer gets fewer, so that drawing never takes half of the time."""
+_SECONDS_TICK_S = 1.0
+
+
+class Screen(Protocol):
+    """Shows one run."""
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Show what is new."""
+
+    def tick(self) -> None:
+        """Time has passed: show what could not be shown yet."""
+
+    def note(self, words: str) -> None:
+        """Show one line that is not the CLI's."""
+
+    def finish(self, response: Response) -> None:
+        """The run is over: show it as it stays."""
+
+    def fail(self, error: ClaudeError) -> None:
+        """The run failed: show what there was, and what to do."""
+
+
+def in_notebook(shell: InteractiveShell) -> bool:
+    """Whether the shell is a kernel, whose displays can be updated."""
+    return getattr(shell, "kernel", None) is not None
+
+
+def screen_for(shell: InteractiveShell, *, session: str, model: str, simulated: bool, quiet: bool) -> Screen:
+    """Return the screen that fits the shell."""
+    if quiet:
+        return SilentScreen()
+    if in_notebook(shell):
+        return NotebookScreen(session, model, simulated)
+    return TerminalScreen()
+
+
+class NotebookScreen:
+    """A display below the cell that is updated while the run lasts, and at the end replaced by what is kept.
+
+    Args:
+        session: name of the session.
+        model: the model, as far as it is known.
+        simulated: whether a simulator answers.
+    """
+
+    def __init__(self, session: str, model: str, simulated: bool) -> None:
+        from claude_magic.rendering import RunView
+
+        self._view = RunView(session=session, model=model, simulated=simulated)
+        self._handle: DisplayHandle | None = None
+        self._drawn = 0.0
+        self._cost_s = 0.0
+        self._changed = False
+
+    def add(self, messages: Iterable[Message]) -> None:
+        self._view.add(messages)
+        self._changed = True
+        self.tick()
+
+    def tick(self) -> None:
+        since_s = time.monotonic() - self._drawn
+        moves = any(not tool.is_over for tool in self._view.tools)
+        due = since_s >= max(UPDATE_S, 3 * self._cost_s) if self._changed else moves and since_s >= _SECONDS_TICK_S
+        if due:
+            self._draw()
+
+    def note(self, words: str) -> None:
+        print(words)
+
+    def finish(self, response: Response) -> None:
+        from claude_magic.rendering import response_bundle
+
+        self._show(response_bundle(response))
+
+    def fail(self, error: ClaudeError) -> None:
+        from claude_magic.rendering import error_bundle
+
+        self._show(error_bundle(error, None))
+
+    def _draw(self) -> None:
+        from claude_magic.rendering import run_bundle
+
+        began = time.monotonic()
+        self._show(run_bundle(self._view, final=False))
+        self._drawn = time.monotonic()
+        self._cost_s = self._drawn - began
+        self._changed = False
+
+    def _show(self, bundle: dict[str, Any]) -> None:
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+class TerminalScreen:
+    """Prints the answer as it comes, tool uses as one line each."""
+
+    def __init__(self) -> None:
+        from claude_magic.rendering import TerminalPrinter
+
+        self._printer = TerminalPrinter(_write)
+
+    def add(self, messages: Iterable[Message]) -> None:
+        self._printer.feed(messages)
+
+    def tick(self) -> None:
+        """What is printed does not move."""
+
+    def note(self, words: str) -> None:
+        print(words)
+
+    def finish(self, response: Response) -> None:
+        self._printer.finish(response)
+
+    def fail(self, error: ClaudeError) -> None:
+        if error.response is not None:
+            self._printer.finish(error.response)
+
+
+class SilentScreen:
+    """Shows nothing but what went wrong."""
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Nothing."""
+
+    def tick(self) -> None:
+        """Nothing."""
+
+    def note(self, words: str) -> None:
+        """Nothing."""
+
+    def finish(self, response: Response) -> None:
+        """Nothing."""
+
+    def fail(self, error: ClaudeError) -> None:
+        """The error itself is raised, and says it all."""
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,100 @@
+"""Answers without an account: the simulator of this kernel, switched on by the user's word only."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from claude_magic.client import is_logged_in
+from claude_magic.config import SimulatedAPI
+
+if TYPE_CHECKING:
+    from claude_magic.simulator import Simulator
+
+VARIABLE = "CLAUDE_MAGIC_SIMULATE"
+"""`auto`: simulate if the CLI finds no credentials (`make lab` and `make demo` set it); `on`: simulate."""
+
+WORDS = (
+    "Simulated answers: no Claude account was found, so a simulator on this machine answers and no model is called. "
+    "To get real ones, run `claude` in a terminal and type /login (or set ANTHROPIC_API_KEY), "
+    "then `%claude simulate off`."
+)
+
+
+class Simulation:
+    """The kernel's simulator: off until somebody says otherwise.
+
+    Args:
+        close_sessions: closes the simulated sessions; called before the simulator goes away.
+    """
+
+    def __init__(self, close_sessions: Callable[[], object]) -> None:
+        self._close_sessions = close_sessions
+        self._simulator: Simulator | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._decided = False
+
+    @property
+    def endpoint(self) -> SimulatedAPI | None:
+        """Where new sessions send their requests; `None` is the real API."""
+        if self._simulator is None or self._folder is None:
+            return None
+        return SimulatedAPI(self._simulator.url, self._folder.name)
+
+    def decide(self, account: Callable[[], dict[str, Any]]) -> str:
+        """Follow `CLAUDE_MAGIC_SIMULATE`, once.
+
+        Args:
+            account: asks the CLI who is logged in.
+
+        Returns:
+            What the user must know; "" if nothing changed.
+        """
+        wish = os.environ.get(VARIABLE, "").lower()
+        if self._decided or wish not in ("auto", "on"):
+            return ""
+        self._decided = True
+        if wish == "auto" and is_logged_in(account()):
+            return ""
+        self.switch_on()
+        return WORDS
+
+    def switch_on(self, scenario: str | None = None) -> SimulatedAPI:
+        """Start the simulator, or give the running one another scenario.
+
+        Args:
+            scenario: name or file of a scenario; the default one if not given.
+
+        Returns:
+            Where it listens, and the folder that takes the place of `~/.claude`.
+
+        Raises:
+            ValueError: there is no such scenario, or it is not valid.
+        """
+        from claude_magic.simulator import Simulator
+
+        self._decided = True
+        if self._simulator is None:
+            self._simulator = Simulator(scenario).start()
+            self._folder = tempfile.TemporaryDirectory(prefix="claude-magic-simulated-", ignore_cleanup_errors=True)
+            atexit.register(self.switch_off)
+        elif scenario is not None:
+            self._simulator.say(scenario)
+        endpoint = self.endpoint
+        assert endpoint is not None
+        return endpoint
+
+    def switch_off(self) -> None:
+        """Stop the simulator and remove what simulated sessions left."""
+        self._decided = True
+        if self._simulator is not None:
+            self._close_sessions()
+            atexit.unregister(self.switch_off)
+            self._simulator.stop()
+            self._simulator = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None

@@ -1,0 +1,194 @@
+"""MIME bundles: what a notebook shows of a run, and what it keeps."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from claude_magic.errors import ClaudeError, ProcessError
+from claude_magic.rendering import page
+from claude_magic.rendering.facts import advice_for, footer, footer_facts, notice
+from claude_magic.rendering.sanitizer import clean
+from claude_magic.rendering.text import excerpt, visible
+from claude_magic.rendering.tools import state_words, telling_argument
+from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
+from claude_magic.response import Outcome, Response
+
+MIME_TYPE = "application/vnd.claude-magic.v1+json"
+_TEXT_LIMIT = 1_000_000  # characters of answer in the stored data, and as plain text
+_OTHER_LIMIT = 1_000_000  # characters of thoughts, inputs and results together
+_ONE_LIMIT = 20_000  # characters of one thought, input or result
+_PART_LIMIT = 2_000
+_STDERR_LINES = 20
+
+
+def response_bundle(response: Response) -> dict[str, Any]:
+    """Return a finished turn as one MIME bundle: data for the live view, static HTML, plain text."""
+    view = RunView.of(response)
+    ending = notice(view.outcome, view.error)
+    return {
+        MIME_TYPE: run_data(response, view),
+        "text/html": clean(page.final_html(view, footer_facts(response), ending)),
+        "text/plain": _plain(response.text, ending, footer(response)),
+    }
+
+
+def run_bundle(view: RunView, final: bool, now: float | None = None) -> dict[str, Any]:
+    """Return a run, as it stands, as a bundle of HTML and plain text.
+
+    Args:
+        view: the run; what is finished is rendered once and kept in it.
+        final: everything is rendered anew and exactly, and nothing is said to run.
+        now: the time, in unix seconds, for the seconds of a running tool.
+    """
+    if not final:
+        html = page.live_html(view, time.time() if now is None else now)
+        return {"text/html": html, "text/plain": _plain_run(view)}
+    ending = notice(view.outcome, view.error)
+    plain = _plain(view.text, ending, "")
+    return {"text/html": clean(page.final_html(view, [], ending)), "text/plain": plain}
+
+
+def error_bundle(error: ClaudeError, advice: str | None = None) -> dict[str, Any]:
+    """Return an error as one readable block: what happened, what to do, and what there was of an answer.
+
+    Args:
+        error: what went wrong.
+        advice: what to do about it; without it, the usual advice for this kind of error.
+    """
+    what_to_do = advice_for(error) if advice is None else advice
+    stderr = _stderr(error)
+    html = page.error_html(error.message, what_to_do, stderr)
+    plain = "\n".join(visible(words) for words in (error.message, what_to_do, stderr) if words)
+    response = error.response
+    if response is None:
+        return {"text/html": clean(page.box(html, "bad")), "text/plain": plain}
+    view = RunView.of(response)
+    facts = footer_facts(response)
+    bundle: dict[str, Any] = {
+        MIME_TYPE: run_data(response, view) | {"error": error.message, "notice": what_to_do},
+        "text/html": clean(page.final_html(view, facts, error.message, html)),
+    }
+    return bundle | {"text/plain": _plain(response.text, plain, footer(response))}
+
+
+def _stderr(error: ClaudeError) -> str:
+    if not isinstance(error, ProcessError):
+        return ""
+    return excerpt("\n".join(error.stderr_tail.strip().splitlines()[-_STDERR_LINES:]), 2000)[0]
+
+
+def _plain(text: str, ending: str, foot: str) -> str:
+    shown = visible(excerpt(text.strip("\n"), _TEXT_LIMIT)[0])
+    # One line feed between ending and footer: the answer's Markdown, then what there is to say about it.
+    about = "\n".join(words for words in (visible(ending), visible(foot)) if words)
+    return "\n\n".join(words for words in (shown, about) if words)
+
+
+def _plain_run(view: RunView) -> str:
+    """The run for a front end without HTML: parts in order, each tool as one line."""
+    pieces = []
+    for part in view.parts:
+        if isinstance(part, TextPart | NotePart):
+            pieces.append(part.text)
+        elif isinstance(part, ToolPart):
+            pieces.append(f"{part.name} {telling_argument(part, view.working_dir)}: {state_words(part)}")
+    return visible(excerpt("\n\n".join(pieces), _TEXT_LIMIT)[0])
+
+
+# The run as data, bounded.
+
+
+class _Budget:
+    """How much may still be stored, and how much was left out."""
+
+    def __init__(self) -> None:
+        self._text, self._other = _TEXT_LIMIT, _OTHER_LIMIT
+        self.left_out = 0
+
+    def text(self, text: str) -> str:
+        kept = self._cut(text, self._text)
+        self._text = max(0, self._text - len(kept))
+        return kept
+
+    def other(self, text: str) -> str:
+        kept = self._cut(text, min(_ONE_LIMIT, self._other))
+        self._other = max(0, self._other - len(kept))
+        return kept
+
+    def value(self, value: Any) -> Any:
+        """A JSON-like value with its long strings cut."""
+        if isinstance(value, str):
+            return self.other(value)
+        if isinstance(value, dict):
+            return {_sound(str(key)[:200]): self.value(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(item) for item in value]
+        return value if isinstance(value, bool | int | float) or value is None else self.other(str(value))
+
+    def _cut(self, text: str, limit: int) -> str:
+        kept, left_out = excerpt(_sound(text), limit)
+        self.left_out += left_out
+        return kept
+
+
+def _sound(text: str) -> str:
+    """Half a surrogate pair cannot be written to a notebook."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
+    """Return a turn as JSON-like data, version 1: what the live view draws after reopening.
+
+    Args:
+        response: the turn.
+        view: its view, where there is one already.
+
+    Returns:
+        The facts of the turn and its `parts` in reading order. Strings are as they came, secrets redacted; long
+        ones are cut and say so, and `cut` counts the characters and parts that were left out.
+    """
+    view = RunView.of(response) if view is None else view
+    budget = _Budget()
+    parts = list(view.walk())
+    data: dict[str, Any] = {
+        "version": 1,
+        "session": _sound(response.session),
+        "session_id": response.session_id,
+        "turn": response.turn,
+        "turn_id": response.turn_id,
+        "model": view.model,
+        "outcome": str(response.outcome),
+        "simulated": response.simulated,
+        "prompt": budget.other(response.prompt),
+        "parts": [_part_data(part, budget) for part in parts[:_PART_LIMIT]],
+        "usage": asdict(response.usage),
+        "cost_usd": response.cost_usd,
+        "estimated": response.estimated,
+        "duration_s": response.duration_s,
+        "ttft_s": response.ttft_s,
+        "error": budget.other(response.error),
+        "notice": budget.other(notice(Outcome(response.outcome), response.error)),
+    }
+    return data | {"cut": {"characters": budget.left_out, "parts": max(0, len(parts) - _PART_LIMIT)}}
+
+
+def _part_data(part: Part, budget: _Budget) -> dict[str, Any]:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": budget.text(part.text)}
+    if isinstance(part, ThinkingPart):
+        return {"type": "thinking", "text": budget.other(part.text), "duration_s": round(part.duration_s, 3)}
+    if isinstance(part, NotePart):
+        return {"type": "note", "text": budget.other(part.text)}
+    return {
+        "type": "tool",
+        "id": part.id,
+        "name": budget.other(part.name),
+        "input": budget.value(part.input),
+        "result": budget.other(part.result),
+        "is_error": part.is_error,
+        "state": str(part.state),
+        "parent": part.parent,
+        "duration_s": round(part.duration_s(), 3),
+    }

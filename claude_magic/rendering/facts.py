@@ -1,0 +1,92 @@
+"""The facts of a turn in words: the footer, and what to do after an end that is not a plain success."""
+
+from __future__ import annotations
+
+from claude_magic.errors import ClaudeError, ProcessError, RateLimitError
+from claude_magic.messages import MessageType
+from claude_magic.rendering.text import clock, count, plural, seconds
+from claude_magic.response import Outcome, Response, Usage
+
+SIMULATED = "simulated: no model was called"
+
+_NOTICES = {
+    Outcome.INTERRUPTED: "Stopped by you. The text is kept and the session is warm: prompt again to go on.",
+    Outcome.MAX_TURNS: "Stopped at the limit of steps. The session is warm: prompt again to go on, "
+    "or raise --max-turns.",
+    Outcome.BUDGET: "Stopped at the budget. More prompts to this session would stop at once: "
+    "start a new one with a higher --budget.",
+    Outcome.DENIED: "Stopped because you denied a tool use. The session is warm: prompt again to go on.",
+    Outcome.TIMEOUT: "Stopped because it took too long. The text is kept: prompt again to go on, or raise --timeout.",
+}
+
+
+def notice(outcome: Outcome | None, error: str = "") -> str:
+    """Return what a reader must know of how a run ended, and what to do next; "" after a success.
+
+    Args:
+        outcome: how it ended; `None` while it runs.
+        error: the failure in words.
+    """
+    if outcome is Outcome.ERROR:
+        return f"Failed: {error or 'no reason was given.'}"
+    return _NOTICES.get(outcome, "") if outcome is not None else ""
+
+
+def footer(response: Response) -> str:
+    """Return one line of facts: seconds, first token, tokens, cost, tools; a simulated turn says so first."""
+    return " · ".join(footer_facts(response))
+
+
+def footer_facts(response: Response) -> list[str]:
+    """Return the facts of `footer`, each as words; what is zero or unknown is left out."""
+    tools = sum(message.type is MessageType.TOOL_USE for message in response.messages)
+    facts = [
+        SIMULATED if response.simulated else "",
+        seconds(response.duration_s) if response.duration_s > 0 else "",
+        f"first token {seconds(response.ttft_s)}" if response.ttft_s is not None else "",
+        _tokens(response.usage),
+        _cost(response.cost_usd, response.estimated),
+        plural(tools, "tool") if tools else "",
+    ]
+    return [fact for fact in facts if fact]
+
+
+def _tokens(usage: Usage) -> str:
+    read, written = usage.total_input_tokens, usage.output_tokens
+    if not read and not written:
+        return ""
+    share = round(100 * usage.cache_read_tokens / read) if read else 0
+    cached = f" ({share} % cached)" if share else ""
+    return f"{count(read)} in{cached} → {count(written)} out"
+
+
+def _cost(usd: float, estimated: bool) -> str:
+    if usd <= 0:
+        return ""
+    words = f"${usd:.4f}" if usd >= 0.00005 else "under $0.0001"
+    return f"about {words}" if estimated else words
+
+
+_ADVICE = {
+    "INSUFFICIENT_CREDITS": "Add credit to the account, or log in with another one; then prompt again.",
+    "PERMISSION_DENIED": "Ask for access, or log in with another account; then prompt again.",
+    "OVERLOADED": "Wait a little and prompt again: the same prompt may succeed.",
+    "CONNECTION_FAILED": "Look at the network, a proxy or ANTHROPIC_BASE_URL; then prompt again.",
+    "MODEL_NOT_FOUND": "Choose another model with --model.",
+    "REQUEST_TOO_LARGE": "Send less, or start a new session with --new.",
+    "PROCESS_FAILED": "Prompt again: the session goes on in a new process. `%claude doctor` looks for the cause.",
+    "PROTOCOL_ERROR": "`%claude doctor` looks for the cause; `%claude logs` has what came before.",
+    "STRUCTURED_OUTPUT_FAILED": "Simplify the schema, or say in the prompt what to fill in.",
+    "POOL_TIMEOUT": "Close a session with `%claude close NAME`, or raise the pool's max_sessions.",
+    "TURN_TIMEOUT": "The text is kept: prompt again to go on, or raise --timeout.",
+}
+
+
+def advice_for(error: ClaudeError) -> str:
+    """Return what to do about an error; "" where its own message says it."""
+    if isinstance(error, RateLimitError):
+        when = f"after {clock(error.resets_at)}" if error.resets_at else "in a while"
+        return f"Prompt again {when}."
+    if isinstance(error, ProcessError) and error.exit_code is None:
+        return "`%claude doctor` looks for the cause."
+    return _ADVICE.get(error.code, "")

@@ -1,0 +1,236 @@
+"""A run as HTML: header, parts in order, how it ended, footer. Every text is escaped here and cleaned at the end."""
+
+from __future__ import annotations
+
+from claude_magic.permissions import NOBODY_TO_ASK
+from claude_magic.rendering import style
+from claude_magic.rendering.facts import SIMULATED
+from claude_magic.rendering.markdown import MarkdownStream, to_html
+from claude_magic.rendering.style import escape, span
+from claude_magic.rendering.text import excerpt, one_line, plural, seconds, visible_output
+from claude_magic.rendering.tools import (
+    count_descendants,
+    diff_lines,
+    state_words,
+    telling_argument,
+    todo_items,
+)
+from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart, ToolState
+from claude_magic.response import Outcome
+
+_TEXT_LIMIT = 500_000  # characters of answer
+_TOOL_LIMIT = 200  # lines for tools
+_RESULT_LIMIT = 2_000
+_THOUGHT_LIMIT = 4_000
+_LIVE_CHILDREN = 3
+_STATE_TONE = {
+    ToolState.FAILED: style.tone("bad"),
+    ToolState.DENIED: style.tone("warn"),
+    ToolState.CANCELLED: style.tone("warn"),
+    ToolState.WAITING: style.tone("warn"),
+}
+
+
+def live_html(view: RunView, now: float) -> str:
+    """Return the run as it stands; cheap enough for twenty times a second.
+
+    Args:
+        view: the run; finished pieces of HTML are kept in it.
+        now: the time, in unix seconds.
+    """
+    pieces = [_header(view, "running")]
+    parts = view.parts
+    hidden = sum(isinstance(part, ToolPart) for part in parts) - _TOOL_LIMIT
+    for part in parts:
+        if isinstance(part, ToolPart) and hidden > 0:
+            hidden -= 1
+            if hidden == 0:
+                pieces.append(_note("Earlier tool uses are not shown while the run goes on."))
+            continue
+        pieces.append(_live_part(part, view, now))
+    return box("".join(pieces), "run")
+
+
+def _live_part(part: Part, view: RunView, now: float) -> str:
+    if isinstance(part, TextPart):
+        if part.cache is None:
+            part.cache = MarkdownStream()
+        return f"<div>{part.cache.update(part.text)}</div>"
+    if isinstance(part, ThinkingPart):
+        return _note("Thinking" if part is view.parts[-1] else _thought(part))
+    if isinstance(part, NotePart):
+        return _note(part.text)
+    if part.cache is None or not part.is_over or part.children:
+        part.cache = f'<div style="{style.TOOL}">{_tool_line(part, view, now)}</div>' + _live_children(part, view, now)
+    return str(part.cache)
+
+
+def _live_children(tool: ToolPart, view: RunView, now: float) -> str:
+    shown = tool.children[-_LIVE_CHILDREN:]
+    if not shown or (tool.is_over and all(child.is_over for child in shown)):
+        return ""
+    items = "".join(f"<li>{_tool_line(child, view, now)}</li>" for child in shown)
+    return f'<ul style="{style.CHILDREN}">{items}</ul>'
+
+
+def final_html(view: RunView, facts: list[str], ending: str = "", ending_block: str = "") -> str:
+    """Return the finished run; it reads well in light and dark, and with every style taken away.
+
+    Args:
+        view: the run.
+        facts: what the footer says.
+        ending: how it ended and what to do next, in words; "" after a plain success.
+        ending_block: safe HTML that says it, instead of a line.
+    """
+    pieces = [_header(view)]
+    room, tools = _TEXT_LIMIT, 0
+    for part in view.parts:
+        if isinstance(part, TextPart):
+            text = excerpt(part.text, max(room, 1000))[0]
+            room -= len(text)
+            pieces.append(f"<div>{to_html(text)}</div>")
+        elif isinstance(part, ToolPart):
+            tools += 1
+            if tools <= _TOOL_LIMIT:
+                pieces.append(_tool(part, view))
+        elif isinstance(part, ThinkingPart):
+            pieces.append(_folded_thought(part))
+        elif not (part.is_error and part.text and part.text in ending):
+            pieces.append(_note(part.text))
+    if tools > _TOOL_LIMIT:
+        pieces.append(_note(f"{plural(tools - _TOOL_LIMIT, 'more tool use', 'more tool uses')} not shown"))
+    pieces.append(_unasked(view))
+    bar = "run"
+    if ending:
+        bar = "bad" if ending_block or view.outcome is Outcome.ERROR else "warn"
+        pieces.append(ending_block or _ending(ending, bar))
+    pieces.append(_footer(facts))
+    return box("".join(pieces), bar)
+
+
+def error_html(message: str, what_to_do: str, stderr: str) -> str:
+    """Return an error as safe HTML: what happened, what to do, the end of stderr."""
+    advice = f'<p style="{style.NOTICE}">{escape(what_to_do)}</p>' if what_to_do else ""
+    return _ending(message, "bad") + advice + (_pre(stderr) if stderr else "")
+
+
+def _ending(words: str, tone: str) -> str:
+    return f'<p style="{style.NOTICE};{style.tone(tone)}"><b>■</b> {escape(words)}</p>'
+
+
+def box(inner: str, bar: str) -> str:
+    """Return safe HTML in the box of a run; `bar` is the colour of its side: `run`, `warn` or `bad`."""
+    return f'<div style="{style.run(bar)}">{inner}</div>'
+
+
+def _header(view: RunView, state: str = "") -> str:
+    name = f'<b style="{style.NAME}">{escape(one_line(view.session or "claude", 80))}</b>'
+    words = [one_line(view.model, 80), SIMULATED if view.simulated else "", state]
+    return f'<div style="{style.HEAD}">' + " · ".join([name, *(escape(word) for word in words if word)]) + "</div>"
+
+
+def _footer(facts: list[str]) -> str:
+    return f'<div style="{style.FOOT}">{escape(" · ".join(facts))}</div>' if facts else ""
+
+
+def _note(text: str) -> str:
+    return f'<div style="{style.NOTE}">{escape(one_line(text, 400))}</div>'
+
+
+def _thought(part: ThinkingPart) -> str:
+    return f"Thought for {seconds(part.duration_s)}" if part.duration_s >= 0.05 else "Thought"
+
+
+def _folded_thought(part: ThinkingPart) -> str:
+    text, _ = excerpt(part.text, _THOUGHT_LIMIT)
+    if not text.strip():
+        return _note(_thought(part))
+    return (
+        f'<details style="{style.TOOL}"><summary style="{style.SUMMARY};{style.SMALL}">{_thought(part)}</summary>'
+        f'<div style="{style.THOUGHT}">{escape(text)}</div></details>'
+    )
+
+
+def _tool_line(tool: ToolPart, view: RunView, now: float | None = None) -> str:
+    about = telling_argument(tool, view.working_dir)
+    shown = f' <code style="{style.CODE}">{style.escape_code(about)}</code>' if about else ""
+    words = state_words(tool, now)
+    if view.outcome is not None and tool.state is ToolState.RUNNING:
+        words = "still running in the background"
+    tone = _STATE_TONE.get(tool.state, style.MUTED)
+    return f"<b>{escape(one_line(tool.name, 60))}</b>{shown} " + span(f" · {words}", f"{style.STATE};{tone}")
+
+
+def _tool(tool: ToolPart, view: RunView) -> str:
+    line, body = _tool_line(tool, view), _tool_body(tool, view)
+    if not body:
+        return f'<div style="{style.TOOL}">{line}</div>'
+    return (
+        f'<details style="{style.TOOL}"><summary style="{style.SUMMARY}">{line}</summary>'
+        f'<div style="margin:2px 0 8px 14px">{body}</div></details>'
+    )
+
+
+def _tool_body(tool: ToolPart, view: RunView) -> str:
+    """What unfolds under a tool's line: what was given where the line could not show it, and what came back."""
+    pieces = []
+    given = _given(tool)
+    if given:
+        pieces.append(given)
+    if tool.children:
+        items = "".join(f"<li>{_tool(child, view)}</li>" for child in tool.children[:_TOOL_LIMIT])
+        more = count_descendants(tool) - _TOOL_LIMIT
+        rest = f"<li>{escape(f'{more} more not shown')}</li>" if more > 0 else ""
+        pieces.append(f'<ul style="{style.CHILDREN}">{items}{rest}</ul>')
+    result = _unwrapped(tool.result)
+    if result:
+        pieces.append(_pre(visible_output(excerpt(result, _RESULT_LIMIT)[0])))
+    return "".join(pieces)
+
+
+def _given(tool: ToolPart) -> str:
+    todos = todo_items(tool)
+    if todos:
+        marks = {"completed": "✓", "in_progress": "▸"}
+        items = "".join(
+            f"<li>{marks.get(status, '○')} {escape(one_line(text, 200))}</li>" for text, status in todos[:100]
+        )
+        return f'<ul style="list-style-type:none;margin:4px 0;padding:0">{items}</ul>'
+    diff = diff_lines(tool)
+    if diff:
+        return _diff(diff)
+    for key in ("command", "content", "prompt"):
+        value = tool.input.get(key)
+        if isinstance(value, str) and ("\n" in value.strip() or len(value) > 120):
+            return _pre(excerpt(value, _RESULT_LIMIT)[0])
+    return ""
+
+
+def _diff(lines: list[str]) -> str:
+    tints = {"+": style.INSERTED, "-": style.DELETED}
+    shown = [
+        f'<span style="{tints[line[0]]}">{style.escape_code(line)}</span>'
+        if line[:1] in tints
+        else style.escape_code(line)
+        for line in (line[:500] for line in lines[:120])
+    ]
+    more = f"\n… {len(lines) - 120} more lines …" if len(lines) > 120 else ""
+    return f'<pre style="{style.WRAPPED_PRE}">' + "\n".join(shown) + f"{more}</pre>"
+
+
+def _pre(text: str) -> str:
+    return f'<pre style="{style.WRAPPED_PRE}">{style.escape_code(text)}</pre>'
+
+
+def _unwrapped(result: str) -> str:
+    """A tool's own failures come in a tag that is meant for the model."""
+    return result.strip().removeprefix("<tool_use_error>").removesuffix("</tool_use_error>").strip("\n")
+
+
+def _unasked(view: RunView) -> str:
+    """Say what to do where a tool was denied because there was nobody to ask."""
+    names = {tool.name for tool in view.tools if tool.state is ToolState.DENIED and NOBODY_TO_ASK in tool.result}
+    if not names:
+        return ""
+    listed = ",".join(sorted(names))
+    return _note(f"Nobody could be asked for permission here, so {listed} was denied. --allow {listed} allows it.")

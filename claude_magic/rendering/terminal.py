@@ -1,0 +1,105 @@
+"""The running display of a terminal: only what is new is written, nothing is ever rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from claude_magic.messages import Message, MessageType
+from claude_magic.rendering.facts import footer, notice
+from claude_magic.rendering.notes import note_words
+from claude_magic.rendering.text import one_line, visible
+from claude_magic.rendering.tools import state_words, telling_argument
+from claude_magic.rendering.view import RunView
+from claude_magic.response import Response
+
+_NOTES = (MessageType.STATUS, MessageType.RETRY, MessageType.RATE_LIMIT, MessageType.ERROR)
+
+
+class TerminalPrinter:
+    """Prints a run as it happens: text as it arrives, each tool use and note as one line.
+
+    Args:
+        write: takes the next piece of text, for example `sys.stdout.write`.
+
+    Control characters of the model and of tools never reach `write`.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._view = RunView()
+        self._written = ""  # the end of what was written, to know where the cursor is
+        self._open_tool = ""  # id of the tool whose line waits for its end
+        self._in_text = False
+
+    def feed(self, messages: Iterable[Message]) -> None:
+        """Print what these messages bring."""
+        for message in messages:
+            self._view.add((message,))
+            if message.type is MessageType.TEXT:
+                self._text(message.text)
+            elif message.type is MessageType.TOOL_USE:
+                self._tool_begins(message)
+            elif message.type is MessageType.TOOL_RESULT:
+                self._tool_ends(message)
+            elif message.type in _NOTES:
+                self._note(message)
+
+    def finish(self, response: Response) -> None:
+        """Print how the run ended and the footer."""
+        ending = notice(response.outcome, response.error)
+        lines = [visible(words) for words in (ending, footer(response)) if words]
+        if lines:
+            self._paragraph()
+            self._put("\n".join(lines) + "\n")
+
+    def _text(self, piece: str) -> None:
+        if not self._in_text:
+            piece = piece.lstrip("\n")
+            if not piece:
+                return
+            self._paragraph()
+            self._in_text = True
+        self._put(visible(piece))
+
+    def _tool_begins(self, message: Message) -> None:
+        tool = next(tool for tool in reversed(self._view.tools) if tool.id == message.tool_use_id)
+        indent = "    " if tool.parent else "  "
+        self._line(f"{indent}{one_line(tool.name, 60)} {telling_argument(tool, self._view.working_dir, 100)}".rstrip())
+        self._open_tool = tool.id
+
+    def _tool_ends(self, message: Message) -> None:
+        tool = next((tool for tool in self._view.tools if tool.id == message.tool_use_id), None)
+        if tool is None:
+            return
+        if self._open_tool == tool.id:
+            self._put(f": {state_words(tool)}\n")
+            self._open_tool = ""
+        else:
+            self._line(f"  {one_line(tool.name, 60)}: {state_words(tool)}")
+            self._put("\n")
+
+    def _note(self, message: Message) -> None:
+        if message.withdrawn:
+            self._line("  (the text above was taken back)\n")
+        words = note_words(message)
+        if words:
+            self._line(f"  {one_line(words, 400)}\n")
+
+    def _line(self, text: str) -> None:
+        """Begin a line of its own, set off from the answer's text."""
+        if self._in_text:
+            self._paragraph()
+        elif self._written and not self._written.endswith("\n"):
+            self._put("\n")
+        self._in_text, self._open_tool = False, ""
+        self._put(text)
+
+    def _paragraph(self) -> None:
+        missing = 2 - (len(self._written) - len(self._written.rstrip("\n")))
+        if self._written and missing > 0:
+            self._put("\n" * missing)
+
+    def _put(self, text: str) -> None:
+        if text:
+            self._write(text)
+            self._written = (self._written + text)[-3:]

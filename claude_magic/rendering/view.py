@@ -1,0 +1,404 @@
+"""`RunView`: messages folded into the parts of a run, in the order a person reads them. No markup, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from claude_magic.messages import Message, MessageType
+from claude_magic.rendering.notes import Retries, note_words
+from claude_magic.response import Outcome, Response
+
+
+class ToolState(StrEnum):
+    """Where a tool use stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
+
+
+_ENDED = frozenset({ToolState.DONE, ToolState.FAILED, ToolState.DENIED, ToolState.CANCELLED})
+# What the CLI (2.1.197 and 2.1.330) tells the model of a tool that was refused or interrupted.
+_REJECTED = "The user doesn't want to proceed with this tool use."
+
+
+class _Growing:
+    """Text that arrives in pieces; joined only when it is read."""
+
+    def __init__(self, text: str = "") -> None:
+        self._pieces = [text] if text else []
+        self._size = len(text)
+
+    def append(self, piece: str) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+
+    def drop(self, size: int) -> int:
+        """Take back the last `size` characters; return how many there were not."""
+        kept = self.read()[: max(0, self._size - size)]
+        missing = size - (self._size - len(kept))
+        self._pieces, self._size = [kept], len(kept)
+        return missing
+
+    def read(self) -> str:
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
+
+
+@dataclass(eq=False)
+class TextPart:
+    """A stretch of the answer.
+
+    Attributes:
+        cache: room for what a renderer has finished of it.
+    """
+
+    _raw: _Growing = field(default_factory=_Growing)
+    cache: Any = field(default=None, repr=False)
+
+    @property
+    def text(self) -> str:
+        """Markdown, without the empty lines that set it off from what came before."""
+        return self._raw.read().lstrip("\n")
+
+
+@dataclass(eq=False)
+class ThinkingPart:
+    """What the model thought.
+
+    Attributes:
+        started: when its first word came, in unix seconds.
+        ended: when its last word came, in unix seconds.
+    """
+
+    started: float
+    ended: float
+    _raw: _Growing = field(default_factory=_Growing)
+
+    @property
+    def text(self) -> str:
+        """The thought."""
+        return self._raw.read().strip("\n")
+
+    @property
+    def duration_s(self) -> float:
+        """From the first to the last word, in seconds."""
+        return max(0.0, self.ended - self.started)
+
+
+@dataclass(eq=False)
+class ToolPart:
+    """One use of a tool.
+
+    Attributes:
+        id: id of the tool use.
+        name: name of the tool.
+        input: what it was given, secrets redacted.
+        state: where it stands.
+        started: when it was asked for, in unix seconds.
+        ended: when it ended, in unix seconds; `None` while it has not.
+        result: what it gave back, as text.
+        children: the tool uses of the subagent it started, in order.
+        parent: id of the tool use that started the subagent this is from, or "".
+        cache: room for what a renderer has finished of it.
+    """
+
+    id: str
+    name: str
+    input: dict[str, Any]
+    started: float
+    parent: str = ""
+    state: ToolState = ToolState.RUNNING
+    ended: float | None = None
+    result: str = ""
+    children: list[ToolPart] = field(default_factory=list)
+    cache: Any = field(default=None, repr=False)
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it failed or was denied."""
+        return self.state in (ToolState.FAILED, ToolState.DENIED)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to come of it."""
+        return self.state in _ENDED
+
+    def duration_s(self, now: float | None = None) -> float:
+        """How long it took, or takes, in seconds.
+
+        Args:
+            now: the time, in unix seconds, for one that still runs; without it such a one has taken 0 s.
+        """
+        end = self.ended if self.ended is not None else now
+        return max(0.0, end - self.started) if end is not None else 0.0
+
+
+@dataclass(eq=False)
+class NotePart:
+    """A quiet line: a retry, a limit, another model.
+
+    Attributes:
+        text: the line.
+        is_error: whether it reports a failure of the API.
+    """
+
+    text: str
+    is_error: bool = False
+
+
+Part = TextPart | ThinkingPart | ToolPart | NotePart
+
+
+class RunView:
+    """The state of one run as a person sees it, folded from its messages. Cheap to feed, nothing is rendered.
+
+    Args:
+        session: name of the session.
+        model: the model, where it is known before the CLI says so.
+        simulated: whether a simulator answers.
+
+    Attributes:
+        parts: what there is to see, in order; the tool uses of a subagent are children of the one that started it.
+        outcome: how the run ended; `None` while it has not.
+        error: the failure in words, or "".
+        working_dir: folder of the CLI, as it said; "" before.
+    """
+
+    def __init__(self, session: str = "", model: str = "", simulated: bool = False) -> None:
+        self.session = session
+        self.model = model
+        self.simulated = simulated
+        self.parts: list[Part] = []
+        self.outcome: Outcome | None = None
+        self.error = ""
+        self.working_dir = ""
+        self._tools: dict[str, ToolPart] = {}
+        self._text: TextPart | None = None
+        self._text_open = False
+        self._retries: Retries | None = None
+        self._compacting: NotePart | None = None
+
+    @classmethod
+    def of(cls, response: Response) -> RunView:
+        """Return the view of a finished turn; where its messages are gone, its text is all there is."""
+        view = cls(response.session, response.model, response.simulated)
+        view.add(response.messages)
+        if not response.messages and response.text:
+            view.parts.append(TextPart(_Growing(response.text)))
+        for denial in response.denials:
+            view._deny(str(denial.get("tool_use_id", "")))
+        view.model = response.model or view.model
+        view.finish(response.outcome, response.error)
+        return view
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Fold the next messages in, in the order they came."""
+        for message in messages:
+            if message.type is MessageType.TEXT:
+                self._add_text(message.text)
+                continue
+            handler = _HANDLERS.get(message.type)
+            if handler is not None:
+                handler(self, message)
+
+    def answer(self, tool_use_id: str, allowed: bool) -> None:
+        """Say how a permission question was decided: the CLI's messages do not.
+
+        Args:
+            tool_use_id: id of the tool use that was asked about; an unknown one is no harm.
+            allowed: whether it may run.
+        """
+        tool = self._tools.get(tool_use_id)
+        if tool is None or tool.is_over:
+            return
+        tool.state = ToolState.RUNNING if allowed else ToolState.DENIED
+        tool.cache = None
+
+    def finish(self, outcome: Outcome, error: str = "") -> None:
+        """Say how the run ended; what still ran on the main thread is cancelled, background work goes on."""
+        self.outcome, self.error = outcome, error
+        self._text_open = False
+        for tool in self._tools.values():
+            goes_on = outcome is Outcome.SUCCESS and tool.parent
+            if not tool.is_over and not goes_on:
+                tool.state, tool.cache = ToolState.CANCELLED, None
+
+    @property
+    def text(self) -> str:
+        """The answer so far, as in `Response.text`."""
+        return "".join(part._raw.read() for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def tools(self) -> list[ToolPart]:
+        """Every tool use, of subagents too, in the order they began."""
+        return list(self._tools.values())
+
+    def walk(self) -> Iterator[Part]:
+        """Yield every part in reading order, a subagent's tool uses after the one that started it."""
+        for part in self.parts:
+            yield part
+            if isinstance(part, ToolPart):
+                yield from _descendants(part)
+
+    # One method per kind of message.
+
+    def _add_text(self, piece: str) -> None:
+        if not piece:
+            return
+        self._retries = None
+        text = self._text
+        # A block that is being written goes on where it began, whatever background work has put in between.
+        goes_on = text is not None and (self._text_open or self.parts[-1] is text or not piece.startswith("\n\n"))
+        if text is None or not goes_on:
+            text = self._text = TextPart()
+            self.parts.append(text)
+        text._raw.append(piece)
+        self._text_open = True
+
+    def _add_thinking(self, message: Message) -> None:
+        self._text_open = False
+        last = self.parts[-1] if self.parts else None
+        if not isinstance(last, ThinkingPart):
+            last = ThinkingPart(message.received, message.received)
+            self.parts.append(last)
+        last._raw.append(message.text)
+        last.ended = message.received
+
+    def _add_tool_use(self, message: Message) -> None:
+        parent = message.parent_tool_use_id
+        if not parent:
+            self._text_open = False
+        tool = ToolPart(message.tool_use_id, message.tool_name, message.tool_input, message.received, parent)
+        self._tools[tool.id or f"unnamed {len(self._tools)}"] = tool
+        owner = self._tools.get(parent) if parent else None
+        if owner is None or owner is tool:
+            self.parts.append(tool)
+            return
+        owner.children.append(tool)
+        self._forget_rendered(owner)
+
+    def _add_tool_result(self, message: Message) -> None:
+        tool = self._tools.get(message.tool_use_id)
+        if tool is None:
+            return
+        tool.result, tool.ended = message.text, message.received
+        if tool.state is not ToolState.DENIED:
+            tool.state = _state_after(tool.state, message)
+        self._forget_rendered(tool)
+
+    def _add_permission(self, message: Message) -> None:
+        tool = self._tools.get(message.tool_use_id)
+        if tool is None or tool.is_over:
+            return
+        tool.state = ToolState.DENIED if message.is_error else ToolState.WAITING
+        self._forget_rendered(tool)
+
+    def _add_task(self, message: Message) -> None:
+        tool = self._tools.get(message.tool_use_id)
+        if tool is not None and tool.state is ToolState.WAITING:
+            tool.state = ToolState.RUNNING
+
+    def _add_status(self, message: Message) -> None:
+        if message.withdrawn:
+            self._withdraw(message.withdrawn)
+        words = note_words(message)
+        if not words:
+            return
+        if self._compacting is not None and "compact" in words:
+            self._compacting.text = words
+        else:
+            self.parts.append(NotePart(words))
+        last = self.parts[-1]
+        self._compacting = last if isinstance(last, NotePart) and message.text == "compacting" else None
+
+    def _add_retry(self, message: Message) -> None:
+        if self._retries is None:
+            note = NotePart("")
+            self.parts.append(note)
+            self._retries = Retries(note)
+        self._retries.add(message)
+
+    def _add_note(self, message: Message) -> None:
+        words = note_words(message)
+        if words:
+            self.parts.append(NotePart(words, is_error=message.type is MessageType.ERROR))
+
+    def _add_init(self, message: Message) -> None:
+        raw = message.raw
+        self.model = str(raw.get("model") or self.model)
+        self.working_dir = str(raw.get("cwd") or self.working_dir)
+        # A turn of its own, asked for or not: its text is a new stretch.
+        self._text, self._text_open = None, False
+
+    def _add_block(self, message: Message) -> None:
+        self._text_open = False
+
+    def _add_result(self, message: Message) -> None:
+        for denial in message.raw.get("permission_denials") or ():
+            if isinstance(denial, dict):
+                self._deny(str(denial.get("tool_use_id", "")))
+
+    def _deny(self, tool_use_id: str) -> None:
+        tool = self._tools.get(tool_use_id)
+        if tool is not None:
+            tool.state = ToolState.DENIED
+            self._forget_rendered(tool)
+
+    def _withdraw(self, size: int) -> None:
+        for part in reversed(self.parts):
+            if size <= 0:
+                break
+            if isinstance(part, TextPart):
+                size = part._raw.drop(size)
+                part.cache = None
+        self.parts = [part for part in self.parts if not isinstance(part, TextPart) or part.text]
+        if self._text not in self.parts:
+            self._text = next((part for part in reversed(self.parts) if isinstance(part, TextPart)), None)
+        self._text_open = False
+
+    def _forget_rendered(self, tool: ToolPart) -> None:
+        """A line shows its children, so a change forgets the lines above it as well."""
+        tool.cache = None
+        owner = self._tools.get(tool.parent)
+        while owner is not None and owner.cache is not None:
+            owner.cache = None
+            owner = self._tools.get(owner.parent)
+
+
+def _descendants(tool: ToolPart) -> Iterator[ToolPart]:
+    for child in tool.children:
+        yield child
+        yield from _descendants(child)
+
+
+def _state_after(state: ToolState, message: Message) -> ToolState:
+    if not message.is_error:
+        return ToolState.DONE
+    if message.text.startswith(_REJECTED):
+        # The same words come for a refused tool and for one that an interrupt cut short.
+        return ToolState.DENIED if state is ToolState.WAITING else ToolState.CANCELLED
+    return ToolState.FAILED
+
+
+_HANDLERS = {
+    MessageType.THINKING: RunView._add_thinking,
+    MessageType.TOOL_USE: RunView._add_tool_use,
+    MessageType.TOOL_RESULT: RunView._add_tool_result,
+    MessageType.PERMISSION: RunView._add_permission,
+    MessageType.TASK: RunView._add_task,
+    MessageType.STATUS: RunView._add_status,
+    MessageType.RETRY: RunView._add_retry,
+    MessageType.RATE_LIMIT: RunView._add_note,
+    MessageType.ERROR: RunView._add_note,
+    MessageType.INIT: RunView._add_init,
+    MessageType.BLOCK: RunView._add_block,
+    MessageType.RESULT: RunView._add_result,
+}

@@ -1,0 +1,43 @@
+"""What many tests share: the real CLIs on this machine, and an environment with nothing of the user in it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+
+def _real_clis() -> list[Path]:
+    """The CLI that `claude-agent-sdk` brings along, and those that CLAUDE_MAGIC_TEST_CLIS names."""
+    spec = find_spec("claude_agent_sdk")
+    assert spec is not None, "the tests need claude-agent-sdk, which brings a Claude CLI along"
+    assert spec.origin is not None
+    bundled = Path(spec.origin).parent / "_bundled" / ("claude.exe" if sys.platform == "win32" else "claude")
+    named = [Path(entry) for entry in os.environ.get("CLAUDE_MAGIC_TEST_CLIS", "").split(os.pathsep) if entry]
+    return list(dict.fromkeys([bundled, *named]))
+
+
+@pytest.fixture(scope="session", params=_real_clis(), ids=lambda path: f"{path.parent.name}-{path.name}")
+def cli_path(request: pytest.FixtureRequest) -> Path:
+    """One real CLI after the other."""
+    path: Path = request.param
+    return path
+
+
+@pytest.fixture
+def cli_env(tmp_path: Path) -> dict[str, str]:
+    """An environment for a CLI: a temporary home and temporary files, no credential, nothing of the user's."""
+    home, temporary = tmp_path / "home", tmp_path / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "PATHEXT", "COMSPEC") if name in os.environ}
+    return kept | {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "TMPDIR": str(temporary),
+        "CLAUDE_CODE_TMPDIR": str(temporary),
+        "IS_SANDBOX": "1",  # lets the CLI bypass permissions where the tests run as root
+    }

@@ -1,0 +1,152 @@
+"""The messages that a person would read, and the one observer that feeds all records."""
+
+from __future__ import annotations
+
+from claude_magic.messages import About, Batch, Message, MessageType
+from claude_magic.records.messages import LONGEST_TEXT, MessageRecord, MessageRecorder
+from claude_magic.records.recorder import Recorder
+
+from .lines import Stream, asks, batch, delta, result, said, stderr, stop, system, thought, tool_result, use
+
+
+def test_a_turn_reads_like_a_conversation() -> None:
+    """Prompt, thinking, answer, tool use, result and the rest of the answer, each whole and in order."""
+    messages, stream = MessageRecorder(), Stream()
+    messages.begin("main", 3, "t1", "how many?", 90.0)
+    messages.add(stream.batch(system("init", model="m"), thought("hm"), delta("I look"), stop(), at=91.0))
+    messages.add(stream.batch(said("I look"), use("x", "Bash", command="ls"), asks("x"), at=92.0))
+    messages.add(stream.batch(tool_result("x", "42"), delta("It is "), delta("42."), result(), at=93.0))
+
+    assert messages.records() == [
+        MessageRecord("main", 3, "t1", 90.0, "user", "text", "how many?"),
+        MessageRecord("main", 3, "t1", 91.0, "assistant", "thinking", "hm"),
+        MessageRecord("main", 3, "t1", 92.0, "assistant", "text", "I look"),
+        MessageRecord("main", 3, "t1", 92.0, "assistant", "tool_use", 'Bash {"command":"ls"}'),
+        MessageRecord("main", 3, "t1", 93.0, "tool", "tool_result", "42"),
+        MessageRecord("main", 3, "t1", 93.0, "assistant", "text", "\n\nIt is 42."),
+    ]
+
+
+def test_notes_tell_what_went_wrong() -> None:
+    """Retries, failures and limits that are near; not the technical rest."""
+    messages = MessageRecorder()
+    near = {"type": "rate_limit_event", "rate_limit_info": {"status": "allowed_warning"}}
+    fine = {"type": "rate_limit_event", "rate_limit_info": {"status": "allowed"}}
+    retry = system("api_retry", attempt=1, max_retries=4, retry_delay_ms=500, error_status=529)
+    messages.add(batch(retry, near, fine, result("Overloaded", is_error=True)))
+    messages.add(stderr("some warning"))
+
+    notes = [(record.role, record.kind, record.text) for record in messages.records()]
+    assert notes == [
+        ("system", "note", "the API failed (529): retry 1 of 4 in 0.5 s"),
+        ("system", "note", "rate limit: allowed_warning"),
+        ("system", "note", "turn ended: Overloaded"),
+    ]
+
+
+def test_a_failure_that_is_told_twice_is_read_once() -> None:
+    """The CLI says it in a message and again in the result."""
+    messages = MessageRecorder()
+    failure = said("Credit balance is too low") | {"error": "billing_error"}
+    messages.add(batch(failure, result("Credit balance is too low", is_error=True)))
+    messages.add(batch(result("Credit balance is too low", is_error=True), session="other"))
+
+    assert [(record.session, record.text) for record in messages.records()] == [
+        ("main", "Credit balance is too low"),
+        ("other", "turn ended: Credit balance is too low"),
+    ]
+
+
+def test_of_tasks_the_end_is_read_and_what_subagents_say() -> None:
+    """Their progress is in the log."""
+    messages = MessageRecorder()
+    progress = {"type": "tool_progress", "tool_name": "Bash", "parent_tool_use_id": "x", "elapsed_time_seconds": 30}
+    spoken = said("I found it") | {"parent_tool_use_id": "x"}
+    ended = system("task_notification", status="completed", summary="tests ran")
+    messages.add(batch(system("task_started", description="tests"), progress, spoken, ended))
+
+    assert [(record.role, record.text) for record in messages.records()] == [
+        ("assistant", "I found it"),
+        ("system", "task notification: tests ran"),
+    ]
+
+
+def test_a_turn_that_nobody_prompted_has_no_prompt_to_read() -> None:
+    """Its messages still have its number."""
+    messages = MessageRecorder()
+    messages.begin("main", 4, "t1", "", 90.0)
+    messages.add(batch(delta("The task is done."), result()))
+
+    assert [(record.turn, record.role) for record in messages.records()] == [(4, "assistant")]
+
+
+def test_text_that_the_cli_takes_back_is_gone() -> None:
+    """Whole blocks, the rest of an earlier one, and never those of another turn or session."""
+    messages = MessageRecorder()
+    messages.add(batch(delta("other"), result(), session="other"))
+    messages.add(batch(delta("before"), result(), turn_id="t0"))
+    stream = Stream()
+    messages.add(stream.batch(delta("kept, lost"), use("x"), delta("lost too")))
+    taken_back = Message(MessageType.STATUS, "", b"{}", 100.0, About(withdrawn=len(", lost" + "lost too")))
+    messages.add(Batch("main", "sid", "t1", [taken_back]))
+
+    texts = [record.text for record in messages.records() if record.kind == "text"]
+    assert texts == ["other", "before", "kept"]
+
+
+def test_long_texts_are_cut_and_old_records_dropped() -> None:
+    """Both bounds hold, and say so."""
+    messages = MessageRecorder(max_records=2)
+    messages.begin("main", 1, "t1", "first", 1.0)
+    messages.begin("main", 2, "t2", "second", 2.0)
+    messages.begin("main", 3, "t3", "x" * (LONGEST_TEXT + 1), 3.0)
+
+    second, third = messages.records()
+    assert (second.text, len(third.text), third.text[-1]) == ("second", LONGEST_TEXT, "…")
+    assert messages.dropped == 1
+
+
+def test_the_recorder_tells_log_messages_and_tools_the_same() -> None:
+    """One look at each batch gives what three observers would have recorded."""
+    one, alone = Recorder(), Recorder()
+    first, second = Stream(), Stream()
+    for recorder in (one, alone):
+        recorder.begin("main", 1, "t1", "go", 90.0)
+    turns = [
+        (delta("I "), delta("look"), use("x", "Bash", command="ls"), asks("x")),
+        (tool_result("x", "42"), delta("42"), stop(), result()),
+    ]
+    for lines in turns:
+        one.add(first.batch(*lines))
+        together = second.batch(*lines)
+        alone.log.add(together)
+        alone.messages.add(together)
+        alone.tools.add(together)
+
+    assert one.log.entries() == alone.log.entries()
+    assert one.log.summary() == alone.log.summary()
+    assert one.messages.records() == alone.messages.records()
+    assert one.tools.records() == alone.tools.records()
+    assert one.log.summary().total_lines == 8
+
+
+def test_the_recorder_keeps_what_a_dead_process_left_open() -> None:
+    """The half block is recorded when the engine says that nothing more comes."""
+    recorder = Recorder()
+    recorder.add(batch(delta("half an ans")))
+    recorder.end("main")
+    recorder.end("main")
+
+    assert [record.text for record in recorder.messages.records()] == ["half an ans"]
+    assert [entry.message for entry in recorder.log.entries()] == ["half an ans"]
+
+
+def test_a_forgotten_session_leaves_no_record() -> None:
+    """In none of the three, also what was open."""
+    recorder = Recorder()
+    recorder.begin("main", 1, "t1", "go", 90.0)
+    recorder.add(batch(use("x"), delta("open")))
+    recorder.forget("main")
+    recorder.end("main")
+
+    assert (recorder.log.entries(), recorder.messages.records(), recorder.tools.records()) == ([], [], [])
