@@ -1,4 +1,4 @@
-"""From a configuration to a command: find the CLI, write its arguments and its environment.
+"""From a configuration to a command: the CLI, its arguments and its environment.
 
 `build_command` reads files and may run `claude --help` once: call it on a worker thread. What is known here of
 the CLI's arguments and variables was measured on 2.1.197 and 2.1.330.
@@ -7,11 +7,9 @@ the CLI's arguments and variables was measured on 2.1.197 and 2.1.330.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,8 +17,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from claude_magic.cli import find_cli, knows_option
 from claude_magic.config import SETTING_SOURCES, RetryPolicy, SessionConfig
-from claude_magic.errors import CLINotFoundError, ProcessError
+from claude_magic.environment import child_environment
 from claude_magic.redaction import Redactor, redactor_for, secrets_in
 from claude_magic.transport import Launch
 from claude_magic.trust import (
@@ -30,25 +29,14 @@ from claude_magic.trust import (
     TrustDecision,
     config_dir,
     examine_folders,
-    home_dir,
 )
 
 OWNER_VARIABLE = "CLAUDE_MAGIC_OWNER"
 """Marks a CLI and everything it starts, so that all of it can be found and ended."""
-SIMULATED_KEY = "sk-ant-simulated-not-a-key"
-
-WAYS_TO_GET_THE_CLI = (
-    "No Claude CLI was found. Get it in one of three ways: install Claude Code "
-    "(`curl -fsSL https://claude.ai/install.sh | bash`, on Windows `irm https://claude.ai/install.ps1 | iex`, "
-    'or `npm install -g @anthropic-ai/claude-code`); or `pip install "claude-magic[cli]"`, which brings one along; '
-    "or, if you have it in an unusual place, name it with cli_path= or the variable CLAUDE_MAGIC_CLI."
-)
 
 _WINDOWS = sys.platform == "win32"
-_PROGRAMS = ("claude.exe", "claude.cmd") if _WINDOWS else ("claude",)
 _LONGEST_ARGUMENT = 30_000 if _WINDOWS else 100_000
 """In bytes. Linux refuses one argument over 128 KiB, Windows a command line over 32 KiB."""
-_PROBE_TIMEOUT_S = 60.0
 
 _BASE_ARGUMENTS = (
     "-p",
@@ -61,155 +49,7 @@ _BASE_ARGUMENTS = (
     "--thinking-display=summarized",  # else recent models send their thinking empty
 )
 
-# What the CLI sets for whatever it starts. A kernel that an agent started has them, and a CLI that inherits them
-# takes itself for a part of that other session.
-_MARKERS = frozenset({
-    "AI_AGENT", "CLAUDECODE", "CLAUDE_AGENT_SDK_VERSION", "CLAUDE_CODE_CHILD_NOTES_DIR", "CLAUDE_CODE_CHILD_SESSION",
-    "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_EXECPATH", "CLAUDE_CODE_MESSAGING_SOCKET", "CLAUDE_CODE_MESSAGING_TOKEN",
-    "CLAUDE_CODE_SESSION_ATTENDED", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_SSE_PORT", "CLAUDE_EFFORT", "CLAUDE_PID",
-})  # fmt: skip
-# The winner first: given key and OAuth token, the CLI ignores the token; given key and auth token, it sends both.
-_CREDENTIALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
-# Whatever could lead a simulated session, or a tool in it, away from the simulator, or lend it a real account.
-_LEADS_AWAY = re.compile(
-    r"ANTHROPIC_|AWS_|AZURE_|CLOUD_ML_|GCLOUD_|GOOGLE_|OTEL_|VERTEX_|"
-    r"CLAUDE_CODE_(?:USE_|SKIP_|OAUTH_|API_|CUSTOM_|CLIENT_|HTTP|PROXY|ENABLE_TELEMETRY|REMOTE|SIMPLE)|"
-    r"(?:HTTP|HTTPS|ALL|NO|FTP)_PROXY$|CLAUDE_CONFIG_DIR$|CLAUDE_SECURESTORAGE",
-    re.IGNORECASE,
-)
-_DEAD_END = "http://127.0.0.1:9"  # the discard port: nothing answers there, so nothing beyond loopback is reached
-_LOOPBACK = "127.0.0.1,localhost,::1"
 _SECRET_HEADER = re.compile(r"authorization|cookie", re.IGNORECASE)
-
-
-# ---- finding the CLI ----
-
-
-def find_cli(explicit: str | None = None, environ: Mapping[str, str] | None = None) -> Path:
-    """Find the Claude CLI.
-
-    The order: the explicit path, `CLAUDE_MAGIC_CLI`, PATH, the usual places of installation, the one that the
-    package `claude-agent-sdk` brings along.
-
-    Args:
-        explicit: a path that the user gave.
-        environ: where to look for the variables; this process's by default.
-
-    Returns:
-        An absolute path.
-
-    Raises:
-        CLINotFoundError: there is none, or a path that the user gave is not an executable file.
-    """
-    environ = os.environ if environ is None else environ
-    for source, given in (("cli_path", explicit), ("CLAUDE_MAGIC_CLI", environ.get("CLAUDE_MAGIC_CLI"))):
-        if given:
-            path = Path(given).expanduser().absolute()
-            if not _is_program(path):
-                raise CLINotFoundError(f"{source} names no executable file: {str(path)!r}.", path=str(path))
-            return _native(path)
-    for path in (*_on_path(environ), *_usual_places(environ), *_bundled()):
-        if _is_program(path):
-            return _native(path)
-    raise CLINotFoundError(WAYS_TO_GET_THE_CLI)
-
-
-def _is_program(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
-
-
-def _on_path(environ: Mapping[str, str]) -> Iterator[Path]:
-    """The programs in PATH, but none in a relative entry: that would run what a notebook's folder brings."""
-    folders = (Path(entry) for entry in environ.get("PATH", "").split(os.pathsep))
-    return (folder / name for folder in folders if folder.is_absolute() for name in _PROGRAMS)
-
-
-def _usual_places(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Where installers put the CLI; a Jupyter started from a desktop has hardly anything in its PATH."""
-    home = home_dir(environ)
-    folders = [home / ".local" / "bin", home / ".claude" / "local", home / ".claude" / "local/node_modules/.bin"]
-    if prefix := environ.get("NPM_CONFIG_PREFIX") or environ.get("npm_config_prefix"):
-        folders.append(Path(prefix) if _WINDOWS else Path(prefix, "bin"))
-    if _WINDOWS:
-        folders += [Path(environ.get("APPDATA") or home / "AppData/Roaming", "npm")]
-    else:
-        folders += [home / ".npm-global/bin", home / ".npm-packages/bin", home / ".yarn/bin", home / ".bun/bin"]
-        folders += [home / ".volta/bin", Path("/opt/homebrew/bin"), Path("/usr/local/bin"), Path("/usr/bin")]
-        folders += sorted((home / ".nvm/versions/node").glob("*/bin"), reverse=True)
-    return (folder / name for folder in folders for name in _PROGRAMS)
-
-
-def _bundled() -> Iterator[Path]:
-    """The CLI inside `claude-agent-sdk`; the package is only located, never imported."""
-    spec = importlib.util.find_spec("claude_agent_sdk")
-    folders = (spec.submodule_search_locations or ()) if spec else ()
-    return (Path(folder, "_bundled", name) for folder in folders for name in _PROGRAMS)
-
-
-def _native(path: Path) -> Path:
-    """Return the program behind npm's batch file on Windows: a batch file would read `%` and `&` in arguments."""
-    if path.suffix.lower() != ".cmd":
-        return path
-    program = path.parent / "node_modules" / "@anthropic-ai" / "claude-code" / "bin" / "claude.exe"
-    return program if program.is_file() else path
-
-
-# ---- what the CLI says of itself ----
-
-_answers: dict[tuple[str, int, int, str], str] = {}
-
-
-def cli_version(path: Path) -> str:
-    """Return the version of a CLI, such as `2.1.330`.
-
-    Runs `claude --version` once per file; blocks for some tenths of a second.
-
-    Raises:
-        ProcessError: it does not run, or says something else.
-    """
-    answer = _ask(path, "--version")
-    match = re.search(r"\d+\.\d+\.\d+\S*", answer)
-    if match is None:
-        raise ProcessError(f"{path} is not a Claude CLI: it calls its version {answer.strip()[:80]!r}.", exit_code=0)
-    return match.group()
-
-
-def _knows(path: Path, option: str) -> bool:
-    """Whether a CLI's help names an option; an option that it does not know would keep it from starting."""
-    return re.search(rf"{re.escape(option)}\b", _ask(path, "--help")) is not None
-
-
-def _ask(path: Path, question: str) -> str:
-    """Run the CLI for a question about itself; the answer is kept as long as the file is the same."""
-    try:
-        state = path.stat()
-        key = (str(path), state.st_mtime_ns, state.st_size, question)
-        if key not in _answers:
-            _answers[key] = _run(path, question)
-        return _answers[key]
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ProcessError(f"The Claude CLI does not run: {error}.", path=str(path)) from error
-
-
-def _run(path: Path, question: str) -> str:
-    environ = {name: value for name, value in os.environ.items() if name not in _MARKERS}
-    done = subprocess.run(
-        [path, question],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_PROBE_TIMEOUT_S,
-        env=environ | {"DISABLE_AUTOUPDATER": "1"},
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if done.returncode != 0:
-        raise ProcessError(
-            f"The Claude CLI does not run: `{path} {question}` ended with exit code {done.returncode}.",
-            exit_code=done.returncode,
-            stderr_tail=done.stderr[-2000:],
-        )
-    return done.stdout
 
 
 # ---- the command ----
@@ -313,7 +153,7 @@ def build_command(
     environ = dict(os.environ if environ is None else environ)
     cli = find_cli(config.cli_path, environ)
     mcp = _McpServers.of(config)
-    environment = _environment(config, retry, environ, {**(extra_environment or {}), **mcp.variables})
+    environment = child_environment(config, retry, environ, {**(extra_environment or {}), **mcp.variables})
     trust = examine_folders(config.working_dir, config.add_dirs, environment)
     arguments = _arguments(config, mcp.text, trust)
     _check_length(arguments)
@@ -325,7 +165,7 @@ def build_command(
         arguments=arguments,
         environment=tuple(sorted(environment.items())),
         redactor=redactor_for(environment, named=[*config.secrets, *mcp.secrets.items()]),
-        keeps_system_prompt=_has_system_prompt(config) and _knows(cli, "--system-prompt-snapshot"),
+        keeps_system_prompt=_has_system_prompt(config) and knows_option(cli, "--system-prompt-snapshot"),
     )
 
 
@@ -447,74 +287,6 @@ def _mcp_values(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for server in servers.values() if isinstance(servers, dict) else ():
         parts = [server.get(part) for part in ("env", "headers")] if isinstance(server, dict) else []
         yield from (part for part in parts if isinstance(part, dict))
-
-
-# ---- environment ----
-
-
-def _environment(
-    config: SessionConfig, retry: RetryPolicy, environ: Mapping[str, str], extra: Mapping[str, str]
-) -> dict[str, str]:
-    """Write the environment of the child. The later wins: the kernel's, ours, the caller's, the configuration's;
-    then one credential is left, and a simulated session loses every way out.
-    """
-    own = dict(config.environment)
-    if _WINDOWS:  # there, names differ in case only for the reader
-        own = {name.upper(): value for name, value in own.items()}
-    child = {name: value for name, value in environ.items() if name not in _MARKERS}
-    if any(own.get(name) for name in _CREDENTIALS):
-        child = {name: value for name, value in child.items() if name not in _CREDENTIALS}
-    child = _with_kernel_python(child)
-    for name in ("DISABLE_AUTOUPDATER", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"):
-        child.setdefault(name, "1")
-    child |= {
-        "CLAUDE_CODE_MAX_RETRIES": str(retry.max_retries),
-        "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1",
-        "CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING": "true",
-    }
-    child |= {**extra, **own}
-    if config.simulated is not None:
-        return _simulated(child, config.simulated.url, config.simulated.config_dir)
-    return _one_credential(child, config)
-
-
-def _one_credential(child: dict[str, str], config: SessionConfig) -> dict[str, str]:
-    given = {"ANTHROPIC_API_KEY": config.api_key, "CLAUDE_CODE_OAUTH_TOKEN": config.oauth_token}
-    offers = {name: value for name, value in given.items() if value} or {
-        name: child[name] for name in _CREDENTIALS if child.get(name)
-    }
-    others = {name: value for name, value in child.items() if name not in _CREDENTIALS}
-    return others | dict(list(offers.items())[:1])
-
-
-def _simulated(child: Mapping[str, str], url: str, config_folder: str) -> dict[str, str]:
-    """Leave no address but the simulator's, no credential, and a proxy that ends every way beyond loopback."""
-    kept = {name: value for name, value in child.items() if not _LEADS_AWAY.match(name) and name not in _CREDENTIALS}
-    proxies = {name: _DEAD_END for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")} | {"NO_PROXY": _LOOPBACK}
-    lower = {} if _WINDOWS else {name.lower(): value for name, value in proxies.items()}
-    return {
-        **kept,
-        **proxies,
-        **lower,
-        "ANTHROPIC_BASE_URL": url,
-        "ANTHROPIC_API_KEY": SIMULATED_KEY,
-        "CLAUDE_CONFIG_DIR": config_folder,
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "DISABLE_AUTOUPDATER": "1",
-    }
-
-
-def _with_kernel_python(child: Mapping[str, str]) -> dict[str, str]:
-    """Put the kernel's Python first in PATH, so that the agent's `python` has the notebook's packages."""
-    changed = {name: value for name, value in child.items() if name != "VIRTUAL_ENV"}
-    if sys.prefix != sys.base_prefix:
-        changed["VIRTUAL_ENV"] = sys.prefix
-    if sys.executable:
-        folder = Path(sys.executable).parent
-        first = [str(path) for path in (folder, folder / "Scripts") if path == folder or (_WINDOWS and path.is_dir())]
-        rest = [entry for entry in (child.get("PATH") or os.defpath).split(os.pathsep) if entry not in first]
-        changed["PATH"] = os.pathsep.join([*first, *rest])
-    return changed
 
 
 # ---- files that a started CLI has read ----

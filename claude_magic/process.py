@@ -235,8 +235,12 @@ class Process:
 
         Looks at every young process of this user, which takes some milliseconds; may be called in a worker thread.
         """
-        inside = {process.pid for process in watcher.tree(self._pid, self._created)} | {self._pid}
-        return [found.pid for found in watcher.marked(self._mark, self._created) if found.pid not in inside]
+        # In this order: what the CLI starts between the two looks is in the tree only, and not taken for detached.
+        carriers = watcher.marked(self._mark, self._created)
+        inside = set(watcher.tree(self._pid, self._created))
+        return [
+            process.pid for process in watcher.alive(carriers) if process not in inside and process.pid != self._pid
+        ]
 
     @property
     def _stdin(self) -> asyncio.WriteTransport:

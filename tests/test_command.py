@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from claude_magic import command as command_module
-from claude_magic.command import OWNER_VARIABLE, Command, build_command, cli_version, find_cli
+from claude_magic import cli as cli_module
+from claude_magic.cli import cli_version, find_cli
+from claude_magic.command import OWNER_VARIABLE, Command, build_command
 from claude_magic.config import RetryPolicy, SessionConfig, SimulatedAPI
 from claude_magic.errors import CLINotFoundError, ProcessError
 from claude_magic.simulator import DUMMY_KEY, Simulator
@@ -81,7 +82,7 @@ def test_the_ways_to_find_a_cli_are_tried_in_order(
     tmp_path: Path, cli_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An explicit path wins over the variable, that over PATH, that over the usual places, that over the bundled."""
-    monkeypatch.setattr(command_module, "_bundled", lambda: iter([bundled]))
+    monkeypatch.setattr(cli_module, "_bundled", lambda: iter([bundled]))
     bundled = make_program(tmp_path / "sdk/claude")
     usual = make_program(Path(cli_env["HOME"], ".local/bin/claude"))
     on_path = make_program(tmp_path / "path/claude")
@@ -95,14 +96,14 @@ def test_the_ways_to_find_a_cli_are_tried_in_order(
     environ["PATH"] = ""
     assert find_cli(None, environ) == usual
     usual.unlink()
-    monkeypatch.setattr(command_module, "_usual_places", lambda environ: iter(()))
+    monkeypatch.setattr(cli_module, "_usual_places", lambda environ: iter(()))
     assert find_cli(None, environ) == bundled
 
 
 def test_the_bundled_cli_is_found_without_importing_the_sdk(tmp_path: Path) -> None:
     """The CLI inside claude-agent-sdk is located; the package is not imported."""
     code = (
-        "import sys; from claude_magic import command; print(*command._bundled(), sep='\\n'); "
+        "import sys; from claude_magic import cli; print(*cli._bundled(), sep='\\n'); "
         "assert 'claude_agent_sdk' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
@@ -130,7 +131,7 @@ def test_without_a_cli_the_error_says_three_ways_to_get_one(
 ) -> None:
     """The message names the installer, the extra and the path."""
     for place in ("_usual_places", "_bundled"):
-        monkeypatch.setattr(command_module, place, lambda *args: iter(()))
+        monkeypatch.setattr(cli_module, place, lambda *args: iter(()))
     with pytest.raises(CLINotFoundError) as caught:
         find_cli(None, cli_env | {"PATH": ""})
     for way in ("npm install -g @anthropic-ai/claude-code", 'pip install "claude-magic[cli]"', "CLAUDE_MAGIC_CLI"):
@@ -144,7 +145,7 @@ def test_a_relative_entry_of_path_is_passed_over(
     make_program(project / "claude")
     monkeypatch.chdir(project)
     for place in ("_usual_places", "_bundled"):
-        monkeypatch.setattr(command_module, place, lambda *args: iter(()))
+        monkeypatch.setattr(cli_module, place, lambda *args: iter(()))
     with pytest.raises(CLINotFoundError):
         find_cli(None, cli_env | {"PATH": f".{os.pathsep}"})
 

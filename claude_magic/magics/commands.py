@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from claude_magic.cli import cli_version, find_cli
 from claude_magic.client import is_logged_in
-from claude_magic.command import build_command, cli_version, find_cli
+from claude_magic.command import build_command
 from claude_magic.config import RetryPolicy
 from claude_magic.errors import WAYS_TO_LOG_IN, ClaudeError, SessionNotFoundError
 from claude_magic.magics.options import options_help
