@@ -77,7 +77,7 @@ _NAMES_OF = {
 }
 _HOME_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 
-__all__ = sorted([*_HOME_OF, "__version__", "load_ipython_extension", "unload_ipython_extension"])  # noqa: PLE0605  made of the one table
+__all__ = sorted([*_HOME_OF, "__version__", "load_ipython_extension", "unload_ipython_extension"])
 
 
 def __getattr__(name: str) -> Any:

@@ -31,9 +31,6 @@ from claude_magic.trust import (
     examine_folders,
 )
 
-OWNER_VARIABLE = "CLAUDE_MAGIC_OWNER"
-"""Marks a CLI and everything it starts, so that all of it can be found and ended."""
-
 _WINDOWS = sys.platform == "win32"
 _LONGEST_ARGUMENT = 30_000 if _WINDOWS else 100_000
 """In bytes. Linux refuses one argument over 128 KiB, Windows a command line over 32 KiB."""
@@ -65,7 +62,7 @@ class Command:
         trust: what the working folder brings, and whether the user trusts it.
         notice: one line for the user when something of the folder was left out, else "".
         arguments: what follows the fixed arguments and those of one conversation.
-        environment: the whole environment of the child, less the owner mark.
+        environment: the environment of the child, as sorted pairs.
         redactor: knows the secrets of the configuration and of the environment.
         keeps_system_prompt: this CLI resumes with the system prompt it recorded, unless told otherwise.
     """
@@ -97,16 +94,13 @@ class Command:
         environ = dict(self.environment)
         return tuple(_state(path) for path in _files_read(Path(self.config.working_dir), environ))
 
-    def launch(
-        self, *, session_id: str | None = None, resume: str | None = None, fork: bool = False, owner: str = ""
-    ) -> Launch:
+    def launch(self, *, session_id: str | None = None, resume: str | None = None, fork: bool = False) -> Launch:
         """Return how to start one CLI, in the permission mode of the configuration.
 
         Args:
             session_id: id for a new conversation, a uuid; with `fork`, for the copy.
             resume: id of the conversation to go on with.
             fork: go on in a copy of it.
-            owner: mark for everything that this CLI starts.
 
         Raises:
             ValueError: the three do not fit together.
@@ -121,10 +115,9 @@ class Command:
         if resume is not None and self.keeps_system_prompt:
             conversation.append("--system-prompt-snapshot=off")
         mode = f"--permission-mode={self.config.permission_mode}"
-        environment = dict(self.environment) | ({OWNER_VARIABLE: owner} if owner else {})
         return Launch(
             argv=(str(self.cli), *_BASE_ARGUMENTS, mode, *conversation, *self.arguments),
-            environment=tuple(sorted(environment.items())),
+            environment=self.environment,
             working_dir=self.config.working_dir,
             redactor=self.redactor,
         )

@@ -15,7 +15,7 @@ import pytest
 
 from claude_magic import cli as cli_module
 from claude_magic.cli import cli_version, find_cli
-from claude_magic.command import OWNER_VARIABLE, Command, build_command
+from claude_magic.command import Command, build_command
 from claude_magic.config import RetryPolicy, SessionConfig, SimulatedAPI
 from claude_magic.errors import CLINotFoundError, ProcessError
 from claude_magic.simulator import DUMMY_KEY, Simulator
@@ -340,22 +340,12 @@ def test_one_credential_is_left(
 def test_secrets_are_known_to_the_redactor_and_shown_nowhere(build: Build) -> None:
     """Credentials are in no argument, no repr and no key; the redactor hides them and secrets of the environment."""
     command = build(api_key=KEY, environment={"DB_PASSWORD": "hunter-22"})
-    launch = command.launch(session_id=SESSION, owner="o")
+    launch = command.launch(session_id=SESSION)
     for text in (" ".join(launch.argv), repr(command), repr(launch), repr(command.key)):
         assert KEY not in text
         assert "hunter-22" not in text
     assert command.redactor.text(f"{KEY} hunter-22") == "[redacted api_key] [redacted DB_PASSWORD]"
     assert launch.redactor is command.redactor
-
-
-def test_the_owner_mark_is_per_launch(build: Build) -> None:
-    """Only the launch carries the mark."""
-    command = build()
-    assert variables(command.launch(owner="me"))[OWNER_VARIABLE] == "me"
-    assert OWNER_VARIABLE not in variables(command.launch())
-
-
-# ---- warm processes ----
 
 
 def test_equal_keys_mean_equal_launches(build: Build, tmp_path: Path) -> None:

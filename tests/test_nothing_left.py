@@ -31,7 +31,7 @@ FLAGS = (
     "-p", "--input-format=stream-json", "--output-format=stream-json", "--verbose", "--include-partial-messages",
     "--setting-sources=", "--strict-mcp-config", "--allowedTools=Bash",
 )  # fmt: skip
-SLEEP = 'python3 -c "import time; time.sleep(300)"'
+SLEEP = f"'{sys.executable}' -c 'import time; time.sleep(300)'"
 LONG_TOOL = f"echo $$ > pids; {SLEEP} & echo $! >> pids; wait"
 DETACHED = f"setsid nohup {SLEEP} > /dev/null 2>&1 < /dev/null & echo $! > pids"
 

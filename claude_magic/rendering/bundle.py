@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict
 from typing import Any
@@ -117,14 +118,19 @@ class _Budget:
         self._other = max(0, self._other - len(kept))
         return kept
 
-    def value(self, value: Any) -> Any:
-        """A JSON-like value with its long strings cut."""
+    def input(self, given: dict[str, Any]) -> dict[str, Any]:
+        """A tool's input with its long strings cut; one of very many values becomes the beginning of its JSON."""
+        shortened: dict[str, Any] = self._value(given)
+        whole = json.dumps(shortened)
+        return shortened if len(whole) <= 4 * _ONE_LIMIT else {"…": self.other(whole)}
+
+    def _value(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.other(value)
         if isinstance(value, dict):
-            return {_sound(str(key)[:200]): self.value(item) for key, item in value.items()}
+            return {_sound(str(key)[:200]): self._value(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return [self.value(item) for item in value]
+            return [self._value(item) for item in value]
         return value if isinstance(value, bool | int | float) or value is None else self.other(str(value))
 
     def _cut(self, text: str, limit: int) -> str:
@@ -158,7 +164,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         "session_id": response.session_id,
         "turn": response.turn,
         "turn_id": response.turn_id,
-        "model": view.model,
+        "model": _sound(view.model),
         "outcome": str(response.outcome),
         "simulated": response.simulated,
         "prompt": budget.other(response.prompt),
@@ -185,7 +191,7 @@ def _part_data(part: Part, budget: _Budget) -> dict[str, Any]:
         "type": "tool",
         "id": part.id,
         "name": budget.other(part.name),
-        "input": budget.value(part.input),
+        "input": budget.input(part.input),
         "result": budget.other(part.result),
         "is_error": part.is_error,
         "state": str(part.state),

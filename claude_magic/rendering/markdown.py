@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -13,6 +14,7 @@ from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.text import visible
 
 _DEEPEST = 30  # levels of nesting; the parser leaves out what is deeper
+_LONGEST_LINE = 8_000  # characters of one paragraph; a longer one stays plain: hostile ones take quadratic time
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x1f]", re.IGNORECASE)
 
 
@@ -35,13 +37,14 @@ def _parser() -> Any:
     from markdown_it import MarkdownIt
 
     class Parser(MarkdownIt):
-        def validateLink(self, url: str) -> bool:  # noqa: N802  # the parser's own name
+        def validateLink(self, url: str) -> bool:
             """Every address is parsed as one: the rules below show it, and make a link of three kinds only."""
             return True
 
     parser = Parser("commonmark", {"html": False, "linkify": False, "maxNesting": _DEEPEST})
     parser.enable(["table", "strikethrough"])
     parser.inline.ruler.before("escape", "math", _math)
+    parser.core.ruler.before("inline", "long_text", _keep_long_text_plain)
     rules = {
         "text": lambda self, tokens, index, options, env: style.escape(tokens[index].content),
         "math": lambda self, tokens, index, options, env: style.escape_code(tokens[index].content),
@@ -55,6 +58,12 @@ def _parser() -> Any:
     for name, rule in rules.items():
         parser.add_render_rule(name, rule)
     return parser
+
+
+def _keep_long_text_plain(state: Any) -> None:
+    for token in state.tokens:
+        if token.type == "inline" and len(token.content) > _LONGEST_LINE:
+            token.type = "text"
 
 
 def _dress(tokens: Sequence[Any]) -> None:
@@ -197,8 +206,9 @@ class MarkdownStream:
     def _open_end(self, tail: str) -> str:
         known = self._tail_source
         if len(tail) <= _SMALL or not known or not tail.startswith(known) or len(tail) > len(known) * _GROWTH:
-            self._tail_source, self._tail_html = tail, to_html(tail, dict(self._references))
-            return self._tail_html
+            # Of a long tail only whole lines: half a row of a table would stay half.
+            known = tail if len(tail) <= _SMALL else tail[: tail.rfind("\n") + 1] or tail
+            self._tail_source, self._tail_html = known, to_html(known, copy.copy(self._references))
         rest = style.escape(tail[len(known) :])
         return f'{self._tail_html}<div style="white-space:pre-wrap">{rest}</div>' if rest else self._tail_html
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from claude_magic.permissions import NOBODY_TO_ASK
 from claude_magic.rendering import style
-from claude_magic.rendering.facts import SIMULATED
 from claude_magic.rendering.markdown import MarkdownStream, to_html
 from claude_magic.rendering.style import escape, span
 from claude_magic.rendering.text import excerpt, one_line, plural, seconds, visible_output
@@ -18,7 +17,7 @@ from claude_magic.rendering.tools import (
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart, ToolState
 from claude_magic.response import Outcome
 
-_TEXT_LIMIT = 500_000  # characters of answer
+_TEXT_LIMIT = 200_000  # characters of answer; as HTML they are about seven times as many
 _TOOL_LIMIT = 200  # lines for tools
 _RESULT_LIMIT = 2_000
 _THOUGHT_LIMIT = 4_000
@@ -110,7 +109,7 @@ def final_html(view: RunView, facts: list[str], ending: str = "", ending_block: 
 
 def error_html(message: str, what_to_do: str, stderr: str) -> str:
     """Return an error as safe HTML: what happened, what to do, the end of stderr."""
-    advice = f'<p style="{style.NOTICE}">{escape(what_to_do)}</p>' if what_to_do else ""
+    advice = f'<div style="{style.NOTICE}">{to_html(what_to_do)}</div>' if what_to_do else ""
     return _ending(message, "bad") + advice + (_pre(stderr) if stderr else "")
 
 
@@ -125,7 +124,7 @@ def box(inner: str, bar: str) -> str:
 
 def _header(view: RunView, state: str = "") -> str:
     name = f'<b style="{style.NAME}">{escape(one_line(view.session or "claude", 80))}</b>'
-    words = [one_line(view.model, 80), SIMULATED if view.simulated else "", state]
+    words = [one_line(view.model, 80), "simulated" if view.simulated else "", state]
     return f'<div style="{style.HEAD}">' + " · ".join([name, *(escape(word) for word in words if word)]) + "</div>"
 
 
@@ -158,7 +157,7 @@ def _tool_line(tool: ToolPart, view: RunView, now: float | None = None) -> str:
     if view.outcome is not None and tool.state is ToolState.RUNNING:
         words = "still running in the background"
     tone = _STATE_TONE.get(tool.state, style.MUTED)
-    return f"<b>{escape(one_line(tool.name, 60))}</b>{shown} " + span(f" · {words}", f"{style.STATE};{tone}")
+    return f"<b>{escape(one_line(tool.name, 60))}</b>{shown}" + span(f" · {words}", f"{style.STATE};{tone}")
 
 
 def _tool(tool: ToolPart, view: RunView) -> str:
@@ -224,7 +223,7 @@ def _pre(text: str) -> str:
 
 def _unwrapped(result: str) -> str:
     """A tool's own failures come in a tag that is meant for the model."""
-    return result.strip().removeprefix("<tool_use_error>").removesuffix("</tool_use_error>").strip("\n")
+    return result.rstrip().removeprefix("<tool_use_error>").removesuffix("</tool_use_error>").strip("\n")
 
 
 def _unasked(view: RunView) -> str:

@@ -81,7 +81,7 @@ MARKDOWN = {
     "h4": "font-size:15.5px;font-weight:600;margin:14px 0 6px",
     "h5": "font-size:14px;font-weight:600;margin:12px 0 5px",
     "h6": "font-size:13px;font-weight:600;margin:10px 0 4px",
-    "a": "text-decoration:underline",
+    "a": f"{tone('name')};text-decoration:underline",
 }
 
 # JupyterLab, nbconvert and nbviewer run MathJax over the page. A lone sign in an element of its own is never math.

@@ -44,6 +44,10 @@ class TerminalPrinter:
             elif message.type in _NOTES:
                 self._note(message)
 
+    def answer(self, tool_use_id: str, allowed: bool) -> None:
+        """Say how a permission question was decided; see `RunView.answer`."""
+        self._view.answer(tool_use_id, allowed)
+
     def finish(self, response: Response) -> None:
         """Print how the run ended and the footer."""
         ending = notice(response.outcome, response.error)

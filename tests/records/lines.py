@@ -54,7 +54,7 @@ def system(subtype: str, **fields: Any) -> Line:
     return {"type": "system", "subtype": subtype, **fields}
 
 
-def result(text: str = "done", **fields: Any) -> Line:
+def result(text: str | None = "done", **fields: Any) -> Line:
     """The end of a turn."""
     base = {"type": "result", "subtype": "success", "is_error": False, "result": text, "num_turns": 2}
     return base | {"duration_ms": 1500} | fields

@@ -81,17 +81,37 @@ def test_a_turn_that_nobody_prompted_has_no_prompt_to_read() -> None:
 
 
 def test_text_that_the_cli_takes_back_is_gone() -> None:
-    """Whole blocks, the rest of an earlier one, and never those of another turn or session."""
-    messages = MessageRecorder()
-    messages.add(batch(delta("other"), result(), session="other"))
-    messages.add(batch(delta("before"), result(), turn_id="t0"))
-    stream = Stream()
-    messages.add(stream.batch(delta("kept, lost"), use("x"), delta("lost too")))
-    taken_back = Message(MessageType.STATUS, "", b"{}", 100.0, About(withdrawn=len(", lost" + "lost too")))
-    messages.add(Batch("main", "sid", "t1", [taken_back]))
+    """First what is open, then whole blocks, then the end of an earlier one."""
+    messages = recorder_of_three_turns()
+    messages.add(taken_back(len(", lost" + "\n\nlost too" + "open")))
 
     texts = [record.text for record in messages.records() if record.kind == "text"]
     assert texts == ["other", "before", "kept"]
+    assert [record.kind for record in messages.records()][-2:] == ["tool_use", "note"]
+
+
+def test_only_text_of_the_same_turn_is_taken_back() -> None:
+    """However much it is."""
+    messages = recorder_of_three_turns()
+    messages.add(taken_back(1000))
+
+    assert [record.text for record in messages.records() if record.kind == "text"] == ["other", "before"]
+
+
+def recorder_of_three_turns() -> MessageRecorder:
+    """A turn of another session, an earlier turn, and one that runs, with three texts."""
+    messages = MessageRecorder()
+    messages.add(batch(delta("other"), result(), session="other"))
+    messages.add(batch(delta("before"), result(), turn_id="t0"))
+    blocks = (delta("kept, lost"), said("kept, lost"), use("x"), delta("lost too"), said("lost too"))
+    messages.add(Stream().batch(*blocks))
+    messages.add(batch(delta("open")))
+    return messages
+
+
+def taken_back(count: int) -> Batch:
+    """The message that takes back the last characters of the answer."""
+    return Batch("main", "sid", "t1", [Message(MessageType.STATUS, "", b"{}", 100.0, About(withdrawn=count))])
 
 
 def test_long_texts_are_cut_and_old_records_dropped() -> None:
@@ -136,9 +156,11 @@ def test_the_recorder_keeps_what_a_dead_process_left_open() -> None:
     recorder.add(batch(delta("half an ans")))
     recorder.end("main")
     recorder.end("main")
+    recorder.log.note("main", "info", "reaped")
 
     assert [record.text for record in recorder.messages.records()] == ["half an ans"]
-    assert [entry.message for entry in recorder.log.entries()] == ["half an ans"]
+    entries = [(entry.message, entry.turn_id) for entry in recorder.log.entries("main")]
+    assert entries == [("half an ans", "t1"), ("reaped", "")]
 
 
 def test_a_forgotten_session_leaves_no_record() -> None:

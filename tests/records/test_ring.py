@@ -18,6 +18,7 @@ def test_a_ring_keeps_the_newest_and_counts_the_rest(texts: list[str], number: i
 
     kept = list(ring)
     assert kept == texts[len(texts) - len(kept) :]
+    assert bool(kept) == bool(texts)
     assert ring.dropped + len(ring) == len(texts)
     assert len(kept) <= number
     assert sum(map(len, kept)) <= size or len(kept) == 1

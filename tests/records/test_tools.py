@@ -68,6 +68,15 @@ def test_the_permission_is_read_from_how_the_turn_goes_on(lines: tuple[Line, ...
     assert followed(*lines).permission == permission
 
 
+def test_a_turn_that_never_ended_leaves_its_question_open() -> None:
+    """The next turn's result says nothing about it."""
+    tools = ToolRecorder()
+    tools.add(batch(use("x"), asks("x"), tool_result("x", "bad", is_error=True), turn_id="t1"))
+    tools.add(batch(use("y"), asks("y"), tool_result("y", "bad", is_error=True), result(), turn_id="t2"))
+
+    assert [record.permission for record in tools.records()] == ["asked", "allowed"]
+
+
 @pytest.mark.parametrize(("allowed", "permission"), [(True, "allowed"), (False, "denied")])
 def test_who_decides_may_say_so_at_once(allowed: bool, permission: str) -> None:
     """Then nothing needs to be read from the turn."""

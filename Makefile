@@ -1,0 +1,84 @@
+# Every target does all its own set-up; Python 3.11 or newer and make are all that must be there.
+# A second run is quick: a stamp file says what is done, and a changed pyproject.toml does it again.
+#
+#   make lab LAB_ARGS=--no-browser      more arguments for JupyterLab
+#   make test TEST_ARGS="-k pool -x"    more arguments for pytest
+#   make lab PYTHON=/path/to/python3    a Python of your choice
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+LAB_ARGS ?=
+TEST_ARGS ?=
+BENCH_ARGS ?=
+PYTHON ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet
+NOTEBOOK := notebooks/quickstart.ipynb
+
+# The tests run against two versions of the CLI: the newest that claude-agent-sdk bundles, and an older one.
+OLD_SDK := 0.2.111
+OLD_CLI := .cache/cli-$(OLD_SDK)
+OLD_CLI_PATH := $(CURDIR)/$(OLD_CLI)/claude_agent_sdk/_bundled/claude
+
+.PHONY: help lab demo test check bench wheel clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+lab: $(VENV)/lab ## open the quickstart in JupyterLab; answers are simulated where nobody is logged in
+	CLAUDE_MAGIC_SIMULATE=auto $(RUN) -m jupyterlab $(NOTEBOOK) $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(LAB_ARGS)
+
+demo: $(VENV)/lab ## run the quickstart in the terminal, and write it to output/ as a notebook and as a page
+	CLAUDE_MAGIC_SIMULATE=auto $(RUN) notebooks/run.py $(NOTEBOOK) --output output
+
+test: check $(OLD_CLI)/done ## run every check and every test
+	CLAUDE_MAGIC_TEST_CLIS="$(OLD_CLI_PATH)" $(RUN) -m pytest -n 2 --dist worksteal $(TEST_ARGS)
+
+check: $(VENV)/test ## look at the code without running it: ruff, mypy
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+
+bench: $(VENV)/test ## measure, side by side with what else there is
+	$(RUN) -m benchmarks $(BENCH_ARGS)
+
+wheel: $(VENV)/pip ## build the wheel into dist/
+	$(PIP) wheel --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+clean: ## remove everything that these commands made
+	rm -rf $(VENV) .cache output build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp is written when its step has succeeded.
+
+$(VENV)/pip:
+	@python=; for one in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14; do \
+	  if "$$one" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python="$$one"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "claude_magic needs Python 3.11 or newer with its venv module (on Debian and Ubuntu: apt install python3-venv)." >&2; \
+	  echo "None was found in PATH. Name one with: make PYTHON=/path/to/python3 ..." >&2; exit 1; \
+	fi; \
+	echo "making $(VENV) with $$python"; "$$python" -m venv --clear $(VENV)
+	$(PIP) install --upgrade "pip>=25.1"
+	@touch $@
+
+$(VENV)/lab: pyproject.toml $(VENV)/pip
+	$(PIP) install --editable ".[lab,cli]"
+	@touch $@
+
+$(VENV)/test: pyproject.toml $(VENV)/pip
+	$(PIP) install --editable ".[lab,cli,plots]" --group test
+	@touch $@ $(VENV)/lab
+
+$(OLD_CLI)/done: | $(VENV)/pip
+	@echo "fetching an older Claude CLI for the tests, once (about 80 MB)"
+	@rm -rf $(OLD_CLI)
+	@$(PIP) install --no-deps --only-binary :all: --target $(OLD_CLI) "claude-agent-sdk==$(OLD_SDK)" && test -x "$(OLD_CLI_PATH)" || { \
+	  echo "The older Claude CLI (in claude-agent-sdk $(OLD_SDK), from the package index) could not be fetched; the tests need it." >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,334 @@
+"""Bundles, footers, errors and the terminal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from claude_magic.errors import (
+    ClaudeError,
+    CLINotFoundError,
+    OverloadedError,
+    ProcessError,
+    RateLimitError,
+)
+from claude_magic.permissions import NOBODY_TO_ASK
+from claude_magic.rendering import (
+    MIME_TYPE,
+    RunView,
+    TerminalPrinter,
+    error_bundle,
+    footer,
+    notice,
+    response_bundle,
+    run_bundle,
+    run_data,
+)
+from claude_magic.response import Outcome, Usage
+from tests.rendering.builders import message, permission, response, result, use
+from tests.rendering.pages import Page
+
+TURN = (
+    message("init", raw={"model": "claude-opus-4-8", "cwd": "/home/me/project"}),
+    message("text", "I **look**.", at=0.2),
+    message("block"),
+    use("r", "Read", {"file_path": "/home/me/project/etl/load.py"}, at=1.0),
+    result("r", "64 lines", at=1.4),
+    use("a", "Agent", {"description": "who else?"}, at=2.0),
+    use("g", "Grep", {"pattern": "price"}, parent="a", at=2.0),
+    result("g", "none", at=2.5),
+    result("a", "nobody", at=11.0),
+    message("text", "\n\nDone.", at=12.0),
+)
+
+
+def test_bundle_has_data_html_and_text() -> None:
+    """One turn is one bundle of three kinds."""
+    bundle = response_bundle(response(*TURN))
+
+    assert {MIME_TYPE, "text/html", "text/plain"} == set(bundle)
+
+
+def test_response_shows_itself() -> None:
+    """A notebook asks the response, and gets the bundle."""
+    turn = response(*TURN)
+
+    assert response_bundle(turn) == turn._repr_mimebundle_()
+
+
+def test_data_tells_the_run() -> None:
+    """The stored data has the facts of the turn and its parts in reading order."""
+    data = run_data(response(*TURN, prompt="Look", turn=2, turn_id="u", session_id="s"))
+
+    assert tuple(data[key] for key in ("version", "session", "session_id", "turn", "turn_id", "model", "outcome")) == (
+        1,
+        "cleanup",
+        "s",
+        2,
+        "u",
+        "claude-opus-4-8",
+        "success",
+    )
+    assert [part["type"] for part in data["parts"]] == ["text", "tool", "tool", "tool", "text"]
+    assert data["parts"][3] == {
+        "type": "tool",
+        "id": "g",
+        "name": "Grep",
+        "input": {"pattern": "price"},
+        "result": "none",
+        "is_error": False,
+        "state": "done",
+        "parent": "a",
+        "duration_s": 0.5,
+    }
+    assert data["usage"] == {
+        "input_tokens": 900,
+        "output_tokens": 842,
+        "cache_read_tokens": 11_000,
+        "cache_write_tokens": 200,
+    }
+    assert data["cut"] == {"characters": 0, "parts": 0}
+
+
+def test_data_is_bounded_and_says_what_was_cut() -> None:
+    """A run of many megabytes is stored in a few, and the data says what is missing."""
+    big = "x" * 300_000
+    many = [m for i in range(2500) for m in (use(str(i), "Bash", {"command": big[:5000]}), result(str(i), big[:5000]))]
+    turn = response(message("text", big * 8), *many, use("l", "Odd", {"list": list(range(200_000))}), prompt=big)
+    bundle = response_bundle(turn)
+    data = bundle[MIME_TYPE]
+
+    assert len(json.dumps(data)) < 4_000_000
+    assert len(bundle["text/html"]) < 4_000_000
+    assert len(bundle["text/plain"]) < 1_100_000
+    assert data["cut"]["characters"] > 1_000_000
+    assert data["cut"]["parts"] == 502
+    assert "characters left out" in data["parts"][0]["text"]
+    assert "not shown" in bundle["text/html"]
+
+
+def test_html_tells_the_story() -> None:
+    """Session and model, text, each tool as a line with its state, and the facts: all in plain words."""
+    text = Page(response_bundle(response(*TURN))["text/html"]).text
+
+    assert text.startswith("cleanup · claude-opus-4-8")
+    assert "Read etl/load.py · done, 0.4 s" in text
+    assert "Agent who else? · done, 9.0 s, 1 tool" in text
+    assert "Grep price · done, 0.5 s" in text
+    assert text.rstrip().endswith("8.4 s · first token 0.3 s · 12.1k in (91 % cached) → 842 out · $0.0213 · 3 tools")
+
+
+def test_plain_text_is_the_answer_and_the_footer() -> None:
+    """Markdown as it came, and one line of facts."""
+    turn = response(*TURN)
+
+    assert f"I **look**.\n\nDone.\n\n{footer(turn)}" == response_bundle(turn)["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"duration_s": 125.0, "ttft_s": None, "usage": Usage(), "cost_usd": 0.0}, "2 min 5 s"),
+        ({"usage": Usage(9800, 61), "estimated": True, "ttft_s": None}, "8.4 s · 9.8k in → 61 out · about $0.0213"),
+        ({"usage": Usage(), "cost_usd": 0.00001}, "8.4 s · first token 0.3 s · under $0.0001"),
+        ({"duration_s": 0.0, "ttft_s": None, "usage": Usage(), "cost_usd": 0.0}, ""),
+        (
+            {"simulated": True, "ttft_s": None, "usage": Usage(1_500_000, 5), "cost_usd": 0.0},
+            "simulated: no model was called · 8.4 s · 1.5M in → 5 out",
+        ),
+    ],
+)
+def test_footer_says_what_is_known(facts, expected: str) -> None:
+    """Nothing stands in the footer that is zero or unknown; a simulation says so first."""
+    assert expected == footer(response(**facts))
+
+
+@pytest.mark.parametrize(
+    "outcome", [Outcome.INTERRUPTED, Outcome.MAX_TURNS, Outcome.BUDGET, Outcome.DENIED, Outcome.TIMEOUT]
+)
+def test_every_odd_end_says_what_to_do_next(outcome: Outcome) -> None:
+    """An end that is no success is marked in HTML, text and data."""
+    bundle = response_bundle(response(*TURN, outcome=outcome))
+    words = notice(outcome)
+
+    assert words
+    assert f"■ {words}" in Page(bundle["text/html"]).text
+    assert words in bundle["text/plain"]
+    assert words == bundle[MIME_TYPE]["notice"]
+
+
+def test_success_has_no_notice() -> None:
+    """A plain success is not marked."""
+    assert "■" not in response_bundle(response(*TURN))["text/html"]
+
+
+def test_tool_that_nobody_could_allow_says_how() -> None:
+    """Where there was nobody to ask, the cell says which option allows the tool."""
+    turn = response(
+        use("1", "Bash", {"command": "ls"}), result("1", NOBODY_TO_ASK, failed=True), denials=({"tool_use_id": "1"},)
+    )
+
+    assert "--allow Bash allows it." in Page(response_bundle(turn)["text/html"]).text
+
+
+def test_final_error_is_said_once() -> None:
+    """The API's failure is not repeated where it is how the turn ended."""
+    turn = response(message("error", "Overloaded", error="Overloaded"), outcome=Outcome.ERROR, error="Overloaded")
+
+    assert Page(response_bundle(turn)["text/html"]).text.count("Overloaded") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "about"),
+    [
+        ("Bash", {"command": "ls  -la\n  src", "description": "list"}, "ls -la src"),
+        ("Write", {"file_path": "/tmp/x.py", "content": "…"}, "/tmp/x.py"),
+        ("Grep", {"pattern": "a|b", "path": "src"}, "a|b"),
+        ("WebFetch", {"url": "https://x.example", "prompt": "p"}, "https://x.example"),
+        ("mcp__db__query", {"sql": "select 1", "limit": 5}, '{"sql": "select 1", "limit": 5}'),
+        ("TodoWrite", {"todos": [{"content": "a", "status": "completed"}, {"content": "b"}]}, "1 of 2 done"),
+        ("Bash", {"command": "x" * 500}, "x" * 119 + "…"),
+        ("Ping", {}, ""),
+    ],
+)
+def test_tool_line_shows_the_telling_argument(name: str, given, about: str) -> None:
+    """One argument says what a tool use is about; of an unknown tool all of them do."""
+    view = RunView()
+    view.add([use("1", name, given, at=1.0)])
+    text = Page(run_bundle(view, final=False, now=4.0)["text/html"]).text
+
+    assert text.endswith(" ".join(filter(None, (name, about))) + " · running, 3.0 s")
+
+
+def test_edit_is_shown_as_a_difference() -> None:
+    """What an edit took out and put in, and how many lines that are."""
+    given = {"file_path": "a.py", "old_string": "a\nb\nc", "new_string": "a\nB\nBB\nc"}
+    text = Page(response_bundle(response(use("1", "Edit", given), result("1", "ok")))["text/html"]).text
+
+    assert "done, +2 −1" in text
+    assert " a\n-b\n+B\n+BB\n c" in text
+
+
+def test_running_display_shows_the_end_of_a_long_run() -> None:
+    """Of hundreds of tool uses the last are shown, and that there are more is said."""
+    view = RunView()
+    view.add([m for i in range(300) for m in (use(str(i), "Bash", {"command": f"run {i}"}), result(str(i)))])
+    text = Page(run_bundle(view, final=False, now=1.0)["text/html"]).text
+
+    assert "run 299" in text
+    assert "run 5 " not in text
+    assert "Earlier tool uses" in text
+
+
+def test_running_display_nests_a_subagent() -> None:
+    """While a subagent works, its last tool uses stand under it; afterwards their number does."""
+    view = RunView()
+    view.add(TURN[:7])
+    during = Page(run_bundle(view, final=False, now=3.0)["text/html"]).text
+    view.add(TURN[7:])
+    after = Page(run_bundle(view, final=False, now=12.0)["text/html"]).text
+
+    assert "Grep price" in during
+    assert "Grep price" not in after
+    assert "1 tool" in after
+
+
+def test_final_run_bundle_says_nothing_runs() -> None:
+    """The last picture of a run without a response has no running tool and says how it ended."""
+    view = RunView(session="main")
+    view.add([message("text", "Half"), use("1", "Bash", {"command": "sleep"}, at=1.0)])
+    view.finish(Outcome.INTERRUPTED)
+    bundle = run_bundle(view, final=True)
+
+    assert "cancelled" in bundle["text/html"]
+    assert "Stopped by you." in bundle["text/plain"]
+
+
+def test_error_is_one_readable_block() -> None:
+    """What happened, what to do, and the end of stderr."""
+    error = ProcessError("The CLI ended early.", exit_code=3, stderr_tail="\n".join(f"line {i}" for i in range(100)))
+    bundle = error_bundle(error)
+    text = Page(bundle["text/html"]).text
+
+    for shown in (text, bundle["text/plain"]):
+        assert "The CLI ended early." in shown
+        assert "Prompt again" in shown
+        assert "line 99" in shown
+        assert "line 50" not in shown
+
+
+def test_error_shows_what_there_was_of_an_answer() -> None:
+    """The partial answer and its footer stand above the error, and in the data."""
+    error = OverloadedError("Overloaded.")
+    error.response = response(message("text", "I was **about** to"), outcome=Outcome.ERROR, error="Overloaded.")
+    bundle = error_bundle(error)
+    text = Page(bundle["text/html"]).text
+
+    assert text.index("I was about to") < text.index("Overloaded.") < text.index("8.4 s")
+    assert bundle[MIME_TYPE]["error"] == "Overloaded."
+    assert bundle["text/plain"].startswith("I was **about** to")
+
+
+def test_advice_of_the_caller_wins() -> None:
+    """Advice that is given replaces the usual one; an empty one leaves it out."""
+    error = RateLimitError("Limit.", resets_at=1_795_356_979)
+
+    assert "14:16 UTC" in error_bundle(error)["text/plain"]
+    assert error_bundle(error, "Try `%claude sessions`.")["text/plain"] == "Limit.\nTry `%claude sessions`."
+    assert error_bundle(error, "")["text/plain"] == "Limit."
+    assert error_bundle(CLINotFoundError("No CLI."))["text/plain"] == "No CLI."
+    assert error_bundle(ClaudeError("Odd."))["text/plain"] == "Odd."
+
+
+def printed(*messages) -> str:
+    written: list[str] = []
+    TerminalPrinter(written.append).feed(messages)
+    return "".join(written)
+
+
+def test_terminal_prints_what_is_new() -> None:
+    """Text as it comes, each tool use on one line, a subagent's further in."""
+    assert printed(*TURN) == (
+        "I **look**.\n\n"
+        "  Read etl/load.py: done, 0.4 s\n"
+        "  Agent who else?\n"
+        "    Grep price: done, 0.5 s\n"
+        "  Agent: done, 9.0 s, 1 tool\n"
+        "\nDone."
+    )
+
+
+def test_terminal_tells_notes_and_withdrawn_text() -> None:
+    """Retries are lines; text that is taken back was printed already, so that is said."""
+    retry = message("retry", raw={"error_status": 529, "retry_delay_ms": 500, "attempt": 1, "max_retries": 4})
+
+    assert printed(message("text", "Half"), message("status", withdrawn=4), retry, message("text", "Whole")) == (
+        "Half\n\n  (the text above was taken back)\n  The service was overloaded. Retry 1 of 4 in 0.5 s\n\nWhole"
+    )
+
+
+def test_terminal_ends_with_notice_and_footer() -> None:
+    """How it ended, what to do, and the facts."""
+    written: list[str] = []
+    printer = TerminalPrinter(written.append)
+    turn = response(
+        message("text", "Half"), use("1", "Bash", {"command": "ls"}), permission("1"), outcome=Outcome.INTERRUPTED
+    )
+    printer.feed(turn.messages)
+    printer.answer("1", allowed=False)
+    printer.feed([result("1", "no", failed=True)])
+    printer.finish(turn)
+
+    assert "Half\n\n  Bash ls: denied\n\nStopped by you. " in "".join(written)
+    assert "".join(written).endswith(footer(turn) + "\n")
+
+
+def test_importing_the_package_stays_cheap() -> None:
+    """Neither the package nor its rendering imports a Markdown parser, a sanitiser, colours or IPython."""
+    heavy = "{'markdown_it', 'nh3', 'pygments', 'IPython', 'pandas'}"
+    program = f"import sys, claude_magic, claude_magic.rendering; sys.exit(bool({heavy} & set(sys.modules)))"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
