@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from claude_magic.client import AsyncClaudeClient, Observer, Tracer
 from claude_magic.client import Stream as AsyncStream
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
+from claude_magic.edits import Rewind
 from claude_magic.messages import Message
 from claude_magic.permissions import Ask
 from claude_magic.pool import Compile
@@ -211,6 +212,18 @@ class ClaudeClient:
     def interrupt(self, session: str | Session) -> bool:
         """End the running turn of a session; see `AsyncClaudeClient.interrupt`."""
         return self._loop.call(self._client.interrupt(session))
+
+    def interrupt_soon(self, session: str | Session) -> Future[bool]:
+        """Interrupt without waiting; may be called on any thread."""
+        return self._loop.submit(self._client.interrupt(session))
+
+    def undo(self, session: str | Session, *, dry_run: bool = False) -> Rewind:
+        """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""
+        return self._loop.call(self._client.undo(session, dry_run=dry_run))
+
+    def undo_soon(self, session: str | Session, *, dry_run: bool) -> Future[Rewind]:
+        """Undo without waiting; may be called on any thread."""
+        return self._loop.submit(self._client.undo(session, dry_run=dry_run))
 
     def close(self) -> None:
         """End all sessions and processes. Records stay readable. Safe to call twice."""

@@ -13,11 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from claude_magic.command import build_command
-from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig, json_text
+from claude_magic.config import PERMISSION_MODES, PoolConfig, RetryPolicy, SessionConfig, json_text, one_of, positive
 from claude_magic.connection import Connection
+from claude_magic.edits import Rewind
 from claude_magic.errors import ClaudeError, PoolClosedError, SessionClosedError, SessionNotFoundError
 from claude_magic.messages import Batch, Message
-from claude_magic.permissions import Ask, decide
+from claude_magic.permissions import Allow, Ask, Decision, PermissionRequest, decide
 from claude_magic.pool import Compile, Launcher, SessionPool
 from claude_magic.process import Process
 from claude_magic.protocol import Content
@@ -287,7 +288,7 @@ class AsyncClaudeClient:
             A stream that starts when it is entered or first read.
 
         Raises:
-            ValueError: the prompt is empty.
+            ValueError: the prompt is empty, or an option makes no sense.
             SessionNotFoundError: there is no such session.
             PoolClosedError: the client is closed.
         """
@@ -295,6 +296,12 @@ class AsyncClaudeClient:
         target = self.get_session(session)
         if not prompt or (isinstance(prompt, str) and not prompt.strip()):
             raise ValueError("The prompt is empty: say what Claude should do.")
+        if permission_mode is not None:
+            one_of("permission_mode", permission_mode, PERMISSION_MODES)
+        if timeout_s is not None:
+            positive("timeout_s", timeout_s)
+        if model is not None and not model.strip():
+            raise ValueError("model is empty: leave it out, or give a name.")
         schema = json_text("json_schema", json_schema)
         turn = Turn(target.name, prompt, literal, model, permission_mode, timeout_s, schema)
         return Stream(turn, partial(self._submit, target), target.interrupt)
@@ -339,6 +346,21 @@ class AsyncClaudeClient:
             Whether there was anything to end.
         """
         return await self.get_session(session).interrupt()
+
+    async def undo(self, session: str | Session, *, dry_run: bool = False) -> Rewind:
+        """Restore the files as they were before the last turn of a session that edited any.
+
+        Covered is what the CLI's own editing tools changed; what Bash did is not. Calling it again goes one such
+        turn further back. The conversation keeps what was said.
+
+        Args:
+            session: name, id or handle.
+            dry_run: only say what would change.
+
+        Raises:
+            ControlError: the CLI cannot restore them.
+        """
+        return await self.get_session(session).undo(self._pool.lease, dry_run=dry_run)
 
     async def close(self) -> None:
         """End all sessions and processes. Records stay readable. Safe to call twice."""
@@ -415,12 +437,15 @@ class AsyncClaudeClient:
         finally:
             if turn.error is not None and turn.response is None:
                 self._metrics.record(0.0, ok=False)
-                self._recorder.log.note(session.name, "error", f"the prompt was not sent: {turn.error}")
+                words = f"the prompt was not sent: {turn.error}"
+                self._recorder.log.note(session.name, "error", words, turn_id=turn.id)
             self._trace("turn_over", {"session": session.name, "turn_id": turn.id, "error": str(turn.error or "")})
             self._pool.turn_over(session)
 
-    async def _decide(self, request: Any) -> Any:
-        return await decide(self.ask, request, in_thread=self._ask_in_thread)
+    async def _decide(self, request: PermissionRequest) -> Decision:
+        decision = await decide(self.ask, request, in_thread=self._ask_in_thread)
+        self._recorder.tools.decided(request.session, request.tool_use_id, isinstance(decision, Allow))
+        return decision
 
     def _observe(self, session: Session, turn: Turn | None, messages: list[Message]) -> None:
         batch = Batch(session.name, session.session_id, turn.id if turn is not None else "", messages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -149,6 +150,8 @@ class SessionConfig:
         for name in ("tools", "setting_sources"):
             if getattr(self, name) is not None:
                 self._set(name, _words(name, getattr(self, name)))
+        if isinstance(self.add_dirs, str | Path):
+            raise ValueError(f"add_dirs takes a list of folders, such as [{str(self.add_dirs)!r}], not one.")
         self._set("add_dirs", tuple(str(Path(path).expanduser().absolute()) for path in self.add_dirs))
         self._set("environment", _pairs(self.environment))
         if self.cli_path is not None:
@@ -157,11 +160,11 @@ class SessionConfig:
         self._set("json_schema", json_text("json_schema", self.json_schema))
 
     def _check_words(self) -> None:
-        _one_of("permission_mode", self.permission_mode, PERMISSION_MODES)
+        one_of("permission_mode", self.permission_mode, PERMISSION_MODES)
         if self.effort is not None:
-            _one_of("effort", self.effort, EFFORTS)
+            one_of("effort", self.effort, EFFORTS)
         for source in self.setting_sources or ():
-            _one_of("setting_sources", str(source), SETTING_SOURCES)
+            one_of("setting_sources", str(source), SETTING_SOURCES)
         if self.oauth_token and self.api_key:
             raise ValueError("Give oauth_token or api_key, not both: the CLI would use the key and ignore the token.")
         for name in ("model", "resume", "workspace_id"):
@@ -172,12 +175,11 @@ class SessionConfig:
             raise ValueError("fork needs resume: the id of the conversation to copy.")
 
     def _check_numbers(self) -> None:
-        if self.max_turns is not None and (not isinstance(self.max_turns, int) or self.max_turns < 1):
-            raise ValueError(f"max_turns must be a whole number of at least 1, not {self.max_turns!r}.")
+        if self.max_turns is not None:
+            _whole_number("max_turns", self.max_turns, 1)
         for name in ("max_budget_usd", "turn_timeout_s", "silence_timeout_s"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be more than 0, not {value!r}.")
+            if getattr(self, name) is not None:
+                positive(name, getattr(self, name))
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -202,6 +204,8 @@ class SessionConfig:
                 value = f"[redacted {item.name}]"
             if item.name == "environment":
                 value = {name: "[redacted]" for name, _ in self.environment}
+            if item.name == "mcp_config" and str(value).startswith("{"):
+                value = "[redacted]"  # servers are given their tokens here
             shown.append(f"{item.name}={value!r}")
         return f"SessionConfig({', '.join(shown)})"
 
@@ -237,11 +241,10 @@ class PoolConfig:
         least_of = {"max_sessions": 1, "max_running": 1, "prewarm": 0, "log_entries": 1, "messages": 0}
         for name, least in least_of.items():
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < least):
-                raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+            if value is not None or name != "max_running":
+                _whole_number(name, value, least)
         for name in ("idle_timeout_s", "acquire_timeout_s"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be more than 0, not {getattr(self, name)!r}.")
+            positive(name, getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -265,10 +268,24 @@ class RetryPolicy:
     max_delay_s: float = 30.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_retries, int) or self.max_retries < 0:
-            raise ValueError(f"max_retries must be a whole number of at least 0, not {self.max_retries!r}.")
-        if self.first_delay_s < 0 or self.max_delay_s < self.first_delay_s:
+        _whole_number("max_retries", self.max_retries, 0)
+        if not 0 <= self.first_delay_s <= self.max_delay_s < math.inf:
             raise ValueError("The delays must be 0 or more, and max_delay_s not below first_delay_s.")
+
+
+def _whole_number(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+
+
+def positive(name: str, value: Any) -> None:
+    """Check a number of seconds or dollars.
+
+    Raises:
+        ValueError: it is no number, not above 0, or has no end.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a number above 0, not {value!r}.")
 
 
 def _words(name: str, value: Any) -> tuple[str, ...]:
@@ -316,6 +333,11 @@ def json_text(name: str, value: Any) -> str | None:
     return json.dumps(value, sort_keys=True)
 
 
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Check a word against the known ones.
+
+    Raises:
+        ValueError: it is none of them.
+    """
     if value not in choices:
         raise ValueError(f"{name} {value!r} is unknown; use one of {', '.join(choices)}.")

@@ -107,7 +107,7 @@ class Connection:
                 "initialize", timeout_s=INITIALIZE_TIMEOUT_S, hooks=None, forwardSubagentText=True
             )
         except BaseException:
-            await connection.close()
+            await asyncio.shield(connection.close())
             raise
         return connection
 

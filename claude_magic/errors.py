@@ -300,7 +300,7 @@ def _failure_class(text: str, status: int | None, word: str, subtype: str) -> ty
         return StructuredOutputError
     if word == "billing_error" or "credit balance" in text:
         return InsufficientCreditsError
-    if "too long" in text or status == 413:
+    if "prompt is too long" in text or status == 413:
         return RequestTooLargeError
     if status is not None and status >= 500:
         return OverloadedError

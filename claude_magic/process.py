@@ -93,6 +93,7 @@ _QUIET_END_S = 0.5
 """How long after its end we wait for output that others may still hold open."""
 
 _LAST_INTERRUPT = "claude-magic-close"
+_AFTER_KILL_S = 1.0
 _SWEEP_TERM_S = 0.2
 _SWEEP_TOTAL_S = 0.4
 
@@ -121,6 +122,7 @@ class Process:
         self._created = _creation_time(self._pid)
         self._loop = asyncio.get_running_loop()
         self._prompted = False
+        self._below: list[psutil.Process] = []
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -224,11 +226,11 @@ class Process:
 
     def kill(self) -> None:
         """End the CLI by force, now; what it started is ended in the background."""
-        below = watcher.tree(self._pid, self._created)
+        self._below = watcher.tree(self._pid, self._created) or self._below
         if not self._wire.exited.done():
             _force(self._pid)
         if self._closing is None:
-            self._closing = self._loop.create_task(self._finish(below, _SWEEP_TOTAL_S), name=f"kill CLI {self._pid}")
+            self._closing = self._loop.create_task(self._close(_AFTER_KILL_S), name=f"kill CLI {self._pid}")
 
     def detached(self) -> list[int]:
         """Return the pids of what the CLI started and what has left its tree, such as a tool's `setsid nohup ... &`.
@@ -257,19 +259,18 @@ class Process:
 
     async def _close(self, grace_s: float) -> None:
         started = self._loop.time()
-        below: list[psutil.Process] = []
         try:
-            below = await self._off_loop(watcher.tree, self._pid, self._created)
+            self._below = self._below or await self._off_loop(watcher.tree, self._pid, self._created)
             for act, share in self._ladder():
                 if self._wire.exited.done():
                     break
                 await act(started + share * grace_s)
-            await self._finish(below, max(_SWEEP_TOTAL_S, 0.1 * grace_s))
+            await self._finish(max(_SWEEP_TOTAL_S, 0.1 * grace_s))
         except asyncio.CancelledError:
             # The loop is being shut down under us: force, and no more waiting.
             if not self._wire.exited.done():
                 _force(self._pid)
-            self._sweep(below, 0.0)
+            self._sweep(0.0)
             self._transport.close()
             raise
 
@@ -300,18 +301,18 @@ class Process:
     async def _until(self, futures: list[asyncio.Future[Any]], deadline: float) -> None:
         await asyncio.wait(futures, timeout=max(0.0, deadline - self._loop.time()), return_when=asyncio.FIRST_COMPLETED)
 
-    async def _finish(self, below: list[psutil.Process], seconds: float) -> None:
+    async def _finish(self, seconds: float) -> None:
         """Reap the CLI, end what it left, and let go of the pipes."""
         await asyncio.wait([self._wire.exited], timeout=seconds)
-        await self._off_loop(self._sweep, below, seconds)
+        await self._off_loop(self._sweep, seconds)
         self._transport.close()
         await asyncio.wait([self._wire.lost], timeout=seconds)
         if self._wire.exited.done():
             OWNER.release(self._pid)
 
-    def _sweep(self, below: list[psutil.Process], seconds: float) -> None:
+    def _sweep(self, seconds: float) -> None:
         def find() -> list[psutil.Process]:
-            return below + watcher.marked(self._mark, self._created)
+            return self._below + watcher.marked(self._mark, self._created)
 
         watcher.sweep(find, term_s=min(seconds, _SWEEP_TERM_S), total_s=seconds)
 

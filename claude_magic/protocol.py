@@ -27,7 +27,7 @@ class _Delta(msgspec.Struct, gc=False):
 class _Event(msgspec.Struct, gc=False):
     type: str = ""
     index: int = 0
-    delta: _Delta | None = None
+    delta: _Delta = msgspec.field(default_factory=_Delta)
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -36,9 +36,13 @@ class _Line(msgspec.Struct, gc=False):
     type: str = ""
     event: _Event | None = None
     parent_tool_use_id: str | None = None
+    abandoned_blocks: msgspec.Raw | None = None
 
 
 _decode_line = msgspec.json.Decoder(_Line).decode
+
+# Looking a member up in its class takes longer than making a message.
+_TEXT, _THINKING, _EVENT = MessageType.TEXT, MessageType.THINKING, MessageType.EVENT
 
 
 class Decoder:
@@ -67,23 +71,25 @@ class Decoder:
         messages: list[Message] = []
         append = messages.append
         for line in lines:
-            if not line or line.isspace():
-                continue
             try:
                 wire = _decode_line(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
-                append(self._odd(line, received))
+                if line and not line.isspace():
+                    append(self._odd(line, received))
                 continue
             event = wire.event
-            if event is not None and wire.parent_tool_use_id is None:
-                delta = event.delta
-                if delta is not None and delta.type == "text_delta":
-                    append(Message(MessageType.TEXT, self._text_delta(event.index, delta.text), line, received))
-                    continue
-                if delta is not None and delta.type == "thinking_delta":
-                    append(Message(MessageType.THINKING, self._thinking.feed(delta.thinking), line, received))
-                    continue
-            append(self._whole(wire.type, line, received))
+            if event is None or wire.parent_tool_use_id is not None or wire.type != "stream_event":
+                append(self._whole(wire.type, line, received))
+                continue
+            delta = event.delta
+            if delta.type == "text_delta":
+                append(Message(_TEXT, self._text_delta(event.index, delta.text), line, received))
+            elif delta.type == "thinking_delta":
+                append(Message(_THINKING, self._thinking.feed(delta.thinking), line, received))
+            elif wire.abandoned_blocks is None and event.type not in ("", "message_start"):
+                append(Message(_EVENT, "", line, received, _STREAM.get(event.type, NOTHING_SPECIAL)))
+            else:
+                append(self._whole(wire.type, line, received))
         return messages
 
     def _text_delta(self, index: int, piece: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from claude_magic.config import SessionConfig
 from claude_magic.connection import Answer, Connection
 from claude_magic.cost import CostMeter, TurnCost, streamed_usage
+from claude_magic.edits import Rewind, edited_files
 from claude_magic.errors import (
     ClaudeError,
     ControlError,
@@ -91,6 +92,7 @@ class Session:
         self._queue: deque[Turn] = deque()
         self._order = asyncio.Lock()
         self._started_with: SessionConfig | None = None
+        self._editing_turns: list[str] = []
         self._meter = CostMeter()
         self._redactor = Redactor(dict(config.secrets))
         self._model = config.model or ""
@@ -296,6 +298,8 @@ class Session:
         else:
             cost = TurnCost(0.0, streamed_usage(turn.messages), estimated=True)
         self._note_model(turn)
+        if turn.prompt and edited_files(turn.messages):
+            self._editing_turns.append(turn.id)
         self.turns += 1
         self.cost_usd += cost.cost_usd
         facts = Facts(
@@ -331,6 +335,20 @@ class Session:
                     started=time.time(),
                 )
             )
+
+    async def undo(self, lease: Lease, *, dry_run: bool) -> Rewind:
+        """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""
+        if not self._editing_turns:
+            return Rewind(done=not dry_run)
+        async with self._order, lease(self) as connection:
+            turn_id = self._editing_turns[-1]
+            # Only the dry run says what changes, so it always comes first.
+            facts = await connection.request("rewind_files", user_message_id=turn_id, dry_run=True)
+            if not dry_run:
+                await connection.request("rewind_files", user_message_id=turn_id, dry_run=False)
+                self._editing_turns.pop()
+        files = tuple(str(path) for path in facts.get("filesChanged") or ())
+        return Rewind(files, int(facts.get("insertions") or 0), int(facts.get("deletions") or 0), not dry_run)
 
     # Stopping.
 
@@ -368,9 +386,11 @@ class Session:
         return False
 
     def _drop(self, turn: Turn) -> None:
-        turn.asked_to_stop = True
-        if turn.task is not None:
-            turn.task.cancel()
+        # Only once: a second cancellation would cut off the clean-up of the first.
+        if not turn.asked_to_stop:
+            turn.asked_to_stop = True
+            if turn.task is not None:
+                turn.task.cancel()
 
     async def _stop(self, turn: Turn) -> None:
         connection = self.connection
@@ -416,6 +436,6 @@ class Session:
         """Take no more prompts, and end those there are; the pool ends the process."""
         self._closed = True
         for turn in [*self._queue, *([self._turn] if self._turn is not None else [])]:
-            turn.asked_to_stop = True
             if turn.sent is None:
                 self._drop(turn)
+            turn.asked_to_stop = True

@@ -22,7 +22,9 @@ from claude_magic.protocol import Content
 from claude_magic.redaction import Redactor
 from claude_magic.response import Outcome, Response
 
-_STREAMED = (MessageType.TEXT, MessageType.THINKING, MessageType.TOOL_USE)
+# Looking a member up in its class would take most of the time of the loops below.
+_TEXT, _TOOL_USE, _TOOL_RESULT = MessageType.TEXT, MessageType.TOOL_USE, MessageType.TOOL_RESULT
+_STREAMED = (_TEXT, MessageType.THINKING, _TOOL_USE)
 
 
 @dataclass(eq=False)
@@ -77,9 +79,9 @@ class Turn:
         self.messages += messages
         self._last_line = time.monotonic()
         for message in messages:
-            if message.type is MessageType.TOOL_USE:
+            if message.type is _TOOL_USE:
                 self.open_tools.add(message.tool_use_id)
-            elif message.type is MessageType.TOOL_RESULT:
+            elif message.type is _TOOL_RESULT:
                 self.open_tools.discard(message.tool_use_id)
         self._wake()
 
@@ -154,7 +156,7 @@ class Turn:
         """The answer so far."""
         parts: list[str] = []
         for message in self.messages:
-            if message.type is MessageType.TEXT:
+            if message.type is _TEXT:
                 parts.append(message.text)
             elif message.withdrawn:
                 parts = ["".join(parts)[: -message.withdrawn]]

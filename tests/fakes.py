@@ -8,9 +8,11 @@ import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import fields
 from typing import Any
 
-from claude_magic.config import SessionConfig
+from claude_magic.client import AsyncClaudeClient
+from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.errors import ProcessError
 from claude_magic.messages import Message
 from claude_magic.protocol import Decoder
@@ -41,11 +43,13 @@ class FakeTransport:
     Args:
         launch: how it was "started".
         behave: what it does with a prompt.
+        end_s: how long it takes to end, in seconds.
     """
 
-    def __init__(self, launch: Launch, behave: Behaviour = echo) -> None:
+    def __init__(self, launch: Launch, behave: Behaviour = echo, end_s: float = 0.0) -> None:
         self.launch = launch
         self.behave = behave
+        self.end_s = end_s
         self.pid = next(_pids)
         self.exit_code: int | None = None
         self.stderr_tail = ""
@@ -88,6 +92,7 @@ class FakeTransport:
         return batch if batch is not None else []
 
     async def close(self, *, grace_s: float = 4.0) -> None:
+        await asyncio.sleep(self.end_s)
         self.die(0)
         self.closed = True
 
@@ -103,6 +108,16 @@ class FakeTransport:
         """Emit lines as one batch."""
         raw = [json.dumps({"session_id": self.session_id, **line}).encode() for line in lines]
         self._queue.put_nowait(self._decoder.decode(raw, time.time()))
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts it got."""
+        return [prompt_of(message) for message in self.sent if message["type"] == "user"]
+
+    def requests(self, subtype: str) -> list[dict[str, Any]]:
+        """The control requests of one kind that it got."""
+        asked = [message["request"] for message in self.sent if message["type"] == "control_request"]
+        return [request for request in asked if request["subtype"] == subtype]
 
     def die(self, exit_code: int) -> None:
         """End, with what was said before still to be read."""
@@ -175,11 +190,13 @@ class FakeCLIs:
     Args:
         behave: what each does with a prompt.
         start_s: how long a start takes, in seconds.
+        end_s: how long each takes to end, in seconds.
     """
 
-    def __init__(self, behave: Behaviour = echo, start_s: float = 0.0) -> None:
+    def __init__(self, behave: Behaviour = echo, start_s: float = 0.0, end_s: float = 0.0) -> None:
         self.behave = behave
         self.start_s = start_s
+        self.end_s = end_s
         self.started: list[FakeTransport] = []
         self.most_alive = 0
         self.failures: list[Exception] = []
@@ -187,16 +204,31 @@ class FakeCLIs:
     async def start(self, launch: Launch) -> FakeTransport:
         if self.failures:
             raise self.failures.pop(0)
-        cli = FakeTransport(launch, self.behave)
+        cli = FakeTransport(launch, self.behave, self.end_s)
         self.started.append(cli)
         self.most_alive = max(self.most_alive, len(self.alive))
         if self.start_s:
-            await asyncio.sleep(self.start_s)
+            try:
+                await asyncio.sleep(self.start_s)
+            except BaseException:
+                cli.die(-9)
+                raise
         return cli
 
     @property
     def alive(self) -> list[FakeTransport]:
         return [cli for cli in self.started if cli.exit_code is None]
+
+    @property
+    def last(self) -> FakeTransport:
+        return self.started[-1]
+
+    def client(self, config: SessionConfig | None = None, **options: Any) -> AsyncClaudeClient:
+        """A client of these CLIs; keyword arguments of `PoolConfig` and of the client."""
+        names = {item.name for item in fields(PoolConfig)}
+        pool = PoolConfig(**{"prewarm": 0, **{name: options.pop(name) for name in list(options) if name in names}})
+        options = {"compile": compile_fake, "retry": RetryPolicy(first_delay_s=0, max_delay_s=0), **options}
+        return AsyncClaudeClient(config, pool=pool, start=self.start, **options)
 
 
 class FakeCommand:
@@ -209,7 +241,8 @@ class FakeCommand:
 
     @property
     def key(self) -> object:
-        return (self.config.model, self.config.system_prompt, self.config.working_dir)
+        config = self.config
+        return (config.model, config.system_prompt, config.working_dir, config.json_schema)
 
     def launch(self, *, session_id: str | None = None, resume: str | None = None, fork: bool = False) -> Launch:
         argv = ["fake"]

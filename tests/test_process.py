@@ -469,17 +469,22 @@ async def test_a_cancelled_close_goes_on(begin: Begin) -> None:
     assert await asyncio.wait_for(process.wait(), GUARD_S) == -signal.SIGKILL
 
 
-async def test_the_end_of_the_loop_ends_a_close_by_force(tmp_path: Path) -> None:
-    """A loop that is shut down in the middle of a close leaves no process."""
+@pytest.mark.parametrize("forced", [False, True])
+async def test_the_end_of_the_loop_ends_a_close_by_force(tmp_path: Path, forced: bool) -> None:
+    """A loop that is shut down in the middle of a close, or right after a kill, leaves no process."""
     pids: list[int] = []
 
     async def leave_early() -> None:
         environment = (("FAKE_CLI", "stubborn"), ("PATH", os.environ["PATH"]))
         process = await Process.start(Launch((sys.executable, FAKE_CLI), environment, str(tmp_path)))
         pids.append(process.pid)
-        closing = asyncio.create_task(process.close())
         await until(process, "stderr")
-        closing.cancel()
+        if forced:
+            process.kill()
+        else:
+            closing = asyncio.create_task(process.close())
+            await asyncio.sleep(0.1)  # it is under way
+            closing.cancel()
 
     await asyncio.to_thread(asyncio.run, leave_early())
 

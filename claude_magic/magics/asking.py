@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from claude_magic.magics.live_screen import LiveScreen
+from claude_magic.magics.screen import Screen
 from claude_magic.permissions import NOBODY_TO_ASK, Allow, Decision, Deny, PermissionRequest
 from claude_magic.runtime import Inbox
+from claude_magic.widgets.hub import Remembered
 
 _CHOICES = "[y]es, [n]o, [a]lways in this session, or say why not: "
-Say = Callable[[str], None]
 
 
 class Asker:
@@ -25,12 +27,12 @@ class Asker:
 
     def __init__(self, can_ask: Callable[[], bool]) -> None:
         self._can_ask = can_ask
-        self._cells: dict[str, tuple[Inbox, Say, bool]] = {}
+        self._cells: dict[str, tuple[Inbox, Screen, bool]] = {}
         self._always: dict[str, set[str]] = {}
 
-    def begin(self, session: str, inbox: Inbox, say: Say) -> None:
-        """A cell waits for this session: its thread can ask, and `say` shows a line below it."""
-        self._cells[session] = (inbox, say, self._can_ask())
+    def begin(self, session: str, inbox: Inbox, screen: Screen) -> None:
+        """A cell waits for this session: its thread can ask, and `screen` shows its run."""
+        self._cells[session] = (inbox, screen, self._can_ask())
 
     def end(self, session: str) -> None:
         """The cell is done."""
@@ -47,11 +49,19 @@ class Asker:
         cell = self._cells.get(request.session)
         if cell is None:
             return Deny(NOBODY_TO_ASK)
-        inbox, say, can_ask = cell
-        if not can_ask:
-            inbox.run(lambda: say(f"{request.tool_name} was denied: nobody can be asked here. Allow it with --allow."))
-            return Deny(NOBODY_TO_ASK)
-        return inbox.run(lambda: self._ask(request))
+        inbox, screen, can_ask = cell
+        if isinstance(screen, LiveScreen):
+            decision = screen.ask(request).result()
+        elif can_ask:
+            decision = inbox.run(lambda: self._ask(request))
+        else:
+            words = f"{request.tool_name} was denied: nobody can be asked here. Allow it with --allow."
+            inbox.run(lambda: screen.note(words))
+            decision = Deny(NOBODY_TO_ASK)
+        if isinstance(decision, Remembered):
+            self._always.setdefault(request.session, set()).add(request.tool_name)
+        inbox.post(lambda: screen.answered(request.tool_use_id, isinstance(decision, Allow)))
+        return decision
 
     def _ask(self, request: PermissionRequest) -> Decision:
         if request.tool_name == "AskUserQuestion":
@@ -61,8 +71,7 @@ class Asker:
         if word in ("y", "yes"):
             return Allow()
         if word in ("a", "always"):
-            self._always.setdefault(request.session, set()).add(request.tool_name)
-            return Allow()
+            return Remembered()
         if word in ("", "n", "no"):
             return Deny()
         return Deny(answer)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import io
-import mimetypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from claude_magic.magics.filling import LONGEST_VALUE, frame_markdown, is_frame
+from claude_magic.magics.filling import LONGEST_VALUE, bounded, frame_markdown, is_frame, table_cell
 
 _SAMPLE_ROWS = 10
 _LARGEST_PICTURE = 5 * 2**20
 """The API takes pictures of up to 5 MB."""
+_LONGEST_TEXT = 10 * LONGEST_VALUE
 _PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 Block = dict[str, Any]
@@ -30,16 +33,19 @@ def attachment(name: str, value: Any) -> list[Block]:
     Raises:
         ValueError: a file cannot be read, or a picture is too large.
     """
+    if isinstance(value, Path):
+        value = value.expanduser()
+        name = str(value)
     picture = _picture(value)
     if picture is not None:
         return [_text_block(f"Attached picture `{name}`:"), _picture_block(name, picture)]
     if isinstance(value, Path):
-        return [_text_block(f"Attached file `{value}`:\n\n{_fenced(_read(value))}")]
+        return [_text_block(f"Attached file `{name}`:\n\n{_fenced(_read(value))}")]
     if is_frame(value):
         return [_text_block(f"Attached table `{name}`:\n\n{_frame_text(value)}")]
     if type(value).__name__ == "Series" and hasattr(value, "to_frame"):
         return [_text_block(f"Attached series `{name}`:\n\n{_frame_text(value.to_frame())}")]
-    return [_text_block(f"Attached `{name}` ({type(value).__name__}):\n\n{_fenced(_bounded(str(value)))}")]
+    return [_text_block(f"Attached `{name}` ({type(value).__name__}):\n\n{_fenced(bounded(str(value), _LONGEST_TEXT))}")]
 
 
 def _text_block(text: str) -> Block:
@@ -60,8 +66,8 @@ def _picture(value: Any) -> bytes | None:
     if isinstance(value, bytes | bytearray):
         return bytes(value) if _is_picture(bytes(value)) else None
     if isinstance(value, Path):
-        is_picture = (mimetypes.guess_type(value.name)[0] or "").startswith("image/") and value.suffix != ".svg"
-        return _read_bytes(value) if is_picture else None
+        with _opened(value) as file:
+            return file.read() if _is_picture(file.read(12)) and file.seek(0) == 0 else None
     figure = getattr(value, "figure", None) if not hasattr(value, "savefig") else value
     if hasattr(figure, "savefig"):
         return _drawn(figure)
@@ -95,24 +101,28 @@ def _is_picture(data: bytes) -> bool:
     return any(data.startswith(magic) for magic in _PICTURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
 
-def _read_bytes(path: Path) -> bytes:
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        return path.expanduser().read_bytes()
+        with path.open("rb") as file:
+            yield file
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror})") from None
 
 
 def _read(path: Path) -> str:
+    """Return the text of a file; of a long one not much more than is sent."""
+    most = 4 * _LONGEST_TEXT
+    with _opened(path) as file:
+        data = file.read(most)
+        left = max(0, path.stat().st_size - most)
     try:
-        return _bounded(_read_bytes(path).decode("utf-8"))
+        # The last character of what was read may be cut in two.
+        text = codecs.getincrementaldecoder("utf-8")().decode(data, final=left == 0)
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is neither text nor a picture") from None
-
-
-def _bounded(text: str) -> str:
-    if len(text) <= LONGEST_VALUE * 10:
-        return text
-    return f"{text[: LONGEST_VALUE * 10]}\n… [{len(text) - LONGEST_VALUE * 10:,} characters left out]"
+        kinds = "PNG, JPEG, GIF, WebP"
+        raise ValueError(f"{path} is neither text in UTF-8 nor a picture that can be sent ({kinds})") from None
+    return bounded(text, _LONGEST_TEXT) if left == 0 else f"{text[:_LONGEST_TEXT]}… [the rest of the file is left out]"
 
 
 def _fenced(text: str) -> str:
@@ -125,10 +135,12 @@ def _fenced(text: str) -> str:
 def _frame_text(frame: Any) -> str:
     """Schema and a sample: what one needs to write code for a table without seeing all of it."""
     rows, columns = frame.shape
-    lines = [f"{rows:,} rows × {columns:,} columns", "", "| column | dtype | missing |", "| --- | --- | --- |"]
+    lines = [f"{rows:,} rows × {columns:,} columns"]
     if hasattr(frame, "isna"):
+        lines += ["", "| column | dtype | missing |", "| --- | --- | --- |"]
         missing = frame.isna().sum().tolist()
         kinds = [str(kind) for kind in frame.dtypes]
         facts = zip(frame.columns, kinds, missing, strict=True)
-        lines += [f"| {name} | {kind} | {gap:,} |" for name, kind, gap in facts]
-    return "\n".join([*lines, "", f"First {min(rows, _SAMPLE_ROWS)} rows:", "", frame_markdown(frame, _SAMPLE_ROWS)])
+        lines += [f"| {table_cell(name)} | {kind} | {gap:,} |" for name, kind, gap in facts]
+    sample = [f"First {min(rows, _SAMPLE_ROWS)} rows:", "", frame_markdown(frame, _SAMPLE_ROWS)]
+    return bounded("\n".join([*lines, "", *sample]), _LONGEST_TEXT)

@@ -14,6 +14,7 @@ from claude_magic.config import PERMISSION_MODES, PoolConfig, SessionConfig
 from claude_magic.errors import ClaudeError
 from claude_magic.magics import commands
 from claude_magic.magics.asking import Asker, can_ask
+from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.options import Options, parse_options, split_prompt
 from claude_magic.magics.prompting import (
     Prompt,
@@ -25,10 +26,13 @@ from claude_magic.magics.prompting import (
     result_value,
     shorten,
 )
-from claude_magic.magics.screen import Screen, screen_for
+from claude_magic.magics.screen import Screen, in_notebook, plain_screen
 from claude_magic.magics.simulation import Simulation
-from claude_magic.response import Response
+from claude_magic.magics.undoing import undo_on_page
+from claude_magic.response import Outcome, Response
 from claude_magic.runtime import Inbox
+from claude_magic.session import Session
+from claude_magic.widgets.hub import Hub
 
 
 @magics_class
@@ -49,6 +53,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         super().__init__(shell, **kwargs)
         self.simulation = Simulation(self._close_simulated)
         self.asker = Asker(lambda: can_ask(shell))
+        self._hub: Hub | None = None
         self.last_failure: tuple[str, BaseException] | None = None
         if self.nested_loops:
             _nest()
@@ -175,17 +180,11 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
 
     def _run(self, options: Options, prompt: Prompt, *, literal: bool) -> Response:
         session = self.client.get_session(options.session)
-        screen = screen_for(
-            self.shell,
-            session=session.name,
-            model=options.model or session.model,
-            simulated=session.config.simulated is not None,
-            quiet=options.quiet,
-        )
+        screen = self._screen(options, session)
         if prompt.filled.summary:
             screen.note(prompt.filled.summary)
         inbox = Inbox(screen.tick)
-        self.asker.begin(session.name, inbox, screen.note)
+        self.asker.begin(session.name, inbox, screen)
         stream = self.client.stream(
             session,
             prompt.content,
@@ -201,7 +200,33 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         finally:
             self.asker.end(session.name)
 
-    def _follow(self, stream: Any, screen: Screen, session: Any) -> Response:
+    def _screen(self, options: Options, session: Session) -> Screen:
+        model, simulated = options.model or session.model, session.config.simulated is not None
+        hub = self.hub
+        if options.quiet or hub is None or not hub.page_listens():
+            return plain_screen(
+                self.shell, session=session.name, model=model, simulated=simulated, quiet=options.quiet
+            )
+        screen = LiveScreen(
+            hub,
+            session=session.name,
+            model=model,
+            simulated=simulated,
+            mode=options.permission_mode or session.config.permission_mode,
+            on_stop=lambda: self.client.interrupt_soon(session),
+            on_undo=lambda channel, dry_run: undo_on_page(self.client, session, channel, dry_run),
+        )
+        screen.begin()
+        return screen
+
+    @property
+    def hub(self) -> Hub | None:
+        """The kernel's line to its pages; `None` outside a kernel."""
+        if self._hub is None and in_notebook(self.shell):
+            self._hub = Hub(self.shell.kernel)
+        return self._hub
+
+    def _follow(self, stream: Any, screen: Screen, session: Session) -> Response:
         """Show a stream to its end. The first interrupt stops the turn and keeps all; a second ends the process."""
         noted = False
         stopped = False
@@ -217,12 +242,12 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         except ClaudeError as error:
             if error.response is not None:
                 self.shell.user_ns["_claude"] = error.response
-                screen.fail(error)
+            screen.fail(error, {"session_cost_usd": session.cost_usd})
             raise
         response: Response = stream.response
         self.shell.user_ns["_claude"] = response
-        screen.finish(response)
-        if stopped:
+        screen.finish(response, {"session_cost_usd": session.cost_usd})
+        if stopped or response.outcome is Outcome.INTERRUPTED:
             interrupt = KeyboardInterrupt("stopped; the text is kept and the session goes on with the next prompt")
             shorten(interrupt, f"KeyboardInterrupt: {interrupt}")
             raise interrupt

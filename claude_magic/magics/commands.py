@@ -17,7 +17,9 @@ from claude_magic.client import is_logged_in
 from claude_magic.command import build_command
 from claude_magic.config import RetryPolicy
 from claude_magic.errors import WAYS_TO_LOG_IN, ClaudeError, SessionNotFoundError
+from claude_magic.magics.asking import can_ask
 from claude_magic.magics.options import options_help
+from claude_magic.magics.undoing import undo_words
 from claude_magic.trust import examine_folder, trust_folder
 
 if TYPE_CHECKING:
@@ -120,6 +122,17 @@ def _resume(magics: ClaudeMagics, rest: str) -> None:
         magics.close(name)
     magics.client.create_session(config, name)
     print(f"{name} goes on with conversation {session_id} at the next prompt.")
+
+
+def _undo(magics: ClaudeMagics, rest: str) -> None:
+    """Look, ask, restore; where nobody can be asked, restore what was asked for."""
+    name = _known(magics, rest or "main")
+    look = magics.client.undo(name, dry_run=True)
+    print(undo_words(look))
+    if not look.files:
+        return
+    sure = not can_ask(magics.shell) or input("Restore them? [y/n] ").strip().lower() in ("y", "yes")
+    print(undo_words(magics.client.undo(name)) if sure else "Nothing was changed.")
 
 
 def _config(magics: ClaudeMagics, rest: str) -> None:
@@ -229,6 +242,7 @@ COMMANDS: dict[str, Command] = {
     "stop": Command("stop [NAME]", "end what is running; text and session stay", _stop),
     "new": Command("new [NAME]", "begin a conversation anew", _new),
     "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume),
+    "undo": Command("undo [NAME]", "restore the files the last turn edited", _undo),
     "close": Command("close [NAME]", "end a session and what it started", _close),
     "turns": Command("turns", "every turn: time, tokens, cost, as a table", _turns),
     "tools": Command("tools", "every tool use, as a table", _tools),

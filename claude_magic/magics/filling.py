@@ -12,12 +12,16 @@ LONGEST_VALUE = 10_000
 """Characters of one filled-in value; a longer one is cut, and says so."""
 _HEAD_ROWS = 5
 
+_EXPRESSION = r"[^\W\d]\w*(?:\.[^\W\d]\w*|\[[^\[\]{}]*\])*"
 # Left to right: what is code stays as typed; {{name}} is an escaped brace; {name...} may be a value.
 _PIECE = re.compile(
-    r"(?P<fence>^[ ]{0,3}(?P<ticks>`{3,}|~{3,})[^\n]*\n.*?(?:^[ ]{0,3}(?P=ticks)[`~]*[ \t]*$|\Z))"
-    r"|(?P<code>(?P<span>`+)(?!`).*?(?<!`)(?P=span)(?!`))"
-    r"|\{\{(?P<escaped>[A-Za-z_][^{}]*)\}\}"
-    r"|\{(?P<value>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[[^\[\]{}]*\])*)\}",
+    # A fence may stand in a list or a quotation; one that is never closed goes on to the end.
+    r"(?P<fence>^(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(?P<ticks>`{3,}(?=[^`\n]*$)|~{3,})[^\n]*\n"
+    r".*?(?:^[ \t>]*(?P=ticks)[`~]*[ \t]*$|\Z))"
+    # A code span ends in its own paragraph.
+    r"|(?P<code>(?<!`)(?P<span>`+)(?!`)(?:(?!\n[ \t]*\n).)*?(?<!`)(?P=span)(?!`))"
+    rf"|\{{\{{(?P<escaped>{_EXPRESSION})\}}\}}"
+    rf"|\{{(?P<value>{_EXPRESSION})\}}",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -37,6 +41,11 @@ class Filled:
     template: str
     values: dict[str, str] = field(default_factory=dict)
     described: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def typed(self) -> str:
+        """What was typed, the names in the places of their values."""
+        return fill(self.template, {}).text if self.values else self.text
 
     @property
     def summary(self) -> str:
@@ -68,8 +77,10 @@ def fill(template: str, namespace: Mapping[str, Any]) -> Filled:
             return match[0]
         if expression not in values:
             value = evaluate(expression, namespace)
-            values[expression] = value_text(value)
-            described[expression] = _describe(value)
+            try:
+                values[expression], described[expression] = value_text(value), _describe(value)
+            except Exception as error:
+                raise _no_value(expression, error) from None
         return values[expression]
 
     text = _PIECE.sub(replace, template)
@@ -86,8 +97,12 @@ def evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
         return _walk(ast.parse(expression, mode="eval").body, namespace)
     except SyntaxError:
         raise ValueError(f"{{{expression}}} is no variable with attributes or items") from None
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ValueError(f"{{{expression}}} has no value ({type(error).__name__}: {error})") from None
+    except Exception as error:  # an attribute may be a property, and an index anything
+        raise _no_value(expression, error) from None
+
+
+def _no_value(expression: str, error: Exception) -> ValueError:
+    return ValueError(f"{{{expression}}} has no value ({type(error).__name__}: {error})")
 
 
 def _walk(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
@@ -115,11 +130,14 @@ def value_text(value: Any) -> str:
     """Return a value as prompt text: a DataFrame as shape and head, anything else as its `str()`, bounded."""
     if is_frame(value):
         rows, columns = value.shape
-        return f"DataFrame with {rows:,} rows and {columns:,} columns:\n\n{frame_markdown(value)}\n"
-    text = str(value)
-    if len(text) > LONGEST_VALUE:
-        return f"{text[:LONGEST_VALUE]}… [{len(text) - LONGEST_VALUE:,} characters left out]"
-    return text
+        head = bounded(frame_markdown(value))
+        return f"DataFrame with {rows:,} rows and {columns:,} columns:\n\n{head}\n"
+    return bounded(str(value))
+
+
+def bounded(text: str, limit: int = LONGEST_VALUE) -> str:
+    """Return a text of at most `limit` characters, with a word about what was left out."""
+    return text if len(text) <= limit else f"{text[:limit]}… [{len(text) - limit:,} characters left out]"
 
 
 def _describe(value: Any) -> str:
@@ -131,7 +149,8 @@ def _describe(value: Any) -> str:
 
 def is_frame(value: Any) -> bool:
     """Whether a value is a DataFrame (of pandas, or of a library with the same shape and head)."""
-    return type(value).__name__ == "DataFrame" and hasattr(value, "shape") and hasattr(value, "head")
+    is_named_so = any(kind.__name__ == "DataFrame" for kind in type(value).__mro__)
+    return is_named_so and not isinstance(value, type) and hasattr(value, "shape") and hasattr(value, "head")
 
 
 def frame_markdown(frame: Any, rows: int = _HEAD_ROWS) -> str:
@@ -143,10 +162,11 @@ def frame_markdown(frame: Any, rows: int = _HEAD_ROWS) -> str:
     """
     head = frame.head(rows)
     if hasattr(head, "reset_index") and not _is_plain_index(frame):
-        head = head.reset_index()
-    columns = [_cell(name) for name in head.columns]
-    records = head.to_numpy().tolist() if hasattr(head, "to_numpy") else [list(row) for row in head.rows()]
-    lines = [columns, ["---"] * len(columns), *([_cell(value) for value in record] for record in records)]
+        head = head.reset_index(allow_duplicates=True)
+    columns = [table_cell(name) for name in head.columns]
+    # Row by row: an array would have one type for all columns, and show 1 as 1.0.
+    records = list(head.itertuples(index=False, name=None) if hasattr(head, "itertuples") else head.rows())
+    lines = [columns, ["---"] * len(columns), *([table_cell(value) for value in record] for record in records)]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     left = frame.shape[0] - len(records)
     return f"{table}\n\n… and {left:,} more rows" if left > 0 else table
@@ -156,6 +176,7 @@ def _is_plain_index(frame: Any) -> bool:
     return type(frame.index).__name__ == "RangeIndex" and frame.index.name is None
 
 
-def _cell(value: Any) -> str:
+def table_cell(value: Any) -> str:
+    """Return a value as the text of a cell of a Markdown table."""
     text = " ".join(str(value).split())
     return (text if len(text) <= 200 else text[:199] + "…").replace("|", "\\|")

@@ -6,7 +6,6 @@ import argparse
 import json
 import keyword
 import re
-import shlex
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -61,7 +60,7 @@ def _name(text: str) -> str:
 
 
 def _at_least_one(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
     return int(text)
 
@@ -86,14 +85,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="%%claude", usage=USAGE, add_help=False, allow_abbrev=False, exit_on_error=True)
     add = parser.add_argument
     add("-s", "--session", type=_nonempty, default="main", metavar="NAME", help="which conversation; made if new")
-    add("-m", "--model", type=_nonempty, metavar="M", help="model for this prompt, such as opus or haiku")
+    add("-m", "--model", type=_nonempty, metavar="M", help="opus, haiku, …: of a new session, else of this prompt")
     add("--effort", choices=EFFORTS, metavar="E", help=f"how hard to think: {', '.join(EFFORTS)}")
     add("-o", "--output", type=_name, metavar="VAR", help="put the response, or the object of --schema, into VAR")
     add("--schema", metavar="VAR_OR_JSON", help="JSON Schema, pydantic model, dataclass, or `table`")
     add("--system", metavar="TEXT", help="system prompt of a new session")
     add("--tools", type=_words, metavar="A,B", help="the only tools of a new session")
     add("--allow", type=_words, metavar="A,B", help="tools of a new session that run without asking")
-    add("--permission-mode", choices=PERMISSION_MODES, metavar="MODE", help=", ".join(PERMISSION_MODES))
+    add("--permission-mode", choices=PERMISSION_MODES, metavar="MODE", help=f"likewise; {', '.join(PERMISSION_MODES)}")
     add("--max-turns", type=_at_least_one, metavar="N", help="API calls a prompt of a new session may take")
     add("--budget", type=_positive, metavar="USD", help="what a new session may spend")
     add("--cwd", metavar="DIR", help="folder of a new session")
@@ -129,7 +128,14 @@ def parse_options(line: str) -> Options:
     Raises:
         UsageError: an option is unknown or its value makes no sense; one line that says which.
     """
-    return _parse(_split(line))
+    words: list[str] = []
+    end = len(line.rstrip())
+    position = 0
+    while position < end:
+        option = _ASSIGNED.match(line, position)
+        word, position = _word(line, option.end() if option else position)
+        words.append(option[0].strip() + word if option else word)
+    return _parse(words)
 
 
 def split_prompt(line: str) -> tuple[Options, str]:
@@ -152,29 +158,52 @@ def split_prompt(line: str) -> tuple[Options, str]:
         action = flags.get(match[1])
         end = match.end()
         if action is None or (action.nargs == 0 and match[2]):
-            _PARSER.error(f"unrecognized option {match[1]}")
+            _PARSER.error(f"unrecognized option {match[1]} (put -- before a prompt that begins with a dash)")
         if action.nargs == 0:
             words.append(match[1])
         else:
-            value, end = _value(rest, end)
+            if not rest[end:].strip():
+                _PARSER.error(f"{match[1]} needs a value")
+            value, end = _word(rest, end)
             words.append(f"{match[1]}={value}" if match[1].startswith("--") else match[1] + value)
         rest = rest[end:].lstrip()
     return _parse(words), rest
 
 
-def _value(text: str, begin: int) -> tuple[str, int]:
-    """Return the word, or the quoted text, that begins at or after `begin`, and where it ends."""
-    match = re.compile(r"\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|(\S+))").match(text, begin)
-    if match is None:
-        _PARSER.error("the last option needs a value")
-    return next(group for group in match.groups() if group is not None), match.end()
+_ASSIGNED = re.compile(r"\s*--[A-Za-z][\w-]*=(?=\S)")
+_QUOTED = re.compile(r"\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)')(?=\s|$)")
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
-def _split(line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        _PARSER.error(f"the options cannot be read ({str(error).lower()})")
+def _word(text: str, begin: int) -> tuple[str, int]:
+    """Return the word that begins at or after `begin`, and where it ends.
+
+    A word in quotes is what stands between them. Any other ends at the first space outside of quotes and brackets:
+    `df[["a", "b"]]`, `{"type": "object"}` and `Bash(git *)` are one word each, with their quotes.
+    """
+    if quoted := _QUOTED.match(text, begin):
+        inside = quoted[2] if quoted[1] is None else re.sub(r"\\([\"\\])", r"\1", quoted[1])
+        return inside, quoted.end()
+    begin = position = begin + len(text[begin:]) - len(text[begin:].lstrip())
+    open_until: list[str] = []
+    while position < len(text):
+        char = text[position]
+        if open_until and open_until[-1] in "\"'":
+            position += char == "\\"
+            if char == open_until[-1]:
+                open_until.pop()
+        elif char in "\"'":
+            open_until.append(char)
+        elif char in _CLOSING:
+            open_until.append(_CLOSING[char])
+        elif open_until and char == open_until[-1]:
+            open_until.pop()
+        elif char.isspace() and not open_until:
+            break
+        position += 1
+    if open_until:
+        _PARSER.error(f"{text[begin:]!r} cannot be read: {open_until[-1]} is missing")
+    return text[begin:position], position
 
 
 def _parse(words: list[str]) -> Options:

@@ -91,6 +91,9 @@ def _schema_of_type(hint: Any) -> dict[str, Any]:
         return {"anyOf": [_schema_of_type(argument) for argument in arguments]}
     if origin is typing.Literal:
         return {"enum": list(arguments)}
+    if origin is tuple and Ellipsis not in arguments:
+        items = [_schema_of_type(argument) for argument in arguments]
+        return {"type": "array", "items": {"anyOf": items}, "minItems": len(items), "maxItems": len(items)}
     if origin in (list, tuple, set, frozenset):
         item = next((argument for argument in arguments if argument is not Ellipsis), Any)
         return {"type": "array", "items": _schema_of_type(item)}
@@ -110,12 +113,28 @@ def _from_data(hint: Any, data: Any) -> Any:
         hints = typing.get_type_hints(hint)
         return hint(**{name: _from_data(hints[name], value) for name, value in data.items() if name in hints})
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (list, set, frozenset) and arguments:
-        return origin(_from_data(arguments[0], item) for item in data)
-    if origin is tuple and arguments:
-        return tuple(_from_data(arguments[0], item) for item in data)
     if origin in (typing.Union, types.UnionType):
-        return _from_data(next((one for one in arguments if dataclasses.is_dataclass(one)), Any), data)
+        return _from_union(arguments, data)
+    if origin is tuple and Ellipsis not in arguments:
+        return tuple(_from_data(argument, item) for argument, item in zip(arguments, data, strict=True))
+    if origin in (list, tuple, set, frozenset) and arguments:
+        return origin(_from_data(arguments[0], item) for item in data)
+    if origin is dict and arguments:
+        return {key: _from_data(arguments[1], item) for key, item in data.items()}
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(data)
+    return data
+
+
+def _from_union(arguments: tuple[Any, ...], data: Any) -> Any:
+    """Return the data as the first of several types that it fits."""
+    if data is None:
+        return None
+    for argument in arguments:
+        made_from = isinstance(argument, type) and (dataclasses.is_dataclass(argument) or issubclass(argument, Enum))
+        if made_from or typing.get_origin(argument) is not None:
+            try:
+                return _from_data(argument, data)
+            except (ValueError, TypeError, AttributeError):
+                continue
     return data

@@ -12,6 +12,8 @@ from IPython.display import DisplayHandle, display
 from claude_magic.errors import ClaudeError
 from claude_magic.messages import Message
 from claude_magic.response import Response
+from claude_magic.widgets.facts import facts_of
+from claude_magic.widgets.protocol import MIME_TYPE, RunData
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -33,10 +35,13 @@ class Screen(Protocol):
     def note(self, words: str) -> None:
         """Show one line that is not the CLI's."""
 
-    def finish(self, response: Response) -> None:
-        """The run is over: show it as it stays."""
+    def answered(self, tool_use_id: str, allowed: bool) -> None:
+        """A question about a tool was decided; called on the cell's thread."""
 
-    def fail(self, error: ClaudeError) -> None:
+    def finish(self, response: Response, extra: RunData) -> None:
+        """The run is over: show it as it stays. `extra` is what only the session knows."""
+
+    def fail(self, error: ClaudeError, extra: RunData) -> None:
         """The run failed: show what there was, and what to do."""
 
 
@@ -45,8 +50,8 @@ def in_notebook(shell: InteractiveShell) -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def screen_for(shell: InteractiveShell, *, session: str, model: str, simulated: bool, quiet: bool) -> Screen:
-    """Return the screen that fits the shell."""
+def plain_screen(shell: InteractiveShell, *, session: str, model: str, simulated: bool, quiet: bool) -> Screen:
+    """Return the screen for a shell without the live view."""
     if quiet:
         return SilentScreen()
     if in_notebook(shell):
@@ -87,15 +92,19 @@ class NotebookScreen:
     def note(self, words: str) -> None:
         print(words)
 
-    def finish(self, response: Response) -> None:
+    def answered(self, tool_use_id: str, allowed: bool) -> None:
+        self._view.answer(tool_use_id, allowed)
+        self._changed = True
+
+    def finish(self, response: Response, extra: RunData) -> None:
         from claude_magic.rendering import response_bundle
 
-        self._show(response_bundle(response))
+        self._show(_with_facts(response_bundle(response), response, extra))
 
-    def fail(self, error: ClaudeError) -> None:
+    def fail(self, error: ClaudeError, extra: RunData) -> None:
         from claude_magic.rendering import error_bundle
 
-        self._show(error_bundle(error, None))
+        self._show(_with_facts(error_bundle(error, None), error.response, extra))
 
     def _draw(self) -> None:
         from claude_magic.rendering import run_bundle
@@ -130,10 +139,13 @@ class TerminalScreen:
     def note(self, words: str) -> None:
         print(words)
 
-    def finish(self, response: Response) -> None:
+    def answered(self, tool_use_id: str, allowed: bool) -> None:
+        self._printer.answer(tool_use_id, allowed)
+
+    def finish(self, response: Response, extra: RunData) -> None:
         self._printer.finish(response)
 
-    def fail(self, error: ClaudeError) -> None:
+    def fail(self, error: ClaudeError, extra: RunData) -> None:
         if error.response is not None:
             self._printer.finish(error.response)
 
@@ -150,11 +162,20 @@ class SilentScreen:
     def note(self, words: str) -> None:
         """Nothing."""
 
-    def finish(self, response: Response) -> None:
+    def answered(self, tool_use_id: str, allowed: bool) -> None:
         """Nothing."""
 
-    def fail(self, error: ClaudeError) -> None:
+    def finish(self, response: Response, extra: RunData) -> None:
+        """Nothing."""
+
+    def fail(self, error: ClaudeError, extra: RunData) -> None:
         """The error itself is raised, and says it all."""
+
+
+def _with_facts(bundle: dict[str, Any], response: Response | None, extra: RunData) -> dict[str, Any]:
+    if MIME_TYPE in bundle and response is not None:
+        bundle[MIME_TYPE] = {**bundle[MIME_TYPE], **facts_of(response), **extra, "run": "", "live": False}
+    return bundle
 
 
 def _write(text: str) -> None:

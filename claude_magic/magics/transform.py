@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from IPython.core.inputtransformer2 import TokenTransformBase
+from IPython.core.inputtransformer2 import (
+    TokenTransformBase,
+    assemble_continued_line,
+    find_end_of_continued_line,
+)
 
 _NAME = "claude"
 
@@ -19,17 +23,18 @@ class ClaudeLine(TokenTransformBase):  # type: ignore[misc]  # IPython publishes
         """Return the first such line, or `None`."""
         for line in tokens_by_line:
             words = [token for token in line if token.string.strip()]
-            if [word.string for word in words[:2]] == ["%", _NAME] and words[0].end == words[1].start:
+            is_ours = [word.string for word in words[:2]] == ["%", _NAME] and words[0].end == words[1].start
+            if is_ours and words[0].line[words[1].end[1] :].strip() not in ("?", "??"):
                 return cls(words[0].start)
         return None
 
     def transform(self, lines: list[str]) -> list[str]:
         """Replace the line by a call of the magic with the rest of the line as it is."""
         index, column = self.start_line, self.start_col
-        line = lines[index]
-        rest = line[column + 1 + len(_NAME) :]
+        last = find_end_of_continued_line(lines, index)
+        rest = assemble_continued_line(lines, (index, column + 1 + len(_NAME)), last)
         call = f"get_ipython().run_line_magic({_NAME!r}, {rest.strip()!r})\n"
-        return [*lines[:index], line[:column] + call, *lines[index + 1 :]]
+        return [*lines[:index], lines[index][:column] + call, *lines[last + 1 :]]
 
 
 def install(shell: Any) -> None:

@@ -101,7 +101,7 @@ def _plain_run(view: RunView) -> str:
 # The run as data, bounded.
 
 
-class _Budget:
+class Budget:
     """How much may still be stored, and how much was left out."""
 
     def __init__(self) -> None:
@@ -156,7 +156,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         ones are cut and say so, and `cut` counts the characters and parts that were left out.
     """
     view = RunView.of(response) if view is None else view
-    budget = _Budget()
+    budget = Budget()
     parts = list(view.walk())
     data: dict[str, Any] = {
         "version": 1,
@@ -168,7 +168,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         "outcome": str(response.outcome),
         "simulated": response.simulated,
         "prompt": budget.other(response.prompt),
-        "parts": [_part_data(part, budget) for part in parts[:_PART_LIMIT]],
+        "parts": [part_data(part, budget) for part in parts[:_PART_LIMIT]],
         "usage": asdict(response.usage),
         "cost_usd": response.cost_usd,
         "estimated": response.estimated,
@@ -180,7 +180,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
     return data | {"cut": {"characters": budget.left_out, "parts": max(0, len(parts) - _PART_LIMIT)}}
 
 
-def _part_data(part: Part, budget: _Budget) -> dict[str, Any]:
+def part_data(part: Part, budget: Budget) -> dict[str, Any]:
     if isinstance(part, TextPart):
         return {"type": "text", "text": budget.text(part.text)}
     if isinstance(part, ThinkingPart):

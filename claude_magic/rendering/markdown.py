@@ -208,7 +208,7 @@ class MarkdownStream:
         if len(tail) <= _SMALL or not known or not tail.startswith(known) or len(tail) > len(known) * _GROWTH:
             # Of a long tail only whole lines: half a row of a table would stay half.
             known = tail if len(tail) <= _SMALL else tail[: tail.rfind("\n") + 1] or tail
-            self._tail_source, self._tail_html = known, to_html(known, copy.copy(self._references))
+            self._tail_source, self._tail_html = known, to_html(known, copy.deepcopy(self._references))
         rest = style.escape(tail[len(known) :])
         return f'{self._tail_html}<div style="white-space:pre-wrap">{rest}</div>' if rest else self._tail_html
 

@@ -32,7 +32,9 @@ def note_words(message: Message) -> str:
         return "Compacting the conversation"
     if message.text == "the conversation was compacted":
         return _compacted(message.raw.get("compact_metadata"))
-    return message.text[:1].upper() + message.text[1:]
+    # A sentence begins with a capital letter; a name such as a model's stays as it is.
+    first = message.text.split(" ", 1)[0]
+    return message.text[:1].upper() + message.text[1:] if first.isalpha() else message.text
 
 
 class _Line(Protocol):

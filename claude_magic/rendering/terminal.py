@@ -41,6 +41,8 @@ class TerminalPrinter:
                 self._tool_begins(message)
             elif message.type is MessageType.TOOL_RESULT:
                 self._tool_ends(message)
+            elif message.type is MessageType.INIT:
+                self._in_text = False
             elif message.type in _NOTES:
                 self._note(message)
 

@@ -156,7 +156,7 @@ def _signature(thought: str) -> str:
 def _structured(step: Step, call: Call, scenario: Scenario, words: Mapping[str, str]) -> Mapping[str, Any] | None:
     if call.schema is None:
         return None
-    if step.structured is not None:
+    if step.structured is not None and _has_keys_for(step.structured, call.schema):
         filled: Mapping[str, Any] = _filled_in(step.structured, words)
         return filled
     has_tools = not all(isinstance(block, Text | Thinking) for block in step.blocks)
@@ -164,6 +164,12 @@ def _structured(step: Step, call: Call, scenario: Scenario, words: Mapping[str, 
         return None
     made = example(call.schema)
     return made if isinstance(made, dict) else None
+
+
+def _has_keys_for(given: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    """Whether an object was meant for this schema: a person's own schema, sent with a prompt we know, gets its own."""
+    closed = schema.get("additionalProperties") is False
+    return set(schema.get("required", ())) <= set(given) and (not closed or set(given) <= set(schema.get("properties", ())))
 
 
 def _filled_in(value: Any, words: Mapping[str, str]) -> Any:

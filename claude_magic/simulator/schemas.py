@@ -111,8 +111,15 @@ def _array(schema: Mapping[str, Any], name: str, root: Mapping[str, Any], depth:
         return fixed
     least, most = int(schema.get("minItems", 0)), int(schema.get("maxItems", 2))
     wanted = max(least, min(2 if depth < 4 else 0, most)) - len(fixed)
+    if _is_open_object(items):
+        # Rows of a table whose columns are the model's choice: an empty object would be a row without columns.
+        return fixed + [{"name": f"simulated {name} {number}", "value": number} for number in range(1, wanted + 1)]
     rest = [_value(items, f"{name} {number}", root, depth + 1) for number in range(1, wanted + 1)]
     return fixed + _distinct(items, rest)
+
+
+def _is_open_object(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and set(schema) <= {"type", "title", "description"} and _kind(schema) == "object"
 
 
 def _distinct(items: Any, values: list[Any]) -> list[Any]:

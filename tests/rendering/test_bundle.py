@@ -28,8 +28,9 @@ from claude_magic.rendering import (
     run_data,
 )
 from claude_magic.response import Outcome, Usage
-from tests.rendering.builders import message, permission, response, result, use
-from tests.rendering.pages import Page
+
+from .builders import message, permission, response, result, use
+from .pages import Page
 
 TURN = (
     message("init", raw={"model": "claude-opus-4-8", "cwd": "/home/me/project"}),

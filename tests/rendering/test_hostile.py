@@ -21,9 +21,10 @@ from claude_magic.rendering import (
     visible,
 )
 from claude_magic.response import Outcome
-from tests.rendering.builders import message, response, result, use
-from tests.rendering.hostile import PAYLOADS
-from tests.rendering.pages import Page
+
+from .builders import message, response, result, use
+from .hostile import PAYLOADS
+from .pages import Page
 
 HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from claude_magic.rendering import MarkdownStream, markdown, style, to_html
-from tests.rendering.pages import Page
+
+from .pages import Page
 
 DOCUMENT = """# Title
 
@@ -65,6 +66,15 @@ def test_growing_text_ends_as_the_whole_text(step: int) -> None:
     html = [stream.update(document[:end]) for end in range(step, len(document) + step, step)][-1]
 
     assert plain(to_html(document)) == plain(html)
+
+
+def test_half_written_link_definition_is_forgotten() -> None:
+    """A definition counts as it is when it is whole, not as it was on the way."""
+    document = "[r]: https://x.example/a/long/way\n\nSee [here][r], and\n\nthere [too][r].\n"
+    stream = MarkdownStream()
+    html = [stream.update(document[:end]) for end in range(1, len(document) + 1)][-1]
+
+    assert Page(html).links == ["https://x.example/a/long/way"] * 2
 
 
 def test_finished_blocks_are_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from claude_magic.rendering import NotePart, RunView, TextPart, ThinkingPart, ToolPart, ToolState
 from claude_magic.response import Outcome
-from tests.rendering.builders import message, permission, response, result, use
+
+from .builders import message, permission, response, result, use
 
 
 def shapes(view: RunView) -> list[str]:

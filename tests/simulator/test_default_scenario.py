@@ -97,3 +97,22 @@ def test_busy_twice(failures: Simulator) -> None:
 def test_the_failures_scenario_explains_itself(failures: Simulator) -> None:
     """Any other prompt lists the names."""
     assert all(f"`{name}`" in ask(failures, "help").text for name in FAILURES)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "schema", "object"),
+    [
+        ("Turn these notes into orders: ...", {"required": ["orders"]}, {"orders"}),
+        ("Give me one record per month", {"required": ["records"]}, {"records"}),
+        ("Give me one record per month", {"required": ["year"], "additionalProperties": False}, {"year"}),
+    ],
+)
+def test_structured_answers_fit_what_was_asked(
+    default: Simulator, prompt: str, schema: dict[str, object], object: set[str]
+) -> None:
+    """Prepared objects for the prompts of the quickstart; a schema of one's own gets an object of its own."""
+    tools = [{"name": "StructuredOutput", "input_schema": schema}]
+
+    calls = [block for block in ask(default, prompt, tools=tools).blocks if block["type"] == "tool_use"]
+
+    assert [set(call["input"]) for call in calls] == [object]

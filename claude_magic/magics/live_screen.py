@@ -1,0 +1,102 @@
+"""The live view as a screen: what the JupyterLab extension draws while the cell runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Any
+
+from IPython.display import DisplayHandle, display
+
+from claude_magic.errors import ClaudeError
+from claude_magic.messages import Message
+from claude_magic.permissions import Decision, PermissionRequest
+from claude_magic.rendering import RunView, error_bundle, response_bundle
+from claude_magic.response import Response
+from claude_magic.widgets.facts import facts_of, headline
+from claude_magic.widgets.hub import Channel, Hub
+from claude_magic.widgets.live import LiveRun
+from claude_magic.widgets.protocol import MIME_TYPE, RunData
+
+BATCH_S = 0.05
+"""At most 20 batches a second go to the page: the server drops what comes faster than 1000 messages a second."""
+
+
+class LiveScreen:
+    """Feeds the pages that show this cell, and leaves the finished run in the cell.
+
+    Args:
+        hub: the kernel's line to its pages.
+        session: name of the session.
+        model: the model, as far as it is known.
+        simulated: whether a simulator answers.
+        mode: permission mode, for the header.
+        on_stop: called when a page asks to stop.
+        on_undo: called with `dry_run` when a page asks to undo the turn's edits.
+    """
+
+    can_ask = True
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        session: str,
+        model: str,
+        simulated: bool,
+        mode: str,
+        on_stop: Callable[[], object],
+        on_undo: Callable[[Channel, bool], object],
+    ) -> None:
+        self._facts: RunData = {"mode": mode}
+        self._run = LiveRun(RunView(session=session, model=model, simulated=simulated), self._facts)
+        self._channel = hub.channel(self._run, on_stop, lambda dry_run: on_undo(self._channel, dry_run))
+        self._handle: DisplayHandle | None = None
+        self._flushed = 0.0
+
+    def begin(self) -> None:
+        """Put the view below the cell."""
+        self._channel.open()
+        data = {**self._run.snapshot(), "parts": []}
+        words = headline(data)
+        bundle = {MIME_TYPE: data, "text/plain": words}
+        self._handle = display(bundle, raw=True, display_id=True)
+
+    def add(self, messages: Iterable[Message]) -> None:
+        self._channel.add(messages)
+        self.tick()
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        if now - self._flushed >= BATCH_S:
+            self._channel.flush()
+            self._flushed = now
+
+    def note(self, words: str) -> None:
+        if words.startswith("filled in: "):
+            self._facts = {**self._facts, "filled": words}
+            self._channel.set({"filled": words})
+        else:
+            print(words)
+
+    def ask(self, request: PermissionRequest) -> Future[Decision]:
+        """Put a question on the page."""
+        return self._channel.ask(request)
+
+    def answered(self, tool_use_id: str, allowed: bool) -> None:
+        self._channel.answered(tool_use_id, allowed)
+
+    def finish(self, response: Response, extra: RunData) -> None:
+        self._end(response_bundle(response), {**facts_of(response), **self._facts, **extra})
+
+    def fail(self, error: ClaudeError, extra: RunData) -> None:
+        facts = facts_of(error.response) if error.response is not None else {}
+        self._end(error_bundle(error, None), {**facts, **self._facts, **extra})
+
+    def _end(self, bundle: dict[str, Any], facts: RunData) -> None:
+        if MIME_TYPE in bundle:
+            bundle[MIME_TYPE] = {**bundle[MIME_TYPE], **facts, "run": "", "live": False}
+            self._channel.finish(bundle[MIME_TYPE], bundle)
+        if self._handle is not None:
+            self._handle.update(bundle, raw=True)

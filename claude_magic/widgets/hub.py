@@ -1,0 +1,232 @@
+"""`Hub`: the kernel's end of the line to its pages: comms out, control messages and comm messages in.
+
+A page's click arrives on the thread "Control", on the kernel's main thread or on a subshell's, depending on the
+versions of ipykernel and front end (measured on ipykernel 6.31, 7.3 and 7.4). So everything here takes one lock, and
+does nothing but settle futures and send.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Any, cast
+
+from comm import create_comm
+
+from claude_magic.messages import Message
+from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
+from claude_magic.widgets.live import LiveRun
+from claude_magic.widgets.protocol import COMM_TARGET, REPLY, REQUEST, VERSION, Op, Request, RunData
+
+logger = logging.getLogger(__name__)
+
+HELLO_TIMEOUT_S = 0.7
+_REMEMBERED_RUNS = 50
+
+OnStop = Callable[[], object]
+OnUndo = Callable[[bool], object]
+
+
+class Channel:
+    """One run and the comm that its pages listen to.
+
+    Args:
+        run: the run.
+        on_stop: called when a page asks to stop it.
+        on_undo: called when a page asks to undo its edits; the argument says whether only to look.
+    """
+
+    def __init__(self, run: LiveRun, on_stop: OnStop, on_undo: OnUndo) -> None:
+        self.run = run
+        self._on_stop = on_stop
+        self._on_undo = on_undo
+        self._lock = threading.RLock()
+        self._comm: Any = None
+        self._seq = 0
+        self._open: dict[str, Future[Decision]] = {}
+        self._final: dict[str, Any] | None = None
+
+    def open(self) -> None:
+        """Open a comm, to which every page of the kernel may listen, and tell all that is known."""
+        with self._lock:
+            old, self._comm = self._comm, create_comm(
+                target_name=COMM_TARGET, data={"version": VERSION, "run": self.run.id}
+            )
+            if hasattr(self._comm, "_reply_subshell_for"):
+                # ipykernel 7.4 answers on the shell that published last, which a running cell blocks.
+                self._comm._reply_subshell_for = lambda data, default: default
+            self._comm.on_msg(lambda message: self.receive(message["content"]["data"]))
+            self.run.operations()
+            self._send({"type": "snapshot", "run": self.run.snapshot(), "questions": list(self.run.questions.values())})
+            if self._final is not None:
+                self._send(self._final)
+            if old is not None:
+                old.close()
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Fold messages in; `flush` tells the pages."""
+        with self._lock:
+            self.run.add(messages)
+
+    def flush(self) -> None:
+        """Tell the pages what has changed."""
+        with self._lock:
+            self.tell(self.run.operations())
+
+    def tell(self, ops: list[Op]) -> None:
+        """Send operations."""
+        with self._lock:
+            if ops and self._comm is not None:
+                self._send({"type": "ops", "ops": ops})
+
+    def set(self, facts: RunData) -> None:
+        """Change fields of the run on all pages."""
+        with self._lock:
+            self.tell([self.run.set(facts)])
+
+    def finish(self, run: RunData, bundle: dict[str, Any]) -> None:
+        """Tell the pages how the run ended, and what they shall keep; open questions are denied."""
+        with self._lock:
+            self.flush()
+            for question in list(self._open):
+                self._settle(question, Deny("The turn is over."))
+            self._final = {"type": "final", "run": {**run, "run": self.run.id}, "bundle": bundle}
+            if self._comm is not None:
+                self._send(self._final)
+
+    def ask(self, request: PermissionRequest) -> Future[Decision]:
+        """Put a question to whoever watches; the future brings the first answer."""
+        with self._lock:
+            question = self.run.ask(request)
+            answer: Future[Decision] = Future()
+            self._open[question["id"]] = answer
+            self.flush()
+            self.tell([["ask", question]])
+            return answer
+
+    def answered(self, tool_use_id: str, allowed: bool) -> None:
+        """A question was decided, here or elsewhere: the tool runs, or never will."""
+        with self._lock:
+            self.run.view.answer(tool_use_id, allowed)
+            self.flush()
+
+    def receive(self, request: Request) -> bool:
+        """Do what a page asks; return whether it made sense. A wrong or used token changes nothing."""
+        action = request.get("action")
+        if action == "attach":
+            self.open()
+        elif action == "stop":
+            self._on_stop()
+        elif action == "undo":
+            self._on_undo(bool(request.get("dry_run", True)))
+        elif action == "answer":
+            return self._answer(request)
+        else:
+            return False
+        return True
+
+    def _answer(self, request: Request) -> bool:
+        with self._lock:
+            question = self.run.questions.get(str(request.get("question")))
+            if question is None or question["token"] != request.get("token"):
+                return False
+            self._settle(question["id"], _decision(request))
+            return True
+
+    def _settle(self, question_id: str, decision: Decision) -> None:
+        self.run.questions.pop(question_id, None)
+        answer = self._open.pop(question_id, None)
+        if answer is not None and not answer.done():
+            answer.set_result(decision)
+        self.tell([["settled", question_id]])
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._seq += 1
+        self._comm.send({**message, "seq": self._seq})
+
+
+class Remembered(Allow):
+    """An Allow that holds for the rest of the session."""
+
+
+def _decision(request: Request) -> Decision:
+    word = request.get("decision")
+    given = request.get("input")
+    changed = given if isinstance(given, dict) else None
+    if word == "allow":
+        return Allow(changed)
+    if word == "session":
+        return Remembered(changed)
+    reason = str(request.get("reason") or "").strip()
+    stop = bool(request.get("stop", False))
+    return Deny(reason, stop) if reason else Deny(stop=stop)
+
+
+class Hub:
+    """All runs of a kernel that pages may watch.
+
+    Args:
+        kernel: the ipykernel.
+    """
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
+        self._channels: dict[str, Channel] = {}
+        self._pages: dict[str, bool] = {}
+        self._said_hello = threading.Condition()
+        handlers = getattr(kernel, "control_handlers", None)
+        self.has_control = handlers is not None
+        if handlers is not None:
+            handlers[REQUEST] = self._control
+
+    def close(self) -> None:
+        """Listen no more."""
+        handlers = getattr(self._kernel, "control_handlers", None)
+        if handlers is not None:
+            handlers.pop(REQUEST, None)
+
+    def page_listens(self) -> bool:
+        """Whether the page that runs this cell has the live view; asked once for each page, for up to 0.7 s."""
+        parent = self._kernel.get_parent() or {}
+        client = str(parent.get("header", {}).get("session", ""))
+        takes_input = bool(parent.get("content", {}).get("allow_stdin", False))
+        if not takes_input or not self.has_control:
+            return False  # nbclient and papermill: nobody watches
+        if client not in self._pages:
+            comm = create_comm(target_name=COMM_TARGET, data={"version": VERSION, "hello": True})
+            with self._said_hello:
+                self._said_hello.wait_for(lambda: client in self._pages, HELLO_TIMEOUT_S)
+                self._pages.setdefault(client, False)
+            comm.close()
+        return self._pages[client]
+
+    def channel(self, run: LiveRun, on_stop: OnStop, on_undo: OnUndo) -> Channel:
+        """Return a channel for a new run; the oldest runs are forgotten."""
+        channel = Channel(run, on_stop, on_undo)
+        self._channels[run.id] = channel
+        while len(self._channels) > _REMEMBERED_RUNS:
+            self._channels.pop(next(iter(self._channels)))
+        return channel
+
+    async def _control(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Handle a control message of a page, and acknowledge it."""
+        found = False
+        try:
+            found = self._handle(cast(Request, parent.get("content") or {}), str(parent.get("header", {}).get("session", "")))
+        except Exception:
+            logger.exception("a request of a page failed")
+        reply = {"status": "ok", "found": found}
+        self._kernel.session.send(stream, REPLY, reply, parent, ident=ident)
+
+    def _handle(self, request: Request, client: str) -> bool:
+        if request.get("version") != VERSION:
+            return False
+        if request.get("action") == "hello":
+            with self._said_hello:
+                self._pages[client] = True
+                self._said_hello.notify_all()
+            return True
+        channel = self._channels.get(str(request.get("run")))
+        return channel.receive(request) if channel is not None else False

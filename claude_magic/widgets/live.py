@@ -1,0 +1,137 @@
+"""`LiveRun`: one run, told to pages as a snapshot and small operations. Pure: no comm, no thread."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from claude_magic.messages import Message
+from claude_magic.permissions import PermissionRequest
+from claude_magic.rendering.bundle import Budget, part_data
+from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
+from claude_magic.widgets.protocol import VERSION, Op, Question, RunData
+
+_EDITABLE = {"Bash": "command", "WebFetch": "url", "WebSearch": "query"}
+_TITLES = {
+    "Bash": "Run this command?",
+    "Edit": "Edit this file?",
+    "MultiEdit": "Edit this file?",
+    "Write": "Write this file?",
+    "NotebookEdit": "Edit this notebook?",
+    "WebFetch": "Fetch this page?",
+    "AskUserQuestion": "Claude asks",
+}
+
+
+class LiveRun:
+    """One run and what its pages know of it.
+
+    Args:
+        view: the run, as it is folded from messages.
+        facts: further fields of `RunData`, such as `mode` and `filled`.
+
+    Attributes:
+        id: unguessable, so that only a page that was shown the run can speak for it.
+        questions: what waits for a person, by id.
+    """
+
+    def __init__(self, view: RunView, facts: RunData) -> None:
+        self.id = secrets.token_urlsafe(18)
+        self.view = view
+        self.questions: dict[str, Question] = {}
+        self._facts: RunData = {**facts, "started": time.time()}
+        self._order: list[Part] = []
+        self._known: set[int] = set()
+        self._told: list[Any] = []
+        self._model = view.model
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Fold the next messages in."""
+        self.view.add(messages)
+
+    def snapshot(self) -> RunData:
+        """Return all that pages know of the run: what `operations` has told so far."""
+        parts = [_data(part) for part in self._order]
+        run: RunData = {
+            "version": VERSION,
+            "run": self.id,
+            "live": True,
+            "session": self.view.session,
+            "model": self.view.model,
+            "simulated": self.view.simulated,
+            "outcome": None,
+            "parts": parts,  # type: ignore[typeddict-item]  # each is one of the part types
+        }
+        return {**run, **self._facts}
+
+    def operations(self) -> list[Op]:
+        """Return what has changed since the last call."""
+        ops: list[Op] = []
+        if self.view.model != self._model:
+            self._model = self.view.model
+            ops.append(["set", {"model": self._model}])
+        for part in self.view.walk():
+            if id(part) not in self._known:
+                self._known.add(id(part))
+                self._order.append(part)
+        for index, part in enumerate(self._order):
+            op = self._changed(index, part)
+            if op is not None:
+                ops.append(op)
+        return ops
+
+    def _changed(self, index: int, part: Part) -> Op | None:
+        state = _state(part)
+        if index == len(self._told):
+            self._told.append(state)
+            return ["part", index, _data(part)]
+        before, self._told[index] = self._told[index], state
+        if before == state:
+            return None
+        grown = isinstance(part, TextPart | ThinkingPart) and state[0] > before[0] and state[1:] == before[1:]
+        if grown and isinstance(part, TextPart | ThinkingPart):
+            return ["append", index, part.text[before[0] :]]
+        return ["part", index, _data(part)]
+
+    def ask(self, request: PermissionRequest) -> Question:
+        """Put a question; pages get it by `["ask", question]`."""
+        kind = "questions" if request.tool_name == "AskUserQuestion" else "permission"
+        question: Question = {
+            "id": str(uuid.uuid4()),
+            "token": secrets.token_urlsafe(18),
+            "tool_use_id": request.tool_use_id,
+            "tool": request.tool_name,
+            "title": _TITLES.get(request.tool_name, f"Use {request.tool_name}?"),
+            "input": request.tool_input,
+            "editable": _EDITABLE.get(request.tool_name, ""),
+            "kind": "questions" if kind == "questions" else "permission",
+            "session_choice": kind == "permission",
+        }
+        self.questions[question["id"]] = question
+        return question
+
+    def set(self, facts: RunData) -> Op:
+        """Change fields of the run, and return the operation that tells it."""
+        self._facts = {**self._facts, **facts}
+        return ["set", dict(facts)]
+
+
+def _state(part: Part) -> tuple[Any, ...]:
+    """What of a part can change; for text its length first."""
+    if isinstance(part, TextPart):
+        return (len(part.text),)
+    if isinstance(part, ThinkingPart):
+        return (len(part.text),)
+    if isinstance(part, NotePart):
+        return (part.text,)
+    return (str(part.state), part.ended, len(part.result))
+
+
+def _data(part: Part) -> dict[str, Any]:
+    data = part_data(part, Budget())
+    if isinstance(part, ToolPart):
+        data["started"] = part.started
+    return data

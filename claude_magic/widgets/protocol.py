@@ -1,0 +1,151 @@
+"""What kernel and page say to each other; `labextension/src/protocol.ts` holds the same names.
+
+Kernel to page, on a comm: a snapshot, then numbered operations on it, at last the final data. Page to kernel, on the
+control channel (which a running cell does not block) or on the comm: `Request`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+VERSION = 1
+COMM_TARGET = "claude-magic"
+REQUEST = "claude_magic_request"
+REPLY = "claude_magic_reply"
+MIME_TYPE = "application/vnd.claude-magic.v1+json"
+
+
+class Usage(TypedDict):
+    """Tokens of a turn."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+
+
+class Context(TypedDict):
+    """How full the model's window is, in tokens."""
+
+    used: int
+    max: int
+
+
+class Cut(TypedDict):
+    """What was left out of stored data."""
+
+    characters: int
+    parts: int
+
+
+class TextPart(TypedDict):
+    """Markdown of the model."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ThinkingPart(TypedDict):
+    """Thoughts of the model."""
+
+    type: Literal["thinking"]
+    text: str
+    duration_s: float
+
+
+class ToolPart(TypedDict):
+    """One tool use; `parent` is the tool use that started the subagent it belongs to, or ""."""
+
+    type: Literal["tool"]
+    id: str
+    name: str
+    input: dict[str, Any]
+    result: str
+    is_error: bool
+    state: str
+    parent: str
+    duration_s: float
+    started: float
+
+
+class NotePart(TypedDict):
+    """A quiet line: retries, rate limits, compaction."""
+
+    type: Literal["note"]
+    text: str
+
+
+class Undo(TypedDict):
+    """What undoing a turn's edits would change, or has changed."""
+
+    files: list[str]
+    insertions: int
+    deletions: int
+    done: bool
+    error: str
+
+
+class RunData(TypedDict, total=False):
+    """A run as data: what is stored in the notebook, and the snapshot of a live one."""
+
+    version: int
+    run: str
+    live: bool
+    session: str
+    session_id: str
+    turn: int
+    turn_id: str
+    model: str
+    mode: str
+    simulated: bool
+    prompt: str
+    parts: list[TextPart | ThinkingPart | ToolPart | NotePart]
+    outcome: str | None
+    error: str
+    notice: str
+    usage: Usage
+    cost_usd: float
+    estimated: bool
+    duration_s: float
+    ttft_s: float | None
+    started: float
+    session_cost_usd: float | None
+    context: Context | None
+    edits: int
+    filled: str
+    cut: Cut
+    undo: Undo
+
+
+class Question(TypedDict):
+    """A question of the CLI that waits for a person. `token` makes an answer count once, and from here only."""
+
+    id: str
+    token: str
+    tool_use_id: str
+    tool: str
+    title: str
+    input: dict[str, Any]
+    editable: str
+    kind: Literal["permission", "questions"]
+    session_choice: bool
+
+
+class Request(TypedDict, total=False):
+    """What a page asks of the kernel."""
+
+    version: int
+    run: str
+    action: str
+    question: str
+    token: str
+    decision: str
+    reason: str
+    stop: bool
+    input: dict[str, Any]
+    dry_run: bool
+
+
+Op = list[Any]
+"""`["append", index, text]`, `["part", index, part]`, `["truncate", count]`, `["set", fields]`, `["ask", question]`
+or `["settled", question_id]`."""
