@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self
 
@@ -160,6 +160,11 @@ class ClaudeClient:
     def observers(self) -> list[Observer]:
         """Callables that get every batch of messages, on the loop's thread."""
         return self._client.observers
+
+    @property
+    def response_observers(self) -> list[Callable[[Response], None]]:
+        """Callables that get every response when its turn is over, on the loop's thread."""
+        return self._client.response_observers
 
     def create_session(self, config: SessionConfig | None = None, name: str | None = None) -> Session:
         """Make a session; see `AsyncClaudeClient.create_session`."""

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from claude_magic.command import build_command
 from claude_magic.config import PERMISSION_MODES, PoolConfig, RetryPolicy, SessionConfig, json_text, one_of, positive
@@ -38,6 +38,7 @@ from claude_magic.turn import Turn
 if TYPE_CHECKING:
     from claude_magic.records.frames import Frames
 
+T = TypeVar("T")
 logger = logging.getLogger("claude_magic")
 
 Observer = Callable[[Batch], None]
@@ -128,6 +129,7 @@ class AsyncClaudeClient:
         config: settings of sessions that are created without their own.
         ask: who decides about permissions; may be changed at any time.
         observers: callables that get every `Batch` of messages; one that raises is logged and left out.
+        response_observers: callables that get every `Response` when its turn is over; likewise.
     """
 
     _ask_in_thread = False
@@ -146,6 +148,7 @@ class AsyncClaudeClient:
         self.config = config or SessionConfig()
         self.ask = ask
         self.observers: list[Observer] = []
+        self.response_observers: list[Callable[[Response], None]] = []
         self._pool_config = pool or PoolConfig()
         self._retry = retry or RetryPolicy()
         self._tracer = tracer
@@ -450,12 +453,7 @@ class AsyncClaudeClient:
     def _observe(self, session: Session, turn: Turn | None, messages: list[Message]) -> None:
         batch = Batch(session.name, session.session_id, turn.id if turn is not None else "", messages)
         self._recorder.add(batch)
-        for observer in list(self.observers):
-            try:
-                observer(batch)
-            except Exception:
-                logger.exception("an observer failed and is left out from now on")
-                self.observers.remove(observer)
+        _tell(self.observers, batch)
 
     def _turn_begins(self, turn: Turn, number: int, prompt: str) -> None:
         self._recorder.begin(turn.session, number, turn.id, prompt, time.time())
@@ -465,6 +463,7 @@ class AsyncClaudeClient:
         record = TurnRecord.of(response)
         self._turn_records.append(record)
         self._metrics.record_turn(record)
+        _tell(self.response_observers, response)
         # A background task that reported may have been all that kept this process from being wanted elsewhere.
         asyncio.get_running_loop().call_soon(self._pool.turn_over, session)
 
@@ -490,6 +489,16 @@ _NOTED = {
     "prewarm_failed": "warning",
 }
 """Events of the engine that the log keeps, with their level."""
+
+
+def _tell(observers: list[Callable[[T], None]], news: T) -> None:
+    """Tell observers; one that fails must not hurt the turn, and is left out from then on."""
+    for observer in list(observers):
+        try:
+            observer(news)
+        except Exception:
+            logger.exception("an observer failed and is left out from now on")
+            observers.remove(observer)
 
 
 def is_logged_in(info: Mapping[str, Any]) -> bool:

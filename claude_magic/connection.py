@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 INITIALIZE_TIMEOUT_S = 60.0
 REQUEST_TIMEOUT_S = 30.0
+LAST_WORDS_S = 2.0
+"""How long a CLI that is gone may take to be read to its end."""
 
 OnMessages = Callable[[Turn | None, list[Message]], None]
 OnExtra = Callable[[Turn, Message], None]
@@ -141,7 +143,7 @@ class Connection:
         self._result = asyncio.get_running_loop().create_future()
         turn.mark_sent()
         try:
-            await self.transport.send(user_message(turn.prompt, turn.id, literal=turn.literal))
+            await self._send(user_message(turn.prompt, turn.id, literal=turn.literal))
             return await self._result
         finally:
             self._result = None
@@ -193,13 +195,22 @@ class Connection:
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._requests[request_id] = answer
         try:
-            await self.transport.send(control_request(request_id, subtype, **fields))
+            await self._send(control_request(request_id, subtype, **fields))
             async with asyncio.timeout(timeout_s):
                 return await answer
         except TimeoutError:
             raise ProcessError(f"The CLI did not answer {subtype!r} within {timeout_s:g} s.") from None
         finally:
             self._requests.pop(request_id, None)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        try:
+            await self.transport.send(message)
+        except ProcessError as error:
+            # The end of the line says why; the write that failed only says that.
+            if self._pump_task is not None:
+                await asyncio.wait([self._pump_task], timeout=LAST_WORDS_S)
+            raise (self._lost or error) from None
 
     async def close(self, *, grace_s: float = 4.0) -> None:
         """End the CLI and everything it started; return when it is gone. Safe to call twice."""

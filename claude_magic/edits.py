@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from claude_magic.messages import Message, MessageType
 
 _EDITS = frozenset(("Edit", "MultiEdit", "Write", "NotebookEdit"))
+_TOOL_USE, _TOOL_RESULT = MessageType.TOOL_USE, MessageType.TOOL_RESULT
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ def edited_files(messages: Iterable[Message]) -> list[str]:
     files: dict[str, None] = {}
     wanted: dict[str, str] = {}
     for message in messages:
-        if message.type is MessageType.TOOL_USE and message.tool_name in _EDITS:
+        if message.type is _TOOL_USE and message.tool_name in _EDITS:
             given = message.tool_input
             wanted[message.tool_use_id] = str(given.get("file_path") or given.get("notebook_path") or "")
-        elif message.type is MessageType.TOOL_RESULT and not message.is_error and message.tool_use_id in wanted:
+        elif message.type is _TOOL_RESULT and not message.is_error and message.tool_use_id in wanted:
             files[wanted[message.tool_use_id]] = None
     return list(files)

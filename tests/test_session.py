@@ -530,9 +530,9 @@ async def test_a_cleared_conversation_counts_anew(begin: Begin) -> None:
     """The total falls: all of it is the turn's."""
     client, clis = await begin()
     await client.execute("main", "x")
-    clis.last.total_usd = 0.0
+    clis.last.total_usd = -0.004
 
-    assert (await client.execute("main", "y")).cost_usd == pytest.approx(0.01)
+    assert (await client.execute("main", "y")).cost_usd == pytest.approx(0.006)
 
 
 # What differs from prompt to prompt.

@@ -28,11 +28,11 @@ from claude_magic.magics.prompting import (
 )
 from claude_magic.magics.screen import Screen, in_notebook, plain_screen
 from claude_magic.magics.simulation import Simulation
-from claude_magic.magics.undoing import undo_on_page
 from claude_magic.response import Outcome, Response
 from claude_magic.runtime import Inbox
 from claude_magic.session import Session
 from claude_magic.widgets.hub import Hub
+from claude_magic.widgets.undoing import undo_on_page
 
 
 @magics_class

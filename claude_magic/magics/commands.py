@@ -19,8 +19,8 @@ from claude_magic.config import RetryPolicy
 from claude_magic.errors import WAYS_TO_LOG_IN, ClaudeError, SessionNotFoundError
 from claude_magic.magics.asking import can_ask
 from claude_magic.magics.options import options_help
-from claude_magic.magics.undoing import undo_words
 from claude_magic.trust import examine_folder, trust_folder
+from claude_magic.widgets.undoing import undo_words
 
 if TYPE_CHECKING:
     from claude_magic.magics.claude import ClaudeMagics

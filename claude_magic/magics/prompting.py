@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from IPython.core.error import UsageError
 
-from claude_magic.blocking import ClaudeClient
 from claude_magic.config import SessionConfig
-from claude_magic.errors import ClaudeError, ModelNotFoundError
+from claude_magic.errors import ClaudeError
 from claude_magic.magics.attaching import attachment
 from claude_magic.magics.filling import Filled, fill
 from claude_magic.magics.options import Options, schema_of
@@ -73,22 +75,27 @@ def compose(options: Options, body: str, namespace: Mapping[str, Any], shell: An
 def disarm(filled: Filled) -> tuple[bool, list[dict[str, Any]]]:
     """Say how a filled-in prompt must be sent, so that its values cannot run a command or read a file.
 
-    The CLI looks for `/command` and `@path` in the last text block only. Values without `@`, in a prompt that does
-    not begin with one, are harmless. Otherwise the whole prompt is sent as plain text; and if the typed part needs
-    its own `/` or `@`, the values go into a block before it.
+    The CLI looks for `/command` and `@path` in the last text block only. Values that change nothing about these are
+    harmless. Otherwise the whole prompt is sent as plain text; and if the typed part has a `/command` or an `@path`
+    of its own, the values go into a block before it.
 
     Returns:
         Whether to send it as plain text, and its blocks.
     """
     whole = [{"type": "text", "text": filled.text}]
-    begins_typed = filled.text.lstrip().startswith("/") == filled.template.lstrip().startswith("/")
-    if begins_typed and not any("@" in value for value in filled.values.values()):
+    typed = _acted_on(filled.typed)
+    if _acted_on(filled.text) == typed:
         return False, whole
-    typed_needs = filled.template.lstrip().startswith("/") or "@" in filled.template
-    if not typed_needs:
+    if not typed:
         return True, whole
     values = "\n\n".join(f"{{{name}}} is:\n\n{value}" for name, value in filled.values.items())
-    return False, [{"type": "text", "text": values}, {"type": "text", "text": filled.template}]
+    return False, [{"type": "text", "text": values}, {"type": "text", "text": filled.typed}]
+
+
+def _acted_on(text: str) -> list[str]:
+    """Return what the CLI may act on in a text: a command at its beginning, and every `@path`, quoted or not."""
+    command = re.match(r"\s*(/\S*)", text)
+    return [*([command[1]] if command else []), *re.findall(r'@(?:"[^"]*"?|\S*)', text)]
 
 
 def _attach(name: str, shell: Any) -> list[dict[str, Any]]:
@@ -97,6 +104,8 @@ def _attach(name: str, shell: Any) -> list[dict[str, Any]]:
         return attachment(name, value)
     except ValueError as error:
         raise UsageError(f"--attach {name}: {error}. {_NOTHING_SENT}") from None
+    except Exception as error:  # the value's own code draws and prints it
+        raise UsageError(f"--attach {name}: {type(error).__name__}: {error}. {_NOTHING_SENT}") from None
 
 
 def _evaluate(option: str, expression: str, shell: Any) -> Any:
@@ -104,8 +113,10 @@ def _evaluate(option: str, expression: str, shell: Any) -> Any:
     try:
         return eval(expression, shell.user_global_ns, shell.user_ns)
     except Exception as error:
-        words = f"{type(error).__name__}: {error}"
-        raise UsageError(f"{option} {expression}: it has no value ({words}). {_NOTHING_SENT}") from None
+        words = f"it has no value ({type(error).__name__}: {error})"
+        if Path(expression).is_file():
+            words += f"; for the file say Path({expression!r}), after `from pathlib import Path`"
+        raise UsageError(f"{option} {expression}: {words}. {_NOTHING_SENT}") from None
 
 
 def _schema(options: Options, shell: Any) -> tuple[dict[str, Any] | None, Any]:
@@ -119,36 +130,36 @@ def _schema(options: Options, shell: Any) -> tuple[dict[str, Any] | None, Any]:
         return schema_of(shape, text), shape
     except ValueError as error:
         raise UsageError(f"--schema {text}: {error}. {_NOTHING_SENT}") from None
+    except Exception as error:  # a model's own code makes its schema
+        raise UsageError(f"--schema {text}: {type(error).__name__}: {error}. {_NOTHING_SENT}") from None
 
 
 def result_value(prompt: Prompt, response: Response) -> Any:
     """Return what `-o VAR` gets: the response, or with `--schema` the object it brought.
 
     Raises:
-        UsageError: the object does not fit the model or dataclass after all.
+        UsageError: there is no object, or it does not fit the model or dataclass after all.
     """
     if prompt.schema is None:
         return response
+    if response.structured is None:
+        raise UsageError(f"--schema: the turn brought no object (it ended as {response.outcome}); nothing was stored.")
     if prompt.shape == "table":
         import pandas as pd
 
-        return pd.DataFrame((response.structured or {}).get("records") or [])
+        return pd.DataFrame(response.structured.get("records") or [])
     try:
         return build(prompt.shape, response.structured)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise UsageError(f"--schema: the answer does not fit ({error}). It is in _claude.structured.") from None
 
 
 # Which session.
 
 
-def new_config(options: Options, base: SessionConfig) -> SessionConfig:
-    """Return the configuration of a session that these options make.
-
-    Raises:
-        UsageError: a value makes no sense, such as a folder that is not there.
-    """
-    changes: dict[str, Any] = {
+def _wishes(options: Options) -> dict[str, Any]:
+    """Return the settings that were said, by their names in `SessionConfig`."""
+    said: dict[str, Any] = {
         "model": options.model,
         "effort": options.effort,
         "system_prompt": options.system,
@@ -160,8 +171,17 @@ def new_config(options: Options, base: SessionConfig) -> SessionConfig:
         "working_dir": options.cwd,
         "resume": options.resume,
     }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def new_config(options: Options, base: SessionConfig) -> SessionConfig:
+    """Return the configuration of a session that these options make.
+
+    Raises:
+        UsageError: a value makes no sense, such as a folder that is not there.
+    """
     try:
-        return base.replace(**{name: value for name, value in changes.items() if value is not None})
+        return base.replace(**_wishes(options))
     except ValueError as error:
         raise UsageError(f"%%claude: {error} {_NOTHING_SENT}") from None
 
@@ -178,17 +198,17 @@ _FIXED = {
 """Settings that only a new process can take."""
 
 
-def check_fits(session: Session, options: Options, wanted: SessionConfig, base: SessionConfig) -> None:
+def check_fits(session: Session, options: Options, wanted: SessionConfig) -> None:
     """Make sure that an open session can do what the options ask for.
 
     Raises:
         UsageError: it was opened with other settings; says which, and what to do.
     """
-    plain = new_config(Options(), base)
+    said = _wishes(options)
     other = [
         flag
         for name, flag in _FIXED.items()
-        if getattr(wanted, name) not in (getattr(plain, name), getattr(session.config, name))
+        if name in said and getattr(wanted, name) != getattr(session.config, name)
     ]
     if options.resume is not None and not session.knows(options.resume) and session.config.resume != options.resume:
         other.append("--resume")
@@ -228,26 +248,30 @@ def describe(prompt: Prompt, config: SessionConfig, session: str, is_open: bool)
 
 
 @contextmanager
-def brief_errors(client: ClaudeClient | None = None, session: str = "") -> Iterator[None]:
+def brief_errors() -> Iterator[None]:
     """Let our own errors pass as one readable block, without a traceback; anything else passes as it is."""
     try:
         yield
     except ClaudeError as error:
-        words = error.message
-        if isinstance(error, ModelNotFoundError) and client is not None:
-            words = f"{words} {_models(client, session)}"
-        shorten(error, f"{error.type}: {words}")
+        shorten(error, in_words(error))
+        raise
+    except KeyboardInterrupt as interrupt:
+        shorten(interrupt, "KeyboardInterrupt: stopped.")
         raise
     except ValueError as error:
         raise UsageError(str(error)) from None
 
 
+def in_words(error: ClaudeError) -> str:
+    """Return what happened and what to do, as lines."""
+    from claude_magic.rendering import error_bundle
+
+    alone = copy(error)
+    alone.response = None  # what there was of an answer is on the screen
+    return f"{error.type}: {error_bundle(alone)['text/plain']}"
+
+
 def shorten(error: BaseException, words: str) -> None:
-    """Have IPython show `words` instead of a traceback."""
-    error._render_traceback_ = lambda: [words]  # type: ignore[attr-defined]  # IPython's hook for exceptions
-
-
-def _models(client: ClaudeClient, session: str) -> str:
-    offered = [str(model.get("value") or model.get("name") or "") for model in client.get_session(session).models]
-    names = [name for name in offered if name]
-    return f"Models on offer: {', '.join(names)}." if names else ""
+    """Have IPython show `words` instead of a traceback, unless it shows other words already."""
+    if not hasattr(error, "_render_traceback_"):
+        error._render_traceback_ = lambda: [words]  # type: ignore[attr-defined]  # IPython's hook for exceptions

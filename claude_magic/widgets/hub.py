@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from comm import create_comm
 
@@ -29,41 +29,65 @@ OnStop = Callable[[], object]
 OnUndo = Callable[[bool], object]
 
 
+class Link(Protocol):
+    """A line to the pages that show one run."""
+
+    def open(self, run: str, receive: Callable[[Request], object]) -> None:
+        """Open it anew: pages listen to what is sent from now on."""
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message to the pages."""
+
+
+class CommLink:
+    """A comm of its own for each run: what the JupyterLab extension listens to."""
+
+    def __init__(self) -> None:
+        self._comm: Any = None
+
+    def open(self, run: str, receive: Callable[[Request], object]) -> None:
+        old, self._comm = self._comm, create_comm(target_name=COMM_TARGET, data={"version": VERSION, "run": run})
+        if hasattr(self._comm, "_reply_subshell_for"):
+            # ipykernel 7.4 answers on the shell that published last, which a running cell blocks.
+            self._comm._reply_subshell_for = lambda data, default: default
+        self._comm.on_msg(lambda message: receive(message["content"]["data"]))
+        if old is not None:
+            old.close()
+
+    def send(self, message: dict[str, Any]) -> None:
+        self._comm.send(message)
+
+
 class Channel:
-    """One run and the comm that its pages listen to.
+    """One run and the link to its pages.
 
     Args:
         run: the run.
+        link: how to reach the pages.
         on_stop: called when a page asks to stop it.
         on_undo: called when a page asks to undo its edits; the argument says whether only to look.
     """
 
-    def __init__(self, run: LiveRun, on_stop: OnStop, on_undo: OnUndo) -> None:
+    def __init__(self, run: LiveRun, link: Link, on_stop: OnStop, on_undo: OnUndo) -> None:
         self.run = run
+        self._link = link
         self._on_stop = on_stop
         self._on_undo = on_undo
         self._lock = threading.RLock()
-        self._comm: Any = None
+        self._is_open = False
         self._seq = 0
         self._open: dict[str, Future[Decision]] = {}
         self._final: dict[str, Any] | None = None
 
     def open(self) -> None:
-        """Open a comm, to which every page of the kernel may listen, and tell all that is known."""
+        """Open the link, to which every page of the kernel may listen, and tell all that is known."""
         with self._lock:
-            old, self._comm = self._comm, create_comm(
-                target_name=COMM_TARGET, data={"version": VERSION, "run": self.run.id}
-            )
-            if hasattr(self._comm, "_reply_subshell_for"):
-                # ipykernel 7.4 answers on the shell that published last, which a running cell blocks.
-                self._comm._reply_subshell_for = lambda data, default: default
-            self._comm.on_msg(lambda message: self.receive(message["content"]["data"]))
+            self._link.open(self.run.id, self.receive)
+            self._is_open = True
             self.run.operations()
             self._send({"type": "snapshot", "run": self.run.snapshot(), "questions": list(self.run.questions.values())})
             if self._final is not None:
                 self._send(self._final)
-            if old is not None:
-                old.close()
 
     def add(self, messages: Iterable[Message]) -> None:
         """Fold messages in; `flush` tells the pages."""
@@ -78,7 +102,7 @@ class Channel:
     def tell(self, ops: list[Op]) -> None:
         """Send operations."""
         with self._lock:
-            if ops and self._comm is not None:
+            if ops and self._is_open:
                 self._send({"type": "ops", "ops": ops})
 
     def set(self, facts: RunData) -> None:
@@ -93,7 +117,7 @@ class Channel:
             for question in list(self._open):
                 self._settle(question, Deny("The turn is over."))
             self._final = {"type": "final", "run": {**run, "run": self.run.id}, "bundle": bundle}
-            if self._comm is not None:
+            if self._is_open:
                 self._send(self._final)
 
     def ask(self, request: PermissionRequest) -> Future[Decision]:
@@ -144,7 +168,7 @@ class Channel:
 
     def _send(self, message: dict[str, Any]) -> None:
         self._seq += 1
-        self._comm.send({**message, "seq": self._seq})
+        self._link.send({**message, "seq": self._seq})
 
 
 class Remembered(Allow):
@@ -204,7 +228,7 @@ class Hub:
 
     def channel(self, run: LiveRun, on_stop: OnStop, on_undo: OnUndo) -> Channel:
         """Return a channel for a new run; the oldest runs are forgotten."""
-        channel = Channel(run, on_stop, on_undo)
+        channel = Channel(run, CommLink(), on_stop, on_undo)
         self._channels[run.id] = channel
         while len(self._channels) > _REMEMBERED_RUNS:
             self._channels.pop(next(iter(self._channels)))
@@ -214,7 +238,8 @@ class Hub:
         """Handle a control message of a page, and acknowledge it."""
         found = False
         try:
-            found = self._handle(cast(Request, parent.get("content") or {}), str(parent.get("header", {}).get("session", "")))
+            client = str(parent.get("header", {}).get("session", ""))
+            found = self._handle(cast(Request, parent.get("content") or {}), client)
         except Exception:
             logger.exception("a request of a page failed")
         reply = {"status": "ok", "found": found}

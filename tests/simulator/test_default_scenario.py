@@ -29,6 +29,10 @@ def failures() -> Iterator[Simulator]:
         ("Hello!", "greeting", "simulator"),
         ("Which month was best?\n|month|x|", "table", "| month | North |"),
         ("Explain this DataFrame", "table", "```python"),
+        ("Which month brought the most?", "most revenue", "idxmax"),
+        ("Attached table `sales`:\n\n24 rows × 3 columns", "attached table", "24 rows × 3 columns"),
+        ("Turn these notes into orders", "orders from notes", "prepared beforehand"),
+        ("Give me one record per month", "months as records", "made up"),
         ("Write a CSV file", "csv", "simulated"),
         ("Which files are here?", "files", "folder"),
         ("What did I ask before?", "memory", "prompt number 1"),
@@ -100,7 +104,7 @@ def test_the_failures_scenario_explains_itself(failures: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "schema", "object"),
+    ("prompt", "schema", "keys"),
     [
         ("Turn these notes into orders: ...", {"required": ["orders"]}, {"orders"}),
         ("Give me one record per month", {"required": ["records"]}, {"records"}),
@@ -108,11 +112,11 @@ def test_the_failures_scenario_explains_itself(failures: Simulator) -> None:
     ],
 )
 def test_structured_answers_fit_what_was_asked(
-    default: Simulator, prompt: str, schema: dict[str, object], object: set[str]
+    default: Simulator, prompt: str, schema: dict[str, object], keys: set[str]
 ) -> None:
     """Prepared objects for the prompts of the quickstart; a schema of one's own gets an object of its own."""
     tools = [{"name": "StructuredOutput", "input_schema": schema}]
 
-    calls = [block for block in ask(default, prompt, tools=tools).blocks if block["type"] == "tool_use"]
+    content = ask(default, prompt, tools=tools, stream=False).json["content"]
 
-    assert [set(call["input"]) for call in calls] == [object]
+    assert [set(block["input"]) for block in content if block["type"] == "tool_use"] == [keys]

@@ -1,0 +1,149 @@
+"""`StreamViewer`: a session's runs as a widget, for dashboards and for front ends without the extension.
+
+Small by design: the name of the session and its state are traits, everything else is custom messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+from ipywidgets import GridBox, Layout
+
+from claude_magic.blocking import ClaudeClient, get_client
+from claude_magic.messages import Batch
+from claude_magic.permissions import Decision, PermissionRequest
+from claude_magic.rendering import RunView, response_bundle
+from claude_magic.response import Response
+from claude_magic.widgets.facts import facts_of
+from claude_magic.widgets.hub import Channel
+from claude_magic.widgets.live import LiveRun
+from claude_magic.widgets.protocol import MIME_TYPE, Request, RunData
+from claude_magic.widgets.undoing import undo_on_page
+
+_BATCH_S = 0.05
+_STATIC = Path(__file__).parent / "static"
+
+
+class StreamViewer(anywidget.AnyWidget):
+    """Shows what a session does, as it happens, with a stop button.
+
+    Args:
+        session: name of the session to follow; it may be created later.
+        client: whose session; the kernel's client by default.
+    """
+
+    _esm = _STATIC / "viewer.js"
+    session = traitlets.Unicode("main", help="The session that is followed.").tag(sync=True)
+    state = traitlets.Unicode("idle", help="running, or how the last turn ended.").tag(sync=True)
+
+    def __init__(self, session: str = "main", client: ClaudeClient | None = None, **kwargs: Any) -> None:
+        super().__init__(session=session, **kwargs)
+        self._client = client or get_client()
+        self._channel: Channel | None = None
+        self._turn_id = ""
+        self._flush_planned = False
+        self.on_msg(self._from_page)
+        self._client.observers.append(self._messages)
+        self._client.response_observers.append(self._response)
+
+    @classmethod
+    def grid(cls, *sessions: str, client: ClaudeClient | None = None, columns: int = 2) -> GridBox:
+        """Return a grid of viewers, one for each session.
+
+        Args:
+            sessions: their names.
+            client: whose sessions; the kernel's client by default.
+            columns: viewers side by side.
+        """
+        viewers = [cls(session, client=client) for session in sessions]
+        return GridBox(viewers, layout=Layout(grid_template_columns=f"repeat({columns}, minmax(0, 1fr))"))
+
+    def close(self) -> None:
+        """Stop following, and take the widget off the page."""
+        if self._messages in self._client.observers:
+            self._client.observers.remove(self._messages)
+        if self._response in self._client.response_observers:
+            self._client.response_observers.remove(self._response)
+        super().close()
+
+    def show(self, run: RunData) -> None:
+        """Show a run that is over, such as the stored data of a notebook."""
+        channel = self._begin(RunView(session=str(run.get("session", ""))), run)
+        channel.finish(run, {})
+
+    def ask(self, request: PermissionRequest) -> Future[Decision]:
+        """Put a question on the page; the future brings the answer.
+
+        Raises:
+            RuntimeError: nothing runs that could ask.
+        """
+        if self._channel is None:
+            raise RuntimeError("This viewer shows no running turn.")
+        return self._channel.ask(request)
+
+    # What the session does; on the client's loop thread.
+
+    def _messages(self, batch: Batch) -> None:
+        if batch.session != self.session or not batch.turn_id:
+            return
+        if self._channel is None or batch.turn_id != self._turn_id:
+            self._turn_id = batch.turn_id
+            session = self._client.get_session(self.session)
+            view = RunView(self.session, session.model, session.config.simulated is not None)
+            self._begin(view, {"mode": session.config.permission_mode})
+        assert self._channel is not None
+        self._channel.add(batch.messages)
+        if not self._flush_planned:
+            self._flush_planned = True
+            asyncio.get_running_loop().call_later(_BATCH_S, self._flush, self._channel)
+
+    def _begin(self, view: RunView, facts: RunData) -> Channel:
+        self._channel = Channel(LiveRun(view, facts), _WidgetLink(self), self._stop, self._undo)
+        self._channel.open()
+        self.state = "running"
+        return self._channel
+
+    def _flush(self, channel: Channel) -> None:
+        self._flush_planned = False
+        channel.flush()
+
+    def _response(self, response: Response) -> None:
+        if response.session != self.session or self._channel is None or response.turn_id != self._turn_id:
+            return
+        session = self._client.get_session(self.session)
+        extra: RunData = {"session_cost_usd": session.cost_usd, "run": "", "live": False}
+        data: Any = {**response_bundle(response)[MIME_TYPE], **facts_of(response), **extra}
+        self._channel.finish(data, {})
+        self.state = str(response.outcome)
+
+    # What the page asks; on whatever thread the kernel handles it.
+
+    def _from_page(self, widget: Any, content: Request, buffers: Any) -> None:
+        if self._channel is not None:
+            self._channel.receive(content)
+
+    def _stop(self) -> None:
+        self._client.interrupt_soon(self.session)
+
+    def _undo(self, dry_run: bool) -> None:
+        if self._channel is not None:
+            undo_on_page(self._client, self._client.get_session(self.session), self._channel, dry_run)
+
+
+class _WidgetLink:
+    """The widget's own custom messages."""
+
+    def __init__(self, widget: StreamViewer) -> None:
+        self._widget = widget
+
+    def open(self, run: str, receive: Callable[[Request], object]) -> None:
+        """The widget is the link: it is open as long as the widget is."""
+
+    def send(self, message: dict[str, Any]) -> None:
+        self._widget.send(message)

@@ -1,0 +1,146 @@
+/**
+ * What kernel and page say to each other; `claude_magic/widgets/protocol.py` holds the same names.
+ *
+ * Kernel to page, on a comm: a snapshot, then numbered operations on it, at last the final data.
+ * Page to kernel, on the control channel (which a running cell does not block) or on the comm: `Request`.
+ */
+
+export const VERSION = 1;
+export const COMM_TARGET = 'claude-magic';
+export const REQUEST = 'claude_magic_request';
+export const REPLY = 'claude_magic_reply';
+export const MIME_TYPE = 'application/vnd.claude-magic.v1+json';
+
+/** Tokens of a turn. */
+export interface Usage {
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_tokens: number;
+  cache_write_tokens: number;
+}
+
+/** How full the model's window is, in tokens. */
+export interface Context {
+  used: number;
+  max: number;
+}
+
+/** What was left out of stored data. */
+export interface Cut {
+  characters: number;
+  parts: number;
+}
+
+/** Markdown of the model. */
+export interface TextPart {
+  type: 'text';
+  text: string;
+}
+
+/** Thoughts of the model. */
+export interface ThinkingPart {
+  type: 'thinking';
+  text: string;
+  duration_s: number;
+}
+
+/** Where a tool use stands. */
+export type ToolState = 'waiting' | 'running' | 'done' | 'failed' | 'denied' | 'cancelled';
+
+/** One tool use; `parent` is the tool use that started the subagent it belongs to, or "". */
+export interface ToolPart {
+  type: 'tool';
+  id: string;
+  name: string;
+  input: Record<string, unknown>;
+  result: string;
+  is_error: boolean;
+  state: ToolState;
+  parent: string;
+  duration_s: number;
+  started: number;
+}
+
+/** A quiet line: retries, rate limits, compaction. */
+export interface NotePart {
+  type: 'note';
+  text: string;
+}
+
+export type Part = TextPart | ThinkingPart | ToolPart | NotePart;
+
+/** What undoing a turn's edits would change, or has changed. */
+export interface Undo {
+  files: string[];
+  insertions: number;
+  deletions: number;
+  done: boolean;
+  error: string;
+}
+
+/** A run as data: what is stored in the notebook, and the snapshot of a live one. */
+export interface RunData {
+  version: number;
+  run: string;
+  live: boolean;
+  session: string;
+  session_id: string;
+  turn: number;
+  turn_id: string;
+  model: string;
+  mode: string;
+  simulated: boolean;
+  prompt: string;
+  parts: readonly Part[];
+  outcome: string | null;
+  error: string;
+  notice: string;
+  usage: Usage;
+  cost_usd: number;
+  estimated: boolean;
+  duration_s: number;
+  ttft_s: number | null;
+  started: number;
+  session_cost_usd: number | null;
+  context: Context | null;
+  edits: number;
+  filled: string;
+  cut: Cut;
+  undo: Undo | null;
+}
+
+/** A question of the CLI that waits for a person. `token` makes an answer count once, and from here only. */
+export interface Question {
+  id: string;
+  token: string;
+  tool_use_id: string;
+  tool: string;
+  title: string;
+  input: Record<string, unknown>;
+  editable: string;
+  kind: 'permission' | 'questions';
+  session_choice: boolean;
+}
+
+/** What a page asks of the kernel. */
+export interface Request {
+  version: number;
+  run: string;
+  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo';
+  question?: string;
+  token?: string;
+  decision?: 'allow' | 'session' | 'deny';
+  reason?: string;
+  stop?: boolean;
+  input?: Record<string, unknown>;
+  dry_run?: boolean;
+}
+
+/** A request as the view makes it: version and run are added on the way. */
+export type Action = Omit<Request, 'version' | 'run'>;
+
+/** A message of the kernel as it is used here, after `reduce` has looked at it. */
+export type KernelMessage =
+  | { type: 'snapshot'; seq: number; run: unknown; questions: unknown }
+  | { type: 'ops'; seq: number; ops: unknown }
+  | { type: 'final'; seq: number; run: unknown; bundle: unknown };
