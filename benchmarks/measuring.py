@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,14 +44,27 @@ def in_turns(ways: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list
         What each returned, round by round.
     """
     found: dict[str, list[T]] = {name: [] for name in ways}
-    names = list(ways)
+    for names in _orders(list(ways), rounds):
+        for name in names:
+            found[name].append(ways[name]())
+    return found
+
+
+async def in_turns_async(ways: Mapping[str, Callable[[], Awaitable[T]]], rounds: int) -> dict[str, list[T]]:
+    """Await every way once each round; see `in_turns`."""
+    found: dict[str, list[T]] = {name: [] for name in ways}
+    for names in _orders(list(ways), rounds):
+        for name in names:
+            found[name].append(await ways[name]())
+    return found
+
+
+def _orders(names: list[str], rounds: int) -> Iterator[list[str]]:
     for number in range(rounds):
         start = number % len(names)
-        for name in names[start:] + names[:start]:
-            gc.collect()
-            found[name].append(ways[name]())
+        gc.collect()
+        yield names[start:] + names[:start]
         say(f"  round {number + 1} of {rounds}")
-    return found
 
 
 def median(values: list[float]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from claude_magic.client import AsyncClaudeClient, Observer, Tracer
@@ -25,6 +26,7 @@ from claude_magic.records.turns import TurnRecord
 from claude_magic.response import Response
 from claude_magic.runtime import BackgroundLoop, Inbox, background_loop
 from claude_magic.session import Session
+from claude_magic.tape import TapePlayer, TapeRecorder
 from claude_magic.transport import Start
 
 if TYPE_CHECKING:
@@ -99,6 +101,8 @@ class ClaudeClient:
         retry: how often to try again.
         ask: decides when the CLI asks for permission; called on a worker thread. `None` denies.
         tracer: told of every event of the engine, as `(event, fields)`, on the loop's thread.
+        record: write every run to this tape.
+        replay: answer from this tape, with no CLI and no account.
         start: makes a transport; the real one by default.
         compile: turns a configuration into what can be launched; the real one by default.
     """
@@ -111,12 +115,22 @@ class ClaudeClient:
         retry: RetryPolicy | None = None,
         ask: Ask | None = None,
         tracer: Tracer | None = None,
+        record: str | Path | None = None,
+        replay: str | Path | TapePlayer | None = None,
         start: Start = Process.start,
         compile: Compile | None = None,
     ) -> None:
         self._loop = background_loop()
         self._client = _EngineClient(
-            config, pool=pool, retry=retry, ask=ask, tracer=tracer, start=start, compile=compile
+            config,
+            pool=pool,
+            retry=retry,
+            ask=ask,
+            tracer=tracer,
+            record=record,
+            replay=replay,
+            start=start,
+            compile=compile,
         )
         self._loop.before_exit(self._client.close)
 
@@ -160,6 +174,11 @@ class ClaudeClient:
     def observers(self) -> list[Observer]:
         """Callables that get every batch of messages, on the loop's thread."""
         return self._client.observers
+
+    @property
+    def tape(self) -> TapeRecorder:
+        """Records runs while it is on."""
+        return self._client.tape
 
     @property
     def response_observers(self) -> list[Callable[[Response], None]]:

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from claude_magic.command import build_command
@@ -32,6 +33,7 @@ from claude_magic.records.turns import TurnRecord
 from claude_magic.redaction import redactor_for
 from claude_magic.response import Response
 from claude_magic.session import Session, SessionState
+from claude_magic.tape import TapePlayer, TapeRecorder
 from claude_magic.transport import Start
 from claude_magic.turn import Turn
 
@@ -122,12 +124,15 @@ class AsyncClaudeClient:
         retry: how often to try again.
         ask: decides when the CLI asks for permission; may be a coroutine function. `None` denies.
         tracer: told of every event of the engine, as `(event, fields)`; for debugging and tests.
+        record: write every run to this tape; see `claude_magic.tape`.
+        replay: answer from this tape, with no CLI and no account; a `TapePlayer` may also set the speed.
         start: makes a transport; the real one by default.
         compile: turns a configuration into what can be launched; the real one by default.
 
     Attributes:
         config: settings of sessions that are created without their own.
         ask: who decides about permissions; may be changed at any time.
+        tape: records runs while it is on.
         observers: callables that get every `Batch` of messages; one that raises is logged and left out.
         response_observers: callables that get every `Response` when its turn is over; likewise.
     """
@@ -142,6 +147,8 @@ class AsyncClaudeClient:
         retry: RetryPolicy | None = None,
         ask: Ask | None = None,
         tracer: Tracer | None = None,
+        record: str | Path | None = None,
+        replay: str | Path | TapePlayer | None = None,
         start: Start = Process.start,
         compile: Compile | None = None,
     ) -> None:
@@ -159,7 +166,13 @@ class AsyncClaudeClient:
         self._metrics = Metrics()
         self._turn_records: list[TurnRecord] = []
         self._recorder = Recorder(LogAggregator(self._pool_config.log_entries, redactor=redactor_for(os.environ)))
-        self._start = start
+        self.tape = TapeRecorder()
+        if record is not None:
+            self.tape.begin(record)
+        if replay is not None:
+            player = replay if isinstance(replay, TapePlayer) else TapePlayer(replay)
+            start, compile = player.start, player.compile
+        self._start = start = self.tape.wrap(start)
         self._compile_config = compile or self._compile
         self._pool = SessionPool(self._pool_config, self._retry, start, self._compile_config, self._trace)
 

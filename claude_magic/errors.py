@@ -190,7 +190,7 @@ class RequestTooLargeError(ResultError):
 
 
 class ConnectionFailedError(ResultError):
-    """The API could not be reached, or the connection broke."""
+    """The API could not be reached, or its answer broke off or arrived damaged."""
 
     code = "CONNECTION_FAILED"
     retryable = True
@@ -266,6 +266,7 @@ _BY_WORD: dict[str, type[ResultError]] = {
 }
 _CONNECTION_WORDS = (
     "econnre", "connection", "unable to connect", "timed out", "socket", "network", "etimedout", "enotfound", "fetch",
+    "json parse error", "stream was malformed", "mid-response",
 )  # fmt: skip
 
 
@@ -306,7 +307,7 @@ def _failure_class(text: str, status: int | None, word: str, subtype: str) -> ty
         return OverloadedError
     if status in _BY_STATUS:
         return _BY_STATUS[status]
-    if "overloaded" in text:
+    if "overloaded" in text or "server error" in text:
         return OverloadedError
     if any(sign in text for sign in _CONNECTION_WORDS):
         return ConnectionFailedError

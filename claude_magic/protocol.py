@@ -69,7 +69,8 @@ class Decoder:
             received: when they arrived, in unix seconds.
         """
         messages: list[Message] = []
-        append = messages.append
+        append, show = messages.append, self._show
+        feed_text, feed_thinking = self._text.feed, self._thinking.feed
         for line in lines:
             try:
                 wire = _decode_line(line)
@@ -83,21 +84,18 @@ class Decoder:
                 continue
             delta = event.delta
             if delta.type == "text_delta":
-                append(Message(_TEXT, self._text_delta(event.index, delta.text), line, received))
+                append(Message(_TEXT, show(event.index, feed_text(delta.text)), line, received))
             elif delta.type == "thinking_delta":
-                append(Message(_THINKING, self._thinking.feed(delta.thinking), line, received))
+                append(Message(_THINKING, feed_thinking(delta.thinking), line, received))
             elif wire.abandoned_blocks is None and event.type not in ("", "message_start"):
                 append(Message(_EVENT, "", line, received, _STREAM.get(event.type, NOTHING_SPECIAL)))
             else:
                 append(self._whole(wire.type, line, received))
         return messages
 
-    def _text_delta(self, index: int, piece: str) -> str:
-        self._block = index
-        return self._show(index, self._text.feed(piece))
-
     def _show(self, index: int, text: str) -> str:
-        """Count what a block shows. A new block after an earlier one, tools between them, is a new paragraph."""
+        """Count what a block shows; it is the open one now. After an earlier one and tools, it is a new paragraph."""
+        self._block = index
         if self._paragraph_due and text:
             self._paragraph_due = False
             text = "\n\n" + text
@@ -136,7 +134,7 @@ class Decoder:
         delta = raw["event"].get("delta") or {}
         if not raw.get("parent_tool_use_id") and delta.get("type") == "text_delta":
             # Only a delta that the fast path could not read comes here.
-            return MessageType.TEXT, self._text_delta(raw["event"].get("index", 0), delta["text"]), NOTHING_SPECIAL
+            return MessageType.TEXT, self._show(raw["event"].get("index", 0), self._text.feed(delta["text"])), NOTHING_SPECIAL
         abandoned = raw.get("abandoned_blocks")
         if not abandoned:
             return MessageType.EVENT, "", _STREAM.get(kind, NOTHING_SPECIAL)

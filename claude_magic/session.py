@@ -29,6 +29,8 @@ from claude_magic.turn import Facts, Turn, conclude, prompt_text
 
 INTERRUPT_GRACE_S = 5.0
 """How long an interrupted CLI may take to end its turn before it is ended by force."""
+INTERRUPT_AGAIN_S = 0.25
+"""How long to wait before an interrupt is sent again."""
 
 Lease = Callable[["Session"], AbstractAsyncContextManager[Connection]]
 """Gives a session a process, and the right to run, for as long as the block lasts."""
@@ -398,9 +400,10 @@ class Session:
             return
         try:
             async with asyncio.timeout(INTERRUPT_GRACE_S):
-                await connection.interrupt()
-                async for _ in turn.updates():
-                    pass
+                while not turn.is_over:
+                    # One that comes before the CLI has begun the turn is answered, and has no effect (2.1.330).
+                    await connection.interrupt()
+                    await turn.wait_until_over(INTERRUPT_AGAIN_S)
         except (TimeoutError, ClaudeError):
             self._force()
 

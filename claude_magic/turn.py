@@ -120,6 +120,15 @@ class Turn:
             else:
                 await changed.wait()
 
+    async def wait_until_over(self, timeout_s: float) -> None:
+        """Wait until the turn is over, for at most `timeout_s` seconds."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.is_over:
+                    await self._changed.wait()
+        except TimeoutError:
+            return
+
     def _wake(self) -> None:
         self._changed, changed = asyncio.Event(), self._changed
         changed.set()

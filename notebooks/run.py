@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 _CELL_TIMEOUT_S = 600
@@ -46,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 present(path, options.output)
     except CellExecutionError as error:
         print(f"\nThe notebook stopped at a cell that failed: {error.ename}: {error.evalue}", file=sys.stderr)
+        return 1
+    except (CellTimeoutError, DeadKernelError) as error:
+        print(f"\nThe notebook stopped: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -139,7 +142,7 @@ class _Presenter(NotebookClient):  # type: ignore[misc]  # nbclient publishes no
 
     def _show_source(self, cell: NotebookNode, cell_index: int) -> None:
         if cell["cell_type"] == "code":
-            source = "\n".join(f"│ {line}" for line in cell["source"].splitlines())
+            source = "\n".join(f"│ {line}".rstrip() for line in cell["source"].splitlines())
             self._write(f"\n{_RULE}\n{source}\n\n")
 
     def _show_display(self, content: dict[str, Any]) -> None:
@@ -166,7 +169,7 @@ def news(shown: str, text: str) -> str:
     at = text.rfind(last)
     if at >= 0:
         return text[at + len(last) :]
-    same = len(os.path.commonprefix([shown, text]))
+    same = next(at for at, (old, new) in enumerate(zip(shown + "\0", text + "\1", strict=False)) if old != new)
     return "\n" + text[text.rfind("\n", 0, same) + 1 :]
 
 

@@ -33,6 +33,6 @@ def unload(shell: Any) -> None:
     shell.events.unregister("post_run_cell", magics.note_failure)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("claude", None)
-    for info in magics.client.list_sessions():
-        magics.close(info.name)
-    magics.simulation.switch_off()
+    if magics in shell.configurables:
+        shell.configurables.remove(magics)
+    magics.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from typing import Any
 
 from claude_magic.magics.live_screen import LiveScreen
@@ -50,20 +51,26 @@ class Asker:
         if cell is None:
             return Deny(NOBODY_TO_ASK)
         inbox, screen, can_ask = cell
-        if isinstance(screen, LiveScreen):
-            decision = screen.ask(request).result()
-        elif can_ask:
-            decision = inbox.run(lambda: self._ask(request))
-        else:
-            words = f"{request.tool_name} was denied: nobody can be asked here. Allow it with --allow."
-            inbox.run(lambda: screen.note(words))
-            decision = Deny(NOBODY_TO_ASK)
+        try:
+            if isinstance(screen, LiveScreen):
+                decision = screen.ask(request).result()
+            elif can_ask:
+                decision = inbox.run(lambda: self._ask(request, screen))
+            else:
+                tool = request.tool_name
+                words = f"{tool} was denied: nobody can be asked here. In a new session, --allow {tool} lets it run."
+                inbox.run(lambda: screen.note(words))
+                decision = Deny(NOBODY_TO_ASK)
+        except (KeyboardInterrupt, CancelledError):
+            # The cell was stopped while it asked. Its own thread deals with that; the loop's must not even see it.
+            return Deny()
         if isinstance(decision, Remembered):
             self._always.setdefault(request.session, set()).add(request.tool_name)
         inbox.post(lambda: screen.answered(request.tool_use_id, isinstance(decision, Allow)))
         return decision
 
-    def _ask(self, request: PermissionRequest) -> Decision:
+    def _ask(self, request: PermissionRequest, screen: Screen) -> Decision:
+        screen.flush()
         if request.tool_name == "AskUserQuestion":
             return Allow(answer_questions(request.tool_input))
         answer = _input(f"Claude wants to use {telling(request)}\nAllow? {_CHOICES}").strip()

@@ -45,7 +45,8 @@ def attachment(name: str, value: Any) -> list[Block]:
         return [_text_block(f"Attached table `{name}`:\n\n{_frame_text(value)}")]
     if type(value).__name__ == "Series" and hasattr(value, "to_frame"):
         return [_text_block(f"Attached series `{name}`:\n\n{_frame_text(value.to_frame())}")]
-    return [_text_block(f"Attached `{name}` ({type(value).__name__}):\n\n{_fenced(bounded(str(value), _LONGEST_TEXT))}")]
+    words = _fenced(bounded(str(value), _LONGEST_TEXT))
+    return [_text_block(f"Attached `{name}` ({type(value).__name__}):\n\n{words}")]
 
 
 def _text_block(text: str) -> Block:

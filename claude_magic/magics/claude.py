@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, CUnicode, Enum, Int, List, Unicode, observe
 
-from claude_magic.blocking import ClaudeClient, get_client
+from claude_magic.blocking import ClaudeClient, Stream, get_client
 from claude_magic.config import PERMISSION_MODES, PoolConfig, SessionConfig
-from claude_magic.errors import ClaudeError
+from claude_magic.errors import ClaudeError, ModelNotFoundError, SessionNotFoundError
 from claude_magic.magics import commands
 from claude_magic.magics.asking import Asker, can_ask
 from claude_magic.magics.live_screen import LiveScreen
@@ -34,6 +35,8 @@ from claude_magic.session import Session
 from claude_magic.widgets.hub import Hub
 from claude_magic.widgets.undoing import undo_on_page
 
+_MOST_INTERRUPTS = 10
+
 
 @magics_class
 class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
@@ -45,18 +48,17 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     tools = List(Unicode(), None, allow_none=True, help="The only tools of new sessions.").tag(config=True)
     max_sessions = Int(8, min=1, help="CLI processes at the same time.").tag(config=True)
     prewarm = Int(1, min=0, help="Processes kept ready for the next session.").tag(config=True)
-    nested_loops = Bool(
-        False, help="Let code that calls asyncio.run() be pasted into a cell (nest-asyncio2)."
-    ).tag(config=True)
+    nested_loops = Bool(False, help="Let code that calls asyncio.run() be pasted into a cell (nest-asyncio2).").tag(
+        config=True
+    )
 
     def __init__(self, shell: Any, **kwargs: Any) -> None:
-        super().__init__(shell, **kwargs)
         self.simulation = Simulation(self._close_simulated)
         self.asker = Asker(lambda: can_ask(shell))
         self._hub: Hub | None = None
         self.last_failure: tuple[str, BaseException] | None = None
-        if self.nested_loops:
-            _nest()
+        self._client: ClaudeClient | None = None
+        super().__init__(shell, **kwargs)
 
     @observe("nested_loops")
     def _nested_loops_changed(self, change: Any) -> None:
@@ -65,14 +67,28 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
 
     @observe("max_sessions", "prewarm")
     def _pool_changed(self, change: Any) -> None:
-        self.client.pool = self._pool()
+        if self._client is not None:
+            self._client.pool = self._pool()
 
     @property
     def client(self) -> ClaudeClient:
         """The kernel's one client."""
-        client = get_client(pool=self._pool())
-        client.ask = self.asker
+        self._client = client = get_client(pool=self._pool())
+        if client.ask is None:
+            client.ask = self.asker
         return client
+
+    def end(self) -> None:
+        """Close the sessions, and let go of the client and the simulator."""
+        client, self._client = self._client, None
+        if client is not None and not client.is_closed:
+            for info in client.list_sessions():
+                client.close_session(info.name)
+            if client.ask is self.asker:
+                client.ask = None
+        if self._hub is not None:
+            self._hub.close()
+        self.simulation.switch_off()
 
     def _pool(self) -> PoolConfig:
         return PoolConfig(max_sessions=self.max_sessions, prewarm=self.prewarm)
@@ -80,13 +96,15 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     @property
     def base(self) -> SessionConfig:
         """What a new session starts from: the client's configuration, with the settings of these magics."""
-        return self.client.config.replace(
-            model=self.model or self.client.config.model,
-            permission_mode=self.permission_mode,
-            allowed_tools=tuple(self.allowed_tools) or self.client.config.allowed_tools,
-            tools=self.client.config.tools if self.tools is None else tuple(self.tools),
+        config = self.client.config
+        is_set = self.permission_mode != self.traits()["permission_mode"].default_value
+        return config.replace(
+            model=self.model or config.model,
+            permission_mode=self.permission_mode if is_set else config.permission_mode,
+            allowed_tools=tuple(self.allowed_tools) or config.allowed_tools,
+            tools=config.tools if self.tools is None else tuple(self.tools),
             working_dir=Path.cwd(),
-            simulated=self.simulation.endpoint,
+            simulated=self.simulation.endpoint or config.simulated,
         )
 
     # The magics.
@@ -109,7 +127,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             options, text = split_prompt(rest)
             return self.prompt(options, commands.fix_prompt(self.last_failure, text), typed=False)
         with brief_errors():
-            return commands.run(self, word or "status", rest.strip())
+            return commands.run(self, "status" if word in ("", "help", "?") else word, rest.strip())
 
     # One prompt.
 
@@ -126,27 +144,23 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             ClaudeError: the turn failed.
             KeyboardInterrupt: the cell was stopped; text and session are kept.
         """
-        if not typed:
-            options = _replace(options, raw=True)
-        prompt = compose(options, body, self.shell.user_ns, self.shell)
-        new_config(options, self.base)
-        if options.dry_run:
+        with brief_errors():
+            prompt = compose(options if typed else replace(options, raw=True), body, self.shell.user_ns, self.shell)
             config, is_open = self._planned(options)
-            print(describe(prompt, config, options.session, is_open))
-            return
-        with brief_errors(self.client, options.session):
+            if options.dry_run:
+                print(describe(prompt, config, options.session, is_open))
+                return
             self._follow_wish()
-            self._open(options)
-            response = self._run(options, prompt, literal=prompt.literal or not typed)
-        if options.output:
-            self.shell.user_ns[options.output] = result_value(prompt, response)
+            response = self._send(options, prompt, literal=prompt.literal or not typed)
+            if options.output:
+                self.shell.user_ns[options.output] = result_value(prompt, response)
 
     def _planned(self, options: Options) -> tuple[SessionConfig, bool]:
         config = new_config(options, self.base)
         is_open = options.session in self._open_names() and not options.new
         if is_open:
             session = self.client.get_session(options.session)
-            check_fits(session, options, config, self.base)
+            check_fits(session, options, config)
             config = session.config.replace(model=options.model or session.config.model)
         return config, is_open
 
@@ -155,14 +169,26 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         if words:
             print(words)
 
-    def _open(self, options: Options) -> None:
-        """Make sure that the session is there, with settings that fit."""
+    def _send(self, options: Options, prompt: Prompt, *, literal: bool) -> Response:
+        is_made = self._open(options)
+        session = self.client.get_session(options.session)
+        try:
+            return self._run(session, options, prompt, literal=literal)
+        except (ModelNotFoundError, SessionNotFoundError):
+            # Begun with a model or a conversation that does not exist, it would fail again and again.
+            if is_made or session.is_fresh:
+                self.close(session.name)
+            raise
+
+    def _open(self, options: Options) -> bool:
+        """Make sure that the session is there, with settings that fit; return whether it had to be made."""
         config, is_open = self._planned(options)
         if is_open:
-            return
+            return False
         if options.session in self._open_names():
             self.close(options.session)
         self.client.create_session(config, options.session)
+        return True
 
     def _open_names(self) -> list[str]:
         return [info.name for info in self.client.list_sessions()]
@@ -178,8 +204,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             self.close(name)
         return names
 
-    def _run(self, options: Options, prompt: Prompt, *, literal: bool) -> Response:
-        session = self.client.get_session(options.session)
+    def _run(self, session: Session, options: Options, prompt: Prompt, *, literal: bool) -> Response:
         screen = self._screen(options, session)
         if prompt.filled.summary:
             screen.note(prompt.filled.summary)
@@ -204,9 +229,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         model, simulated = options.model or session.model, session.config.simulated is not None
         hub = self.hub
         if options.quiet or hub is None or not hub.page_listens():
-            return plain_screen(
-                self.shell, session=session.name, model=model, simulated=simulated, quiet=options.quiet
-            )
+            return plain_screen(self.shell, session=session.name, model=model, simulated=simulated, quiet=options.quiet)
         screen = LiveScreen(
             hub,
             session=session.name,
@@ -226,7 +249,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             self._hub = Hub(self.shell.kernel)
         return self._hub
 
-    def _follow(self, stream: Any, screen: Screen, session: Session) -> Response:
+    def _follow(self, stream: Stream, screen: Screen, session: Session) -> Response:
         """Show a stream to its end. The first interrupt stops the turn and keeps all; a second ends the process."""
         noted = False
         stopped = False
@@ -240,9 +263,13 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             stopped = True
             _stop(stream)
         except ClaudeError as error:
+            if isinstance(error, ModelNotFoundError):
+                error.message = f"{error.message} {_offered(session)}".strip()
             if error.response is not None:
                 self.shell.user_ns["_claude"] = error.response
-            screen.fail(error, {"session_cost_usd": session.cost_usd})
+            left = screen.fail(error, {"session_cost_usd": session.cost_usd})
+            if left:
+                shorten(error, f"{error.type}: {left}")
             raise
         response: Response = stream.response
         self.shell.user_ns["_claude"] = response
@@ -261,16 +288,20 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             self.last_failure = (str(result.info.raw_cell or ""), error)
 
 
-def _stop(stream: Any) -> None:
-    """End the turn and wait for it; a second interrupt while waiting ends the process."""
-    try:
-        stream.stop()
-    except KeyboardInterrupt:
-        stream.stop()
+def _stop(stream: Stream) -> None:
+    """End the turn and wait for it; each further interrupt while waiting ends the process by force."""
+    for _ in range(_MOST_INTERRUPTS):
+        try:
+            return stream.stop()
+        except KeyboardInterrupt:
+            continue
 
 
-def _replace(options: Options, **changes: Any) -> Options:
-    return Options(**{**vars(options), **changes})
+def _offered(session: Session) -> str:
+    """Return the models the CLI offers, in words; it lists the one it was started with too, whatever it is."""
+    names = [str(model.get("value") or model.get("name") or "") for model in session.models]
+    others = [name for name in names if name and name != session.config.model]
+    return f"Models on offer: {', '.join(others)}." if others else ""
 
 
 def _nest() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from claude_magic.cli import cli_version, find_cli
-from claude_magic.client import is_logged_in
-from claude_magic.command import build_command
-from claude_magic.config import RetryPolicy
-from claude_magic.errors import WAYS_TO_LOG_IN, ClaudeError, SessionNotFoundError
+from claude_magic.doctor import diagnose, versions
+from claude_magic.errors import SessionNotFoundError
 from claude_magic.magics.asking import can_ask
 from claude_magic.magics.options import options_help
-from claude_magic.trust import examine_folder, trust_folder
+from claude_magic.trust import trust_folder
 from claude_magic.widgets.undoing import undo_words
 
 if TYPE_CHECKING:
@@ -55,12 +50,15 @@ def run(magics: ClaudeMagics, word: str, rest: str) -> Any:
 
 
 def _status(magics: ClaudeMagics, rest: str) -> None:
+    from claude_magic.rendering.text import plural
+
     sessions = magics.client.list_sessions()
-    print(f"Claude: {len(sessions)} sessions open, {'simulated' if magics.simulation.endpoint else 'real'} answers")
+    kind = "simulated" if magics.base.simulated else "real"
+    print(f"Claude: {plural(len(sessions), 'session')} open, {kind} answers")
     for info in sessions:
         mark = "simulated, " if info.simulated else ""
         model = info.model or "default model"
-        print(f"  {info.name:<12} {info.state:<8} {mark}{model}, {info.turns} turns, ${info.cost_usd:.4f}")
+        print(f"  {info.name:<12} {info.state:<8} {mark}{model}, {plural(info.turns, 'turn')}, ${info.cost_usd:.4f}")
     print("\n%%claude [options]      a cell: the prompt stands below")
     print(options_help())
     print("\n%claude COMMAND")
@@ -177,34 +175,12 @@ def _trust(magics: ClaudeMagics, rest: str) -> None:
 
 
 def _doctor(magics: ClaudeMagics, rest: str) -> None:
-    """What a person needs to find out why it does not work."""
-    print(f"claude_magic {_own_version()}, Python {sys.version.split()[0]}")
-    try:
-        path = find_cli(magics.base.cli_path)
-        print(f"CLI:       {cli_version(path)} at {path}")
-        info = magics.client.account()
-        who = info.get("account") or {}
-        how = ", ".join(f"{key} {value}" for key, value in who.items() if key != "email" and value)
-        print(f"account:   {'logged in' if is_logged_in(info) else 'NOT LOGGED IN. ' + WAYS_TO_LOG_IN} ({how})")
-        command = build_command(magics.base, RetryPolicy())
-        print(f"folder:    {command.notice or 'no settings are left out'}")
-        findings = examine_folder(magics.base.working_dir, os.environ).findings
-        print(f"brings:    {', '.join(findings) or 'nothing that runs code or redirects traffic'}")
-    except ClaudeError as error:
-        print(f"CLI:       {error.message}")
-    print(f"simulated: {magics.simulation.endpoint.url if magics.simulation.endpoint else 'no'}")
-    print(f"pool:      {magics.client!r}")
+    for line in diagnose(magics.client, magics.base):
+        print(line)
 
 
 def _version(magics: ClaudeMagics, rest: str) -> None:
-    path = find_cli(magics.base.cli_path)
-    print(f"claude_magic {_own_version()}, Claude CLI {cli_version(path)}")
-
-
-def _own_version() -> str:
-    from claude_magic import __version__
-
-    return __version__
+    print(versions(magics.base))
 
 
 def _known(magics: ClaudeMagics, name: str) -> str:
@@ -227,7 +203,9 @@ def fix_prompt(failure: tuple[str, BaseException] | None, text: str) -> str:
     if failure is None:
         raise UsageError("%claude fix: no cell has failed yet in this kernel. Nothing was sent.")
     cell, error = failure
-    lines = "".join(traceback.format_exception(error))
+    # The first frame is IPython's own, which runs the cell.
+    begin = error.__traceback__ and error.__traceback__.tb_next
+    lines = "".join(traceback.format_exception(type(error), error, begin))
     if len(lines) > _LONGEST_TRACEBACK:
         lines = "…\n" + lines[-_LONGEST_TRACEBACK:]
     wish = text.strip() or "Explain what went wrong in a sentence or two, and give the corrected cell."

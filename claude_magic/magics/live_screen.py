@@ -10,6 +10,7 @@ from typing import Any
 from IPython.display import DisplayHandle, display
 
 from claude_magic.errors import ClaudeError
+from claude_magic.magics.screen import SEE_ABOVE
 from claude_magic.messages import Message
 from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import RunView, error_bundle, response_bundle
@@ -73,6 +74,9 @@ class LiveScreen:
             self._channel.flush()
             self._flushed = now
 
+    def flush(self) -> None:
+        self._channel.flush()
+
     def note(self, words: str) -> None:
         if words.startswith("filled in: "):
             self._facts = {**self._facts, "filled": words}
@@ -90,9 +94,10 @@ class LiveScreen:
     def finish(self, response: Response, extra: RunData) -> None:
         self._end(response_bundle(response), {**facts_of(response), **self._facts, **extra})
 
-    def fail(self, error: ClaudeError, extra: RunData) -> None:
+    def fail(self, error: ClaudeError, extra: RunData) -> str:
         facts = facts_of(error.response) if error.response is not None else {}
         self._end(error_bundle(error, None), {**facts, **self._facts, **extra})
+        return SEE_ABOVE
 
     def _end(self, bundle: dict[str, Any], facts: RunData) -> None:
         if MIME_TYPE in bundle:

@@ -206,9 +206,7 @@ def check_fits(session: Session, options: Options, wanted: SessionConfig) -> Non
     """
     said = _wishes(options)
     other = [
-        flag
-        for name, flag in _FIXED.items()
-        if name in said and getattr(wanted, name) != getattr(session.config, name)
+        flag for name, flag in _FIXED.items() if name in said and getattr(wanted, name) != getattr(session.config, name)
     ]
     if options.resume is not None and not session.knows(options.resume) and session.config.resume != options.resume:
         other.append("--resume")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 UPDATE_S = 0.05
 """At most 20 updates a second; a longer answer gets fewer, so that drawing never takes half of the time."""
 _SECONDS_TICK_S = 1.0
+SEE_ABOVE = "see above."
+"""What is left to be said of an error that the cell shows already."""
 
 
 class Screen(Protocol):
@@ -32,6 +34,9 @@ class Screen(Protocol):
     def tick(self) -> None:
         """Time has passed: show what could not be shown yet."""
 
+    def flush(self) -> None:
+        """Show all there is: a person is going to be asked."""
+
     def note(self, words: str) -> None:
         """Show one line that is not the CLI's."""
 
@@ -41,8 +46,8 @@ class Screen(Protocol):
     def finish(self, response: Response, extra: RunData) -> None:
         """The run is over: show it as it stays. `extra` is what only the session knows."""
 
-    def fail(self, error: ClaudeError, extra: RunData) -> None:
-        """The run failed: show what there was, and what to do."""
+    def fail(self, error: ClaudeError, extra: RunData) -> str:
+        """The run failed: show what there was. Return what is left to be said of the error; "" is all of it."""
 
 
 def in_notebook(shell: InteractiveShell) -> bool:
@@ -89,6 +94,10 @@ class NotebookScreen:
         if due:
             self._draw()
 
+    def flush(self) -> None:
+        if self._changed:
+            self._draw()
+
     def note(self, words: str) -> None:
         print(words)
 
@@ -101,10 +110,11 @@ class NotebookScreen:
 
         self._show(_with_facts(response_bundle(response), response, extra))
 
-    def fail(self, error: ClaudeError, extra: RunData) -> None:
+    def fail(self, error: ClaudeError, extra: RunData) -> str:
         from claude_magic.rendering import error_bundle
 
         self._show(_with_facts(error_bundle(error, None), error.response, extra))
+        return SEE_ABOVE
 
     def _draw(self) -> None:
         from claude_magic.rendering import run_bundle
@@ -136,6 +146,9 @@ class TerminalScreen:
     def tick(self) -> None:
         """What is printed does not move."""
 
+    def flush(self) -> None:
+        """What is printed is there."""
+
     def note(self, words: str) -> None:
         print(words)
 
@@ -145,9 +158,10 @@ class TerminalScreen:
     def finish(self, response: Response, extra: RunData) -> None:
         self._printer.finish(response)
 
-    def fail(self, error: ClaudeError, extra: RunData) -> None:
+    def fail(self, error: ClaudeError, extra: RunData) -> str:
         if error.response is not None:
             self._printer.finish(error.response)
+        return ""
 
 
 class SilentScreen:
@@ -159,6 +173,9 @@ class SilentScreen:
     def tick(self) -> None:
         """Nothing."""
 
+    def flush(self) -> None:
+        """Nothing."""
+
     def note(self, words: str) -> None:
         """Nothing."""
 
@@ -168,8 +185,8 @@ class SilentScreen:
     def finish(self, response: Response, extra: RunData) -> None:
         """Nothing."""
 
-    def fail(self, error: ClaudeError, extra: RunData) -> None:
-        """The error itself is raised, and says it all."""
+    def fail(self, error: ClaudeError, extra: RunData) -> str:
+        return ""
 
 
 def _with_facts(bundle: dict[str, Any], response: Response | None, extra: RunData) -> dict[str, Any]:

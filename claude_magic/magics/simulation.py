@@ -56,14 +56,15 @@ class Simulation:
         wish = os.environ.get(VARIABLE, "").lower()
         if self._decided or wish not in ("auto", "on"):
             return ""
+        needed = wish == "on" or not is_logged_in(account())
         self._decided = True
-        if wish == "auto" and is_logged_in(account()):
+        if not needed:
             return ""
         self.switch_on()
-        return WORDS
+        return WORDS if wish == "auto" else "Simulated answers (CLAUDE_MAGIC_SIMULATE=on): no model is called."
 
     def switch_on(self, scenario: str | None = None) -> SimulatedAPI:
-        """Start the simulator, or give the running one another scenario.
+        """Start the simulator, or give the running one its scenario anew.
 
         Args:
             scenario: name or file of a scenario; the default one if not given.
@@ -81,8 +82,8 @@ class Simulation:
             self._simulator = Simulator(scenario).start()
             self._folder = tempfile.TemporaryDirectory(prefix="claude-magic-simulated-", ignore_cleanup_errors=True)
             atexit.register(self.switch_off)
-        elif scenario is not None:
-            self._simulator.say(scenario)
+        else:
+            self._simulator.say(scenario or "default")
         endpoint = self.endpoint
         assert endpoint is not None
         return endpoint

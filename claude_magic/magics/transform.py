@@ -14,27 +14,35 @@ _NAME = "claude"
 
 
 class ClaudeLine(TokenTransformBase):  # type: ignore[misc]  # IPython publishes no types
-    """Rewrites a line that begins with `%claude` before IPython's own rules for `%` and a trailing `?` see it."""
+    """Rewrites `%claude ...` and `name = %claude ...` before IPython's own rules for `%` and a trailing `?` see it."""
 
     priority = 1
+
+    def __init__(self, start: tuple[int, int], column: int) -> None:
+        super().__init__(start)
+        self.column = column
 
     @classmethod
     def find(cls, tokens_by_line: list[list[Any]]) -> ClaudeLine | None:
         """Return the first such line, or `None`."""
         for line in tokens_by_line:
             words = [token for token in line if token.string.strip()]
-            is_ours = [word.string for word in words[:2]] == ["%", _NAME] and words[0].end == words[1].start
-            if is_ours and words[0].line[words[1].end[1] :].strip() not in ("?", "??"):
-                return cls(words[0].start)
+            for before, sign, name in zip([None, *words], words, words[1:], strict=False):
+                is_first = before is None or before.string == "="
+                if is_first and (sign.string, name.string) == ("%", _NAME) and sign.end == name.start:
+                    if sign.line[name.end[1] :].strip() not in ("?", "??"):
+                        # IPython takes the transformer that begins leftmost: it must not be the one of the `?`.
+                        return cls((sign.start[0], words[0].start[1]), sign.start[1])
+                    break
         return None
 
     def transform(self, lines: list[str]) -> list[str]:
         """Replace the line by a call of the magic with the rest of the line as it is."""
-        index, column = self.start_line, self.start_col
+        index = self.start_line
         last = find_end_of_continued_line(lines, index)
-        rest = assemble_continued_line(lines, (index, column + 1 + len(_NAME)), last)
+        rest = assemble_continued_line(lines, (index, self.column + 1 + len(_NAME)), last)
         call = f"get_ipython().run_line_magic({_NAME!r}, {rest.strip()!r})\n"
-        return [*lines[:index], lines[index][:column] + call, *lines[last + 1 :]]
+        return [*lines[:index], lines[index][: self.column] + call, *lines[last + 1 :]]
 
 
 def install(shell: Any) -> None:

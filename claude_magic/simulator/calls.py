@@ -67,7 +67,8 @@ def read_call(body: Mapping[str, Any]) -> Call:
     messages = [message for message in _list(body.get("messages")) if isinstance(message, Mapping)]
     starts = [(index, prompt) for index, message in enumerate(messages) for prompt in _own_prompts(message)]
     turn = messages[starts[-1][0] :] if starts else messages
-    results = _newest_results(turn)
+    # Results beside the prompt belong to the turn before it: one that ended with a tool, as structured answers do.
+    results = _newest_results(turn[1:] if starts else turn)
     called = _structured_called(turn)
     format_schema = _format_schema(body)
     return Call(

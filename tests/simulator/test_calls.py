@@ -71,6 +71,15 @@ def test_rounds_count_answers_with_tools_since_the_prompt() -> None:
     assert (call.prompt, call.rounds, call.tool_ids, call.tool_result) == ("b", 1, ("1", "2"), "one\ntwo")
 
 
+def test_results_beside_a_prompt_belong_to_the_turn_before() -> None:
+    """A turn may end with a tool, as structured answers do: its result then comes in one message with the prompt."""
+    before = [user("a"), assistant(use("1", "StructuredOutput"))]
+
+    call = read_call({"messages": [*before, user(result("1"), "b")]})
+
+    assert (call.prompt, call.rounds, call.tool_ids, call.tool_result) == ("b", 0, (), "")
+
+
 def test_tool_results_of_every_shape_become_text() -> None:
     """Blocks, images and nothing at all."""
     shown = [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}]

@@ -1,0 +1,61 @@
+"""`load`: what it costs a kernel to have the extension loaded."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.kernels import kernel
+from benchmarks.measuring import in_turns, median, share_of, temporary_home
+from benchmarks.report import Report
+
+_MEASURED = """
+import gc as _gc, json as _json, time as _time, psutil as _psutil
+_gc.collect()
+_before, _started = _psutil.Process().memory_info().rss, _time.perf_counter()
+{code}
+_took = _time.perf_counter() - _started
+print(_json.dumps([1e3 * _took, (_psutil.Process().memory_info().rss - _before) / 1e6]))
+"""
+_CELLS = {
+    "nothing": "pass",
+    "import claude_magic": "import claude_magic",
+    "%load_ext claude_magic": "get_ipython().run_line_magic('load_ext', 'claude_magic')",
+    "claude_magic.ClaudeClient": "from claude_magic import ClaudeClient",
+    "import claude_agent_sdk": "import claude_agent_sdk",
+    "import pandas": "import pandas",
+}
+
+
+def run(rounds: int = 7) -> Report:
+    """Measure.
+
+    Args:
+        rounds: how many kernels are started for each cell.
+    """
+    with temporary_home():
+        found = in_turns({name: partial(cost, code) for name, code in _CELLS.items()}, rounds)
+    report = Report("load", "what one cell costs a fresh kernel", ["ms", "MB"])
+    bare = found["nothing"]
+    report.rows["bare kernel: start, and all it holds"] = [
+        1e3 * median([took for took, *_ in bare]),
+        median([holds for _, holds, *_ in bare]),
+    ]
+    for name, values in found.items():
+        report.rows[name] = [median([value[2] for value in values]), median([value[3] for value in values])]
+    ms = {name: [value[2] for value in values] for name, values in found.items()}
+    report.ratio("import claude_magic", median(ms["import claude_magic"]), unit="ms")
+    report.ratio("%load_ext", median(ms["%load_ext claude_magic"]), unit="ms")
+    report.ratio(
+        "import claude_agent_sdk beside %load_ext",
+        share_of(ms["import claude_agent_sdk"], ms["%load_ext claude_magic"]),
+    )
+    report.notes.append(f"{rounds} fresh kernels for each cell, in turns; what a kernel has already costs nothing.")
+    return report
+
+
+def cost(code: str) -> tuple[float, float, float, float]:
+    """Return seconds until a kernel is ready, MB it holds, and milliseconds and MB that a cell adds."""
+    with kernel() as fresh:
+        holds = fresh.value("import psutil\nprint(psutil.Process().memory_info().rss / 1e6)")
+        ms, mb = fresh.value(_MEASURED.format(code=code))
+        return fresh.started_s, holds, ms, mb

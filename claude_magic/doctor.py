@@ -1,0 +1,56 @@
+"""What a person needs to know when it does not work: `%claude doctor` and `claude-magic doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from claude_magic import __version__
+from claude_magic.cli import cli_version, find_cli
+from claude_magic.client import is_logged_in
+from claude_magic.command import build_command
+from claude_magic.config import RetryPolicy, SessionConfig
+from claude_magic.errors import WAYS_TO_LOG_IN, ClaudeError
+from claude_magic.trust import examine_folder
+
+if TYPE_CHECKING:
+    from claude_magic.blocking import ClaudeClient
+
+
+def versions(config: SessionConfig) -> str:
+    """Return the versions of the package and of the CLI, in one line.
+
+    Raises:
+        CLINotFoundError: there is no CLI; says the ways to get one.
+    """
+    return f"claude_magic {__version__}, Claude CLI {cli_version(find_cli(config.cli_path))}"
+
+
+def diagnose(client: ClaudeClient, config: SessionConfig) -> Iterator[str]:
+    """Yield what there is to know, line by line. Starts a CLI to ask who is logged in; sends no prompt.
+
+    Args:
+        client: starts the CLI.
+        config: what a new session would start from.
+    """
+    yield f"claude_magic {__version__}, Python {platform.python_version()} on {platform.system()}"
+    try:
+        path = find_cli(config.cli_path)
+        yield f"CLI:       {cli_version(path)} at {path}"
+        yield f"account:   {_account(client)}"
+        yield f"folder:    {build_command(config, RetryPolicy()).notice or 'no settings are left out'}"
+        findings = examine_folder(config.working_dir, os.environ).findings
+        yield f"brings:    {', '.join(findings) or 'nothing that runs code or redirects traffic'}"
+    except ClaudeError as error:
+        yield f"failed:    {error.message}"
+    yield f"simulated: {config.simulated.url if config.simulated else 'no'}"
+    yield f"pool:      {client!r}"
+
+
+def _account(client: ClaudeClient) -> str:
+    info = client.account()
+    facts = {key: value for key, value in (info.get("account") or {}).items() if key != "email" and value}
+    how = ", ".join(f"{key} {value}" for key, value in facts.items())
+    return f"{'logged in' if is_logged_in(info) else 'NOT LOGGED IN. ' + WAYS_TO_LOG_IN} ({how})"

@@ -1,0 +1,403 @@
+"""Tapes: runs recorded as JSON lines, and played again with no CLI and no account.
+
+A tape holds what went in, what came out, and when; no environment and no credential, and secrets are redacted before
+they are written, also where they came split over several deltas. Its lines:
+
+    {"tape": 1, "created": "…"}                                     first line
+    {"run": "ID", "session": …, "prompt": …, "config": {…}}         a prompt goes in
+    {"at": 0.12, "line": {…}}                                       a line comes out, seconds after the prompt
+    {"at": 1.5, "sent": {…}}                                        an answer to a question goes in
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from claude_magic.config import SessionConfig
+from claude_magic.errors import ProcessError
+from claude_magic.messages import Message, MessageType
+from claude_magic.protocol import Content, Decoder
+from claude_magic.redaction import Redactor, StreamRedactor
+from claude_magic.transport import Launch, Start, Transport
+
+VERSION = 1
+_PLAIN_SETTINGS = (
+    "model", "system_prompt", "append_system_prompt", "max_turns", "allowed_tools", "disallowed_tools", "tools",
+    "permission_mode", "effort", "json_schema",
+)  # fmt: skip
+
+
+# Recording.
+
+
+class TapeRecorder:
+    """Writes every run of a client to a file, each line as it happens; off until `begin`."""
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self._file: TextIO | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether runs are written."""
+        return self._file is not None
+
+    def begin(self, path: str | Path) -> None:
+        """Write to a file from the next prompt on; a new one begins, an existing tape is added to.
+
+        Args:
+            path: the file.
+
+        Raises:
+            ValueError: the file is there and is no tape, or it cannot be written.
+        """
+        self.close()
+        target = Path(path).expanduser().absolute()
+        fresh = not target.exists() or target.stat().st_size == 0
+        if not fresh:
+            read_tape(target)
+        try:
+            self._file = target.open("a", encoding="utf-8")
+        except OSError as error:
+            raise ValueError(f"The tape {str(target)!r} cannot be written: {error.strerror}.") from None
+        self.path = target
+        if fresh:
+            self.write({"tape": VERSION, "created": datetime.now(UTC).isoformat(timespec="seconds")})
+
+    def wrap(self, start: Start) -> Start:
+        """Return a way to start that records what goes through it."""
+
+        async def start_recorded(launch: Launch) -> Transport:
+            return RecordedTransport(await start(launch), launch.redactor, self)
+
+        return start_recorded
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Write one line; what is written is on disk even if the kernel dies the next moment."""
+        if self._file is not None:
+            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Write no more."""
+        if self._file is not None:
+            self._file.close()
+        self._file = self.path = None
+
+
+class RecordedTransport:
+    """A transport whose traffic goes onto a tape.
+
+    Args:
+        transport: the real one.
+        redactor: secrets that must not be written.
+        tape: where it is written.
+    """
+
+    def __init__(self, transport: Transport, redactor: Redactor, tape: TapeRecorder) -> None:
+        self._transport = transport
+        self._redactor = redactor
+        self._tape = tape
+        self._delta = StreamRedactor(redactor)
+        self._pending: dict[str, Any] | None = None
+        self._in_run = False
+        self._began = time.monotonic()
+
+    @property
+    def pid(self) -> int | None:
+        return self._transport.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._transport.exit_code
+
+    @property
+    def stderr_tail(self) -> str:
+        return self._transport.stderr_tail
+
+    def detached(self) -> list[int]:
+        return self._transport.detached()
+
+    def kill(self) -> None:
+        self._transport.kill()
+
+    async def close(self, *, grace_s: float = 4.0) -> None:
+        await self._transport.close(grace_s=grace_s)
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if not self._tape.is_on:
+            self._in_run = False
+        elif message.get("type") == "user":
+            self._in_run, self._began = True, time.monotonic()
+            prompt = self._redactor.value(message["message"]["content"])
+            self._write({"run": message.get("uuid"), "prompt": prompt})
+        elif message.get("type") == "control_response" and self._in_run:
+            self._write({"at": self._at(), "sent": self._redactor.value(message)})
+        await self._transport.send(message)
+
+    async def receive(self) -> list[Message]:
+        messages = await self._transport.receive()
+        if self._tape.is_on and self._in_run:
+            for message in messages:
+                self._record(message)
+        return messages
+
+    def _record(self, message: Message) -> None:
+        raw = message.raw
+        if not raw or message.type is MessageType.STDERR or raw.get("type") == "control_response":
+            return
+        piece = _delta_key(raw)
+        if piece is None:
+            self._flush()
+            self._write({"at": self._at(), "line": self._redactor.value(raw)})
+            return
+        self._write_pending()
+        delta = raw["event"]["delta"]
+        delta[piece] = self._delta.feed(delta[piece])
+        self._pending = {"at": self._at(), "line": raw}
+
+    def _flush(self) -> None:
+        """A block is complete: what was held back belongs to its last delta."""
+        rest = self._delta.flush()
+        if self._pending is not None and rest:
+            delta = self._pending["line"]["event"]["delta"]
+            delta[_delta_key(self._pending["line"])] += rest
+        self._write_pending()
+
+    def _write_pending(self) -> None:
+        if self._pending is not None:
+            self._write(self._pending)
+            self._pending = None
+
+    def _write(self, record: dict[str, Any]) -> None:
+        self._tape.write(record)
+
+    def _at(self) -> float:
+        return round(time.monotonic() - self._began, 4)
+
+
+def _delta_key(raw: dict[str, Any]) -> str | None:
+    """Return which field of a line streams text, or `None` for every other line."""
+    if raw.get("type") != "stream_event":
+        return None
+    delta = raw.get("event", {}).get("delta") or {}
+    return next((key for key in ("text", "thinking", "partial_json") if isinstance(delta.get(key), str)), None)
+
+
+# Reading and playing.
+
+
+@dataclass
+class TapeRun:
+    """One recorded run: the prompt, and the lines that followed with their time after it, in seconds."""
+
+    prompt: Content
+    lines: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+
+
+def read_tape(path: str | Path) -> list[TapeRun]:
+    """Return the runs of a tape, in order; a last line that was only half written is left out.
+
+    Raises:
+        ValueError: the file is no tape, or a line of it cannot be read.
+    """
+    source = Path(path).expanduser()
+    try:
+        lines = source.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"The tape {str(source)!r} cannot be read: {error}.") from None
+    runs: list[TapeRun] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            if number == len(lines):
+                break
+            raise ValueError(f"The tape {str(source)!r} has a broken line {number}.") from None
+        if number == 1 and record.get("tape") != VERSION:
+            raise ValueError(f"{str(source)!r} is no tape of version {VERSION}; make one with record=PATH.")
+        if "run" in record:
+            runs.append(TapeRun(record["prompt"]))
+        elif "line" in record and runs:
+            runs[-1].lines.append((float(record.get("at", 0.0)), record["line"]))
+    if not lines:
+        raise ValueError(f"{str(source)!r} is no tape: it is empty.")
+    return runs
+
+
+class TapePlayer:
+    """Answers prompts from a tape: the same prompt gets the same run, the second time its second one.
+
+    Args:
+        path: the tape.
+        speed: 1 plays at the recorded pace, 10 ten times as fast, 0 without any wait.
+
+    Raises:
+        ValueError: the file is no tape.
+    """
+
+    def __init__(self, path: str | Path, *, speed: float = 1.0) -> None:
+        self.speed = speed
+        self._runs = read_tape(path)
+        self._next: dict[str, int] = {}
+
+    def find(self, prompt: Content) -> TapeRun | None:
+        """Return the run for a prompt, or `None` if the tape does not know it."""
+        key = prompt_key(prompt)
+        fitting = [run for run in self._runs if prompt_key(run.prompt) == key]
+        if not fitting:
+            return None
+        place = self._next.get(key, 0)
+        self._next[key] = place + 1
+        return fitting[min(place, len(fitting) - 1)]
+
+    @property
+    def prompts(self) -> list[str]:
+        """What can be asked, in order."""
+        return [prompt_key(run.prompt) for run in self._runs]
+
+    async def start(self, launch: Launch) -> Transport:
+        """Start a player in place of a CLI."""
+        return Tape(self, launch.redactor)
+
+    async def compile(self, config: SessionConfig) -> TapeCommand:
+        """Return what the pool needs of a configuration: nothing of this machine."""
+        return TapeCommand()
+
+
+class TapeCommand:
+    """A configuration for a player: every session can use every process."""
+
+    key: Hashable = "tape"
+    fingerprint: Hashable = "tape"
+    notice = ""
+
+    def launch(self, *, session_id: str | None = None, resume: str | None = None, fork: bool = False) -> Launch:
+        """Return a launch that starts nothing."""
+        return Launch(("tape",))
+
+
+def prompt_key(prompt: Content) -> str:
+    """Return the text by which a prompt is known: its text blocks, without the one that disarms it."""
+    if isinstance(prompt, str):
+        return prompt.strip()
+    texts = [str(block.get("text", "")) for block in prompt if block.get("type") == "text"]
+    return "\n\n".join(text for text in texts if text.strip()).strip()
+
+
+class Tape:
+    """A transport that plays recorded runs.
+
+    Args:
+        player: finds the run for a prompt.
+        redactor: secrets, as for any other transport.
+    """
+
+    def __init__(self, player: TapePlayer, redactor: Redactor) -> None:
+        self.pid: int | None = None
+        self.exit_code: int | None = None
+        self.stderr_tail = ""
+        self._player = player
+        self._decoder = Decoder(redactor)
+        self._queue: asyncio.Queue[list[Message]] = asyncio.Queue()
+        self._playing: asyncio.Task[None] | None = None
+        self._answered = asyncio.Event()
+        self._stopped = False
+        self._session_id = str(uuid.uuid4())
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if self.exit_code is not None:
+            raise ProcessError("The tape has ended.", exit_code=self.exit_code)
+        kind = message.get("type")
+        if kind == "control_request":
+            self._control(str(message["request_id"]), str(message["request"]["subtype"]))
+        elif kind == "control_response":
+            self._answered.set()
+        elif kind == "user":
+            self._stopped = False
+            self._playing = asyncio.create_task(self._play(message))
+
+    async def receive(self) -> list[Message]:
+        return await self._queue.get()
+
+    async def close(self, *, grace_s: float = 4.0) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        if self._playing is not None:
+            self._playing.cancel()
+        if self.exit_code is None:
+            self.exit_code = 0
+            self._queue.put_nowait([])
+
+    def detached(self) -> list[int]:
+        return []
+
+    def _control(self, request_id: str, subtype: str) -> None:
+        if subtype == "interrupt":
+            self._stopped = True
+            self._answered.set()
+        response = {"models": [], "account": {"apiProvider": "tape"}} if subtype == "initialize" else {}
+        inner = {"subtype": "success", "request_id": request_id, "response": response}
+        self._say({"type": "control_response", "response": inner})
+
+    async def _play(self, message: dict[str, Any]) -> None:
+        prompt = message["message"]["content"]
+        run = self._player.find(prompt)
+        if run is None:
+            self._unknown(message)
+            return
+        now = 0.0
+        for at, line in run.lines:
+            if self._stopped:
+                self._say(_interrupted(self._session_id))
+                return
+            if self._player.speed > 0 and at > now:
+                await asyncio.sleep((at - now) / self._player.speed)
+            now = max(now, at)
+            await self._play_line(line, message)
+
+    async def _play_line(self, line: dict[str, Any], message: dict[str, Any]) -> None:
+        if line.get("type") == "user" and line.get("isReplay"):
+            line = {**line, "uuid": message.get("uuid")}
+        if line.get("type") == "result" and line.get("user_message_uuids"):
+            line = {**line, "user_message_uuids": [message.get("uuid")]}
+        if line.get("type") == "control_request":
+            # The question is put again, and the run goes on when it is answered, whatever the answer.
+            line = {**line, "request_id": str(uuid.uuid4())}
+            self._answered.clear()
+            self._say(line)
+            await self._answered.wait()
+            return
+        if line.get("type") != "control_cancel_request":
+            self._say(line)
+
+    def _unknown(self, message: dict[str, Any]) -> None:
+        known = "; ".join(prompt[:60] for prompt in self._player.prompts[:5]) or "none"
+        words = f"This prompt is not on the tape. It knows: {known}."
+        session = {"session_id": self._session_id}
+        self._say({"type": "system", "subtype": "init", "model": "tape", **session})
+        self._say({"type": "user", "isReplay": True, "uuid": message["uuid"], "message": message["message"], **session})
+        self._say({"type": "result", "subtype": "error", "is_error": True, "result": words, **session})
+
+    def _say(self, *lines: dict[str, Any]) -> None:
+        raw: Iterable[bytes] = (json.dumps(line).encode() for line in lines)
+        self._queue.put_nowait(self._decoder.decode(raw, time.time()))
+
+
+def _interrupted(session_id: str) -> dict[str, Any]:
+    return {
+        "type": "result",
+        "subtype": "error_during_execution",
+        "is_error": True,
+        "terminal_reason": "aborted_streaming",
+        "session_id": session_id,
+    }

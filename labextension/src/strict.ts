@@ -1,0 +1,153 @@
+/**
+ * What may come of a model's Markdown: an allow-list of elements and attributes, applied to an inert document.
+ *
+ * It stands behind another sanitizer (JupyterLab's, or DOMPurify) and is stricter: no remote or drawn image, no form,
+ * no style, no id, no class but those of coloured code. Raw HTML in the Markdown is shown as the text it is.
+ */
+
+const KEPT: ReadonlySet<string> = new Set(
+  (
+    'a b blockquote br code dd del dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s span strong sub sup ' +
+    'table tbody td tfoot th thead tr u ul div figure'
+  ).split(' ')
+);
+// What has no text for a reader; everything else that is not kept is replaced by its children.
+const DROPPED =
+  'script,style,template,noscript,noembed,noframes,iframe,object,embed,applet,frame,frameset,svg,math,link,meta,base,' +
+  'title,head,audio,video,source,track,canvas,map,area,textarea,select,button,dialog,xmp,plaintext,portal';
+const SAFE_LINK = /^(?:https?:\/\/|mailto:)/i;
+const DIAGRAM = 'jp-RenderedMermaid';
+const CODE_CLASS = /^(?:language-[\w+#.-]{1,40}|\u037c\w{1,6}|cm-[\w-]{1,40})$/;
+
+/** Clean everything under `root`, which must belong to a document that loads and runs nothing. */
+export function strict(root: ParentNode): void {
+  root.querySelectorAll(DROPPED).forEach(element => {
+    element.remove();
+  });
+  root.querySelectorAll('input').forEach(replaceInput);
+  for (const element of [...root.querySelectorAll('*')]) {
+    if (!KEPT.has(element.localName) || element.namespaceURI !== 'http://www.w3.org/1999/xhtml') {
+      element.replaceWith(...element.childNodes);
+    } else if (element.localName === 'img') {
+      keepDiagram(element);
+    } else {
+      keepAttributes(element);
+    }
+  }
+  removeComments(root);
+}
+
+/** Clean a piece of HTML; nothing of it is ever part of a live page before it is clean. */
+export function strictHtml(html: string): string {
+  const page = new DOMParser().parseFromString(html, 'text/html');
+  strict(page.body);
+  return page.body.innerHTML;
+}
+
+function replaceInput(input: Element): void {
+  const isTask = input.getAttribute('type') === 'checkbox';
+  input.replaceWith(isTask ? (input.hasAttribute('checked') ? '☑ ' : '☐ ') : '');
+}
+
+function keepDiagram(image: Element): void {
+  const source = image.getAttribute('src') ?? '';
+  const words = image.getAttribute('alt') ?? '';
+  if (!image.classList.contains(DIAGRAM) || !source.startsWith('data:image/svg+xml')) {
+    const label = image.ownerDocument.createElement('span');
+    label.textContent = words ? `[image: ${words}]` : '[image]';
+    image.replaceWith(label);
+    return;
+  }
+  const attributes: [string, string][] = [
+    ['src', source],
+    ['alt', words || 'diagram'],
+    ['class', DIAGRAM]
+  ];
+  const width = image.getAttribute('width');
+  if (width !== null && /^[\d.]+(?:px|%)?$/.test(width)) {
+    attributes.push(['width', width]);
+  }
+  replaceAttributes(image, attributes);
+}
+
+function keepAttributes(element: Element): void {
+  const kept: [string, string][] = [];
+  const classes = [...element.classList].filter(name => CODE_CLASS.test(name));
+  if (classes.length > 0 && ['code', 'pre', 'span', 'div'].includes(element.localName)) {
+    kept.push(['class', classes.join(' ')]);
+  }
+  if (element.localName === 'a') {
+    const link = (element.getAttribute('href') ?? '').trim();
+    if (SAFE_LINK.test(link)) {
+      kept.push(['href', link], ['target', '_blank'], ['rel', 'noopener noreferrer nofollow'], ['title', link]);
+    }
+  }
+  if (element.localName === 'td' || element.localName === 'th') {
+    const align = element.getAttribute('align') ?? '';
+    if (/^(?:left|right|center)$/.test(align)) {
+      kept.push(['align', align]);
+    }
+  }
+  if (element.localName === 'ol' && /^\d{1,9}$/.test(element.getAttribute('start') ?? '')) {
+    kept.push(['start', element.getAttribute('start') ?? '1']);
+  }
+  replaceAttributes(element, kept);
+}
+
+function replaceAttributes(element: Element, kept: [string, string][]): void {
+  for (const { name } of [...element.attributes]) {
+    element.removeAttribute(name);
+  }
+  for (const [name, value] of kept) {
+    element.setAttribute(name, value);
+  }
+}
+
+function removeComments(root: ParentNode): void {
+  const walker = root.ownerDocument?.createTreeWalker(root, NodeFilter.SHOW_COMMENT | NodeFilter.SHOW_PROCESSING_INSTRUCTION);
+  const found: ChildNode[] = [];
+  while (walker?.nextNode()) {
+    found.push(walker.currentNode as ChildNode);
+  }
+  found.forEach(node => {
+    node.remove();
+  });
+}
+
+// Raw HTML in Markdown. A noncharacter stands for `<` while the Markdown is parsed, and becomes `&lt;` after it.
+
+const STAND_IN = '\ufdd0';
+const OPENS_TAG = /<(?=[a-z/!?])(?!(?:https?|mailto):)/gi;
+const OPENS_PICTURE = /<(?=\/?(?:img|svg|image|picture)\b)/gi;
+const FENCE_LINE = /^ {0,3}(?:`{3,}|~{3,})/;
+
+/**
+ * Hide raw HTML from a Markdown parser, so that readers see it as it was written.
+ *
+ * @param markdown - the text of the model.
+ * @returns the text to parse; give what comes out of the parser to `showRawHtml`.
+ */
+export function hideRawHtml(markdown: string): string {
+  const text = markdown.replaceAll(STAND_IN, '\ufffd');
+  if (!text.includes('<')) {
+    return text;
+  }
+  let inFence = false;
+  return text
+    .split('\n')
+    .map(line => {
+      // The colouring of code wants its `<`; what a mistaken fence lets through is still sanitized, but has no picture.
+      if (FENCE_LINE.test(line)) {
+        inFence = !inFence;
+        return line.replace(OPENS_TAG, STAND_IN);
+      }
+      return line.replace(inFence ? OPENS_PICTURE : OPENS_TAG, STAND_IN);
+    })
+    .join('\n');
+}
+
+/** Turn the stand-ins in the parser's HTML into `&lt;`. */
+export function showRawHtml(html: string): string {
+  // A parser percent-encodes it in a URL.
+  return html.replaceAll(STAND_IN, '&lt;').replaceAll('%EF%B7%90', '%3C');
+}

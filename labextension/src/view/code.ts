@@ -1,0 +1,57 @@
+/** Code blocks of an answer: a slim bar with the language, Copy and Insert below. */
+
+import { button, el, setText } from './dom';
+import { copyText } from './host';
+import type { Host } from './host';
+
+const SAID_FOR_MS = 1_600;
+
+/** Put a bar over every code block in `root`. */
+export function frameCode(root: HTMLElement, host: Host): void {
+  for (const pre of root.querySelectorAll('pre')) {
+    if (!pre.closest('.claude-code')) {
+      const language = /(?:^|\s)language-(\S+)/.exec(pre.querySelector('code')?.className ?? '')?.[1] ?? '';
+      const frame = codeFrame(language, () => codeOf(pre), host);
+      pre.replaceWith(frame);
+      pre.tabIndex = 0;
+      frame.append(pre);
+    }
+  }
+}
+
+/** Make the frame of a code block; the caller appends its `pre`. */
+export function codeFrame(language: string, code: () => string, host: Host): HTMLElement {
+  const copy = button('Copy', 'claude-quiet', () => {
+    void copyText(code()).then(copied => {
+      say(copy, copied ? 'Copied' : 'Could not copy');
+    });
+  });
+  copy.setAttribute('aria-label', 'Copy this code');
+  const bar = el('div', 'claude-code-bar', el('span', 'claude-grow', language), copy);
+  const insertCell = host.insertCell;
+  if (insertCell !== null) {
+    const insert = button('Insert below', 'claude-quiet', () => {
+      say(insert, insertCell(code()) ? 'Inserted' : 'Could not insert');
+    });
+    insert.setAttribute('aria-label', 'Insert this code as a new cell below');
+    bar.append(insert);
+  }
+  return el('div', 'claude-code', bar);
+}
+
+function codeOf(pre: HTMLElement): string {
+  return (pre.textContent ?? '').replace(/\n$/, '');
+}
+
+function say(element: HTMLButtonElement, words: string): void {
+  const before = element.textContent ?? '';
+  if (element.dataset['saying'] !== undefined) {
+    return;
+  }
+  element.dataset['saying'] = '';
+  setText(element, words);
+  setTimeout(() => {
+    delete element.dataset['saying'];
+    setText(element, before);
+  }, SAID_FOR_MS);
+}

@@ -1,0 +1,45 @@
+/** What the view needs of the place it stands in. */
+
+import type { Action } from '../protocol';
+
+/** How a request to the kernel went. */
+export type Answer = 'done' | 'unknown' | 'unreachable';
+
+export interface Host {
+  /**
+   * Render Markdown of the model, strictly sanitized.
+   *
+   * @param node - an element on the page or about to be; it is filled at once when all is ready.
+   * @param text - Markdown; nothing in it is trusted.
+   */
+  renderMarkdown(node: HTMLElement, text: string): Promise<void>;
+  /** Ask something of the kernel; `null` where there is no kernel to ask. */
+  readonly request: ((action: Action) => Promise<Answer>) | null;
+  /** Insert code as a new cell below the one this output belongs to; `null` where there are no cells. */
+  readonly insertCell: ((code: string) => boolean) | null;
+  /** Whether a person did this, and no script. */
+  trusts(event: Event): boolean;
+}
+
+/** Put text on the clipboard. */
+export async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Without permission, or on a page that is not secure: the old way.
+    const area = document.createElement('textarea');
+    area.value = text;
+    area.style.cssText = 'position:fixed;opacity:0';
+    document.body.append(area);
+    const focused = document.activeElement;
+    area.select();
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only way where there is no secure context
+    const copied = document.execCommand('copy');
+    area.remove();
+    if (focused instanceof HTMLElement) {
+      focused.focus({ preventScroll: true });
+    }
+    return copied;
+  }
+}

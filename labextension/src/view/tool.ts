@@ -1,0 +1,239 @@
+/** One tool use: a card with one line, and what went in and came out when it is opened. */
+
+import type { ToolPart } from '../protocol';
+import { plural, visible, visibleOutput } from '../text';
+import { hunksOf, isAgent, isOver, stateWords, tellingArgument, todoItems, toolTitle } from '../tools';
+import type { TodoItem } from '../tools';
+import { countNested } from './arrange';
+import type { Item, ToolNode } from './arrange';
+import { el, KeyedChildren, setText, show } from './dom';
+import type { Keyed, Piece } from './dom';
+import { difference, plainText } from './output';
+import type { Surroundings } from './surroundings';
+
+const OPEN_DIFF_LINES = 60;
+const SIGNS = { waiting: '?', running: '', done: '✓', failed: '✗', denied: '⊘', cancelled: '■' } as const;
+
+export class ToolCard implements Piece<ToolNode> {
+  readonly node = el('details', 'claude-tool');
+
+  constructor(private readonly _around: Surroundings) {
+    this._state.append(this._sign, this._words);
+    this._sign.setAttribute('aria-hidden', 'true');
+    const summary = el('summary', '', this._name, this._what, el('span', 'claude-grow'), this._state);
+    this.node.append(summary, this._body);
+    this.node.addEventListener('toggle', () => {
+      this._touched = true;
+      this._showBody();
+    });
+    this._around.clock.add(this._tick);
+  }
+
+  update(shown: ToolNode): void {
+    const before = this._shown;
+    show(this.node, !this._around.isAsked(shown.tool.id));
+    if (before?.tool === shown.tool && sameChildren(before, shown) && before.isNewestTodo === shown.isNewestTodo) {
+      return;
+    }
+    this._shown = shown;
+    const { tool } = shown;
+    this.node.dataset['state'] = tool.state;
+    this.node.classList.toggle('claude-agent', isAgent(tool));
+    this.node.classList.toggle('claude-todos', shown.isNewestTodo);
+    setText(this._name, toolTitle(tool.name));
+    setText(this._what, tellingArgument(tool));
+    setText(this._sign, SIGNS[tool.state]);
+    this._tick();
+    if (before === null && this._opensItself(shown)) {
+      this.node.open = true;
+    }
+    if (before !== null && before.isNewestTodo && !shown.isNewestTodo) {
+      this.node.open = false;
+    }
+    this._showBody();
+  }
+
+  dispose(): void {
+    this._around.clock.delete(this._tick);
+    this._children?.dispose();
+  }
+
+  private _opensItself({ tool, isNewestTodo }: ToolNode): boolean {
+    const lines = hunksOf(tool).reduce((sum, hunk) => sum + hunk.lines.length, 0);
+    return isNewestTodo || (lines > 0 && lines <= OPEN_DIFF_LINES && tool.state !== 'denied');
+  }
+
+  private readonly _tick = (): void => {
+    if (this._shown !== null && (this._ticks || !isOver(this._shown.tool.state) || this._words.textContent === '')) {
+      this._ticks = !isOver(this._shown.tool.state);
+      setText(this._words, stateWords(this._shown.tool, countNested(this._shown), this._around.now()));
+    } else if (this._shown !== null) {
+      setText(this._words, stateWords(this._shown.tool, countNested(this._shown), this._around.now()));
+    }
+  };
+
+  private _showBody(): void {
+    if (!this.node.open || this._shown === null) {
+      return;
+    }
+    const { tool, children } = this._shown;
+    if (this._drawn !== tool) {
+      const keep = this._drawn !== null && this._drawn.input === tool.input && this._drawn.result === tool.result;
+      this._drawn = tool;
+      if (!keep) {
+        this._body.replaceChildren(...inside(tool), this._nested);
+      }
+    }
+    if (children.length > 0) {
+      this._children ??= new KeyedChildren<ToolNode>(this._nested, () => new ToolCard(this._around));
+      this._children.update(children.map((shown, at) => ({ key: shown.tool.id || String(at), shown })));
+    }
+    show(this._nested, children.length > 0);
+  }
+
+  private _shown: ToolNode | null = null;
+  private _drawn: ToolPart | null = null;
+  private _ticks = true;
+  private _touched = false;
+  private _children: KeyedChildren<ToolNode> | null = null;
+  private readonly _name = el('span', 'claude-kind');
+  private readonly _what = el('span', 'claude-what');
+  private readonly _sign = el('span', 'claude-sign');
+  private readonly _words = el('span', 'claude-words');
+  private readonly _state = el('span', 'claude-state');
+  private readonly _body = el('div', 'claude-body');
+  private readonly _nested = el('div', 'claude-nested');
+}
+
+function sameChildren(before: ToolNode, now: ToolNode): boolean {
+  return (
+    before.children.length === now.children.length &&
+    before.children.every((child, at) => {
+      const other = now.children[at];
+      return other !== undefined && child.tool === other.tool && sameChildren(child, other);
+    })
+  );
+}
+
+/** What went in and what came out. */
+function inside(tool: ToolPart): HTMLElement[] {
+  const todos = todoItems(tool);
+  if (todos.length > 0) {
+    return [todoList(todos)];
+  }
+  const blocks = toolInput(tool);
+  const result = visibleOutput(tool.result);
+  const isBoring = hunksOf(tool).length > 0 && tool.state === 'done';
+  if (result.trim() !== '' && !isBoring) {
+    const block = plainText(result, `Result of ${toolTitle(tool.name)}`);
+    block.classList.toggle('claude-failed', tool.is_error);
+    blocks.push(block);
+  } else if (isOver(tool.state) && !isBoring && tool.state === 'done') {
+    blocks.push(el('p', 'claude-hint', 'No output.'));
+  }
+  return blocks;
+}
+
+/** What a tool is given, as a person wants to see it: a command, a difference, an address, or name and value. */
+export function toolInput(tool: Pick<ToolPart, 'name' | 'input' | 'result'>, without = ''): HTMLElement[] {
+  const hunks = hunksOf(tool);
+  if (hunks.length > 0) {
+    const honest = hunks.map(hunk => ({
+      ...hunk,
+      lines: hunk.lines.map(line => ({ ...line, text: visible(line.text) }))
+    }));
+    return [difference(honest, tool.result)];
+  }
+  if (tool.name === 'Bash' && typeof tool.input['command'] === 'string') {
+    const blocks = without === 'command' ? [] : [plainText(visible(tool.input['command']), 'Command')];
+    blocks.forEach(block => {
+      block.classList.add('claude-command');
+    });
+    return [...blocks, ...fieldList(tool.input, ['command', 'description', without])];
+  }
+  return fieldList(tool.input, [without]);
+}
+
+function fieldList(input: Record<string, unknown>, without: readonly string[]): HTMLElement[] {
+  const list = el('dl', 'claude-fields');
+  for (const [name, value] of Object.entries(input)) {
+    if (!without.includes(name) && value !== undefined) {
+      list.append(el('dt', '', visible(name)), el('dd', '', fieldValue(name, value)));
+    }
+  }
+  return list.childElementCount > 0 ? [list] : [];
+}
+
+function fieldValue(name: string, value: unknown): HTMLElement | string {
+  const words = visible(typeof value === 'string' ? value : JSON.stringify(value, null, 2));
+  return words.includes('\n') || words.length > 300 ? plainText(words, name) : words;
+}
+
+const TODO_SIGNS: ReadonlyMap<string, [string, string]> = new Map([
+  ['completed', ['✓', 'done']],
+  ['in_progress', ['◐', 'in progress']],
+  ['pending', ['○', 'to do']]
+]);
+
+function todoList(todos: readonly TodoItem[]): HTMLElement {
+  const list = el('ul', 'claude-todo');
+  for (const { text, status } of todos) {
+    const [sign, words] = TODO_SIGNS.get(status) ?? ['○', visible(status)];
+    const mark = el('span', 'claude-sign', sign);
+    mark.setAttribute('role', 'img');
+    mark.setAttribute('aria-label', words);
+    const item = el('li', '', mark, el('span', '', visible(text)));
+    item.dataset['status'] = TODO_SIGNS.has(status) ? status : 'pending';
+    list.append(item);
+  }
+  return list;
+}
+
+/** Many finished tool uses, as one line until it is opened. */
+export class ToolGroup implements Piece<readonly Keyed<Item>[]> {
+  readonly node = el('details', 'claude-group');
+
+  constructor(make: (item: Item) => Piece<Item>) {
+    this.node.append(el('summary', '', this._words), this._body);
+    this._children = new KeyedChildren(this._body, make);
+    this.node.addEventListener('toggle', () => {
+      this._draw();
+    });
+  }
+
+  update(items: readonly Keyed<Item>[]): void {
+    this._items = items;
+    setText(this._words, groupWords(items));
+    this._draw();
+  }
+
+  dispose(): void {
+    this._children.dispose();
+  }
+
+  private _draw(): void {
+    this._children.update(this.node.open ? this._items : []);
+  }
+
+  private _items: readonly Keyed<Item>[] = [];
+  private readonly _words = el('span', 'claude-words');
+  private readonly _body = el('div', 'claude-nested');
+  private readonly _children: KeyedChildren<Item>;
+}
+
+function groupWords(items: readonly Keyed<Item>[]): string {
+  const names = new Map<string, number>();
+  let total = 0;
+  let failed = 0;
+  for (const { shown } of items) {
+    if (shown.kind === 'tool') {
+      total++;
+      failed += Number(shown.tool.is_error);
+      names.set(toolTitle(shown.tool.name), (names.get(toolTitle(shown.tool.name)) ?? 0) + 1);
+    }
+  }
+  const often = [...names].sort((one, other) => other[1] - one[1]).slice(0, 4);
+  const kinds = often.map(([name, number]) => `${number} ${name}`).join(', ');
+  const more = names.size > often.length ? ', …' : '';
+  return `${plural(total, 'tool use')} · ${kinds}${more}${failed > 0 ? ` · ${failed} not done` : ''}`;
+}

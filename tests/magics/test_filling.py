@@ -1,0 +1,194 @@
+"""Filling in: values of variables that exist, outside code, bounded, and nothing else is touched."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_magic.magics.filling import LONGEST_VALUE, evaluate, fill, frame_markdown, value_text
+
+
+class Thing:
+    size = 3
+    parts: dict[str, Any] = {"a": [10, 20]}  # noqa: RUF012  it is never changed
+
+    @property
+    def broken(self) -> str:
+        raise RuntimeError("out of order")
+
+    def __str__(self) -> str:
+        return "a thing"
+
+
+class Unprintable:
+    def __str__(self) -> str:
+        raise OSError("no words")
+
+
+NAMES: dict[str, Any] = {
+    "x": 5, "name": "Ann", "thing": Thing(), "items": [1, 2, 3], "d": {"a": 1, "b c": 2}, "i": 1, "größe": 7,
+    "Übung": 8, "unprintable": Unprintable(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{x} and {name}", "5 and Ann"),
+        ("{x}{x}", "55"),
+        ("{thing}, {thing.size}", "a thing, 3"),
+        ("{items[0]} {items[-1]} {items[i]} {items[1:]}", "1 3 2 [2, 3]"),
+        ("{d['a']} {d[\"b c\"]}", "1 2"),
+        ("{thing.parts['a'][1]}", "20"),
+        ("{größe} {Übung}", "7 8"),
+        ("{{x}}", "{x}"),
+        ("{{thing.size}} {{nosuch}}", "{thing.size} {nosuch}"),
+        ("{{{x}}}", "{{x}}"),
+        ("{nosuch} {nosuch.a} {nosuch[0]}", "{nosuch} {nosuch.a} {nosuch[0]}"),
+        ('{"a": 1} {} {x } { x} {1} {x!r} {x:>5}', '{"a": 1} {} {x } { x} {1} {x!r} {x:>5}'),
+        ("{{ x }} {{x | upper}} {{x}", "{{ x }} {{x | upper}} {5"),
+        ("{f(x)} {x + 1} {x if x else x}", "{f(x)} {x + 1} {x if x else x}"),
+        ("`{x}` {x} ``a ` {x}`` {x}", "`{x}` 5 ``a ` {x}`` 5"),
+        ("it`s {x}", "it`s 5"),
+        ("a tick ` here, {x}\n\nand `code` there", "a tick ` here, 5\n\nand `code` there"),
+        ("`a span\nover lines {x}` {x}", "`a span\nover lines {x}` 5"),
+        ("```python\nf'{x}'\n```\n{x}", "```python\nf'{x}'\n```\n5"),
+        ("~~~\n{x}\n\n`\n~~~\n{x}", "~~~\n{x}\n\n`\n~~~\n5"),
+        ("````\n```\n{x}\n```\n````\n{x}", "````\n```\n{x}\n```\n````\n5"),
+        ("- ```python\n  {x}\n\n  {x}\n  ```\n- {x}", "- ```python\n  {x}\n\n  {x}\n  ```\n- 5"),
+        ("> ```\n> {x}\n> ```\n> {x}", "> ```\n> {x}\n> ```\n> 5"),
+        ("```x``` and {x}", "```x``` and 5"),
+        ("{x}\n```\nnever closed {x}\n\n{x}", "5\n```\nnever closed {x}\n\n{x}"),
+        ("```\n{{x}}\n```\n`{{x}}`", "```\n{{x}}\n```\n`{{x}}`"),
+        ("$x $i {x}?", "$x $i 5?"),
+    ],
+)
+def test_filling(template: str, text: str) -> None:
+    """Names with attributes and items, outside code only; every other brace stays as typed."""
+    assert fill(template, NAMES).text == text
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{thing.nosuch}", "AttributeError"),
+        ("{thing.broken}", "RuntimeError: out of order"),
+        ("{d['z']}", "KeyError: 'z'"),
+        ("{items[9]}", "IndexError"),
+        ("{items[nosuch]}", "KeyError: 'nosuch'"),
+        ("{items[f(1)]}", "ValueError"),
+        ("{items[x for]}", "no variable"),
+        ("{unprintable}", "OSError: no words"),
+    ],
+)
+def test_a_value_that_is_not_there(template: str, words: str) -> None:
+    """The variable exists, its part does not: that is a mistake, said in one line that names it."""
+    with pytest.raises(ValueError, match=re.escape(template)) as caught:
+        fill(template, NAMES)
+
+    assert words in str(caught.value)
+
+
+def test_nothing_is_called() -> None:
+    """Only names, attributes and items have a value here."""
+    with pytest.raises(ValueError, match="only names"):
+        evaluate("print(1)", {"print": print})
+
+
+def test_a_value_is_not_filled_in_again() -> None:
+    """What a value contains is data, also if it looks like a name."""
+    assert fill("{a}", {"a": "{b} `{a}`", "b": "no"}).text == "{b} `{a}`"
+
+
+def test_a_long_value_is_cut_and_says_so() -> None:
+    """10,000 characters of each value, and how many were left out."""
+    text = fill("{a}", {"a": "z" * 25_000}).text
+
+    assert text == "z" * LONGEST_VALUE + "… [15,000 characters left out]"
+
+
+def test_what_was_filled_in_is_told() -> None:
+    """Each expression once, with a few words about its value."""
+    frame = pd.DataFrame({"a": range(2000)})
+    filled = fill("{name} {name} {long} {df} `{x}`", {**NAMES, "df": frame, "long": "word " * 20})
+
+    assert filled.summary == "filled in: {name} = Ann, {long} = " + ("word " * 20)[:39] + "… (100 characters), {df} = " + (
+        "DataFrame 2,000 × 1"
+    )
+    assert fill("{nosuch}", NAMES).summary == ""
+
+
+def test_a_frame_is_shape_and_head() -> None:
+    """Each column keeps its own type, and a pipe does not break the table."""
+    frame = pd.DataFrame({"n": range(7), "share": [0.5] * 7, "word": ["a|b"] * 7})
+
+    assert value_text(frame) == (
+        "DataFrame with 7 rows and 3 columns:\n\n"
+        "| n | share | word |\n| --- | --- | --- |\n"
+        + "".join(f"| {n} | 0.5 | a\\|b |\n" for n in range(5))
+        + "\n… and 2 more rows\n"
+    )
+
+
+def test_times_in_a_frame_are_readable() -> None:
+    """An array of dates alone would become numbers of nanoseconds."""
+    frame = pd.DataFrame({"day": pd.to_datetime(["2026-01-02"])})
+
+    assert "| 2026-01-02 00:00:00 |" in frame_markdown(frame)
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_an_index_with_a_name_is_a_column(name: str) -> None:
+    """Also where a column has the same name."""
+    frame = pd.DataFrame({"b": [1]}, index=pd.Index(["k"], name=name))
+
+    assert frame_markdown(frame).startswith(f"| {name} | b |\n| --- | --- |\n| k | 1 |")
+
+
+def test_a_wide_frame_is_bounded() -> None:
+    """A thousand columns of long words are still one value."""
+    frame = pd.DataFrame({f"column {n}": ["word " * 40] for n in range(1000)})
+
+    assert len(value_text(frame)) < LONGEST_VALUE + 200
+
+
+def test_a_subclass_of_a_frame_is_a_frame() -> None:
+    """As GeoPandas has one."""
+
+    class GeoFrame(pd.DataFrame):
+        pass
+
+    assert value_text(GeoFrame({"a": [1]})).startswith("DataFrame with 1 rows and 1 columns")
+
+
+@given(st.text(alphabet="ab{}[]().`~ \n'\"\\:|$@/", max_size=60))
+def test_without_names_only_escapes_change(template: str) -> None:
+    """Nothing but `{{name}}` outside code becomes anything else, and that becomes `{name}`."""
+    text = fill(template, {}).text
+
+    unescaped = re.sub(r"\{(\{[ab](?:\.[ab]+|\[[^\[\]{}]*\]|[ab])*\})\}", r"\1", template)
+    assert len(text) in range(len(unescaped), len(template) + 1)
+    assert text.replace("{", "").replace("}", "") == template.replace("{", "").replace("}", "")
+    if "{{" not in template:
+        assert text == template
+
+
+@given(st.text(max_size=80), st.text(max_size=20))
+def test_a_value_stands_where_its_name_stood(before: str, value: str) -> None:
+    """Whatever the value, the rest of the prompt is the same."""
+    clean = re.sub(r"[{}`~]", "", before)
+
+    assert fill(clean + "{a}" + clean, {"a": value}).text == clean + value + clean
+
+
+@given(st.text(alphabet="`~ab{}\n >-1.", max_size=200))
+def test_code_is_never_filled_in(text: str) -> None:
+    """A fence that is never closed protects all that follows."""
+    template = "```\n" + text.replace("`", "'")
+
+    assert fill(template, {"a": "VALUE", "b": "VALUE"}).text == template

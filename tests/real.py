@@ -1,0 +1,34 @@
+"""The real CLI and a simulated API, for the tests that run both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from claude_magic.client import AsyncClaudeClient
+from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig, SimulatedAPI
+
+GUARD_S = 60.0
+"""No test waits longer for anything; a good run is far from it."""
+
+
+def real_config(cli_path: Path, tmp_path: Path, url: str, **settings: Any) -> SessionConfig:
+    """Settings of a session with the real CLI, in folders of the test's own."""
+    for name in ("work", "config"):
+        (tmp_path / name).mkdir(exist_ok=True)
+    environment = {
+        "IS_SANDBOX": "1",  # lets the CLI run tools where the tests run as root
+        "HOME": str(tmp_path),
+        "CLAUDE_CODE_TMPDIR": str(tmp_path),
+        **settings.pop("environment", {}),
+    }
+    return SessionConfig(
+        cli_path=str(cli_path), working_dir=tmp_path / "work", environment=environment,
+        simulated=SimulatedAPI(url, str(tmp_path / "config")), **settings,
+    )  # fmt: skip
+
+
+def real_client(config: SessionConfig, **options: Any) -> AsyncClaudeClient:
+    """A client that warms nothing and tries an API failure once more."""
+    pool = PoolConfig(prewarm=0, acquire_timeout_s=GUARD_S)
+    return AsyncClaudeClient(config, **{"pool": pool, "retry": RetryPolicy(max_retries=1), **options})

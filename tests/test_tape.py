@@ -1,0 +1,161 @@
+"""Tapes: what is recorded plays again, and no secret is on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeCLIs, FakeTransport, compile_fake, prompt_of
+
+from claude_magic.client import AsyncClaudeClient
+from claude_magic.config import SessionConfig
+from claude_magic.errors import ResultError
+from claude_magic.permissions import Allow, Deny, PermissionRequest
+from claude_magic.response import Outcome
+from claude_magic.tape import TapePlayer, TapeRecorder, read_tape
+
+SECRET = "s3cret-value-123"
+
+
+async def talk(cli: FakeTransport, message: dict[str, Any]) -> None:
+    """Answer with the secret split over two deltas; a prompt "tool" asks for permission first."""
+    cli.begin(message)
+    if prompt_of(message) == "tool":
+        await cli.ask("Bash", {"command": f"echo {SECRET}"})
+    cli.text("the value is s3cret-", "value-123, and that is all")
+    cli.result(cost_usd=0.25)
+
+
+@pytest.fixture
+async def tape(tmp_path: Path) -> Path:
+    """A tape of three runs, two of them of the same prompt."""
+    path = tmp_path / "runs.jsonl"
+    config = SessionConfig(api_key=SECRET)
+    clis = FakeCLIs(talk)
+    async with AsyncClaudeClient(
+        config, start=clis.start, compile=compile_fake, record=path, ask=lambda request: Allow()
+    ) as client:
+        await client.create_session(name="main")
+        for prompt in ("hello", "tool", "hello"):
+            await client.execute("main", prompt)
+    return path
+
+
+def player(path: Path) -> TapePlayer:
+    return TapePlayer(path, speed=0)
+
+
+async def test_a_recorded_run_plays_again_with_the_same_text_and_cost(tape: Path) -> None:
+    """The same prompt gets the same answer, with no CLI."""
+    async with AsyncClaudeClient(replay=player(tape)) as client:
+        await client.create_session(name="main")
+        response = await client.execute("main", "hello")
+
+    assert response.text == "the value is [redacted api_key], and that is all"
+    assert response.cost_usd == pytest.approx(0.25)
+
+
+async def test_no_secret_is_on_a_tape_even_if_it_came_in_pieces(tape: Path) -> None:
+    """Neither the secret nor one of its pieces is written."""
+    written = tape.read_text()
+
+    assert SECRET not in written
+    assert "s3cret-" not in written
+    assert "[redacted api_key]" in written
+
+
+async def test_a_question_is_put_again_when_a_tape_is_played(tape: Path) -> None:
+    """Whoever plays the tape is asked, and the run goes on after the answer."""
+    asked: list[PermissionRequest] = []
+
+    def ask(request: PermissionRequest) -> Deny:
+        asked.append(request)
+        return Deny()
+
+    async with AsyncClaudeClient(replay=player(tape), ask=ask) as client:
+        await client.create_session(name="main")
+        response = await client.execute("main", "tool")
+
+    assert [request.tool_name for request in asked] == ["Bash"]
+    assert response.outcome is Outcome.SUCCESS
+
+
+async def test_a_prompt_that_is_not_on_the_tape_says_so(tape: Path) -> None:
+    """The error names what the tape knows, and the session goes on."""
+    async with AsyncClaudeClient(replay=player(tape)) as client:
+        await client.create_session(name="main")
+        with pytest.raises(ResultError, match="not on the tape. It knows: hello; tool"):
+            await client.execute("main", "something else")
+
+        assert (await client.execute("main", "hello")).text
+
+
+async def test_a_played_run_can_be_stopped(tape: Path) -> None:
+    """Interrupting keeps what was played so far."""
+    async with AsyncClaudeClient(replay=TapePlayer(tape, speed=0.001)) as client:
+        await client.create_session(name="main")
+        async with client.stream("main", "hello") as stream:
+            async for message in stream:
+                if message.type == "init":
+                    break
+
+        assert stream.response.outcome is Outcome.INTERRUPTED
+
+
+async def test_recording_is_switched_on_and_off_while_a_session_is_open(tmp_path: Path) -> None:
+    """Only what was prompted while it was on is written."""
+    clis = FakeCLIs()
+    async with AsyncClaudeClient(start=clis.start, compile=compile_fake) as client:
+        await client.create_session(name="main")
+        await client.execute("main", "before")
+        client.tape.begin(tmp_path / "runs.jsonl")
+        await client.execute("main", "during")
+        client.tape.close()
+        await client.execute("main", "after")
+
+    assert player(tmp_path / "runs.jsonl").prompts == ["during"]
+
+
+def test_a_tape_is_added_to(tmp_path: Path) -> None:
+    """A second recording goes on where the first one ended."""
+    path = tmp_path / "runs.jsonl"
+    for prompt in ("one", "two"):
+        recorder = TapeRecorder()
+        recorder.begin(path)
+        recorder.write({"run": prompt, "prompt": prompt})
+        recorder.close()
+
+    assert [run.prompt for run in read_tape(path)] == ["one", "two"]
+
+
+def test_a_half_written_last_line_is_left_out(tmp_path: Path) -> None:
+    """A kernel that died while writing leaves a tape that can be played."""
+    path = tmp_path / "runs.jsonl"
+    path.write_text(json.dumps({"tape": 1}) + "\n" + json.dumps({"run": "1", "prompt": "one"}) + '\n{"at": 0.1, "li')
+
+    assert [run.prompt for run in read_tape(path)] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("", "it is empty"), ("no json\n{}\n", "broken line 1"), ('{"other": 1}\n{}\n', "is no tape of version 1")],
+)
+def test_a_file_that_is_no_tape_is_refused(tmp_path: Path, content: str, words: str) -> None:
+    """Reading and recording both refuse it, and it stays as it is."""
+    path = tmp_path / "file"
+    path.write_text(content)
+
+    with pytest.raises(ValueError, match=words):
+        TapePlayer(path)
+    if content:
+        with pytest.raises(ValueError, match=words):
+            TapeRecorder().begin(path)
+    assert path.read_text() == content
+
+
+def test_a_tape_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -> None:
+    """The sentence names the file."""
+    with pytest.raises(ValueError, match="cannot be read"):
+        TapePlayer(tmp_path / "none")
