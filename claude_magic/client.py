@@ -387,6 +387,7 @@ class AsyncClaudeClient:
         await self._pool.close()
         if self._turns:
             await asyncio.wait(self._turns)
+        self.tape.close()
 
     # Records; together they are the `FrameSource` of `frames`.
 

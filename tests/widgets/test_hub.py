@@ -1,0 +1,368 @@
+"""The kernel's end of the line: who is told what, and whose answers count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
+from claude_magic.rendering import RunView
+from claude_magic.widgets import hub as hub_module
+from claude_magic.widgets.hub import Channel, Hub, Remembered
+from claude_magic.widgets.live import LiveRun
+from claude_magic.widgets.protocol import COMM_TARGET, REQUEST, VERSION
+from rendering.builders import message, permission, use
+
+from .stand_ins import FakeComm, FakeComms, FakeKernel, FakeLink
+
+ASKED = PermissionRequest("analysis", "turn", "Bash", {"command": "ls"}, "t1")
+
+
+class Calls:
+    """What pages asked for, besides answers."""
+
+    def __init__(self) -> None:
+        self.stops = 0
+        self.undos: list[bool] = []
+
+    def stop(self) -> None:
+        self.stops += 1
+
+    def undo(self, dry_run: bool) -> None:
+        self.undos.append(dry_run)
+
+
+@pytest.fixture
+def comms(monkeypatch: pytest.MonkeyPatch) -> FakeComms:
+    made = FakeComms()
+    monkeypatch.setattr(hub_module, "create_comm", made.create)
+    monkeypatch.setattr(hub_module, "HELLO_TIMEOUT_S", 0.05)
+    return made
+
+
+@pytest.fixture
+def kernel() -> FakeKernel:
+    return FakeKernel()
+
+
+@pytest.fixture
+def hub(kernel: FakeKernel, comms: FakeComms) -> Hub:
+    return Hub(kernel)
+
+
+def live() -> LiveRun:
+    return LiveRun(RunView("analysis"), {"mode": "default"})
+
+
+def linked(calls: Calls | None = None) -> tuple[Channel, FakeLink]:
+    link, calls = FakeLink(), calls or Calls()
+    channel = Channel(live(), link, calls.stop, calls.undo)
+    channel.open()
+    return channel, link
+
+
+def answer(question: dict[str, Any], **words: Any) -> dict[str, Any]:
+    return {"action": "answer", "question": question["id"], "token": question["token"], **words}
+
+
+# What pages are told.
+
+
+def test_channel_begins_with_a_snapshot() -> None:
+    """A page that starts to listen gets all that is known, and the open questions."""
+    channel = Channel(live(), FakeLink(), Calls().stop, Calls().undo)
+    link: Any = channel._link
+    channel.add([message("text", "Hello")])
+    channel.ask(ASKED)
+    channel.open()
+
+    (snapshot,) = link.sent
+    assert (snapshot["type"], snapshot["seq"]) == ("snapshot", 1)
+    assert snapshot["run"]["parts"] == [{"type": "text", "text": "Hello"}]
+    assert [question["tool_use_id"] for question in snapshot["questions"]] == ["t1"]
+
+
+def test_numbers_have_no_gap() -> None:
+    """Every message of a run has the number after the last one, snapshots too."""
+    channel, link = linked()
+    for word in ("a", "b"):
+        channel.add([message("text", word)])
+        channel.flush()
+    channel.receive({"action": "attach"})
+    channel.set({"mode": "plan"})
+
+    assert [sent["seq"] for sent in link.sent] == [1, 2, 3, 4, 5]
+    assert [sent["type"] for sent in link.sent] == ["snapshot", "ops", "ops", "snapshot", "ops"]
+
+
+def test_nothing_new_is_not_told() -> None:
+    """A flush without news sends nothing."""
+    channel, link = linked()
+    channel.flush()
+
+    assert len(link.sent) == 1
+
+
+def test_end_is_told_to_those_who_come_later_too() -> None:
+    """A page that attaches after the end gets the final data with the bundle, under the id that it knows."""
+    channel, link = linked()
+    channel.finish({"version": VERSION, "run": "", "outcome": "success"}, {"text/plain": "all"})
+    channel.receive({"action": "attach"})
+
+    finals = [sent for sent in link.sent if sent["type"] == "final"]
+    assert len(finals) == 2
+    assert finals[1]["run"] == {"version": VERSION, "run": channel.run.id, "outcome": "success"}
+    assert finals[1]["bundle"] == {"text/plain": "all"}
+
+
+# Whose answers count.
+
+
+@pytest.mark.parametrize(
+    ("words", "decision"),
+    [
+        ({"decision": "allow"}, Allow()),
+        ({"decision": "allow", "input": {"command": "ls -l"}}, Allow({"command": "ls -l"})),
+        ({"decision": "allow", "input": "rm"}, Allow()),
+        ({"decision": "session"}, Remembered()),
+        ({"decision": "deny"}, Deny()),
+        ({"decision": "deny", "reason": " not now ", "stop": True}, Deny("not now", stop=True)),
+        ({"decision": "deny", "reason": "  "}, Deny()),
+        ({"decision": "anything"}, Deny()),
+        ({}, Deny()),
+    ],
+)
+def test_answer_becomes_a_decision(words: dict[str, Any], decision: Decision) -> None:
+    """The page's words decide; words that make no sense are a denial."""
+    channel, link = linked()
+    waiting = channel.ask(ASKED)
+    question = link.ops[-1][1]
+
+    assert channel.receive(answer(question, **words))  # type: ignore[arg-type]  # what a page may send
+    assert waiting.result(timeout=0) == decision
+    assert type(waiting.result(timeout=0)) is type(decision)
+    assert link.ops[-1] == ["settled", question["id"]]
+
+
+def test_answer_counts_once() -> None:
+    """A second answer changes nothing and is not found."""
+    channel, link = linked()
+    waiting = channel.ask(ASKED)
+    question = link.ops[-1][1]
+
+    assert channel.receive(answer(question, decision="deny"))  # type: ignore[arg-type]
+    assert not channel.receive(answer(question, decision="allow"))  # type: ignore[arg-type]
+    assert waiting.result(timeout=0) == Deny()
+
+
+@pytest.mark.parametrize("wrong", [{"token": "guessed"}, {"token": None}, {"question": "other"}, {"token": ["x"]}])
+def test_wrong_token_changes_nothing(wrong: dict[str, Any]) -> None:
+    """Only who was shown the question can answer it, and the right answer still counts afterwards."""
+    channel, link = linked()
+    waiting = channel.ask(ASKED)
+    question = link.ops[-1][1]
+
+    assert not channel.receive({**answer(question, decision="allow"), **wrong})  # type: ignore[arg-type, typeddict-item]
+    assert not waiting.done()
+    assert channel.receive(answer(question, decision="allow"))  # type: ignore[arg-type]
+
+
+def test_token_of_one_question_opens_no_other() -> None:
+    """Each question has a token of its own."""
+    channel, link = linked()
+    first, second = channel.ask(ASKED), channel.ask(ASKED)
+    one, other = (op[1] for op in link.ops if op[0] == "ask")
+
+    assert not channel.receive({**answer(one, decision="allow"), "question": other["id"]})  # type: ignore[arg-type, typeddict-item]
+    assert not first.done()
+    assert not second.done()
+
+
+def test_end_denies_what_is_open() -> None:
+    """Nobody waits for an answer that cannot come any more."""
+    channel, link = linked()
+    waiting = channel.ask(ASKED)
+    channel.finish({}, {})
+
+    assert isinstance(waiting.result(timeout=0), Deny)
+    assert link.ops[-1][0] == "settled"
+    assert not channel.receive(answer(link.ops[-2][1], decision="allow"))
+
+
+def test_question_that_nobody_waits_for_is_no_harm() -> None:
+    """An answer to a question whose asker has gone away is taken quietly."""
+    channel, link = linked()
+    channel.ask(ASKED).cancel()
+
+    assert channel.receive(answer(link.ops[-1][1], decision="allow"))
+
+
+def test_decision_moves_the_tool_on() -> None:
+    """When a question was decided, the tool's state follows at once."""
+    channel, link = linked()
+    channel.add([use("t1", "Bash"), permission("t1")])
+    channel.flush()
+    channel.answered("t1", True)
+
+    assert [op[2]["state"] for op in link.ops] == ["waiting", "running"]
+
+
+def test_stop_and_undo_reach_those_who_can() -> None:
+    """Stop and undo are handed on; undo only looks unless told otherwise; other words are not found."""
+    calls = Calls()
+    channel, _ = linked(calls)
+
+    assert channel.receive({"action": "stop"})
+    assert channel.receive({"action": "undo"})
+    assert channel.receive({"action": "undo", "dry_run": False})
+    assert not channel.receive({"action": "format the disk"})
+    assert not channel.receive({})
+    assert (calls.stops, calls.undos) == (1, [True, False])
+
+
+# The kernel's comms.
+
+
+def open_channel(hub: Hub, calls: Calls | None = None) -> Channel:
+    calls = calls or Calls()
+    channel = hub.channel(live(), calls.stop, calls.undo)
+    channel.open()
+    return channel
+
+
+def test_run_has_a_comm_of_its_own(hub: Hub, comms: FakeComms) -> None:
+    """The comm names version and run, so that a page knows which view it feeds."""
+    channel = open_channel(hub)
+
+    assert (comms[0].target_name, comms[0].data) == (COMM_TARGET, {"version": VERSION, "run": channel.run.id})
+    assert [sent["type"] for sent in comms[0].sent] == ["snapshot"]
+
+
+def test_attach_goes_on_with_a_new_comm(hub: Hub, comms: FakeComms) -> None:
+    """A page that comes back listens to a new comm, and so does everybody else."""
+    channel = open_channel(hub)
+    comms[0].say(run=channel.run.id, action="attach")
+    channel.add([message("text", "more")])
+    channel.flush()
+
+    assert [comm.closed for comm in comms] == [True, False]
+    assert [sent["type"] for sent in comms[1].sent] == ["snapshot", "ops"]
+
+
+def test_comm_brings_answers_when_control_does_not(hub: Hub, comms: FakeComms) -> None:
+    """The comm is the second way for a request, and is handled on a shell that the cell does not block."""
+    channel = open_channel(hub)
+    waiting = channel.ask(ASKED)
+    question = comms[0].sent[-1]["ops"][0][1]
+    comms[0].say(run=channel.run.id, **answer(question, decision="allow"))
+
+    assert waiting.result(timeout=0) == Allow()
+    assert comms[0]._reply_subshell_for(None, "its own") == "its own"
+
+
+# The control channel.
+
+
+async def test_control_message_is_acknowledged(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """A request on the control channel is done and acknowledged; the ack says whether it was found."""
+    calls = Calls()
+    channel = open_channel(hub, calls)
+
+    assert await kernel.control(run=channel.run.id, action="stop") == {"status": "ok", "found": True}
+    assert await kernel.control(run="unknown", action="stop") == {"status": "ok", "found": False}
+    assert await kernel.control(run=channel.run.id, action="stop", version=99) == {"status": "ok", "found": False}
+    assert calls.stops == 1
+
+
+async def test_request_that_fails_is_acknowledged(
+    kernel: FakeKernel, hub: Hub, comms: FakeComms, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A request that cannot be done is logged, and the page is not left waiting."""
+
+    def fail() -> None:
+        raise OSError("no")
+
+    channel = hub.channel(live(), fail, Calls().undo)
+
+    assert await kernel.control(run=channel.run.id, action="stop") == {"status": "ok", "found": False}
+    assert "a request of a page failed" in caplog.text
+
+
+async def test_closed_hub_listens_no_more(hub: Hub, kernel: FakeKernel) -> None:
+    """Unloading takes the handler away."""
+    assert REQUEST in kernel.control_handlers
+    hub.close()
+
+    assert REQUEST not in kernel.control_handlers
+
+
+async def test_old_runs_are_forgotten(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """The kernel does not keep every run it ever showed."""
+    runs = [hub.channel(live(), Calls().stop, Calls().undo).run.id for _ in range(60)]
+
+    assert not (await kernel.control(run=runs[0], action="stop"))["found"]
+    assert (await kernel.control(run=runs[-1], action="stop"))["found"]
+
+
+# Is there a page?
+
+
+async def greet(kernel: FakeKernel, comms: FakeComms, client: str = "page-1") -> None:
+    """Have the page say hello while the kernel waits for it."""
+    comms.on_open = lambda comm: hello(kernel, comm, client)
+
+
+def hello(kernel: FakeKernel, comm: FakeComm, client: str) -> None:
+    request = {"header": {"session": client}, "content": {"version": VERSION, "run": "", "action": "hello"}}
+    coroutine = kernel.control_handlers[REQUEST](None, [], request)
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
+
+
+async def test_page_with_the_extension_says_hello(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """A page is asked once, by a comm that is closed again; what it said is remembered."""
+    await greet(kernel, comms)
+
+    assert hub.page_listens()
+    assert hub.page_listens()
+    assert [(comm.data, comm.closed) for comm in comms] == [({"version": VERSION, "hello": True}, True)]
+
+
+def test_silent_page_has_no_live_view(hub: Hub, comms: FakeComms) -> None:
+    """A page that says nothing in time has no extension; it is not asked again."""
+    assert not hub.page_listens()
+    assert not hub.page_listens()
+    assert len(comms) == 1
+
+
+async def test_late_hello_counts_for_the_next_cell(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """A page that was only slow gets the live view from then on."""
+    assert not hub.page_listens()
+    assert (await kernel.control(run="", action="hello"))["found"]
+    assert hub.page_listens()
+
+
+async def test_every_page_is_asked_for_itself(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """Another browser's page, with the extension or without, does not speak for this one."""
+    await greet(kernel, comms, "page-2")
+
+    assert not hub.page_listens()
+    kernel.parent["header"]["session"] = "page-2"
+    assert hub.page_listens()
+
+
+def test_nobody_is_asked_where_nobody_watches(comms: FakeComms) -> None:
+    """nbclient and papermill take no input: no comm is opened, nothing is waited for."""
+    assert not Hub(FakeKernel(takes_input=False)).page_listens()
+    assert comms == []
+
+
+def test_kernel_without_control_channel_has_no_live_view(comms: FakeComms) -> None:
+    """Where no control message can be handled, the live view is not used."""
+    kernel = FakeKernel()
+    del kernel.control_handlers
+    hub = Hub(kernel)
+
+    assert not hub.page_listens()
+    hub.close()

@@ -1,0 +1,83 @@
+"""Undo from the page: look, then restore, and say what happened."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from claude_magic.edits import Rewind
+from claude_magic.errors import SessionError
+from claude_magic.rendering import RunView
+from claude_magic.widgets.hub import Channel
+from claude_magic.widgets.live import LiveRun
+from claude_magic.widgets.undoing import NOT_COVERED, undo_on_page, undo_words
+
+from .stand_ins import FakeLink
+
+
+class FakeClient:
+    """A client whose undo is done when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bool]] = []
+        self.future: Future[Rewind] = Future()
+
+    def undo_soon(self, session: str, *, dry_run: bool) -> Future[Rewind]:
+        self.asked.append((session, dry_run))
+        return self.future
+
+
+@pytest.fixture
+def client() -> Any:
+    return FakeClient()
+
+
+def channel_with(link: FakeLink) -> Channel:
+    channel = Channel(LiveRun(RunView("main"), {}), link, lambda: None, lambda dry_run: None)
+    channel.open()
+    return channel
+
+
+def told(client: Any, dry_run: bool, finish: Any) -> dict[str, Any]:
+    link = FakeLink()
+    undo_on_page(client, "main", channel_with(link), dry_run)  # type: ignore[arg-type]  # handed on as it is
+    assert link.ops == []
+    finish(client.future)
+    ((word, facts),) = link.ops
+    assert word == "set"
+    return dict(facts["undo"])
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_page_learns_what_changes(client: Any, done: bool) -> None:
+    """The page gets the files and lines as soon as the CLI has told them."""
+    rewind = Rewind(("/a.py", "/b.py"), insertions=3, deletions=4, done=done)
+    undo = told(client, not done, lambda future: future.set_result(rewind))
+
+    assert client.asked == [("main", not done)]
+    assert undo == {"files": ["/a.py", "/b.py"], "insertions": 3, "deletions": 4, "done": done, "error": ""}
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(SessionError("The session is closed."), "The session is closed."), (OSError("disk"), "disk")]
+)
+def test_page_learns_what_went_wrong(client: Any, error: Exception, words: str) -> None:
+    """An undo that failed is told in words, not swallowed."""
+    undo = told(client, False, lambda future: future.set_exception(error))
+
+    assert (undo["error"], undo["files"], undo["done"]) == (words, [], False)
+
+
+def test_words_for_a_person() -> None:
+    """The words say what would change or has changed, and that Bash is not covered."""
+    look = undo_words(Rewind(("/a.py",), insertions=2, deletions=1))
+    done = undo_words(Rewind(("/a.py",), insertions=2, deletions=1, done=True))
+    nothing = undo_words(Rewind())
+
+    assert look.startswith("Would restore 1 file ")
+    assert done.startswith("Restored 1 file ")
+    assert nothing.startswith("The last turn edited no file.")
+    assert "/a.py" in look
+    assert all(words.endswith(NOT_COVERED) for words in (look, done, nothing))
