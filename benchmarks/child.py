@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 import time
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ NUMBER = "@@@@@@"
 """Stands for the number of the API call, in every id, until the lines are written out."""
 
 TEXT_DELTAS, THINKING_DELTAS, INPUT_DELTAS = 150, 30, 10
-WORDS = "The quick look at the frame shows that two of the columns hold dates as text, so they sort as words. ".split()
+SENTENCE = "The quick look at the frame shows that two of the columns hold dates as text, so they sort as words."
+WORDS = SENTENCE.split()
 TOOL_OUTPUT = "\n".join(f"2026-11-{day:02d}  1299.00  0.25  north  shipped" for day in range(1, 29))
 USAGE = {
     "input_tokens": 1000, "output_tokens": 50, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 18000,
@@ -76,7 +78,7 @@ class Lines:
 
     def call(self) -> Iterator[str]:
         """One API call: it thinks, writes, and uses a tool."""
-        message = {"id": f"msg_01ABCDEFGHJKLMNPQR{NUMBER}", "type": "message", "role": "assistant", "model": MODEL,
+        message: dict[str, Any] = {"id": f"msg_01ABCDEFGHJKLMNPQR{NUMBER}", "type": "message", "role": "assistant", "model": MODEL,
                    "content": [], "stop_reason": None, "stop_sequence": None, "usage": USAGE}  # fmt: skip
         yield self.line("system", subtype="status", status="requesting")
         yield self.event("message_start", message=message)
@@ -181,8 +183,16 @@ class Child:
         for chunk in chunks:
             for line in chunk.splitlines(keepends=True):
                 due += 1 / self.rate
-                time.sleep(max(0.0, due - time.monotonic()))
+                # At this pace there is time to listen; whatever is said, or the end of stdin, ends the turn.
+                if select.select([0], [], [], max(0.0, due - time.monotonic()))[0]:
+                    self.listen()
+                    return
                 write(line)
+
+    def listen(self) -> None:
+        line = sys.stdin.buffer.readline()
+        if line:
+            self.control(json.loads(line)["request_id"])
 
 
 def put(kind: str, **fields: Any) -> None:

@@ -20,7 +20,7 @@ SETTLE_S = 0.5
 Finding = dict[str, Any]
 
 
-def run(sessions: int = 16, rate: int = 100, seconds: float = 10.0, rounds: int = 3) -> Report:
+def run(sessions: int = 16, rate: int = 100, seconds: float = 8.0, rounds: int = 3) -> Report:
     """Measure.
 
     Args:

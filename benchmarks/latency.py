@@ -1,4 +1,4 @@
-"""`latency`: how long a person waits for the first token and for the whole turn, with the real CLI and the simulator."""
+"""`latency`: how long a person waits for the first text and the whole turn, with the real CLI and the simulator."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from benchmarks.kernels import kernel
@@ -26,14 +27,15 @@ _CELLS = {
 }
 
 
-def run(rounds: int = 7) -> Report:
+def run(rounds: int = 5, cells: Sequence[str] = tuple(_CELLS)) -> Report:
     """Measure.
 
     Args:
         rounds: how many kernels are started for each cell.
+        cells: which ones.
     """
     with temporary_home():
-        found = in_turns({name: partial(cost, code) for name, code in _CELLS.items()}, rounds)
+        found = in_turns({name: partial(cost, _CELLS[name]) for name in cells}, rounds)
     report = Report("load", "what one cell costs a fresh kernel", ["ms", "MB"])
     bare = found["nothing"]
     report.rows["bare kernel: start, and all it holds"] = [
@@ -43,8 +45,6 @@ def run(rounds: int = 7) -> Report:
     for name, values in found.items():
         report.rows[name] = [median([value[2] for value in values]), median([value[3] for value in values])]
     ms = {name: [value[2] for value in values] for name, values in found.items()}
-    report.ratio("import claude_magic", median(ms["import claude_magic"]), unit="ms")
-    report.ratio("%load_ext", median(ms["%load_ext claude_magic"]), unit="ms")
     report.ratio(
         "import claude_agent_sdk beside %load_ext",
         share_of(ms["import claude_agent_sdk"], ms["%load_ext claude_magic"]),

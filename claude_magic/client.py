@@ -8,6 +8,7 @@ import logging
 import os
 import time
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 logger = logging.getLogger("claude_magic")
+_KEPT_TURNS = 100_000
+"""Finished turns that are remembered; older ones are dropped."""
 
 Observer = Callable[[Batch], None]
 Tracer = Callable[[str, dict[str, Any]], None]
@@ -164,7 +167,7 @@ class AsyncClaudeClient:
         self._closed = False
         self._turns: set[asyncio.Task[None]] = set()
         self._metrics = Metrics()
-        self._turn_records: list[TurnRecord] = []
+        self._turn_records: deque[TurnRecord] = deque(maxlen=_KEPT_TURNS)
         self._recorder = Recorder(LogAggregator(self._pool_config.log_entries, redactor=redactor_for(os.environ)))
         self.tape = TapeRecorder()
         if record is not None:

@@ -2,7 +2,8 @@
 
 The CLI's results are not one to one with prompts (measured on 2.1.197 and 2.1.330): messages that arrive during a turn
 are folded into it or merged, and background tasks start turns nobody prompted. So a connection has at most one
-prompt outstanding, and knows it by the echo of its uuid (`--replay-user-messages`), which comes before any answer.
+prompt outstanding. The echo of its uuid (`--replay-user-messages`) says that the CLI has taken it in; 2.1.197 sends the
+echo only after the first block has streamed, so messages wait for it only where a turn nobody prompted may come first.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class Connection:
         self.prompted = False
         self._turn: Turn | None = None
         self._taken = False
+        self._uncertain = False
+        self._report_due = False
         self._held: list[Message] = []
         self._extra: Turn | None = None
         self._result: asyncio.Future[Message] | None = None
@@ -140,6 +143,8 @@ class Connection:
             raise self._lost
         self.prompted = True
         self._turn, self._taken, self._held = turn, False, []
+        # A background task reports in a turn of its own, which may begin before the CLI reads our prompt.
+        self._uncertain = bool(self.background) or self._report_due
         self._result = asyncio.get_running_loop().create_future()
         turn.mark_sent()
         try:
@@ -291,7 +296,7 @@ class Connection:
         if not self.info:
             self._early += messages
         if self._turn is not None:
-            if self._taken:
+            if self._taken or not self._uncertain:
                 self._hand_on(self._turn, messages)
             else:
                 self._held += messages
@@ -333,6 +338,7 @@ class Connection:
     def _resulted(self, message: Message) -> None:
         raw = message.raw
         self.session_id = str(raw.get("session_id") or self.session_id)
+        self._report_due = False
         if self._turn is not None and self._is_ours(raw):
             self._release_held()
             # From here on the CLI may begin a turn of its own, perhaps in this very batch.
@@ -430,15 +436,21 @@ class Connection:
             self.background.add(str(raw.get("task_id")))
 
     def _on_task_ended(self, message: Message) -> None:
-        self.background.discard(str(message.raw.get("task_id")))
+        self._ended({str(message.raw.get("task_id"))})
 
     def _on_task_updated(self, message: Message) -> None:
         raw = message.raw
         if (raw.get("patch") or {}).get("status") in ("completed", "failed", "stopped", "killed"):
-            self.background.discard(str(raw.get("task_id")))
+            self._ended({str(raw.get("task_id"))})
 
     def _on_tasks_changed(self, message: Message) -> None:
-        self.background = {str(task.get("task_id")) for task in message.raw.get("tasks") or ()}
+        alive = {str(task.get("task_id")) for task in message.raw.get("tasks") or ()}
+        self._ended(self.background - alive)
+        self.background = alive
+
+    def _ended(self, tasks: set[str]) -> None:
+        self._report_due = self._report_due or bool(tasks & self.background)
+        self.background -= tasks
 
     def _on_reset(self, message: Message) -> None:
         self.session_id = str(message.raw.get("new_conversation_id") or self.session_id)

@@ -134,7 +134,8 @@ class Decoder:
         delta = raw["event"].get("delta") or {}
         if not raw.get("parent_tool_use_id") and delta.get("type") == "text_delta":
             # Only a delta that the fast path could not read comes here.
-            return MessageType.TEXT, self._show(raw["event"].get("index", 0), self._text.feed(delta["text"])), NOTHING_SPECIAL
+            text = self._show(raw["event"].get("index", 0), self._text.feed(delta["text"]))
+            return MessageType.TEXT, text, NOTHING_SPECIAL
         abandoned = raw.get("abandoned_blocks")
         if not abandoned:
             return MessageType.EVENT, "", _STREAM.get(kind, NOTHING_SPECIAL)

@@ -23,7 +23,8 @@ from claude_magic.redaction import Redactor
 from claude_magic.response import Outcome, Response
 
 # Looking a member up in its class would take most of the time of the loops below.
-_TEXT, _TOOL_USE, _TOOL_RESULT = MessageType.TEXT, MessageType.TOOL_USE, MessageType.TOOL_RESULT
+_TEXT, _STATUS = MessageType.TEXT, MessageType.STATUS
+_TOOL_USE, _TOOL_RESULT = MessageType.TOOL_USE, MessageType.TOOL_RESULT
 _STREAMED = (_TEXT, MessageType.THINKING, _TOOL_USE)
 
 
@@ -62,6 +63,7 @@ class Turn:
     timed_out: str = ""
     task: asyncio.Task[None] | None = None
     open_tools: set[str] = field(default_factory=set)
+    _shown: list[str] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _sent_clock: float = 0.0
     _last_line: float = 0.0
@@ -78,11 +80,17 @@ class Turn:
         """Take messages that belong to this turn and wake its readers."""
         self.messages += messages
         self._last_line = time.monotonic()
+        show = self._shown.append
         for message in messages:
-            if message.type is _TOOL_USE:
+            kind = message.type
+            if kind is _TEXT:
+                show(message.text)
+            elif kind is _TOOL_USE:
                 self.open_tools.add(message.tool_use_id)
-            elif message.type is _TOOL_RESULT:
+            elif kind is _TOOL_RESULT:
                 self.open_tools.discard(message.tool_use_id)
+            elif kind is _STATUS and message.withdrawn:
+                self._shown[:] = [self.text[: -message.withdrawn]]
         self._wake()
 
     def still_waiting(self) -> None:
@@ -163,13 +171,7 @@ class Turn:
     @property
     def text(self) -> str:
         """The answer so far."""
-        parts: list[str] = []
-        for message in self.messages:
-            if message.type is _TEXT:
-                parts.append(message.text)
-            elif message.withdrawn:
-                parts = ["".join(parts)[: -message.withdrawn]]
-        return "".join(parts)
+        return "".join(self._shown)
 
     @property
     def ttft_s(self) -> float | None:

@@ -125,6 +125,11 @@ def test_wrong_retry_settings(wrong: dict[str, Any]) -> None:
 def test_a_simulator_is_on_this_machine_only() -> None:
     """A simulated session must not be able to reach anything else."""
     assert SimulatedAPI("http://127.0.0.1:8000", "x").url
-    for url in ("http://a.example:80", "https://127.0.0.1:8000", "http://127.0.0.1.a.example:8", "http://127.0.0.1:1@a.example:2"):
+    for url in (
+        "http://a.example:80",
+        "https://127.0.0.1:8000",
+        "http://127.0.0.1.a.example:8",
+        "http://127.0.0.1:1@a.example:2",
+    ):
         with pytest.raises(ValueError, match="this machine"):
             SimulatedAPI(url, "x")

@@ -88,7 +88,9 @@ def test_an_interrupted_turn_of_the_newer_cli_is_its_own_estimate() -> None:
 def test_streamed_usage_takes_the_final_count_where_there_is_one() -> None:
     """Several API calls add up; `message_delta` has the final count of its call."""
     call = [
-        event("message_start", message={"usage": {"input_tokens": 5, "output_tokens": 1, "cache_read_input_tokens": 2}}),
+        event(
+            "message_start", message={"usage": {"input_tokens": 5, "output_tokens": 1, "cache_read_input_tokens": 2}}
+        ),
         delta("word"),
         event("message_delta", usage={"output_tokens": 40, "input_tokens": None}),
     ]

@@ -139,9 +139,7 @@ def test_a_notebook_that_is_not_there(runner: ModuleType, tmp_path: Path, capsys
         ("abc", "xyz", "\nxyz"),
     ],
 )
-def test_a_display_that_changes_is_printed_as_it_grows(
-    runner: ModuleType, shown: str, text: str, written: str
-) -> None:
+def test_a_display_that_changes_is_printed_as_it_grows(runner: ModuleType, shown: str, text: str, written: str) -> None:
     """What stands on the screen cannot be taken back, so only what is new is written."""
     assert runner.news(shown, text) == written
 

@@ -578,4 +578,3 @@ async def test_the_pool_says_how_it_is(make: Make) -> None:
     client = await warm(make, FakeCLIs())
 
     assert repr(client._pool) == "<SessionPool 2 of 8 processes, 1 warm, 0 waiting>"
-

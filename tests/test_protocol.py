@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -290,7 +291,7 @@ def test_no_cut_lets_a_secret_through(before: str, secret: str, after: str, cuts
     """However the API cuts a text into deltas, the joined text is the redaction of the whole."""
     whole = before + secret + after
     ends = sorted({min(cut, len(whole)) for cut in cuts} | {0, len(whole)})
-    pieces = [whole[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
+    pieces = [whole[begin:end] for begin, end in itertools.pairwise(ends)]
     redactor = Redactor({"KEY": secret})
 
     shown = text_of(decode(*map(delta, pieces), assistant(text_block(whole)), redactor=redactor))

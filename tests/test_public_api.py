@@ -57,10 +57,8 @@ def test_importing_is_cheap() -> None:
 
 def test_the_client_needs_no_notebook() -> None:
     """A program that only talks to Claude does not pay for pandas and IPython."""
-    code = (
-        "import sys\nfrom claude_magic import *\n"
-        f"print([name for name in {[name for name in HEAVY if name not in ('psutil', 'msgspec')]} if name in sys.modules])"
-    )
+    heavy = [name for name in HEAVY if name not in ("psutil", "msgspec")]
+    code = f"import sys\nfrom claude_magic import *\nprint([name for name in {heavy} if name in sys.modules])"
 
     assert run(code) == "[]"
 

@@ -24,6 +24,7 @@ from claude_magic.permissions import Allow, Deny, PermissionRequest
 from claude_magic.simulator import Scenario, Simulator, fail, rule, step, text, tool
 
 SLEEP = "python3 -c 'import time; time.sleep(60)'"
+NAP = "python3 -c 'import time; time.sleep(0.5)'"
 SLOW = step(text("word " * 4000), chunk_delay_s=0.02)
 SCHEMA = {"type": "object", "properties": {"total": {"type": "integer"}}, "required": ["total"]}
 
@@ -70,7 +71,9 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def test_several_turns_in_one_process(stage: Stage) -> None:
     """They go into one conversation; per-turn costs sum to the CLI's total; the stream is the answer."""
-    client = await stage.begin(rule("tool", tool("Bash", command="echo 42"), text("It is {tool_result}.")), allowed_tools=["Bash"])
+    client = await stage.begin(
+        rule("tool", tool("Bash", command="echo 42"), text("It is {tool_result}.")), allowed_tools=["Bash"]
+    )
     pids = set()
     responses = []
     for prompt in ("hello", "tool", "bye"):
@@ -84,7 +87,9 @@ async def test_several_turns_in_one_process(stage: Stage) -> None:
     assert [response.num_steps for response in responses] == [1, 2, 1]
     assert len(pids) == 1
     assert len({response.session_id for response in responses}) == 1
-    total = next(message.raw["total_cost_usd"] for message in reversed(responses[-1].messages) if message.type == "result")
+    total = next(
+        message.raw["total_cost_usd"] for message in reversed(responses[-1].messages) if message.type == "result"
+    )
     assert sum(response.cost_usd for response in responses) == pytest.approx(total)
     assert client.get_session("main").cost_usd == pytest.approx(total)
     assert all(response.usage.output_tokens > 0 and response.simulated and response.ttft_s for response in responses)
@@ -92,7 +97,9 @@ async def test_several_turns_in_one_process(stage: Stage) -> None:
 
 async def test_two_sessions_side_by_side(stage: Stage) -> None:
     """At the same time, each with its own answer."""
-    client = await stage.begin(rule("one", step(text("One."), delay_s=0.3)), rule("two", step(text("Two."), delay_s=0.3)))
+    client = await stage.begin(
+        rule("one", step(text("One."), delay_s=0.3)), rule("two", step(text("Two."), delay_s=0.3))
+    )
     await client.create_session(name="other")
 
     one, two = await asyncio.gather(client.execute("main", "one"), client.execute("other", "two"))
@@ -149,6 +156,8 @@ async def test_interrupt_and_go_on(stage: Stage, delay_s: float) -> None:
     await client.interrupt("main")
     response = await job
 
+    assert len(response.text) < 20_000
+    assert response.text or not delay_s
     assert response.outcome == "interrupted"
     assert response.estimated
     assert (await client.execute("main", "bye")).text == "Bye."
@@ -172,7 +181,7 @@ async def test_kill_9_and_resume(stage: Stage) -> None:
     client = await stage.begin(rule("slow", SLOW))
     first = await client.execute("main", "hello")
     async with client.stream("main", "slow") as stream:
-        with pytest.raises(ProcessError) as caught:  # noqa: PT012  the stream is what raises
+        with pytest.raises(ProcessError) as caught:  # noqa: PT012  reading the stream is what raises
             async for message in stream:
                 if message.type == "text":
                     pid = client.get_session("main").pid
@@ -204,7 +213,7 @@ async def test_a_background_command_and_its_extra_turn(stage: Stage) -> None:
     """The session has a background task; its report is a turn of its own and confuses nobody."""
     client = await stage.begin(
         rule("task-notification", text("The command is done.")),
-        rule("start", tool("Bash", command="python3 -c 'import time; time.sleep(0.5)'", run_in_background=True), text("Started.")),
+        rule("start", tool("Bash", command=NAP, run_in_background=True), text("Started.")),
         allowed_tools=["Bash"],
     )  # fmt: skip
     session = client.get_session("main")

@@ -327,17 +327,24 @@ async def test_an_extra_turn_is_recorded_and_confuses_nobody(begin: Begin) -> No
     assert client.get_session("main").cost_usd == pytest.approx(0.03)
 
 
-async def test_an_extra_turn_that_races_a_prompt(begin: Begin) -> None:
+@pytest.mark.parametrize("told_before", [False, True])
+async def test_an_extra_turn_that_races_a_prompt(begin: Begin, told_before: bool) -> None:
     """Its lines and its result come after our prompt was written, and before the echo: they are not our answer."""
+    task = {"type": "system", "subtype": "task_started", "task_id": "b1", "is_backgrounded": True}
+    over = {"type": "system", "subtype": "task_notification", "task_id": "b1", "status": "completed"}
 
     async def behave(cli: FakeTransport, message: dict[str, Any]) -> None:
         if prompt_of(message) == "two":
+            if not told_before:
+                cli.say(over)
             says_extra(cli)
             await asyncio.sleep(0.001)
         await echo(cli, message)
 
-    client, _ = await begin(behave)
+    client, clis = await begin(behave)
     await client.execute("main", "one")
+    clis.last.say(task, *([over] if told_before else []))
+    await asyncio.sleep(0.001)
 
     response = await client.execute("main", "two")
 
@@ -375,6 +382,26 @@ async def test_interrupting_an_extra_turn(begin: Begin) -> None:
     assert len(clis.last.requests("interrupt")) == 1
     clis.last.result(subtype="error_during_execution", is_error=True, terminal_reason="aborted_streaming")
     await until(lambda: client.get_session("main").turns == 2)
+
+
+async def test_text_streams_before_the_echo(begin: Begin) -> None:
+    """2.1.197 echoes the prompt after the first block: with no background task about, nothing waits for that."""
+    finish = asyncio.Event()
+
+    async def behave(cli: FakeTransport, message: dict[str, Any]) -> None:
+        cli.say({"type": "system", "subtype": "init", "model": "fake-model"})
+        cli.text("Early words.")
+        await finish.wait()
+        cli.say({"type": "user", "isReplay": True, "uuid": message["uuid"], "message": message["message"]})
+        cli.result()
+
+    client, _ = await begin(behave)
+    async with asyncio.timeout(10), client.stream("main", "x") as stream:
+        async for message in stream:
+            if message.type == "text":
+                finish.set()
+
+    assert stream.response.text == "Early words."
 
 
 # Time.

@@ -11,7 +11,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from traitlets import Bool, CUnicode, Enum, Int, List, Unicode, observe
 
 from claude_magic.blocking import ClaudeClient, Stream, get_client
-from claude_magic.config import PERMISSION_MODES, PoolConfig, SessionConfig
+from claude_magic.config import PERMISSION_MODES, SessionConfig
 from claude_magic.errors import ClaudeError, ModelNotFoundError, SessionNotFoundError
 from claude_magic.magics import commands
 from claude_magic.magics.asking import Asker, can_ask
@@ -32,7 +32,7 @@ from claude_magic.magics.simulation import Simulation
 from claude_magic.response import Outcome, Response
 from claude_magic.runtime import Inbox
 from claude_magic.session import Session
-from claude_magic.widgets.hub import Hub
+from claude_magic.widgets.hub import Hub, hub_of
 from claude_magic.widgets.undoing import undo_on_page
 
 _MOST_INTERRUPTS = 10
@@ -58,6 +58,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         self._hub: Hub | None = None
         self.last_failure: tuple[str, BaseException] | None = None
         self._client: ClaudeClient | None = None
+        self._pool_wishes: dict[str, int] = {}
         super().__init__(shell, **kwargs)
 
     @observe("nested_loops")
@@ -67,13 +68,17 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
 
     @observe("max_sessions", "prewarm")
     def _pool_changed(self, change: Any) -> None:
+        self._pool_wishes[change["name"]] = change["new"]
         if self._client is not None:
-            self._client.pool = self._pool()
+            self._client.pool = replace(self._client.pool, **self._pool_wishes)
 
     @property
     def client(self) -> ClaudeClient:
         """The kernel's one client."""
-        self._client = client = get_client(pool=self._pool())
+        client = get_client()
+        if client is not self._client:
+            self._client = client
+            client.pool = replace(client.pool, **self._pool_wishes)
         if client.ask is None:
             client.ask = self.asker
         return client
@@ -90,20 +95,21 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             self._hub.close()
         self.simulation.switch_off()
 
-    def _pool(self) -> PoolConfig:
-        return PoolConfig(max_sessions=self.max_sessions, prewarm=self.prewarm)
-
     @property
     def base(self) -> SessionConfig:
         """What a new session starts from: the client's configuration, with the settings of these magics."""
         config = self.client.config
+        try:
+            folder = Path.cwd()
+        except FileNotFoundError:
+            raise UsageError("The kernel's working folder is gone: change to another one with %cd.") from None
         is_set = self.permission_mode != self.traits()["permission_mode"].default_value
         return config.replace(
             model=self.model or config.model,
             permission_mode=self.permission_mode if is_set else config.permission_mode,
             allowed_tools=tuple(self.allowed_tools) or config.allowed_tools,
             tools=config.tools if self.tools is None else tuple(self.tools),
-            working_dir=Path.cwd(),
+            working_dir=folder,
             simulated=self.simulation.endpoint or config.simulated,
         )
 
@@ -150,7 +156,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             if options.dry_run:
                 print(describe(prompt, config, options.session, is_open))
                 return
-            self._follow_wish()
+            self.follow_wish()
             response = self._send(options, prompt, literal=prompt.literal or not typed)
             if options.output:
                 self.shell.user_ns[options.output] = result_value(prompt, response)
@@ -164,7 +170,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             config = session.config.replace(model=options.model or session.config.model)
         return config, is_open
 
-    def _follow_wish(self) -> None:
+    def follow_wish(self) -> None:
+        """Switch the simulator on, if the environment wishes it and nobody has said otherwise."""
         words = self.simulation.decide(self.client.account)
         if words:
             print(words)
@@ -246,7 +253,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     def hub(self) -> Hub | None:
         """The kernel's line to its pages; `None` outside a kernel."""
         if self._hub is None and in_notebook(self.shell):
-            self._hub = Hub(self.shell.kernel)
+            self._hub = hub_of(self.shell.kernel)
         return self._hub
 
     def _follow(self, stream: Stream, screen: Screen, session: Session) -> Response:

@@ -103,6 +103,7 @@ def _close(magics: ClaudeMagics, rest: str) -> None:
 
 
 def _new(magics: ClaudeMagics, rest: str) -> None:
+    magics.follow_wish()
     name = rest or "main"
     if name in {info.name for info in magics.client.list_sessions()}:
         magics.close(name)
@@ -115,6 +116,7 @@ def _resume(magics: ClaudeMagics, rest: str) -> None:
     if not session_id:
         raise UsageError("%claude resume needs the id of a conversation: %claude resume ID [NAME]")
     name = name.strip() or "main"
+    magics.follow_wish()
     config = magics.base.replace(resume=session_id)
     if name in {info.name for info in magics.client.list_sessions()}:
         magics.close(name)

@@ -14,7 +14,7 @@ from claude_magic.magics.screen import SEE_ABOVE
 from claude_magic.messages import Message
 from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import RunView, error_bundle, response_bundle
-from claude_magic.response import Response
+from claude_magic.response import Outcome, Response
 from claude_magic.widgets.facts import facts_of, headline
 from claude_magic.widgets.hub import Channel, Hub
 from claude_magic.widgets.live import LiveRun
@@ -100,8 +100,13 @@ class LiveScreen:
         return SEE_ABOVE
 
     def _end(self, bundle: dict[str, Any], facts: RunData) -> None:
+        ended: RunData = {"run": "", "live": False}
         if MIME_TYPE in bundle:
-            bundle[MIME_TYPE] = {**bundle[MIME_TYPE], **facts, "run": "", "live": False}
-            self._channel.finish(bundle[MIME_TYPE], bundle)
+            run: RunData = {**bundle[MIME_TYPE], **facts, **ended}
+            bundle[MIME_TYPE] = run
+        else:
+            # It failed before there was anything to keep as data: the pages are told, the cell keeps the words.
+            run = {**self._run.snapshot(), **facts, **ended, "outcome": str(Outcome.ERROR)}
+        self._channel.finish(run, bundle)
         if self._handle is not None:
             self._handle.update(bundle, raw=True)

@@ -151,7 +151,7 @@ def split_prompt(line: str) -> tuple[Options, str]:
     flags = {name: action for action in _PARSER._actions for name in action.option_strings}
     words: list[str] = []
     rest = line.lstrip()
-    while (match := re.match(r"(--?[A-Za-z][\w-]*)(=?)", rest)) or rest.startswith("-- "):
+    while (match := re.match(r"(--?[A-Za-z][\w-]*)(=?)", rest)) or re.match(r"--(\s|$)", rest):
         if match is None:
             rest = rest[3:]
             break

@@ -41,6 +41,10 @@ class Level(StrEnum):
 
 _RANKS = {level: rank for rank, level in enumerate(Level)}
 
+# For the loops that see every message: looking a member up in its class takes longer than the rest of a step.
+_ERROR, _WARNING = Level.ERROR, Level.WARNING
+_TOOL_USE, _RESULT = MessageType.TOOL_USE, MessageType.RESULT
+
 
 class LogEntry(msgspec.Struct, frozen=True, gc=False):
     """One thing that happened; one row of `frames.logs()`.
@@ -130,9 +134,9 @@ class SessionLogs:
     def append(self, entry: LogEntry) -> None:
         """Keep an entry and count its level."""
         self.entries.append(entry)
-        if entry.level is Level.ERROR:
+        if entry.level is _ERROR:
             self.error_count += 1
-        elif entry.level is Level.WARNING:
+        elif entry.level is _WARNING:
             self.warning_count += 1
 
     def summary(self) -> LogSummary:
@@ -183,12 +187,12 @@ class LogAggregator:
         logs = self._logs(batch.session)
         logs.session_id, logs.turn_id = batch.session_id, batch.turn_id
         for message in batch.messages:
-            if message.type is MessageType.TOOL_USE:
+            if message.type is _TOOL_USE:
                 logs.tool_usages[message.tool_name] += 1
             said = describe(message)
             if said is not None:
-                self._append(logs, message.received, batch.turn_id, said, message.type.value)
-            if message.type is MessageType.RESULT:
+                self._append(logs, message.received, batch.turn_id, said, str(message.type))
+            if message.type is _RESULT:
                 logs.turn_id = ""
 
     def note(

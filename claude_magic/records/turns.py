@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from claude_magic.messages import MessageType
 from claude_magic.response import Response
+
+_TOOL_USE = MessageType.TOOL_USE
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class TurnRecord:
             cache_write_tokens=usage.cache_write_tokens,
             cost_usd=response.cost_usd,
             estimated=response.estimated,
-            tool_uses=sum(message.type == "tool_use" for message in response.messages),
+            tool_uses=sum(message.type is _TOOL_USE for message in response.messages),
             prompt=response.prompt,
             text=response.text,
             simulated=response.simulated,

@@ -27,6 +27,8 @@ def context_of(messages: Iterable[Message]) -> Context | None:
     """
     used, size = 0, 0
     for message in messages:
+        if message.parent_tool_use_id:
+            continue  # a subagent has a window of its own
         if message.wire == "message_start":
             used = _tokens(message.raw["event"].get("message", {}).get("usage") or {})
         elif message.wire == "message_delta":

@@ -84,7 +84,6 @@ class Channel:
         with self._lock:
             self._link.open(self.run.id, self.receive)
             self._is_open = True
-            self.run.operations()
             self._send({"type": "snapshot", "run": self.run.snapshot(), "questions": list(self.run.questions.values())})
             if self._final is not None:
                 self._send(self._final)
@@ -227,12 +226,16 @@ class Hub:
         return self._pages[client]
 
     def channel(self, run: LiveRun, on_stop: OnStop, on_undo: OnUndo) -> Channel:
-        """Return a channel for a new run; the oldest runs are forgotten."""
+        """Return a channel with a comm of its own for a new run."""
         channel = Channel(run, CommLink(), on_stop, on_undo)
-        self._channels[run.id] = channel
+        self.add(channel)
+        return channel
+
+    def add(self, channel: Channel) -> None:
+        """Take the requests of pages for this channel too; the oldest channels are forgotten."""
+        self._channels[channel.run.id] = channel
         while len(self._channels) > _REMEMBERED_RUNS:
             self._channels.pop(next(iter(self._channels)))
-        return channel
 
     async def _control(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Handle a control message of a page, and acknowledge it."""
@@ -255,3 +258,10 @@ class Hub:
             return True
         channel = self._channels.get(str(request.get("run")))
         return channel.receive(request) if channel is not None else False
+
+
+def hub_of(kernel: Any) -> Hub:
+    """Return the hub that listens on a kernel; a new one, if none does."""
+    handler = (getattr(kernel, "control_handlers", None) or {}).get(REQUEST)
+    listening = getattr(handler, "__self__", None)
+    return listening if isinstance(listening, Hub) else Hub(kernel)

@@ -53,14 +53,15 @@ class LiveRun:
         self.view.add(messages)
 
     def snapshot(self) -> RunData:
-        """Return all that pages know of the run: what `operations` has told so far."""
+        """Return all that there is to know of the run; the next `operations` go on from here."""
+        self.operations()
         parts = [_data(part) for part in self._order]
         run: RunData = {
             "version": VERSION,
             "run": self.id,
             "live": True,
-            "session": self.view.session,
-            "model": self.view.model,
+            "session": _sound(self.view.session),
+            "model": _sound(self.view.model),
             "simulated": self.view.simulated,
             "outcome": None,
             "parts": parts,  # type: ignore[typeddict-item]  # each is one of the part types
@@ -72,7 +73,7 @@ class LiveRun:
         ops: list[Op] = []
         if self.view.model != self._model:
             self._model = self.view.model
-            ops.append(["set", {"model": self._model}])
+            ops.append(["set", {"model": _sound(self._model)}])
         for part in self.view.walk():
             if id(part) not in self._known:
                 self._known.add(id(part))
@@ -93,7 +94,7 @@ class LiveRun:
             return None
         grown = isinstance(part, TextPart | ThinkingPart) and state[0] > before[0] and state[1:] == before[1:]
         if grown and isinstance(part, TextPart | ThinkingPart):
-            return ["append", index, part.text[before[0] :]]
+            return ["append", index, _sound(part.text[before[0] :])]
         return ["part", index, _data(part)]
 
     def ask(self, request: PermissionRequest) -> Question:
@@ -103,9 +104,9 @@ class LiveRun:
             "id": str(uuid.uuid4()),
             "token": secrets.token_urlsafe(18),
             "tool_use_id": request.tool_use_id,
-            "tool": request.tool_name,
-            "title": _TITLES.get(request.tool_name, f"Use {request.tool_name}?"),
-            "input": request.tool_input,
+            "tool": _sound(request.tool_name),
+            "title": _sound(_TITLES.get(request.tool_name, f"Use {request.tool_name}?")),
+            "input": _sound(request.tool_input),
             "editable": _EDITABLE.get(request.tool_name, ""),
             "kind": "questions" if kind == "questions" else "permission",
             "session_choice": kind == "permission",
@@ -135,3 +136,12 @@ def _data(part: Part) -> dict[str, Any]:
     if isinstance(part, ToolPart):
         data["started"] = part.started
     return data
+
+
+def _sound(value: Any) -> Any:
+    """Return JSON-like data that can be sent as UTF-8: half a surrogate pair cannot."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_sound(key): _sound(item) for key, item in value.items()}
+    return [_sound(item) for item in value] if isinstance(value, list | tuple) else value

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from claude_magic.blocking import ClaudeClient
 from claude_magic.edits import Rewind
 from claude_magic.errors import ClaudeError
+from claude_magic.rendering.text import plural
 from claude_magic.session import Session
 from claude_magic.widgets.hub import Channel
 from claude_magic.widgets.protocol import Undo
@@ -20,7 +21,8 @@ def undo_words(rewind: Rewind) -> str:
         return f"The last turn edited no file. {NOT_COVERED}"
     verb = "Restored" if rewind.done else "Would restore"
     files = "\n".join(f"  {path}" for path in rewind.files)
-    return f"{verb} {len(rewind.files)} files (+{rewind.insertions} −{rewind.deletions} lines):\n{files}\n{NOT_COVERED}"
+    count = plural(len(rewind.files), "file")
+    return f"{verb} {count} (+{rewind.insertions} −{rewind.deletions} lines):\n{files}\n{NOT_COVERED}"
 
 
 def undo_on_page(client: ClaudeClient, session: Session, channel: Channel, dry_run: bool) -> None:

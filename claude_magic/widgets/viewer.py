@@ -13,6 +13,7 @@ from typing import Any
 
 import anywidget
 import traitlets
+from IPython import get_ipython
 from ipywidgets import GridBox, Layout
 
 from claude_magic.blocking import ClaudeClient, get_client
@@ -21,13 +22,17 @@ from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import RunView, response_bundle
 from claude_magic.response import Response
 from claude_magic.widgets.facts import facts_of
-from claude_magic.widgets.hub import Channel
+from claude_magic.widgets.hub import Channel, hub_of
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.protocol import MIME_TYPE, Request, RunData
 from claude_magic.widgets.undoing import undo_on_page
 
 _BATCH_S = 0.05
-_STATIC = Path(__file__).parent / "static"
+_FRONT_END = Path(__file__).parent / "static" / "viewer.js"
+_NO_FRONT_END = """\
+const words = "The front end of this viewer was not built: install claude_magic from a wheel, or with Node.js in PATH.";
+export default { render({ el }) { el.textContent = words; } };
+"""
 
 
 class StreamViewer(anywidget.AnyWidget):
@@ -38,7 +43,7 @@ class StreamViewer(anywidget.AnyWidget):
         client: whose session; the kernel's client by default.
     """
 
-    _esm = _STATIC / "viewer.js"
+    _esm = _FRONT_END if _FRONT_END.exists() else _NO_FRONT_END
     session = traitlets.Unicode("main", help="The session that is followed.").tag(sync=True)
     state = traitlets.Unicode("idle", help="running, or how the last turn ended.").tag(sync=True)
 
@@ -74,8 +79,9 @@ class StreamViewer(anywidget.AnyWidget):
 
     def show(self, run: RunData) -> None:
         """Show a run that is over, such as the stored data of a notebook."""
-        channel = self._begin(RunView(session=str(run.get("session", ""))), run)
+        channel = self._begin(RunView(session=str(run.get("session", ""))), {})
         channel.finish(run, {})
+        self.state = str(run.get("outcome") or "idle")
 
     def ask(self, request: PermissionRequest) -> Future[Decision]:
         """Put a question on the page; the future brings the answer.
@@ -105,6 +111,9 @@ class StreamViewer(anywidget.AnyWidget):
 
     def _begin(self, view: RunView, facts: RunData) -> Channel:
         self._channel = Channel(LiveRun(view, facts), _WidgetLink(self), self._stop, self._undo)
+        kernel = getattr(get_ipython(), "kernel", None)
+        if kernel is not None:
+            hub_of(kernel).add(self._channel)  # the control channel works while a cell runs, the widget's own does not
         self._channel.open()
         self.state = "running"
         return self._channel

@@ -94,10 +94,8 @@ export class BlockSplitter {
   private _inFence(line: string, next: number): number {
     const fence = this._fence;
     const close = FENCE.exec(line);
-    if (fence === null || close?.[1]?.[0] !== fence.mark[0] || close.length === 0) {
-      return 0;
-    }
-    if ((close[1]?.length ?? 0) < fence.mark.length || close[2]?.trim() !== '') {
+    const mark = close?.[1] ?? '';
+    if (fence === null || mark[0] !== fence.mark[0] || mark.length < fence.mark.length || close?.[2]?.trim() !== '') {
       return 0;
     }
     this._fence = null;
@@ -113,7 +111,6 @@ export class BlockSplitter {
   private _math = '';
   private _fence: (OpenFence & { mark: string; from: number }) | null = null;
 }
-
 
 /** Cut a finished text into pieces of whole blocks, none much longer than `size` characters. */
 export function pieces(text: string, size: number): string[] {

@@ -56,10 +56,10 @@ export function oneLine(text: string, limit = 160): string {
   return cut ? `${line.slice(0, limit - 1).trimEnd()}…` : line;
 }
 
-/** Return a duration in words: `0.3 s`, `14 s`, `2 min 5 s`, `1 h 3 min`. */
+/** Return a duration in words: `0.3 s`, `3 s`, `14 s`, `2 min 5 s`, `1 h 3 min`. */
 export function seconds(value: number): string {
   if (value < 9.95) {
-    return `${value.toFixed(1)} s`;
+    return `${value.toFixed(1).replace(/\.0$/, '')} s`;
   }
   return wholeSeconds(value);
 }
@@ -89,7 +89,7 @@ export function dollars(value: number): string {
   if (value < 0.00005) {
     return 'under $0.0001';
   }
-  return `$${value.toFixed(value < 0.1 ? 4 : 2)}`;
+  return `$${value < 0.1 ? value.toFixed(4).replace(/(\.\d\d\d*?)0+$/, '$1') : value.toFixed(2)}`;
 }
 
 /** Return `1 tool`, `2 tools`, or with `many` given, `2 retries`. */

@@ -3,7 +3,7 @@
 import { changed, diffLines } from './diff';
 import type { DiffLine } from './diff';
 import type { ToolPart, ToolState } from './protocol';
-import { linesOf, oneLine, plural, seconds } from './text';
+import { linesOf, oneLine, plural, seconds, wholeSeconds } from './text';
 
 const TELLING: ReadonlyMap<string, string> = new Map([
   ['Agent', 'description'],
@@ -47,6 +47,9 @@ export function isAgent(tool: ToolPart): boolean {
 
 /** Return the name as a person reads it: `mcp__server__tool` is `tool (server)`. */
 export function toolTitle(name: string): string {
+  if (name === 'TodoWrite') {
+    return 'To do';
+  }
   const match = /^mcp__(.+?)__(.+)$/.exec(name);
   return oneLine(match ? `${match[2]} (${match[1]})` : name, 80);
 }
@@ -156,7 +159,7 @@ export function stateWords(tool: ToolPart, nested: number, now: number): string 
     case 'waiting':
       return 'waiting for permission';
     case 'running':
-      return ['running', took >= 1 ? seconds(Math.floor(took)).replace('.0 ', ' ') : '', nestedWords(nested)]
+      return ['running', took >= 1 ? wholeSeconds(Math.floor(took)) : '', nestedWords(nested)]
         .filter(Boolean)
         .join(' · ');
     case 'cancelled':

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def make_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clis: FakeCLIs) 
     for shell in shells:
         shell.restore_sys_module_state()
         shell.atexit_operations()
+        atexit.unregister(shell.atexit_operations)
 
 
 @pytest.fixture

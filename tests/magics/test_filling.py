@@ -117,9 +117,9 @@ def test_what_was_filled_in_is_told() -> None:
     frame = pd.DataFrame({"a": range(2000)})
     filled = fill("{name} {name} {long} {df} `{x}`", {**NAMES, "df": frame, "long": "word " * 20})
 
-    assert filled.summary == "filled in: {name} = Ann, {long} = " + ("word " * 20)[:39] + "… (100 characters), {df} = " + (
-        "DataFrame 2,000 × 1"
-    )
+    assert filled.summary == "filled in: {name} = Ann, {long} = " + ("word " * 20)[
+        :39
+    ] + "… (100 characters), {df} = " + ("DataFrame 2,000 × 1")
     assert fill("{nosuch}", NAMES).summary == ""
 
 

@@ -39,7 +39,7 @@ def said(options: Options) -> dict[str, Any]:
         ("--attach a b --attach c", {"attach": ("a", "b", "c")}),
         ('--attach df["a b"] df[["a", "b"]] f(x, y)', {"attach": ('df["a b"]', 'df[["a", "b"]]', "f(x, y)")}),
         ('--schema {"type": "object"}', {"schema": '{"type": "object"}'}),
-        ("--schema '{\"type\": \"object\"}' -o v", {"schema": '{"type": "object"}', "output": "v"}),
+        ('--schema \'{"type": "object"}\' -o v', {"schema": '{"type": "object"}', "output": "v"}),
     ],
 )
 def test_options_of_a_cell(line: str, expected: dict[str, Any]) -> None:
@@ -112,7 +112,12 @@ def test_options_before_a_prompt_in_one_line(line: str, expected: dict[str, Any]
 
 @pytest.mark.parametrize(
     ("line", "word"),
-    [("-verbose what?", "put -- before"), ("-m", "-m needs a value"), ("-s  ", "-s needs a value"), ("--raw=1 x", "--raw")],
+    [
+        ("-verbose what?", "put -- before"),
+        ("-m", "-m needs a value"),
+        ("-s  ", "-s needs a value"),
+        ("--raw=1 x", "--raw"),
+    ],
 )
 def test_a_mistake_before_a_prompt_in_one_line(line: str, word: str) -> None:
     """A word with a dash that is no option is not silently sent, nor silently dropped."""

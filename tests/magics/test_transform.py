@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def call(text: str) -> str:
         "ask f(x[{ and no end",
         'ask a """ docstring',
         "ask 100 % of %claude and !ls and ; # no comment",
-        "ask \\n stays, and so does a \\",
+        "ask \\n stays",
         "ask r = %claude ask x?",
         "",
         "status",
@@ -41,23 +42,35 @@ def call(text: str) -> str:
 def test_a_line_arrives_as_typed(text: str) -> None:
     """Whatever Python or IPython would make of it."""
     assert MANAGER.transform_cell(f"%claude {text}") == call(text)
-    assert MANAGER.transform_cell(f"x = 1\nif x:\n    %claude {text}\ny = 2") == f"x = 1\nif x:\n    {call(text)}y = 2\n"
+    assert (
+        MANAGER.transform_cell(f"x = 1\nif x:\n    %claude {text}\ny = 2") == f"x = 1\nif x:\n    {call(text)}y = 2\n"
+    )
     assert MANAGER.transform_cell(f"r = %claude {text}") == f"r = {call(text)}"
 
 
 def test_several_lines() -> None:
     """An open bracket in the first does not swallow the second."""
-    assert MANAGER.transform_cell("%claude ask f(\n%claude ask g['\nz = 1") == call("ask f(") + call("ask g['") + "z = 1\n"
+    assert (
+        MANAGER.transform_cell("%claude ask f(\n%claude ask g['\nz = 1") == call("ask f(") + call("ask g['") + "z = 1\n"
+    )
 
 
 def test_a_line_that_goes_on() -> None:
-    """A backslash at the end continues a line magic, as everywhere in IPython."""
+    """A backslash at the end continues a line magic, as everywhere in IPython; on the last line it is itself."""
     assert MANAGER.transform_cell("%claude ask a \\\n  b?\nx = 1") == call("ask a    b?") + "x = 1\n"
+    assert MANAGER.transform_cell("%claude ask a \\") == call("ask a \\")
 
 
 @pytest.mark.parametrize(
     "cell",
-    ['x = """\n%claude ask hello\n"""\n', "# %claude ask hi?\n", "%claudex\n", "a %claude\n", "%%time\n%claude\n", "5 % claude\n"],
+    [
+        'x = """\n%claude ask hello\n"""\n',
+        "# %claude ask hi?\n",
+        "%claudex\n",
+        "a %claude\n",
+        "%%time\n%claude\n",
+        "5 % claude\n",
+    ],
 )
 def test_nothing_else_is_touched(cell: str) -> None:
     """Strings, comments, operators and other magics."""
@@ -91,6 +104,7 @@ def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
     yield shell
     shell.restore_sys_module_state()
     shell.atexit_operations()
+    atexit.unregister(shell.atexit_operations)
 
 
 def test_installed_once_and_taken_out(shell: InteractiveShell) -> None:

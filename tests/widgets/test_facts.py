@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from rendering.builders import message, response, result, use
+
 from claude_magic.edits import edited_files
 from claude_magic.messages import Message
 from claude_magic.widgets.facts import context_of, facts_of, headline
-from rendering.builders import message, response, result, use
 
 
 def started(usage: dict[str, int], parent: str | None = None) -> Message:
@@ -40,7 +41,8 @@ def test_context_is_what_the_last_call_read_and_wrote() -> None:
 
 def test_context_of_a_subagent_does_not_count() -> None:
     """A subagent has a window of its own."""
-    calls = [started({"input_tokens": 500}), started({"input_tokens": 9}, "toolu_1"), grown(7, "toolu_1"), over(opus=1000)]
+    main, inner = started({"input_tokens": 500}), [started({"input_tokens": 9}, "toolu_1"), grown(7, "toolu_1")]
+    calls = [main, *inner, over(opus=1000)]
 
     assert context_of(calls) == {"used": 500, "max": 1000}
 

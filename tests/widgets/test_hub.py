@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rendering.builders import message, permission, use
 
 from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
 from claude_magic.rendering import RunView
@@ -12,7 +13,6 @@ from claude_magic.widgets import hub as hub_module
 from claude_magic.widgets.hub import Channel, Hub, Remembered
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.protocol import COMM_TARGET, REQUEST, VERSION
-from rendering.builders import message, permission, use
 
 from .stand_ins import FakeComm, FakeComms, FakeKernel, FakeLink
 

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from rendering.builders import message, permission, result, use
+from rendering.hostile import PAYLOADS
 
 from claude_magic.messages import Message
 from claude_magic.permissions import PermissionRequest
 from claude_magic.rendering import RunView
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.protocol import VERSION, Op
-from rendering.builders import message, permission, result, use
-from rendering.hostile import PAYLOADS
 
 
 def live(**facts: Any) -> LiveRun:
@@ -174,9 +174,7 @@ def test_ids_and_tokens_cannot_be_guessed() -> None:
         ("AskUserQuestion", "Claude asks", "", "questions", False),
     ],
 )
-def test_question_says_what_would_happen(
-    tool: str, title: str, editable: str, kind: str, session_choice: bool
-) -> None:
+def test_question_says_what_would_happen(tool: str, title: str, editable: str, kind: str, session_choice: bool) -> None:
     """A question carries the tool's input, a title in words, and which choices there are."""
     run = live()
     question = run.ask(PermissionRequest("analysis", "turn", tool, {"command": "ls"}, "t1"))
@@ -213,5 +211,3 @@ def test_long_results_are_cut_once_told() -> None:
     ops = told(run, use("t1", "Bash"), result("t1", "x" * 5_000_000))
 
     assert len(json.dumps(ops)) < 100_000
-
-

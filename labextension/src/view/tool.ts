@@ -23,7 +23,6 @@ export class ToolCard implements Piece<ToolNode> {
     const summary = el('summary', '', this._name, this._what, el('span', 'claude-grow'), this._state);
     this.node.append(summary, this._body);
     this.node.addEventListener('toggle', () => {
-      this._touched = true;
       this._showBody();
     });
     this._around.clock.add(this._tick);
@@ -43,7 +42,7 @@ export class ToolCard implements Piece<ToolNode> {
     setText(this._name, toolTitle(tool.name));
     setText(this._what, tellingArgument(tool));
     setText(this._sign, SIGNS[tool.state]);
-    this._tick();
+    this._sayState();
     if (before === null && this._opensItself(shown)) {
       this.node.open = true;
     }
@@ -64,13 +63,17 @@ export class ToolCard implements Piece<ToolNode> {
   }
 
   private readonly _tick = (): void => {
-    if (this._shown !== null && (this._ticks || !isOver(this._shown.tool.state) || this._words.textContent === '')) {
-      this._ticks = !isOver(this._shown.tool.state);
-      setText(this._words, stateWords(this._shown.tool, countNested(this._shown), this._around.now()));
-    } else if (this._shown !== null) {
-      setText(this._words, stateWords(this._shown.tool, countNested(this._shown), this._around.now()));
+    if (this._shown !== null && !isOver(this._shown.tool.state)) {
+      this._sayState();
     }
   };
+
+  private _sayState(): void {
+    if (this._shown !== null) {
+      setText(this._words, stateWords(this._shown.tool, countNested(this._shown), this._around.now()));
+      show(this._state, todoItems(this._shown.tool).length === 0 || this._shown.tool.state !== 'done');
+    }
+  }
 
   private _showBody(): void {
     if (!this.node.open || this._shown === null) {
@@ -93,8 +96,6 @@ export class ToolCard implements Piece<ToolNode> {
 
   private _shown: ToolNode | null = null;
   private _drawn: ToolPart | null = null;
-  private _ticks = true;
-  private _touched = false;
   private _children: KeyedChildren<ToolNode> | null = null;
   private readonly _name = el('span', 'claude-kind');
   private readonly _what = el('span', 'claude-what');

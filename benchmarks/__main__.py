@@ -1,0 +1,74 @@
+"""`python -m benchmarks [NAME ...]`: run benchmarks, print their tables, and keep the numbers as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import ROOT
+from benchmarks.report import Report, machine, say
+
+NAMES = ("stream", "latency", "load", "kernel", "memory")
+QUICK: dict[str, dict[str, Any]] = {
+    "stream": {"messages": 2_000, "rounds": 1},
+    "latency": {"rounds": 1},
+    "load": {"rounds": 1, "cells": ("nothing", "%load_ext claude_magic", "import claude_agent_sdk")},
+    "kernel": {"sessions": 2, "seconds": 0.3, "rounds": 1},
+    "memory": {"entries": 2_000, "messages": 2_000, "rounds": 1},
+}
+"""Sizes that show that a benchmark works, and nothing else."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments (`None`: those of the process) and return its exit code."""
+    options = _parser().parse_args(argv)
+    found: dict[str, Any] = {"machine": machine(), "quick": options.quick, "benchmarks": {}}
+    if not options.json:
+        print(_machine_lines(found["machine"]))
+    for name in options.names or NAMES:
+        say(f"{name} ...")
+        report = measure(name, **(QUICK[name] if options.quick else {}))
+        found["benchmarks"][name] = report.as_json()
+        if not options.json:
+            print(f"\n{report.as_text()}", flush=True)
+    text = json.dumps(found, indent=2)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(text + "\n", encoding="utf-8")
+    print(text if options.json else f"\nThe numbers as JSON: {options.output}")
+    return 0
+
+
+def measure(name: str, **sizes: Any) -> Report:
+    """Run one benchmark.
+
+    Args:
+        name: one of `NAMES`.
+        sizes: arguments of its `run`; its own defaults are the full sizes.
+    """
+    started = time.perf_counter()
+    report: Report = import_module(f"benchmarks.{name}").run(**sizes)
+    report.took_s = time.perf_counter() - started
+    return report
+
+
+def _machine_lines(facts: dict[str, Any]) -> str:
+    return "\n".join(f"  {name:<16}  {value}" for name, value in facts.items())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*NAMES, []], help=f"{', '.join(NAMES)}; all")
+    parser.add_argument("--json", action="store_true", help="print the JSON instead of the tables")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
+    parser.add_argument("--output", type=Path, default=ROOT / "output" / "benchmarks.json", help="file for the JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

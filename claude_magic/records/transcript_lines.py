@@ -1,0 +1,223 @@
+"""The records of a session file: only the fields that are needed, decoded by type. And the facts kept of them.
+
+Facts of both CLI versions (2.1.197 and 2.1.330), measured: each block of an answer is a record of its own that repeats
+the message's id and usage; the uuid of a prompt is the uuid that was sent; a fork copies records with their uuids under
+a new `sessionId`; a compaction of the older CLI writes records again, with their uuids; a resumed session goes on in its
+file. Records other than `user`, `assistant` and `system` say nothing that the frames show.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+SYNTHETIC = "<synthetic>"
+"""Model of the answers that the CLI writes itself; no call was made for them."""
+
+
+class CacheCreation(msgspec.Struct, gc=False):
+    """Tokens written to the cache, by how long it lasts."""
+
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class ServerTools(msgspec.Struct, gc=False):
+    """What the API did by itself."""
+
+    web_search_requests: int | None = None
+
+
+class Usage(msgspec.Struct, gc=False):
+    """Token counts of an answer as the API reports them."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
+    server_tool_use: ServerTools | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+
+
+class Part(msgspec.Struct, gc=False):
+    """One block inside a tool's result."""
+
+    text: str | None = None
+
+
+class Block(msgspec.Struct, gc=False):
+    """One content block of a message."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: msgspec.Raw | None = None
+    tool_use_id: str | None = None
+    is_error: bool | None = None
+    content: str | list[Part | str] | None = None
+
+    @property
+    def result(self) -> str:
+        """The text of a tool's result."""
+        if isinstance(self.content, list):
+            return "\n".join((part if isinstance(part, str) else part.text) or "" for part in self.content)
+        return self.content or ""
+
+
+class APIMessage(msgspec.Struct, gc=False):
+    """The message of a `user` or `assistant` record."""
+
+    id: str | None = None
+    model: str | None = None
+    content: str | list[Block] | None = None
+    usage: Usage | None = None
+
+
+class Record(msgspec.Struct, gc=False):
+    """One line of a session file."""
+
+    type: str | None = None
+    uuid: str | None = None
+    timestamp: str | None = None
+    sessionId: str | None = None
+    message: APIMessage | None = None
+    requestId: str | None = None
+    promptId: str | None = None
+    isSidechain: bool | None = None
+    isMeta: bool | None = None
+    isCompactSummary: bool | None = None
+    isApiErrorMessage: bool | None = None
+    forkedFrom: msgspec.Raw | None = None
+    agentId: str | None = None
+    cwd: str | None = None
+    subtype: str | None = None
+    content: msgspec.Raw | None = None
+    customTitle: str | None = None
+
+    @property
+    def time(self) -> float | None:
+        """When it was written, in unix seconds."""
+        return unix_seconds(self.timestamp) if self.timestamp else None
+
+
+class Kind(msgspec.Struct, gc=False):
+    """The type of a line, and nothing else of it."""
+
+    type: str | None = None
+
+
+decode_record = msgspec.json.Decoder(Record).decode
+decode_records = msgspec.json.Decoder(Record).decode_lines
+decode_kind = msgspec.json.Decoder(Kind).decode
+_decode_any = msgspec.json.Decoder().decode
+
+
+def unix_seconds(words: str) -> float | None:
+    """Return a moment in ISO 8601 as unix seconds, or `None` where it is none."""
+    try:
+        return datetime.fromisoformat(words).timestamp()
+    except ValueError:
+        return None
+
+
+def plain(raw: msgspec.Raw | None) -> Any:
+    """Return the value of JSON that was passed over; a second look at a few fields."""
+    return None if raw is None else _decode_any(raw)
+
+
+class Call(msgspec.Struct, array_like=True, gc=False):
+    """One API message: its tokens as the last of its records tells them.
+
+    Attributes:
+        turn: place of its turn in the file, -1 before the first.
+        seen: when the record was written that told the tokens, in unix seconds.
+        time: when its first record was written, in unix seconds.
+        prompt_id: the CLI's id of the prompt, where it is not clear from the place.
+    """
+
+    message_id: str
+    request_id: str | None
+    model: str
+    turn: int
+    time: float | None
+    seen: float | None
+    is_sidechain: bool
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    web_searches: int = 0
+    is_fast: bool = False
+    is_us: bool = False
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All tokens that were sent, whatever their price."""
+        return (
+            self.input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
+        )
+
+    def count(self, usage: Usage, seen: float | None) -> None:
+        """Take the token counts of a later record: the last one is right, the earlier ones stand as it streamed."""
+        self.seen = seen
+        self.input_tokens = usage.input_tokens or 0
+        self.output_tokens = usage.output_tokens or 0
+        self.cache_read_tokens = usage.cache_read_input_tokens or 0
+        written, split = usage.cache_creation_input_tokens or 0, usage.cache_creation
+        hour = (split.ephemeral_1h_input_tokens or 0) if split is not None else 0
+        short = (split.ephemeral_5m_input_tokens or 0) if split is not None else 0
+        # Older files tell the sum only; what is not said to last an hour lasts five minutes.
+        self.cache_write_1h_tokens = hour
+        self.cache_write_5m_tokens = max(short, written - hour)
+        tools = usage.server_tool_use
+        self.web_searches = (tools.web_search_requests or 0) if tools is not None else 0
+        self.is_fast = usage.speed == "fast"
+        self.is_us = usage.inference_geo == "us"
+
+    def take(self, other: Call) -> None:
+        """Take the token counts of the same call out of another file."""
+        for name in _COUNTED:
+            setattr(self, name, getattr(other, name))
+
+
+_COUNTED = Call.__struct_fields__[Call.__struct_fields__.index("seen") :]
+
+
+class ToolUse(msgspec.Struct, array_like=True, gc=False):
+    """One use of a tool and its result; `turn` as in `Call`."""
+
+    id: str
+    turn: int
+    name: str
+    input: str
+    started: float | None
+    is_sidechain: bool
+    ended: float | None = None
+    is_error: bool | None = None
+    result_chars: int | None = None
+
+
+class Turn(msgspec.Struct, array_like=True):
+    """One prompt and what came of it, on the main thread.
+
+    Attributes:
+        texts: the answer's blocks by the uuid of their record, so that one written twice counts once.
+        last: `text`, `tool_use`, `error` or `interrupted`: how it stands at the end of the file.
+    """
+
+    id: str
+    prompt_id: str | None
+    prompt: str
+    started: float | None
+    ended: float | None = None
+    texts: dict[str, str] = {}
+    last: str = ""
+    error: str = ""
+    model: str = ""

@@ -1,0 +1,264 @@
+/**
+ * The line to a kernel: comms that tell runs, requests that a running cell does not block.
+ *
+ * Nothing here needs JupyterLab at run time: the kernel connection is handed in.
+ */
+
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import { UUID } from '@lumino/coreutils';
+import type { JSONObject, ReadonlyJSONObject } from '@lumino/coreutils';
+
+import { COMM_TARGET, REQUEST, VERSION } from './protocol';
+import type { Action, Request } from './protocol';
+import { fromData, reduce } from './state';
+import type { RunState } from './state';
+import type { Answer } from './view/host';
+
+/** How long the kernel may take to acknowledge a request on the control channel. */
+export const ACKNOWLEDGED_WITHIN_MS = 1_500;
+/** How long a snapshot may take that comes by itself, before the page asks for one. */
+export const JOIN_AFTER_MS = 400;
+
+const GONE: ReadonlySet<string> = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
+
+/** The part of a kernel connection that is used here. */
+export type KernelLine = Pick<
+  Kernel.IKernelConnection,
+  'clientId' | 'username' | 'registerCommTarget' | 'removeCommTarget' | 'sendControlMessage' | 'interrupt'
+> & {
+  statusChanged: {
+    connect(slot: (sender: unknown, status: string) => void): boolean;
+    disconnect(slot: (sender: unknown, status: string) => void): boolean;
+  };
+};
+
+/** Who wants to know of a run. */
+export interface Watcher {
+  /** The run changed, or whether it can be reached. */
+  changed(): void;
+  /** The run is over: this is what the notebook shall keep. */
+  finished(bundle: ReadonlyJSONObject): void;
+}
+
+/** What is known of one run of a kernel. */
+export class Channel {
+  /** Its state; `null` until the kernel told. */
+  state: RunState | null = null;
+  /** Whether the kernel does not know the run, or is gone. */
+  lost = false;
+  readonly watchers = new Set<Watcher>();
+  comm: Kernel.IComm | null = null;
+
+  constructor(
+    readonly run: string,
+    private readonly _attach: () => Promise<Answer>
+  ) {}
+
+  /** Apply one message of the kernel; where one is missing, ask for a snapshot. */
+  receive(message: unknown): void {
+    const before = this.state ?? fromData({ run: this.run });
+    const after = reduce(before, message);
+    if (after.gap) {
+      this.state = this.state === null ? null : after;
+      this.join(0);
+      return;
+    }
+    if (after === before) {
+      return;
+    }
+    this.state = after;
+    this.lost = false;
+    this._stopWaiting();
+    this.tell();
+    const { type, bundle } = message as { type?: unknown; bundle?: unknown };
+    if (type === 'final' && typeof bundle === 'object' && bundle !== null && Object.keys(bundle).length > 0) {
+      this.watchers.forEach(watcher => {
+        watcher.finished(bundle as ReadonlyJSONObject);
+      });
+    }
+  }
+
+  /** Ask for a snapshot, unless one comes by itself before `afterMs`. */
+  join(afterMs: number): void {
+    if (this._waiting === undefined && !this._asking && !this.lost) {
+      this._waiting = setTimeout(() => {
+        this._waiting = undefined;
+        void this._ask();
+      }, afterMs);
+    }
+  }
+
+  /** The kernel is gone, or knows nothing of the run. */
+  lose(): void {
+    this._stopWaiting();
+    this.comm = null;
+    if (!this.lost && this.state?.live !== false) {
+      this.lost = true;
+      this.tell();
+    }
+  }
+
+  tell(): void {
+    this.watchers.forEach(watcher => {
+      watcher.changed();
+    });
+  }
+
+  private async _ask(): Promise<void> {
+    this._asking = true;
+    const answer = await this._attach();
+    this._asking = false;
+    if (answer !== 'done') {
+      this.lose();
+    }
+  }
+
+  private _stopWaiting(): void {
+    clearTimeout(this._waiting);
+    this._waiting = undefined;
+  }
+
+  private _waiting: ReturnType<typeof setTimeout> | undefined;
+  private _asking = false;
+}
+
+/** All runs of one kernel that this page knows of. */
+export class Line {
+  constructor(private readonly _kernel: KernelLine) {
+    _kernel.registerCommTarget(COMM_TARGET, this._onOpen);
+    _kernel.statusChanged.connect(this._onStatus);
+  }
+
+  dispose(): void {
+    this._kernel.removeCommTarget(COMM_TARGET, this._onOpen);
+    this._kernel.statusChanged.disconnect(this._onStatus);
+    this._loseAll();
+  }
+
+  /** Return the channel of a run; a new one knows nothing yet. */
+  channel(run: string): Channel {
+    let channel = this._channels.get(run);
+    if (channel === undefined) {
+      channel = new Channel(run, () => this.request(run, { action: 'attach' }));
+      this._channels.set(run, channel);
+    }
+    return channel;
+  }
+
+  /**
+   * Ask something of the kernel: on the control channel, else on the run's comm, and to stop a run at last by interrupt.
+   *
+   * @returns `done` when the kernel acknowledged it or there was no better way to tell.
+   */
+  async request(run: string, action: Action): Promise<Answer> {
+    const content: Request = { version: VERSION, run, ...action };
+    const found = await this._control(content);
+    if (found !== null) {
+      return found ? 'done' : 'unknown';
+    }
+    const channel = this.channel(run);
+    const sent = this._onComm(channel, content);
+    if (action.action === 'stop') {
+      await this._stopSurely(channel, sent);
+      return 'done';
+    }
+    return sent ? 'done' : 'unreachable';
+  }
+
+  private _control(content: Request): Promise<boolean | null> {
+    return new Promise(resolve => {
+      const timer = setTimeout(() => {
+        resolve(null);
+      }, ACKNOWLEDGED_WITHIN_MS);
+      const settle = (found: boolean | null): void => {
+        clearTimeout(timer);
+        resolve(found);
+      };
+      try {
+        const future = this._kernel.sendControlMessage(this._message(content), true, true);
+        future.onReply = reply => {
+          settle((reply.content as unknown as { found?: unknown }).found === true);
+        };
+        future.done.catch(() => {
+          settle(null);
+        });
+      } catch {
+        settle(null); // not connected
+      }
+    });
+  }
+
+  private _message(content: Request): KernelMessage.IControlMessage {
+    const header = {
+      msg_id: UUID.uuid4(),
+      msg_type: REQUEST,
+      session: this._kernel.clientId,
+      username: this._kernel.username,
+      date: new Date().toISOString(),
+      version: '5.3'
+    };
+    // The message type is our own, which the types of JupyterLab do not know.
+    return { header, parent_header: {}, channel: 'control', metadata: {}, buffers: [], content } as unknown as KernelMessage.IControlMessage;
+  }
+
+  private _onComm(channel: Channel, content: Request): boolean {
+    if (channel.comm === null || channel.comm.isDisposed) {
+      return false;
+    }
+    try {
+      channel.comm.send(content as unknown as JSONObject);
+      return true;
+    } catch {
+      return false; // not connected
+    }
+  }
+
+  /** A comm message is not read while a cell blocks the kernel; an interrupt always arrives. */
+  private async _stopSurely(channel: Channel, sent: boolean): Promise<void> {
+    if (sent) {
+      await new Promise(resolve => setTimeout(resolve, ACKNOWLEDGED_WITHIN_MS));
+    }
+    if (!sent || channel.state?.live === true) {
+      await this._kernel.interrupt();
+    }
+  }
+
+  private readonly _onOpen = (comm: Kernel.IComm, message: KernelMessage.ICommOpenMsg): void => {
+    const data = message.content.data as { version?: unknown; hello?: unknown; run?: unknown };
+    if (data.version !== VERSION) {
+      return;
+    }
+    if (data.hello === true) {
+      void this._control({ version: VERSION, run: '', action: 'hello' });
+      return;
+    }
+    if (typeof data.run !== 'string' || data.run === '') {
+      return;
+    }
+    const channel = this.channel(data.run);
+    channel.comm = comm;
+    comm.onMsg = told => {
+      // A newer comm of the same run has taken over.
+      if (channel.comm === comm) {
+        channel.receive(told.content.data);
+      }
+    };
+    comm.onClose = () => {
+      channel.comm = channel.comm === comm ? null : channel.comm;
+    };
+  };
+
+  private readonly _onStatus = (_: unknown, status: string): void => {
+    if (GONE.has(status)) {
+      this._loseAll();
+    }
+  };
+
+  private _loseAll(): void {
+    this._channels.forEach(channel => {
+      channel.lose();
+    });
+  }
+
+  private readonly _channels = new Map<string, Channel>();
+}

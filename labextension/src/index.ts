@@ -1,0 +1,43 @@
+/** The JupyterLab extension: one plugin that draws the runs of claude_magic. */
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IConsoleTracker } from '@jupyterlab/console';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+
+import { markdownRenderer } from './markdown';
+import { Places } from './places';
+import { MIME_TYPE } from './protocol';
+import { RunRenderer } from './renderer';
+
+const view: JupyterFrontEndPlugin<void> = {
+  id: 'claude-magic:view',
+  description: 'Shows the answers of %%claude cells as they are written.',
+  autoStart: true,
+  requires: [IRenderMimeRegistry],
+  optional: [INotebookTracker, IConsoleTracker],
+  activate: (
+    _: JupyterFrontEnd,
+    registry: IRenderMimeRegistry,
+    notebooks: INotebookTracker | null,
+    consoles: IConsoleTracker | null
+  ) => {
+    const places = new Places(notebooks, consoles);
+    let renderMarkdown: ReturnType<typeof markdownRenderer> | null = null;
+    registry.addFactory(
+      {
+        safe: true,
+        mimeTypes: [MIME_TYPE],
+        defaultRank: 0,
+        createRenderer: () => {
+          // Made late: by then every extension has said how it renders Markdown and formulas.
+          renderMarkdown ??= markdownRenderer(registry);
+          return new RunRenderer(places, renderMarkdown);
+        }
+      },
+      0
+    );
+  }
+};
+
+export default view;

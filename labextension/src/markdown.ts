@@ -1,0 +1,62 @@
+/** Markdown of the model, rendered by JupyterLab (its code colours, LaTeX and diagrams), strictly sanitized. */
+
+import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+
+import { hideRawHtml, showRawHtml, strictHtml } from './strict';
+import { visible } from './text';
+
+const MARKDOWN = 'text/markdown';
+const HAS_MATH = /\$|\\\(|\\\[|\\begin\{/;
+
+/**
+ * Make the renderer.
+ *
+ * @param registry - JupyterLab's own; it is not changed.
+ * @returns a function that fills a node, in one step, once everything is ready. Formulas wait for `onPage`.
+ */
+export function markdownRenderer(
+  registry: IRenderMimeRegistry
+): (node: HTMLElement, text: string, onPage: Promise<void>) => Promise<void> {
+  const safe = registry.clone({
+    sanitizer: strictSanitizer(registry.sanitizer),
+    ...(registry.markdownParser && { markdownParser: withoutHtml(registry.markdownParser) })
+  });
+  return async (node, text, onPage) => {
+    const renderer = safe.createRenderer(MARKDOWN);
+    await renderer.renderModel(safe.createModel({ data: { [MARKDOWN]: visible(text) }, trusted: false }));
+    const content = renderer.node;
+    content.querySelectorAll('.jp-InternalAnchorLink').forEach(anchor => {
+      anchor.remove();
+    });
+    content.querySelectorAll('[id], [data-jupyter-id]').forEach(element => {
+      element.removeAttribute('id');
+      element.removeAttribute('data-jupyter-id');
+    });
+    if (HAS_MATH.test(text) && safe.latexTypesetter) {
+      await onPage;
+      await typeset(safe.latexTypesetter, content, node);
+    }
+    node.replaceChildren(...content.childNodes);
+    renderer.dispose();
+  };
+}
+
+/** Formulas take their size from the page, so they are set on it, out of sight. */
+async function typeset(typesetter: IRenderMime.ILatexTypesetter, content: HTMLElement, near: HTMLElement): Promise<void> {
+  const stage = document.createElement('div');
+  stage.className = 'claude-stage';
+  stage.append(content);
+  (near.parentElement ?? document.body).append(stage);
+  // Its type says void; JupyterLab's own typesetter returns a promise.
+  await Promise.resolve(typesetter.typeset(content) as unknown);
+  stage.remove();
+}
+
+function strictSanitizer(lab: IRenderMime.ISanitizer): IRenderMime.ISanitizer {
+  return { sanitize: (dirty, options) => strictHtml(lab.sanitize(dirty, options)) };
+}
+
+function withoutHtml(parser: IRenderMime.IMarkdownParser): IRenderMime.IMarkdownParser {
+  return { render: async source => showRawHtml(await parser.render(hideRawHtml(source))) };
+}

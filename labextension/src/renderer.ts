@@ -1,0 +1,131 @@
+/** The renderer of one output: stored data, or a live run where the kernel still tells about it. */
+
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { PromiseDelegate } from '@lumino/coreutils';
+import type { ReadonlyJSONObject } from '@lumino/coreutils';
+import type { Message } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
+
+import { JOIN_AFTER_MS } from './connection';
+import type { Channel, Watcher } from './connection';
+import type { Place, Places } from './places';
+import { MIME_TYPE } from './protocol';
+import type { Action } from './protocol';
+import { fromData } from './state';
+import { RunView } from './view/run';
+import type { Answer, Host } from './view/host';
+
+/** How long after a page was opened a kernel may take to connect before a live run is called lost. */
+const CONNECTS_WITHIN_MS = 4_000;
+
+type RenderMarkdown = (node: HTMLElement, text: string, onPage: Promise<void>) => Promise<void>;
+
+export class RunRenderer extends Widget implements IRenderMime.IRenderer {
+  constructor(
+    private readonly _places: Places,
+    private readonly _renderMarkdown: RenderMarkdown
+  ) {
+    super();
+    this.addClass('claude-output');
+    this._view = new RunView(this._host());
+    this.node.append(this._view.node);
+    _places.changed.connect(this._follow, this);
+  }
+
+  /** Show what the model holds; may be called any number of times. */
+  renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    this._model = model;
+    this._follow();
+    this._view.flush();
+    return Promise.resolve();
+  }
+
+  override dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
+    this._places.changed.disconnect(this._follow, this);
+    clearTimeout(this._patience);
+    this._channel?.watchers.delete(this._watcher);
+    this._view.dispose();
+    super.dispose();
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this._place = this._places.find(this.node) ?? this._place;
+    this._onPage.resolve();
+    this._follow();
+  }
+
+  /** Find out who tells about the run now, and show it. */
+  private _follow(): void {
+    if (this._model === null || this.isDisposed) {
+      return;
+    }
+    this._place = this._places.find(this.node) ?? this._place;
+    const data = this._model.data[MIME_TYPE];
+    const stored = fromData(data);
+    const channel = stored.run === '' ? null : (this._place?.line?.channel(stored.run) ?? null);
+    if (channel !== this._channel) {
+      this._channel?.watchers.delete(this._watcher);
+      channel?.watchers.add(this._watcher);
+      this._channel = channel;
+    }
+    if (stored.live && channel !== null && channel.state === null) {
+      channel.join(JOIN_AFTER_MS);
+    }
+    this._view.show({ run: channel?.state ?? stored, reachable: this._isReachable(stored.live) });
+  }
+
+  private _isReachable(live: boolean): boolean {
+    if (this._channel !== null) {
+      return !this._channel.lost;
+    }
+    if (live && this._patience === undefined) {
+      this._patience = setTimeout(() => {
+        this._outOfPatience = true;
+        this._follow();
+      }, CONNECTS_WITHIN_MS);
+    }
+    return !this._outOfPatience;
+  }
+
+  private _host(): Host {
+    const request = async (action: Action): Promise<Answer> => {
+      const line = this._place?.line ?? null;
+      return line === null || this._channel === null ? 'unreachable' : line.request(this._channel.run, action);
+    };
+    const isReachable = (): boolean => this._channel !== null && !this._channel.lost && this._channel.state !== null;
+    const insertCell = (code: string): boolean => this._places.find(this.node)?.insertCell?.(code) ?? false;
+    const isInNotebook = (): boolean => this._place?.insertCell != null;
+    return {
+      renderMarkdown: (node, text) => this._renderMarkdown(node, text, this._onPage.promise),
+      get request() {
+        return isReachable() ? request : null;
+      },
+      get insertCell() {
+        return isInNotebook() ? insertCell : null;
+      },
+      trusts: event => event.isTrusted
+    };
+  }
+
+  private readonly _watcher: Watcher = {
+    changed: () => {
+      this._follow();
+    },
+    finished: (bundle: ReadonlyJSONObject) => {
+      // The notebook keeps this, also when the page was loaded again after the cell had begun.
+      this._model?.setData({ data: bundle });
+    }
+  };
+
+  private readonly _view: RunView;
+  private readonly _onPage = new PromiseDelegate<void>();
+  private _model: IRenderMime.IMimeModel | null = null;
+  private _place: Place | null = null;
+  private _channel: Channel | null = null;
+  private _patience: ReturnType<typeof setTimeout> | undefined;
+  private _outOfPatience = false;
+}

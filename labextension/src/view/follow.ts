@@ -1,0 +1,105 @@
+/** Keep the end of a growing run in sight, as long as the reader was looking at the end. */
+
+const NEAR_PX = 48;
+const MARGIN_PX = 16;
+
+/**
+ * Follows the end of `node` in whatever scrolls around it. Scrolling up lets go; scrolling back to the end takes hold.
+ * It never scrolls text that somebody is editing out of sight.
+ */
+export class Follower {
+  constructor(private readonly _node: HTMLElement) {}
+
+  /** Call before the view changes. */
+  before(): void {
+    const scroller = this._findScroller();
+    if (scroller !== this._scroller) {
+      this.release();
+      this._scroller = scroller;
+      scroller?.addEventListener('scroll', this._onScroll, { passive: true });
+      scroller?.addEventListener('wheel', this._onWheel, { passive: true });
+      this._follows = this._endIsNear();
+      this._top = scroller?.scrollTop ?? 0;
+    }
+  }
+
+  /** Call after the view changed. */
+  after(): void {
+    const scroller = this._scroller;
+    if (scroller === null || !this._follows) {
+      return;
+    }
+    const hidden = this._below(scroller) + MARGIN_PX;
+    if (hidden > MARGIN_PX && !this._wouldHideEditing(scroller, hidden)) {
+      scroller.scrollTop += hidden;
+      this._top = scroller.scrollTop;
+    }
+  }
+
+  release(): void {
+    this._scroller?.removeEventListener('scroll', this._onScroll);
+    this._scroller?.removeEventListener('wheel', this._onWheel);
+    this._scroller = null;
+  }
+
+  private readonly _onScroll = (): void => {
+    const top = this._scroller?.scrollTop ?? 0;
+    if (top < this._top - 1) {
+      this._follows = false;
+    } else if (this._endIsNear()) {
+      this._follows = true;
+    }
+    this._top = top;
+  };
+
+  private readonly _onWheel = (event: Event): void => {
+    if ((event as WheelEvent).deltaY < 0) {
+      this._follows = false;
+    }
+  };
+
+  private _endIsNear(): boolean {
+    const scroller = this._scroller;
+    if (scroller === null || !this._node.isConnected) {
+      return false;
+    }
+    const below = this._below(scroller);
+    return below < NEAR_PX && below > -scroller.clientHeight;
+  }
+
+  /** How far the end of the run is below the visible part, in pixels; negative where it is visible. */
+  private _below(scroller: HTMLElement): number {
+    const bottom = Math.min(scroller.getBoundingClientRect().bottom, window.innerHeight);
+    return this._node.getBoundingClientRect().bottom - bottom;
+  }
+
+  private _wouldHideEditing(scroller: HTMLElement, distance: number): boolean {
+    const focused = document.activeElement;
+    if (!(focused instanceof HTMLElement) || this._node.contains(focused)) {
+      return false;
+    }
+    const isEditing = focused.isContentEditable || /^(?:INPUT|TEXTAREA)$/.test(focused.tagName);
+    const place = focused.getBoundingClientRect();
+    const top = Math.max(0, scroller.getBoundingClientRect().top);
+    const isVisible = place.bottom > top && place.top < window.innerHeight;
+    return isEditing && isVisible && place.top - distance < top;
+  }
+
+  private _findScroller(): HTMLElement | null {
+    if (this._scroller?.contains(this._node) && this._scroller.scrollHeight > this._scroller.clientHeight) {
+      return this._scroller;
+    }
+    for (let node = this._node.parentElement; node !== null; node = node.parentElement) {
+      const { overflowY } = getComputedStyle(node);
+      if ((overflowY === 'auto' || overflowY === 'scroll') && node.scrollHeight > node.clientHeight) {
+        return node;
+      }
+    }
+    const page = document.scrollingElement;
+    return page instanceof HTMLElement && page.scrollHeight > page.clientHeight ? page : null;
+  }
+
+  private _scroller: HTMLElement | null = null;
+  private _follows = false;
+  private _top = 0;
+}

@@ -1,0 +1,109 @@
+/** First line of a run: whose it is, what it may do, how long it has run, and Stop. */
+
+import type { RunState } from '../state';
+import { oneLine, wholeSeconds } from '../text';
+import { button, el, setText, show } from './dom';
+import type { Piece } from './dom';
+import type { Surroundings } from './surroundings';
+
+const MODES: ReadonlyMap<string, string> = new Map([
+  ['default', 'asks before it acts'],
+  ['acceptEdits', 'edits files without asking'],
+  ['plan', 'plans, changes nothing'],
+  ['auto', 'decides itself what to ask'],
+  ['dontAsk', 'refuses what is not allowed'],
+  ['bypassPermissions', 'acts without asking']
+]);
+
+export class Header implements Piece<RunState> {
+  readonly node = el('header', 'claude-head');
+
+  constructor(
+    private readonly _around: Surroundings,
+    toQuestion: () => void
+  ) {
+    this._dot.setAttribute('aria-hidden', 'true');
+    this._stop.title = 'Stop: keeps the text and the session';
+    this._waiting = button('Waiting for you', 'claude-waiting', toQuestion);
+    this._time.setAttribute('role', 'timer');
+    const controls = el('span', 'claude-controls', this._waiting, this._time, this._stop);
+    this.node.append(this._dot, this._name, this._model, this._mode, this._simulated, controls);
+    this._around.clock.add(this._tick);
+  }
+
+  update(run: RunState): void {
+    this._run = run;
+    const live = this._around.isLive();
+    this._dot.classList.toggle('claude-live', live);
+    setText(this._name, oneLine(run.session, 60) || 'claude');
+    setText(this._model, modelWords(run.model));
+    this._model.title = oneLine(run.model, 80);
+    show(this._model, run.model !== '');
+    show(this._mode, run.mode !== '');
+    setText(this._mode, MODES.get(run.mode) ?? oneLine(run.mode, 40));
+    this._mode.classList.toggle('claude-warn', run.mode === 'bypassPermissions');
+    show(this._simulated, run.simulated);
+    show(this._waiting, live && run.questions.length > 0);
+    show(this._stop, live && this._around.host.request !== null);
+    show(this._time, live);
+    if (!live) {
+      this._stopping = false;
+    }
+    this._tick();
+  }
+
+  dispose(): void {
+    this._around.clock.delete(this._tick);
+  }
+
+  private async _onStop(): Promise<void> {
+    if (this._stopping) {
+      return;
+    }
+    this._stopping = true;
+    this._stop.disabled = true;
+    setText(this._stopWords, 'Stopping…');
+    const answer = await this._around.host.request?.({ action: 'stop' });
+    if (answer !== 'done') {
+      this._stopping = false;
+      this._stop.disabled = false;
+      setText(this._stopWords, 'Stop');
+    }
+  }
+
+  private readonly _tick = (): void => {
+    const started = this._run?.started ?? 0;
+    if (started > 0 && !this._time.hidden) {
+      setText(this._time, wholeSeconds(Math.floor(Math.max(0, this._around.now() - started))));
+    }
+  };
+
+  private _run: RunState | null = null;
+  private _stopping = false;
+  private readonly _dot = el('span', 'claude-dot');
+  private readonly _name = el('span', 'claude-name');
+  private readonly _model = el('span', 'claude-model');
+  private readonly _mode = el('span', 'claude-mode');
+  private readonly _simulated = el('span', 'claude-chip', 'simulated');
+  private readonly _time = el('span', 'claude-time');
+  private readonly _stopWords = el('span', '', 'Stop');
+  private readonly _waiting: HTMLButtonElement;
+  private readonly _stop = (() => {
+    const stop = button('', 'claude-stop', () => {
+      void this._onStop();
+    });
+    const sign = el('span', 'claude-square');
+    sign.setAttribute('aria-hidden', 'true');
+    stop.append(sign, this._stopWords);
+    return stop;
+  })();
+}
+
+/** Return a model's short name: `claude-opus-4-1-20250805` is `opus 4.1`. */
+export function modelWords(model: string): string {
+  const match = /^claude-([a-z]+)-(\d+)(?:-(\d{1,2}))?(?:-\d{8})?$/.exec(model);
+  if (match === null) {
+    return oneLine(model.replace(/-\d{8}$/, ''), 40);
+  }
+  return [match[1], [match[2], match[3]].filter(Boolean).join('.')].join(' ');
+}

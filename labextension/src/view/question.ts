@@ -1,0 +1,206 @@
+/**
+ * The CLI asks, a person answers: permission for a tool, or a form with the model's own questions.
+ *
+ * Only questions of the kernel are drawn here. An answer needs a real click or key, a moment after the card appeared, so
+ * that a click that was meant for something else does not count.
+ */
+
+import type { Action, Question } from '../protocol';
+import { visible } from '../text';
+import { toolTitle } from '../tools';
+import { button, el, setText, show } from './dom';
+import type { Piece } from './dom';
+import { readForm } from './form';
+import type { Form } from './form';
+import type { Answer } from './host';
+import type { Surroundings } from './surroundings';
+import { toolInput } from './tool';
+
+const READY_AFTER_MS = 350;
+let numbered = 0;
+
+export class QuestionCard implements Piece<Question> {
+  readonly node = el('section', 'claude-ask');
+
+  constructor(
+    question: Question,
+    private readonly _around: Surroundings
+  ) {
+    this._question = question;
+    const title = el('h4', 'claude-ask-title', visible(question.title || `Use ${toolTitle(question.tool)}?`));
+    title.id = `claude-question-${++numbered}`;
+    this.node.setAttribute('aria-labelledby', title.id);
+    this.node.append(title);
+    if (question.kind === 'questions') {
+      this._drawForm();
+    } else {
+      this._drawPermission();
+    }
+    this._said.setAttribute('role', 'status');
+    this.node.append(this._said);
+    this._setEnabled(false);
+    this._ready = setTimeout(() => {
+      this._setEnabled(true);
+    }, READY_AFTER_MS);
+  }
+
+  update(): void {
+    // A question does not change.
+  }
+
+  dispose(): void {
+    clearTimeout(this._ready);
+  }
+
+  private _drawPermission(): void {
+    const { tool, input, editable, session_choice: canRemember } = this._question;
+    const value = input[editable];
+    const isEditable = editable !== '' && typeof value === 'string';
+    this.node.append(this._hint(isEditable ? editable : ''));
+    if (isEditable) {
+      this._drawEditor(editable, value);
+    }
+    this.node.append(...toolInput({ name: tool, input, result: '' }, isEditable ? editable : ''));
+    const row = el('div', 'claude-row');
+    row.append(this._button('Allow', 'claude-main', () => this._allow('allow')));
+    if (canRemember) {
+      row.append(this._button('Allow for this session', '', () => this._allow('session')));
+    }
+    row.append(this._button('Deny', '', () => ({ action: 'answer', decision: 'deny' })));
+    const why = this._drawReason();
+    row.append(
+      button('Deny and say why…', 'claude-quiet', event => {
+        show(why, true);
+        (event.currentTarget as HTMLElement).setAttribute('aria-expanded', 'true');
+        why.querySelector('textarea')?.focus({ preventScroll: true });
+      })
+    );
+    this.node.append(row, why);
+  }
+
+  private _hint(editable: string): HTMLElement {
+    const words = [toolTitle(this._question.tool)];
+    const description = this._question.input['description'];
+    if (this._question.tool === 'Bash' && typeof description === 'string') {
+      words.push(visible(description));
+    }
+    if (editable) {
+      words.push(`you may edit the ${editable}`);
+    }
+    return el('p', 'claude-hint', words.join(' · '));
+  }
+
+  private _drawEditor(field: string, value: string): void {
+    const editor = el('textarea', 'claude-editor');
+    editor.value = value;
+    editor.rows = Math.min(12, value.split('\n').length);
+    editor.spellcheck = false;
+    editor.setAttribute('aria-label', `The ${field} that would be used; you may edit it`);
+    editor.addEventListener('input', () => {
+      editor.rows = Math.min(12, editor.value.split('\n').length);
+    });
+    this._editor = editor;
+    const honest = visible(value);
+    if (honest !== value) {
+      const warning = el('p', 'claude-warning', 'It contains characters that do not show. With them made visible:');
+      this.node.append(warning, el('pre', 'claude-plain', honest));
+    }
+    this.node.append(editor);
+  }
+
+  private _drawReason(): HTMLElement {
+    const reason = el('textarea', 'claude-editor');
+    reason.rows = 2;
+    reason.placeholder = 'What should it do instead?';
+    reason.setAttribute('aria-label', 'Why not: the model is told');
+    const deny = (stop: boolean): Action => ({ action: 'answer', decision: 'deny', reason: reason.value.trim(), stop });
+    const box = el(
+      'div',
+      'claude-reason',
+      reason,
+      el(
+        'div',
+        'claude-row',
+        this._button('Deny with this reason', '', () => deny(false)),
+        this._button('Deny and stop', '', () => deny(true))
+      )
+    );
+    show(box, false);
+    return box;
+  }
+
+  private _drawForm(): void {
+    const form = readForm(this._question.input, `${this._question.id}-${numbered}`);
+    this._form = form;
+    this.node.append(
+      form.node,
+      el(
+        'div',
+        'claude-row',
+        this._button('Send answers', 'claude-main', () => this._answerForm()),
+        this._button('Skip', '', () => ({ action: 'answer', decision: 'deny', reason: 'The user skipped the questions.' }))
+      )
+    );
+  }
+
+  private _answerForm(): Action | null {
+    const answers = this._form?.answers() ?? null;
+    if (answers === null) {
+      setText(this._said, 'Please answer every question, or skip.');
+      return null;
+    }
+    return { action: 'answer', decision: 'allow', input: { ...this._question.input, answers } };
+  }
+
+  private _allow(decision: 'allow' | 'session'): Action {
+    const { input, editable } = this._question;
+    const edited = this._editor?.value;
+    const changed = edited !== undefined && edited !== input[editable];
+    return changed
+      ? { action: 'answer', decision, input: { ...input, [editable]: edited } }
+      : { action: 'answer', decision };
+  }
+
+  private _button(label: string, className: string, answer: () => Action | null): HTMLButtonElement {
+    const element = button(label, className, event => {
+      if (this._around.host.trusts(event) && !element.disabled) {
+        const action = answer();
+        if (action !== null) {
+          void this._send(action, label);
+        }
+      }
+    });
+    this._buttons.push(element);
+    return element;
+  }
+
+  private async _send(action: Action, label: string): Promise<void> {
+    const { id, token } = this._question;
+    this._setEnabled(false);
+    setText(this._said, `${label}: sent`);
+    const request = this._around.host.request;
+    const answer: Answer = request === null ? 'unreachable' : await request({ ...action, question: id, token });
+    if (answer === 'done') {
+      return;
+    }
+    if (answer === 'unknown') {
+      setText(this._said, 'This was answered elsewhere, or the run is over.');
+      return;
+    }
+    setText(this._said, 'The kernel could not be reached. You may try again.');
+    this._setEnabled(true);
+  }
+
+  private _setEnabled(enabled: boolean): void {
+    for (const element of this._buttons) {
+      element.disabled = !enabled;
+    }
+  }
+
+  private readonly _question: Question;
+  private readonly _ready: ReturnType<typeof setTimeout>;
+  private _editor: HTMLTextAreaElement | null = null;
+  private _form: Form | null = null;
+  private readonly _buttons: HTMLButtonElement[] = [];
+  private readonly _said = el('p', 'claude-hint');
+}

@@ -1,0 +1,167 @@
+/** The same view as an anywidget, for front ends without the extension and for dashboards. */
+
+import css from '../../style/base.css';
+import { REQUEST, VERSION } from '../protocol';
+import type { Action, Request } from '../protocol';
+import { fromData, reduce } from '../state';
+import type { RunState } from '../state';
+import type { Answer } from '../view/host';
+import { el } from '../view/dom';
+import { RunView } from '../view/run';
+import { renderMarkdown } from './markdown';
+
+/** What anywidget hands in; the kernel is there in JupyterLab and its kin, and nowhere else. */
+export interface Model {
+  get(name: string): unknown;
+  on(name: string, listener: (...args: never[]) => void): void;
+  off(name: string, listener: (...args: never[]) => void): void;
+  send(content: unknown): void;
+  readonly widget_manager?: { readonly kernel?: Partial<Kernel> | null } | null;
+}
+
+interface Kernel {
+  readonly clientId: string;
+  readonly username: string;
+  sendControlMessage(message: unknown, expectReply: boolean, disposeOnDone: boolean): Future;
+}
+
+interface Future {
+  onReply: (reply: { content: { found?: unknown } }) => void;
+}
+
+const ACKNOWLEDGED_WITHIN_MS = 1_500;
+
+/** What a widget model knows of the run that its session is at; shared by all its views. */
+class Watch {
+  state: RunState | null = null;
+  readonly watchers = new Set<() => void>();
+
+  constructor(private readonly _model: Model) {
+    _model.on('msg:custom', this._onMessage);
+  }
+
+  dispose(): void {
+    this._model.off('msg:custom', this._onMessage);
+  }
+
+  /** Ask for a snapshot: a page that was loaded again, or a message that is missing. */
+  join(): void {
+    this._model.send({ version: VERSION, run: this.state?.run ?? '', action: 'attach' } satisfies Request);
+  }
+
+  async request(action: Action): Promise<Answer> {
+    const content: Request = { version: VERSION, run: this.state?.run ?? '', ...action };
+    if (!(await this._control(content))) {
+      this._model.send(content);
+    }
+    return 'done';
+  }
+
+  private readonly _onMessage = (message: unknown): void => {
+    const before = this.state ?? fromData({});
+    const after = reduce(before, message);
+    if (after.gap) {
+      if (!before.gap) {
+        this.state = after;
+        this.join();
+      }
+      return;
+    }
+    if (after !== before) {
+      this.state = after;
+      this.watchers.forEach(tell => {
+        tell();
+      });
+    }
+  };
+
+  /** Whether the kernel took the request from the control channel, which a running cell does not block. */
+  private _control(content: Request): Promise<boolean> {
+    const kernel = this._model.widget_manager?.kernel;
+    const send = kernel?.sendControlMessage?.bind(kernel);
+    if (send === undefined) {
+      return Promise.resolve(false);
+    }
+    return new Promise(resolve => {
+      setTimeout(() => {
+        resolve(false);
+      }, ACKNOWLEDGED_WITHIN_MS);
+      const header = {
+        msg_id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`,
+        msg_type: REQUEST,
+        session: kernel?.clientId,
+        username: kernel?.username,
+        date: new Date().toISOString(),
+        version: '5.3'
+      };
+      try {
+        const message = { header, parent_header: {}, channel: 'control', metadata: {}, buffers: [], content };
+        send(message, true, true).onReply = reply => {
+          resolve(reply.content.found === true);
+        };
+      } catch {
+        resolve(false); // not connected
+      }
+    });
+  }
+}
+
+const watches = new WeakMap<Model, Watch>();
+
+function initialize({ model }: { model: Model }): () => void {
+  const watch = new Watch(model);
+  watches.set(model, watch);
+  return () => {
+    watch.dispose();
+    watches.delete(model);
+  };
+}
+
+function render({ model, el: root }: { model: Model; el: HTMLElement }): () => void {
+  const watch = watches.get(model);
+  if (watch === undefined) {
+    return () => undefined;
+  }
+  const view = new RunView({
+    renderMarkdown,
+    request: action => watch.request(action),
+    insertCell: null,
+    trusts: event => event.isTrusted
+  });
+  const idle = el('p', 'claude-note', '');
+  const box = el('div', 'claude-output claude-widget', idle, view.node);
+  const update = (): void => {
+    const { state } = watch;
+    view.node.hidden = state === null;
+    idle.hidden = state !== null;
+    idle.textContent = `${String(model.get('session'))}: nothing runs yet.`;
+    if (state !== null) {
+      view.show({ run: state, reachable: true });
+    }
+  };
+  addStyle(root);
+  root.append(box);
+  watch.watchers.add(update);
+  update();
+  if (watch.state === null) {
+    watch.join();
+  }
+  return () => {
+    watch.watchers.delete(update);
+    view.dispose();
+    box.remove();
+  };
+}
+
+/** Put the style where it reaches the view: once into a page, once into a shadow tree. */
+function addStyle(root: HTMLElement): void {
+  const tree = root.getRootNode();
+  const place = tree instanceof ShadowRoot ? tree : document.head;
+  if (place.querySelector('style[data-claude-magic]') === null) {
+    const style = el('style', '', css);
+    style.dataset['claudeMagic'] = '';
+    place.append(style);
+  }
+}
+
+export default { initialize, render };

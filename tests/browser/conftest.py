@@ -1,0 +1,137 @@
+"""Fixtures of the browser tests: one Chromium and one JupyterLab for each file, a notebook for each test."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from .lab import Server, Surroundings, start_lab
+from .notebook import Notebook
+
+HERE = Path(__file__).parent
+SCENARIO = HERE / "scenario.toml"
+SETUP = f"%load_ext claude_magic\n%claude simulate on {SCENARIO}"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+MakeNotebook = Callable[..., Notebook]
+
+
+class Guard:
+    """Watches a browser: what it asks of other machines, which dialogs open, which errors its pages meet."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.foreign: list[str] = []
+        self.dialogs: list[str] = []
+        self.errors: list[str] = []
+        context.route(lambda url: not _is_here(url), lambda route: (self.foreign.append(route.request.url), route.abort()))
+        context.on("page", self._watch)
+
+    def _watch(self, page: Page) -> None:
+        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def check(self) -> None:
+        """Fail if a page did what it must not do."""
+        assert self.foreign == []
+        assert self.dialogs == []
+        assert self.errors == []
+
+
+def _is_here(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("data", "blob", "about") or parts.hostname in ("127.0.0.1", "localhost")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the Chromium that is used."""
+    script = HERE / "ensure_chromium.sh"
+    found = subprocess.run([script, sys.executable], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    return found.stdout.strip()
+
+
+# Playwright's loop would be in the way of asyncio tests that follow in this process, so a file starts its own.
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    context.set_default_timeout(30_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def guard(context: BrowserContext) -> Guard:
+    return Guard(context)
+
+
+@pytest.fixture(scope="module")
+def page(context: BrowserContext, guard: Guard) -> Page:
+    return context.new_page()
+
+
+@pytest.fixture(scope="session")
+def other_ipykernel() -> Path | None:
+    """A folder with another version of ipykernel, if CLAUDE_MAGIC_TEST_IPYKERNEL names one."""
+    named = os.environ.get("CLAUDE_MAGIC_TEST_IPYKERNEL")
+    return Path(named) if named else None
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, other_ipykernel: Path | None) -> Iterator[Server]:
+    """A JupyterLab with the extension."""
+    server = start_lab(Surroundings(tmp_path_factory.mktemp("lab"), other_ipykernel))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def notebook(lab: Server, page: Page, guard: Guard, request: pytest.FixtureRequest) -> Iterator[MakeNotebook]:
+    """Opens a notebook with these cells after one that loads the magics, in a folder of its own."""
+    opened: list[Notebook] = []
+
+    def make(*cells: str, kernel: str = "this") -> Notebook:
+        folder = re.sub(r"\W+", "-", request.node.name.removeprefix("test_"))
+        path = f"{folder}/{len(opened)}.ipynb"
+        lab.surroundings.write_notebook(path, [SETUP, *cells], kernel)
+        made = Notebook(page, lab, path)
+        opened.append(made)
+        if "/lab" in page.url:
+            made.show()
+        else:
+            made.open()
+        made.run(0)
+        return made
+
+    yield make
+    for one in opened:
+        one.close()
+    guard.check()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the mark means."""
+    config.addinivalue_line("markers", "browser: needs Chromium; drives a real JupyterLab")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs a browser."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)

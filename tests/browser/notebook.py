@@ -1,0 +1,180 @@
+"""Driving a notebook in JupyterLab's page as a person would, and looking at what it shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, TimeoutError, expect
+
+from .lab import ROOT, Server
+
+PICTURES = ROOT / "output" / "browser"
+GUARD_MS = 60_000
+_CURRENT = "window.jupyterapp.shell.currentWidget"
+_CELL = f"{_CURRENT}.content.widgets[cell]"
+
+
+class Notebook:
+    """An open notebook.
+
+    Args:
+        page: the browser's page with JupyterLab.
+        server: the server.
+        path: the notebook, below the server's root.
+    """
+
+    def __init__(self, page: Page, server: Server, path: str) -> None:
+        self.page = page
+        self.server = server
+        self.path = path
+        self.folder = (server.surroundings.root / path).parent
+
+    # Coming and going.
+
+    def open(self, workspace: str = "") -> None:
+        """Load the page of the notebook, and wait for its kernel; this may be tried twice."""
+        where = f"workspaces/{workspace}/tree" if workspace else "tree"
+        for last in (False, True):
+            self.page.goto(self.server.address(f"lab/{where}/{self.path}?reset"))
+            try:
+                return self._wait_for_kernel()
+            except TimeoutError:
+                # Once in dozens of times JupyterLab's page does not come to rest.
+                if last:
+                    raise
+
+    def show(self) -> None:
+        """Open the notebook in the page that is loaded already."""
+        self.page.evaluate(
+            "path => window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'})", self.path
+        )
+        self._wait_for_kernel()
+
+    def _wait_for_kernel(self) -> None:
+        self.page.wait_for_function(
+            f"""path => {{
+                const panel = window.jupyterapp?.shell?.currentWidget;
+                const kernel = panel?.sessionContext?.session?.kernel;
+                return panel?.context?.path === path && panel.context.isReady && panel.content.widgets.length > 0
+                    && kernel?.connectionStatus === 'connected' && ['idle', 'busy'].includes(kernel.status);
+            }}""",
+            arg=self.path,
+            timeout=30_000,
+        )
+
+    def close(self) -> None:
+        """End the kernel and close the notebook."""
+        self.page.evaluate(
+            f"""async path => {{
+                const app = window.jupyterapp;
+                for (const widget of [...app.shell.widgets('main')]) {{
+                    if (widget.context?.path !== path) continue;
+                    await widget.sessionContext?.session?.shutdown();
+                    await widget.context.save();
+                    widget.dispose();
+                }}
+            }}""",
+            self.path,
+        )
+
+    def save(self) -> None:
+        """Save it."""
+        self.page.evaluate(f"() => {_CURRENT}.context.save()")
+
+    @property
+    def saved(self) -> dict[str, Any]:
+        """What is on the disk."""
+        content: dict[str, Any] = json.loads((self.server.surroundings.root / self.path).read_text(encoding="utf-8"))
+        return content
+
+    # Running cells.
+
+    def start(self, cell: int) -> None:
+        """Run a cell, without waiting for its end."""
+        self.page.evaluate(
+            f"""cell => {{
+                const notebook = {_CURRENT}.content;
+                notebook.deselectAll();
+                notebook.activeCellIndex = cell;
+                window.testRuns ??= {{}};
+                window.testRuns[cell] = false;
+                window.jupyterapp.commands.execute('notebook:run-cell').then(() => {{ window.testRuns[cell] = true; }});
+            }}""",
+            cell,
+        )
+
+    def wait(self, cell: int) -> None:
+        """Wait until a cell that was started is over."""
+        self.page.wait_for_function("cell => window.testRuns[cell] === true", arg=cell, timeout=GUARD_MS)
+
+    def run(self, cell: int) -> None:
+        """Run a cell to its end."""
+        self.start(cell)
+        self.wait(cell)
+
+    def run_all(self) -> None:
+        """Run all cells, without waiting."""
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+
+    def wait_until_idle(self) -> None:
+        """Wait until the kernel has nothing to do."""
+        self.page.wait_for_function(
+            f"() => {_CURRENT}.sessionContext.session?.kernel?.status === 'idle'", timeout=GUARD_MS
+        )
+
+    def interrupt(self) -> None:
+        """Press the notebook's own interrupt button."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+
+    # Looking.
+
+    def output(self, cell: int) -> Locator:
+        """The output area of a cell."""
+        return self.page.locator(f".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index='{cell}'] .jp-Cell-outputArea").first
+
+    def view(self, cell: int) -> Locator:
+        """The live view in a cell's output."""
+        return self.output(cell).locator(".claude-run")
+
+    def text(self, cell: int) -> str:
+        """All text of a cell's output."""
+        return self.output(cell).inner_text()
+
+    def outputs(self, cell: int) -> list[dict[str, Any]]:
+        """The outputs of a cell as the notebook's model holds them."""
+        made: list[dict[str, Any]] = self.page.evaluate(f"cell => {_CELL}.model.outputs.toJSON()", cell)
+        return made
+
+    def error(self, cell: int) -> str:
+        """The name of the error that a cell ended with, or ""."""
+        return next((str(output["ename"]) for output in self.outputs(cell) if output["output_type"] == "error"), "")
+
+    def is_run(self, cell: int) -> bool:
+        """Whether a cell was run."""
+        return bool(self.page.evaluate(f"cell => {_CELL}.model.executionCount !== null", cell))
+
+    def picture(self, name: str, cell: int) -> None:
+        """Put pictures of a cell's output into the tests' output: light, dark, and narrow."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        size = self.page.viewport_size
+        assert size is not None
+        for theme in ("Light", "Dark"):
+            self.theme(theme)
+            self._shoot(f"{name}-{theme.lower()}", cell)
+        self.theme("Light")
+        self.page.set_viewport_size({"width": 560, "height": size["height"]})
+        self._shoot(f"{name}-narrow", cell)
+        self.page.set_viewport_size(size)
+
+    def theme(self, word: str) -> None:
+        """Choose JupyterLab's light or dark theme."""
+        name = f"JupyterLab {word}"
+        self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        expect(self.page.locator(f"body[data-jp-theme-name='{name}']")).to_be_attached()
+
+    def _shoot(self, name: str, cell: int) -> None:
+        node = self.output(cell)
+        node.scroll_into_view_if_needed()
+        node.screenshot(path=PICTURES / f"{Path(name)}.png", animations="disabled")

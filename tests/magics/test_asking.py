@@ -1,0 +1,232 @@
+"""Asking for permission: on the cell's thread, remembered as long as the session lives, denied where nobody is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from claude_magic.magics import asking
+from claude_magic.magics.asking import Asker, answer_questions, can_ask, telling
+from claude_magic.magics.screen import SilentScreen
+from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
+from claude_magic.runtime import Inbox, wait_for
+
+
+class NotingScreen(SilentScreen):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.flushed = 0
+        self.decided: list[tuple[str, bool]] = []
+
+    def note(self, words: str) -> None:
+        self.notes.append(words)
+
+    def flush(self) -> None:
+        self.flushed += 1
+
+    def answered(self, tool_use_id: str, allowed: bool) -> None:
+        self.decided.append((tool_use_id, allowed))
+
+
+class Desk:
+    """An asker whose person types what the test says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.can_ask = True
+        self.asker = Asker(lambda: self.can_ask)
+        self.screen = NotingScreen()
+        self.asked: list[str] = []
+        self.typed: list[Any] = []
+        monkeypatch.setattr("builtins.input", self._input)
+
+    def _input(self, words: str) -> str:
+        assert threading.current_thread() is threading.main_thread()
+        self.asked.append(words)
+        answer = self.typed.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return str(answer)
+
+    def decide(self, request: PermissionRequest, *typed: Any) -> Decision:
+        """Ask on another thread, as the client does, with the cell's thread waiting."""
+        self.typed = list(typed)
+        inbox = Inbox()
+        self.asker.begin(request.session, inbox, self.screen)
+        answer: Future[Decision] = Future()
+        asker = threading.Thread(target=lambda: answer.set_result(self.asker(request)))
+        asker.start()
+        try:
+            return wait_for(answer, inbox)
+        finally:
+            inbox.leave()
+            self.asker.end(request.session)
+            asker.join()
+
+
+def bash(command: str = "ls", session: str = "main") -> PermissionRequest:
+    return PermissionRequest(session, "turn", "Bash", {"command": command}, "toolu_1")
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """Somebody to ask."""
+    desk = Desk(monkeypatch)
+    yield desk
+    assert desk.typed == []
+
+
+@pytest.mark.parametrize("typed", ["y", "Y", " yes ", "YES"])
+def test_yes(desk: Desk, typed: str) -> None:
+    """The tool runs as asked, and the next one is asked about again."""
+    assert desk.decide(bash("rm -r build"), typed) == Allow()
+
+    assert desk.asked == ["Claude wants to use Bash: rm -r build\nAllow? " + asking._CHOICES]
+    assert desk.screen.flushed == 1
+    assert isinstance(desk.decide(bash(), "n"), Deny)
+
+
+@pytest.mark.parametrize("typed", ["n", "No", "", "  ", EOFError()])
+def test_no(desk: Desk, typed: Any) -> None:
+    """Also by an empty line or the end of input."""
+    assert desk.decide(bash(), typed) == Deny()
+
+
+def test_own_words_are_the_reason(desk: Desk) -> None:
+    """Claude is told why."""
+    assert desk.decide(bash(), "use git rm instead") == Deny("use git rm instead")
+
+
+def test_always_holds_for_the_session_and_tool(desk: Desk) -> None:
+    """Neither for another tool, nor for another session, nor after the session is closed."""
+    assert isinstance(desk.decide(bash(), "a"), Allow)
+    assert isinstance(desk.decide(bash("other")), Allow)
+    assert isinstance(desk.asker(bash()), Allow)
+
+    read = PermissionRequest("main", "turn", "Read", {"file_path": "/x"})
+    assert isinstance(desk.decide(read, "n"), Deny)
+    assert isinstance(desk.decide(bash(session="other"), "n"), Deny)
+
+    desk.asker.forget("main")
+    assert isinstance(desk.decide(bash(), "n"), Deny)
+
+
+def test_nobody_to_ask(desk: Desk) -> None:
+    """Without input the policy decides, and the cell says so and what to do."""
+    desk.can_ask = False
+
+    decision = desk.decide(bash())
+
+    assert isinstance(decision, Deny)
+    assert desk.screen.notes == [
+        "Bash was denied: nobody can be asked here. In a new session, --allow Bash lets it run."
+    ]
+
+
+def test_no_cell_waits(desk: Desk) -> None:
+    """A prompt from Python code, or a background task, has nobody to ask."""
+    assert isinstance(desk.asker(bash()), Deny)
+
+
+def test_stopped_while_asking(desk: Desk) -> None:
+    """The interrupt reaches the cell; the thread that asked gets a denial, nothing worse."""
+    seen: list[Decision] = []
+    ask = desk.asker.__call__
+
+    class Watched:
+        def __call__(self, request: PermissionRequest) -> Decision:
+            seen.append(ask(request))
+            return seen[-1]
+
+    desk.asker = _with_call(desk.asker, Watched())
+    with pytest.raises(KeyboardInterrupt):
+        desk.decide(bash(), KeyboardInterrupt())
+
+    assert seen == [Deny()]
+
+
+def _with_call(asker: Asker, call: Callable[[PermissionRequest], Decision]) -> Any:
+    return type(
+        "Watched", (), {"__call__": lambda self, request: call(request), "begin": asker.begin, "end": asker.end}
+    )()
+
+
+def test_the_cell_left_before_it_was_asked(desk: Desk) -> None:
+    """A question that nobody takes any more is a denial."""
+    inbox = Inbox()
+    desk.asker.begin("main", inbox, desk.screen)
+    decisions: list[Decision] = []
+    asker = threading.Thread(target=lambda: decisions.append(desk.asker(bash())))
+    asker.start()
+    while asker.is_alive():
+        inbox.leave()
+        asker.join(0.01)
+
+    assert decisions == [Deny()]
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "words"),
+    [
+        ("Bash", {"command": "ls -l", "description": "list"}, "Bash: ls -l"),
+        ("Write", {"file_path": "/a b", "content": "x"}, "Write: /a b"),
+        ("WebFetch", {"url": "http://x", "prompt": "p"}, "WebFetch: http://x"),
+        ("mcp__db__query", {"sql": "select"}, 'mcp__db__query: {"sql": "select"}'),
+    ],
+)
+def test_what_a_tool_would_do(tool: str, given: dict[str, Any], words: str) -> None:
+    """A person decides by the command, the file, the address; else by all of it."""
+    assert telling(PermissionRequest("main", "t", tool, given)) == words
+
+
+def test_control_characters_cannot_hide_a_command() -> None:
+    """An escape sequence of the model must not repaint what is asked."""
+    words = telling(bash("rm -rf ~ \x1b[2K\rls"))
+
+    assert "rm -rf ~" in words
+    assert "\x1b" not in words
+    assert "\r" not in words
+
+
+def test_questions_of_the_model(desk: Desk) -> None:
+    """A number chooses a label; anything else is an answer of one's own."""
+    questions = {
+        "questions": [
+            {"question": "Which?", "options": [{"label": "red"}, {"label": "blue"}]},
+            {"question": "How many?", "options": [{"label": "one"}]},
+            {"question": "Why?"},
+        ]
+    }
+    request = PermissionRequest("main", "t", "AskUserQuestion", questions)
+
+    assert desk.decide(request, "2", "7", " because ") == Allow(
+        {**questions, "answers": {"Which?": "blue", "How many?": "7", "Why?": "because"}}
+    )
+    assert "1. red\n  2. blue" in desk.asked[0]
+
+
+def test_no_questions() -> None:
+    """An empty list asks nothing."""
+    assert answer_questions({}) == {"answers": {}}
+
+
+@pytest.mark.parametrize(
+    ("parent", "expected"), [({"content": {"allow_stdin": True}}, True), ({"content": {}}, False), (None, False)]
+)
+def test_whether_a_notebook_can_be_asked(parent: Any, expected: bool) -> None:
+    """The request that runs the cell says it."""
+    assert can_ask(SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda: parent))) is expected
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_whether_a_terminal_can_be_asked(monkeypatch: pytest.MonkeyPatch, is_terminal: bool) -> None:
+    """Only if somebody sits at it."""
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: is_terminal))
+
+    assert can_ask(SimpleNamespace()) is is_terminal

@@ -1,0 +1,310 @@
+"""`%claude` and its sub-commands, and the extension itself: loading, settings, unloading."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from fakes import FakeCLIs
+from IPython.core.error import UsageError
+
+from claude_magic import blocking
+from claude_magic.magics.commands import COMMANDS, fix_prompt
+from claude_magic.magics.simulation import VARIABLE
+
+Prompts = Callable[[], list[Any]]
+Output = pytest.CaptureFixture[str]
+
+
+def magics_of(shell: Any) -> Any:
+    return shell.magics_manager.registry["ClaudeMagics"]
+
+
+def names(shell: Any) -> list[str]:
+    return [info.name for info in magics_of(shell).client.list_sessions()]
+
+
+@pytest.mark.parametrize("line", ["%claude", "%claude status", "%claude help", "%claude ?"])
+def test_status_and_help(shell: Any, capsys: Output, line: str) -> None:
+    """The sessions, every option and every sub-command."""
+    shell.run_cell("%claude ask --quiet -s first hi")
+    shell.run_cell(line)
+
+    shown = capsys.readouterr().out
+    assert shown.startswith("Claude: 1 session open, real answers\n  first ")
+    assert "1 turn, $0.0100" in shown
+    assert all(f"  {command.usage}" in shown for command in COMMANDS.values())
+    assert "-o, --output VAR" in shown
+
+
+@pytest.mark.parametrize("line", ["nosuch", "asked what", "ASK hi"])
+def test_an_unknown_sub_command(shell: Any, prompts: Prompts, line: str) -> None:
+    """Is one line that says where to look; it is not taken for a prompt."""
+    with pytest.raises(UsageError, match="`%claude` lists what there is"):
+        shell.run_cell(f"%claude {line}")
+
+    assert prompts() == []
+
+
+@pytest.mark.parametrize("line", ["ask", "ask ", "ask -m haiku", "ask --", "fix"])
+def test_no_prompt(shell: Any, prompts: Prompts, line: str) -> None:
+    """Nothing to send is a mistake."""
+    with pytest.raises(UsageError, match="Nothing was sent"):
+        shell.run_cell(f"%claude {line}")
+
+    assert prompts() == []
+    assert names(shell) == []
+
+
+@pytest.mark.parametrize("word", ["sessions", "turns", "tools", "history", "logs", "stats"])
+def test_tables(shell: Any, word: str) -> None:
+    """Those that answer with a table return a DataFrame, before the first prompt too."""
+    assert isinstance(shell.run_cell(f"%claude {word}").result, pd.DataFrame)
+
+    shell.run_cell("%claude ask --quiet hi")
+    frame = shell.run_cell(f"frame = %claude {word}\nframe").result
+    assert len(frame) == {"sessions": 1, "turns": 1, "stats": 1, "tools": 0}.get(word, len(frame))
+
+
+def test_new_close_and_resume(shell: Any, clis: FakeCLIs, capsys: Output) -> None:
+    """A conversation begins anew, ends, and goes on by its id."""
+    shell.run_cell("%claude ask --quiet hi")
+    old = shell.user_ns["_claude"].session_id
+    shell.run_cell("%claude new")
+    shell.run_cell("%claude ask --quiet hi")
+    assert shell.user_ns["_claude"].session_id != old
+
+    shell.run_cell("%claude close")
+    assert names(shell) == []
+    assert clis.alive == []
+
+    shell.run_cell(f"%claude resume {old} again")
+    shell.run_cell("%claude ask --quiet -s again hi")
+    assert any(argument == f"--resume={old}" for argument in clis.started[-1].launch.argv)
+    assert capsys.readouterr().out.count("\n") == 3
+
+
+@pytest.mark.parametrize("line", ["close nosuch", "stop nosuch", "logs nosuch", "undo nosuch", "close"])
+def test_a_session_there_is_none(shell: Any, line: str) -> None:
+    """One line that names those there are."""
+    shell.run_cell("%claude ask --quiet -s open hi")
+
+    with pytest.raises(UsageError, match=r"There is no session .* Open sessions: 'open'"):
+        shell.run_cell(f"%claude {line}")
+
+
+@pytest.mark.parametrize("line", ["resume", "simulate", "simulate maybe", "simulate on nosuch", "trust nowhere"])
+def test_an_argument_that_makes_no_sense(shell: Any, line: str) -> None:
+    """One line, and nothing has changed."""
+    with pytest.raises(UsageError):
+        shell.run_cell(f"%claude {line}")
+
+    assert names(shell) == []
+    assert magics_of(shell).simulation.endpoint is None
+
+
+def test_stop_when_nothing_runs(shell: Any, capsys: Output) -> None:
+    """Says so."""
+    shell.run_cell("%claude stop")
+
+    assert capsys.readouterr().out == "Nothing was running.\n"
+
+
+def test_simulate_on_and_off(shell: Any, capsys: Output) -> None:
+    """Sessions of the other world are closed, and named."""
+    shell.run_cell("%claude ask --quiet -s real hi")
+    shell.run_cell("%claude simulate on")
+    assert names(shell) == []
+    assert magics_of(shell).base.simulated is not None
+    shell.run_cell("%claude ask --quiet -s pretended hi")
+    shell.run_cell("%claude simulate off")
+
+    assert names(shell) == []
+    assert magics_of(shell).base.simulated is None
+    shown = capsys.readouterr().out.splitlines()
+    assert "Closed: real (" in shown[0]
+    assert "no model is called" in shown[0]
+    assert shown[1].startswith("Answers are real from now on. Closed: pretended (")
+
+
+@pytest.mark.parametrize("line", ["%claude new", "%claude resume 1234", "%claude ask --quiet hi"])
+def test_the_environments_wish_holds_for_every_new_session(
+    shell: Any, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """However the first session is made, with `on` it is simulated."""
+    monkeypatch.setenv(VARIABLE, "on")
+
+    shell.run_cell(line)
+
+    assert magics_of(shell).client.get_session("main").config.simulated is not None
+    magics_of(shell).simulation.switch_off()
+
+
+# fix.
+
+
+def test_fix(shell: Any, prompts: Prompts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cell, its error and the wish; literal, and nothing filled in."""
+    with pytest.raises(ZeroDivisionError):
+        shell.run_cell("x = {'@/etc/hostname': 0}\n1 / x['@/etc/hostname']")
+    with pytest.raises(UsageError):
+        shell.run_cell("%claude nosuch")
+    shell.run_cell("%claude fix in one word {x}")
+
+    [[typed, disarmed]] = prompts()
+    assert "1 / x['@/etc/hostname']" in typed["text"]
+    assert "ZeroDivisionError: division by zero" in typed["text"]
+    assert typed["text"].endswith("in one word {x}")
+    assert disarmed == {"type": "text", "text": "\n"}
+
+
+def test_fix_takes_options(shell: Any) -> None:
+    """As `ask` does."""
+    with pytest.raises(SyntaxError):
+        shell.run_cell("1 +")
+    shell.run_cell("%claude fix --quiet -o answer")
+
+    assert "SyntaxError" in shell.user_ns["answer"].prompt
+    assert "give the corrected cell" in shell.user_ns["answer"].prompt
+
+
+def test_a_long_traceback_is_cut() -> None:
+    """The end of it matters."""
+    try:
+        raise ValueError("x" * 50_000 + "the end")
+    except ValueError as error:
+        prompt = fix_prompt(("cell", error), "")
+
+    assert len(prompt) < 8000
+    assert "the end" in prompt
+
+
+# The extension.
+
+
+def test_loading_does_nothing() -> None:
+    """It prints nothing, writes nothing, starts no process and no thread, and imports no pandas."""
+    code = (
+        "import io, os, sys, threading, contextlib, tempfile\n"
+        "home = tempfile.mkdtemp(); os.chdir(home); os.environ.update(HOME=home, IPYTHONDIR=home + '/ipython')\n"
+        "from traitlets.config import Config\nfrom IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell(config=Config({'HistoryManager': {'enabled': False}}))\n"
+        "import psutil\nbefore = sorted(os.walk(home)), threading.active_count()\nout = io.StringIO()\n"
+        "with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):\n"
+        "    shell.run_line_magic('load_ext', 'claude_magic'); shell.run_line_magic('load_ext', 'claude_magic')\n"
+        "assert (sorted(os.walk(home)), threading.active_count()) == before\n"
+        "assert psutil.Process().children() == []\nassert out.getvalue() in ('', LOADED), out.getvalue()\n"
+        "assert not {'pandas', 'matplotlib'} & set(sys.modules)\n"
+    )
+    loaded = "The claude_magic extension is already loaded. To reload it, use:\n  %reload_ext claude_magic\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"LOADED = {loaded!r}\n{code}"], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_settings_of_the_configuration_file(make_shell: Callable[..., Any], clis: FakeCLIs) -> None:
+    """What ipython_config.py says holds from the first session on."""
+    shell = make_shell(model="other-model", allowed_tools=["Read"], max_sessions=3, permission_mode="plan")
+    shell.run_cell("%claude ask --quiet hi")
+
+    config = magics_of(shell).client.get_session("main").config
+    assert (config.model, config.allowed_tools, config.permission_mode) == ("other-model", ("Read",), "plan")
+
+
+def test_settings_changed_in_a_cell(shell: Any, capsys: Output) -> None:
+    """`%config ClaudeMagics` sets them, `%claude config` shows them, and a bad one is refused."""
+    shell.run_cell("%config ClaudeMagics.model = 'other-model'")
+    shell.run_cell("%config ClaudeMagics.max_sessions = 2")
+    shell.run_cell("%claude config")
+    shell.run_cell("%claude ask --quiet hi")
+
+    assert "model='other-model'" in capsys.readouterr().out
+    assert shell.user_ns["_claude"].session == "main"
+    assert magics_of(shell).client.get_session("main").config.model == "other-model"
+    assert magics_of(shell).client.pool.max_sessions == 2
+    shell.run_cell("%config ClaudeMagics.permission_mode = 'whatever'")
+    assert magics_of(shell).permission_mode == "default"
+
+
+def test_a_setting_that_makes_no_sense(shell: Any) -> None:
+    """Is said in one line at the next prompt."""
+    shell.run_cell("%config ClaudeMagics.model = ' '")
+
+    with pytest.raises(UsageError, match="model is empty"):
+        shell.run_cell("%claude ask hi")
+
+
+def test_the_clients_own_settings_stay(shell: Any) -> None:
+    """What was set by code is not overwritten by defaults of the magics."""
+    client = magics_of(shell).client
+    client.config = client.config.replace(permission_mode="plan", allowed_tools=["Read"])
+
+    assert magics_of(shell).base.permission_mode == "plan"
+    assert magics_of(shell).base.allowed_tools == ("Read",)
+
+
+def test_ones_own_ask_stays(shell: Any) -> None:
+    """The magics decide about permissions only where nobody else does."""
+    client = magics_of(shell).client
+    client.ask = decide = lambda request: None
+
+    shell.run_cell("%claude ask --quiet hi")
+
+    assert client.ask is decide
+
+
+def test_unloading_and_loading_again(shell: Any, clis: FakeCLIs) -> None:
+    """Sessions are closed and the magic is gone; loaded again, it is as new and its settings hold."""
+    shell.run_cell("%claude ask --quiet hi")
+    shell.run_cell("%unload_ext claude_magic")
+    assert clis.alive == []
+    assert "claude" not in shell.magics_manager.magics["line"]
+    assert "claude" not in shell.magics_manager.magics["cell"]
+
+    shell.run_cell("%load_ext claude_magic")
+    shell.run_cell("%config ClaudeMagics.model = 'other-model'")
+    shell.run_cell("%claude ask --quiet hi")
+    assert names(shell) == ["main"]
+    assert magics_of(shell).client.get_session("main").config.model == "other-model"
+
+
+def test_reloading(shell: Any) -> None:
+    """One call of each hook is left, not two."""
+    shell.run_cell("%reload_ext claude_magic\n%reload_ext claude_magic")
+    shell.run_cell("%claude ask --quiet hi")
+
+    hooks = [hook for hook in shell.events.callbacks["post_run_cell"] if "note_failure" in repr(hook)]
+    assert len(hooks) == 1
+    assert names(shell) == ["main"]
+
+
+def test_unloading_what_was_never_used(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes no client only to close it."""
+    monkeypatch.setattr(blocking, "_client", None)
+    threads = threading.active_count()
+
+    shell.run_cell("%unload_ext claude_magic")
+
+    assert blocking._client is None
+    assert threading.active_count() == threads
+
+
+def test_a_working_folder_that_is_gone(shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is one line, as any other mistake."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    with pytest.raises(UsageError, match="working folder"):
+        shell.run_cell("%claude ask hi")
+
+    monkeypatch.chdir(tmp_path)

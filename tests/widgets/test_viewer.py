@@ -1,0 +1,211 @@
+"""`StreamViewer`: a session's turns as a widget."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from fakes import FakeCLIs, FakeTransport, compile_fake
+
+from claude_magic.blocking import ClaudeClient
+from claude_magic.config import PoolConfig
+from claude_magic.permissions import PermissionRequest
+from claude_magic.widgets import viewer as viewer_module
+from claude_magic.widgets.protocol import VERSION
+from claude_magic.widgets.viewer import StreamViewer
+
+from .stand_ins import FakeKernel
+
+GUARD_S = 20
+
+
+class Heard(StreamViewer):
+    """A viewer whose page remembers what it was sent."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.sent: queue.Queue[dict[str, Any]] = queue.Queue()
+        super().__init__(*args, **kwargs)
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        self.sent.put(content)
+
+    def say(self, **request: Any) -> None:
+        """Send what the page would."""
+        self._handle_custom_msg({"version": VERSION, **request}, [])
+
+    def until(self, kind: str) -> list[dict[str, Any]]:
+        """The messages up to the first of this kind."""
+        heard = [self.sent.get(timeout=GUARD_S)]
+        while heard[-1]["type"] != kind:
+            heard.append(self.sent.get(timeout=GUARD_S))
+        return heard
+
+
+async def until_stopped(cli: FakeTransport, message: dict[str, Any]) -> None:
+    cli.begin(message)
+    cli.text("This takes ", "long.")
+    await cli.until_interrupted()
+
+
+async def two_words(cli: FakeTransport, message: dict[str, Any]) -> None:
+    await cli.answer(message, "Hello", ", world")
+
+
+@pytest.fixture
+def clis() -> FakeCLIs:
+    return FakeCLIs(two_words)
+
+
+@pytest.fixture
+def client(clis: FakeCLIs) -> Iterator[ClaudeClient]:
+    with ClaudeClient(pool=PoolConfig(prewarm=0), start=clis.start, compile=compile_fake) as client:
+        client.create_session(name="main")
+        yield client
+
+
+@pytest.fixture
+def viewer(client: ClaudeClient) -> Iterator[Heard]:
+    made = Heard("main", client)
+    yield made
+    made.close()
+
+
+def test_viewer_follows_a_turn(client: ClaudeClient, viewer: Heard) -> None:
+    """A turn arrives as a snapshot, operations and the final data, and the state says how it ended."""
+    client.execute("main", "hi")
+    heard = viewer.until("final")
+    final = heard[-1]["run"]
+
+    assert heard[0]["type"] == "snapshot"
+    assert [one["seq"] for one in heard] == list(range(1, len(heard) + 1))
+    assert (final["outcome"], final["live"], final["session"]) == ("success", False, "main")
+    assert final["parts"] == [{"type": "text", "text": "Hello, world"}]
+    assert final["session_cost_usd"] == pytest.approx(0.01)
+    assert final["run"] == heard[0]["run"]["run"] != ""
+    assert viewer.state == "success"
+
+
+def test_each_turn_is_a_run_of_its_own(client: ClaudeClient, viewer: Heard) -> None:
+    """The next turn begins with a snapshot that holds nothing of the last one."""
+    client.execute("main", "one")
+    first = viewer.until("final")
+    client.execute("main", "two")
+    second = viewer.until("final")
+
+    assert second[0]["type"] == "snapshot"
+    assert second[0]["run"]["run"] != first[0]["run"]["run"]
+    assert second[-1]["run"]["parts"] == [{"type": "text", "text": "Hello, world"}]
+
+
+def test_other_sessions_are_not_shown(client: ClaudeClient, viewer: Heard) -> None:
+    """A viewer shows its own session only."""
+    client.create_session(name="other")
+    client.execute("other", "hi")
+
+    assert viewer.sent.empty()
+    assert viewer.state == "idle"
+
+
+def test_page_stops_the_turn(client: ClaudeClient, clis: FakeCLIs, viewer: Heard) -> None:
+    """The stop button ends the turn; what was said is kept."""
+    clis.behave = until_stopped
+    answer = client.submit("main", "go on and on")
+    viewer.until("ops")
+    viewer.say(action="stop")
+
+    assert answer.result(timeout=GUARD_S).outcome == "interrupted"
+    final = viewer.until("final")[-1]["run"]
+    assert final["parts"] == [{"type": "text", "text": "This takes long."}]
+    assert viewer.state == "interrupted"
+
+
+async def test_page_stops_the_turn_while_a_cell_runs(
+    client: ClaudeClient, clis: FakeCLIs, viewer: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A running cell blocks the widget's own messages; a request on the control channel arrives."""
+    kernel = FakeKernel()
+    monkeypatch.setattr(viewer_module, "get_ipython", lambda: type("Shell", (), {"kernel": kernel}))
+    clis.behave = until_stopped
+    answer = client.submit("main", "go on and on")
+    run = viewer.until("ops")[0]["run"]["run"]
+
+    assert await kernel.control(run=run, action="stop") == {"status": "ok", "found": True}
+    assert answer.result(timeout=GUARD_S).outcome == "interrupted"
+
+
+def test_page_that_comes_late_gets_a_snapshot(client: ClaudeClient, viewer: Heard) -> None:
+    """A view that is drawn after the turn attaches and sees all of it."""
+    viewer.say(action="attach")
+    assert viewer.sent.empty()
+    client.execute("main", "hi")
+    viewer.until("final")
+    viewer.say(action="attach")
+
+    assert [message["type"] for message in viewer.until("final")] == ["snapshot", "final"]
+
+
+def test_viewer_can_ask(client: ClaudeClient, clis: FakeCLIs, viewer: Heard) -> None:
+    """A viewer puts permission questions on its page, and the page's answer decides."""
+    decided: Future[Any] = Future()
+
+    async def ask(cli: FakeTransport, message: dict[str, Any]) -> None:
+        cli.begin(message)
+        decided.set_result(await cli.ask("Bash", {"command": "ls"}))
+        cli.result()
+
+    clis.behave = ask
+    client.ask = lambda request: viewer.ask(request).result(timeout=GUARD_S)
+    answer = client.submit("main", "look")
+    question = None
+    while question is None:
+        ops = viewer.until("ops")[-1]["ops"]
+        question = next((op[1] for op in ops if op[0] == "ask"), None)
+    viewer.say(action="answer", question=question["id"], token=question["token"], decision="allow")
+
+    assert decided.result(timeout=GUARD_S)["response"]["behavior"] == "allow"
+    assert answer.result(timeout=GUARD_S).outcome == "success"
+
+
+def test_viewer_without_a_turn_cannot_ask(viewer: Heard) -> None:
+    """Where nothing runs there is nothing to ask about."""
+    with pytest.raises(RuntimeError, match="no running turn"):
+        viewer.ask(PermissionRequest("main", "turn", "Bash", {}))
+
+
+def test_stored_run_can_be_shown(viewer: Heard) -> None:
+    """The data of a notebook's output is drawn as it was kept."""
+    viewer.show({"version": VERSION, "run": "", "session": "old", "outcome": "max_turns", "parts": []})
+    final = viewer.until("final")[-1]["run"]
+
+    assert (final["session"], final["outcome"], viewer.state) == ("old", "max_turns", "max_turns")
+
+
+def test_closed_viewer_follows_no_more(client: ClaudeClient, viewer: Heard) -> None:
+    """Closing takes the viewer off the client; closing twice is no harm."""
+    viewer.close()
+    client.execute("main", "hi")
+    viewer.close()
+
+    assert viewer.sent.empty()
+    assert client.observers == []
+    assert client.response_observers == []
+
+
+def test_state_is_small(viewer: Heard) -> None:
+    """What the notebook would save of a widget is its session and its state."""
+    synced = set(viewer.get_state()) - {name for name in viewer.keys if name.startswith("_")}
+
+    assert synced <= {"session", "state", "layout", "tabbable", "tooltip"}
+
+
+def test_grid_has_a_viewer_for_each_session(client: ClaudeClient) -> None:
+    """Several sessions stand side by side, and each viewer follows its own."""
+    grid = StreamViewer.grid("a", "b", "c", client=client, columns=3)
+
+    assert [child.session for child in grid.children] == ["a", "b", "c"]
+    assert "repeat(3," in grid.layout.grid_template_columns
+    for child in grid.children:
+        child.close()
