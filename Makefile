@@ -19,6 +19,8 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 NOTEBOOK := notebooks/quickstart.ipynb
 
+PAGES := $(shell find labextension/src labextension/style labextension/scripts labextension/package*.json -type f)
+
 # The tests run against two versions of the CLI: the newest that claude-agent-sdk bundles, and an older one.
 OLD_SDK := 0.2.111
 OLD_CLI := .cache/cli-$(OLD_SDK)
@@ -46,12 +48,13 @@ check: $(VENV)/test ## look at the code without running it: ruff, mypy
 bench: $(VENV)/test ## measure, side by side with what else there is
 	$(RUN) -m benchmarks $(BENCH_ARGS)
 
-wheel: $(VENV)/pip ## build the wheel into dist/
-	$(PIP) wheel --no-deps --wheel-dir dist .
+wheel: $(VENV)/build ## build the wheel into dist/
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
 
 clean: ## remove everything that these commands made
 	rm -rf $(VENV) .cache output build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf labextension/node_modules labextension/lib claude_magic/labextension claude_magic/widgets/static
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp is written when its step has succeeded.
@@ -68,12 +71,17 @@ $(VENV)/pip:
 	$(PIP) install --upgrade "pip>=25.1"
 	@touch $@
 
-$(VENV)/lab: pyproject.toml $(VENV)/pip
-	$(PIP) install --editable ".[lab,cli]"
+$(VENV)/build: pyproject.toml $(VENV)/pip
+	$(PIP) install --group build
 	@touch $@
 
-$(VENV)/test: pyproject.toml $(VENV)/pip
-	$(PIP) install --editable ".[lab,cli,plots]" --group test
+# Installing builds the JupyterLab extension as well, so its sources count.
+$(VENV)/lab: $(VENV)/build $(PAGES)
+	$(PIP) install --no-build-isolation --editable ".[lab,cli]"
+	@touch $@
+
+$(VENV)/test: $(VENV)/build $(PAGES)
+	$(PIP) install --no-build-isolation --editable ".[lab,cli,plots]" --group test
 	@touch $@ $(VENV)/lab
 
 $(OLD_CLI)/done: | $(VENV)/pip

@@ -114,10 +114,12 @@ def _is_suitable(folder: Path) -> bool:
 
 def _npm(node: Path, *arguments: str) -> None:
     path = os.pathsep.join([str(node), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    npm = shutil.which("npm", path=path)
-    if npm is None:
+    # The PyPI package's bin/npm is a copy of what should be a link, and finds nothing: its target works.
+    script = node.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    npm = [str(node / "node"), str(script)] if script.exists() else [shutil.which("npm", path=path) or ""]
+    if not npm[0]:
         raise RuntimeError("npm was not found beside Node.js.")
-    done = subprocess.run([npm, *arguments], cwd=SOURCES, env={**os.environ, "PATH": path}, check=False)
+    done = subprocess.run([*npm, *arguments], cwd=SOURCES, env={**os.environ, "PATH": path}, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"npm {' '.join(arguments)} failed with exit code {done.returncode}.")
 

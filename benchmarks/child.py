@@ -78,8 +78,10 @@ class Lines:
 
     def call(self) -> Iterator[str]:
         """One API call: it thinks, writes, and uses a tool."""
-        message: dict[str, Any] = {"id": f"msg_01ABCDEFGHJKLMNPQR{NUMBER}", "type": "message", "role": "assistant", "model": MODEL,
-                   "content": [], "stop_reason": None, "stop_sequence": None, "usage": USAGE}  # fmt: skip
+        message: dict[str, Any] = {
+            "id": f"msg_01ABCDEFGHJKLMNPQR{NUMBER}", "type": "message", "role": "assistant", "model": MODEL,
+            "content": [], "stop_reason": None, "stop_sequence": None, "usage": USAGE,
+        }  # fmt: skip
         yield self.line("system", subtype="status", status="requesting")
         yield self.event("message_start", message=message)
         yield from self._thinking()

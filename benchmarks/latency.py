@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PROMPT = "Say hello."
 READY_S = 30.0
+QUICK_TIMES = 5
+"""A kept conversation answers so fast that it can be asked more often than a process can be started."""
 
 Waits = tuple[float, float]
 """Seconds from asking to the first piece of text, and to the result."""
@@ -46,13 +48,19 @@ def run(rounds: int = 7) -> Report:
     report = Report("latency", "seconds from asking to the first text and to the result", ["first s", "whole s"])
     for name in waits:
         report.rows[name] = [median(first[name]), median(whole[name])]
-    one_shot, query, kept, warm, prewarmed = first
-    report.ratio("one-shot CLI beside ours, warm: first text", share_of(first[one_shot], first[warm]), aim=15)
-    report.ratio("SDK query beside ours, warm: first text", share_of(first[query], first[warm]))
-    report.ratio("SDK kept client beside ours, warm: first text", share_of(first[kept], first[warm]), aim=1)
-    report.ratio("SDK kept client beside ours, warm: whole", share_of(whole[kept], whole[warm]), aim=1)
-    report.ratio("one-shot CLI beside ours, prewarmed: first text", share_of(first[one_shot], first[prewarmed]))
-    report.notes.append(f"CLI {cli_version(place.cli)}; {rounds} rounds in turns; the simulator answers without pause.")
+    warm_s = median(first["ours, warm session"])
+    for name in ("claude -p, each time", "SDK query(), each time"):
+        aim = 15 if name.startswith("claude") else None
+        report.ratio(f"{name}, beside ours, warm: first text", median(first[name]) / warm_s, aim=aim)
+    for what, seconds in (("first text", first), ("whole", whole)):
+        ratio = share_of(seconds["SDK client, kept"], seconds["ours, warm session"])
+        report.ratio(f"SDK client, kept, beside ours, warm: {what}", ratio, aim=1)
+    prewarmed_s = median(first["ours, new session, prewarmed process"])
+    report.ratio("claude -p, beside ours, prewarmed: first text", median(first["claude -p, each time"]) / prewarmed_s)
+    report.notes.append(
+        f"CLI {cli_version(place.cli)}; {rounds} rounds in turns, {QUICK_TIMES} times as many of what is kept warm; "
+        "the simulator answers without pause."
+    )
     report.notes.append("Above 1 x, ours is the faster one.")
     return report
 
@@ -85,14 +93,17 @@ async def measure(place: Place, rounds: int) -> dict[str, list[Waits]]:
             await our_turn(ours, "warm")
             await sdk_kept_turn(kept)
         names = (f"new-{number}" for number in range(rounds + 1))
-        ways: dict[str, Callable[[], Awaitable[Waits]]] = {
+        slow: dict[str, Callable[[], Awaitable[Waits]]] = {
             "claude -p, each time": lambda: one_shot(place),
             "SDK query(), each time": lambda: sdk_query(place),
-            "SDK client, kept": lambda: sdk_kept_turn(kept),
-            "ours, warm session": lambda: our_turn(ours, "warm"),
             "ours, new session, prewarmed process": lambda: our_new_session(ours, next(names)),
         }
-        return await in_turns_async(ways, rounds)
+        quick: dict[str, Callable[[], Awaitable[Waits]]] = {
+            "SDK client, kept": lambda: sdk_kept_turn(kept),
+            "ours, warm session": lambda: our_turn(ours, "warm"),
+        }
+        found = await in_turns_async(slow, rounds)
+        return found | await in_turns_async(quick, QUICK_TIMES * rounds)
 
 
 async def one_shot(place: Place) -> Waits:
@@ -159,6 +170,7 @@ async def our_new_session(client: AsyncClaudeClient, name: str) -> Waits:
     await client.create_session(name=name)
     waits = await our_turn(client, name)
     await client.close_session(name)
+    await warm_process_ready(client)  # it must not start while somebody else is timed
     return waits
 
 

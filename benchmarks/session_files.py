@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,12 @@ from typing import Any
 
 OLD, NEW = "2.1.197", "2.1.330"
 MODELS = {OLD: ("claude-opus-4-8", "claude-haiku-4-5"), NEW: ("claude-opus-5-5", "claude-haiku-5-5")}
-WORDS = (
+WORDS = re.findall(
+    r"\w+",
     "the frame has two columns of dates as text so they sort as words and the totals by region are off because a few "
     "rows repeat the header we read it again with dtype given group by month and compare with the sheet that finance "
-    "sent last week before anything is written to disk"
-).split()
+    "sent last week before anything is written to disk",
+)
 SESSION_BYTES = 1_200_000
 """About how long one session becomes, its subagents included."""
 
@@ -104,7 +106,7 @@ class Session:
             yield self.record("attachment", attachment={"type": name, "content": self.words(size)})
         if self.version == NEW:
             shape = {"system": [{"type": "text", "text": self.words(2000)}],
-                     "tools": [{"name": f"Tool{place}", "description": self.words(250)} for place in range(20)]}  # fmt: skip
+                     "tools": [{"name": f"Tool{place}", "text": self.words(250)} for place in range(20)]}  # fmt: skip
             self.bytes += 40_000
             yield {"type": "api-request-shape", "sessionId": self.id, "shapeHash": self.uuid(), "shape": shape}
 

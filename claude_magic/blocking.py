@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -21,6 +22,7 @@ from claude_magic.records.log import LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.metrics import Stats
 from claude_magic.records.sessions import SessionInfo
+from claude_magic.records.spans import SpanRecord
 from claude_magic.records.tools import ToolRecord
 from claude_magic.records.turns import TurnRecord
 from claude_magic.response import Response
@@ -31,6 +33,7 @@ from claude_magic.transport import Start
 
 if TYPE_CHECKING:
     from claude_magic.records.frames import Frames
+    from claude_magic.records.plots import Plots
 
 
 class Stream:
@@ -132,6 +135,7 @@ class ClaudeClient:
             start=start,
             compile=compile,
         )
+        self._frames: Frames | None = None
         self._loop.before_exit(self._client.close)
 
     def __enter__(self) -> Self:
@@ -179,6 +183,15 @@ class ClaudeClient:
     def tape(self) -> TapeRecorder:
         """Records runs while it is on."""
         return self._client.tape
+
+    @property
+    def player(self) -> TapePlayer | None:
+        """The tape that answers in place of the CLI; `None` while the CLI does."""
+        return self._client.player
+
+    def play(self, replay: str | Path | TapePlayer | None) -> list[SessionInfo]:
+        """Answer from a tape from now on, or from the CLI again (`None`); see `AsyncClaudeClient.play`."""
+        return self._loop.call(self._client.play(replay))
 
     @property
     def response_observers(self) -> list[Callable[[Response], None]]:
@@ -262,9 +275,23 @@ class ClaudeClient:
     @property
     def frames(self) -> Frames:
         """What happened, as DataFrames, of snapshots taken on the loop's thread."""
-        from claude_magic.records.frames import Frames
+        if self._frames is None:
+            from claude_magic.records.frames import Frames
 
-        return Frames(_Snapshots(self._client, self._loop))
+            self._frames = Frames(_Snapshots(self._client, self._loop))
+        return self._frames
+
+    @property
+    def plots(self) -> Plots:
+        """What happened, as pictures; needs matplotlib (extra `plots`)."""
+        from claude_magic.records.plots import Plots
+
+        return Plots(self.frames)
+
+    def log_to(self, target: str | Path | logging.Handler) -> Callable[[], None]:
+        """Send the log to a file or a `logging` handler too; see `AsyncClaudeClient.log_to`."""
+        stop = self._loop.run(lambda: self._client.log_to(target))
+        return lambda: self._loop.run(stop)
 
 
 class _Snapshots:
@@ -285,6 +312,9 @@ class _Snapshots:
 
     def tool_records(self) -> Sequence[ToolRecord]:
         return self._loop.run(self._client.tool_records)
+
+    def span_records(self) -> Sequence[SpanRecord]:
+        return self._loop.run(self._client.span_records)
 
     def log_entries(self, session: str | None) -> Sequence[LogEntry]:
         return self._loop.run(lambda: self._client.log_entries(session))

@@ -29,17 +29,20 @@ from claude_magic.records.messages import MessageRecord
 from claude_magic.records.metrics import Metrics, Stats
 from claude_magic.records.recorder import Recorder
 from claude_magic.records.sessions import SessionInfo
+from claude_magic.records.sinks import sink_for
+from claude_magic.records.spans import SpanRecord
 from claude_magic.records.tools import ToolRecord
 from claude_magic.records.turns import TurnRecord
 from claude_magic.redaction import redactor_for
 from claude_magic.response import Response
 from claude_magic.session import Session, SessionState
-from claude_magic.tape import TapePlayer, TapeRecorder
+from claude_magic.tape import PLAYED, TapePlayer, TapeRecorder
 from claude_magic.transport import Start
 from claude_magic.turn import Turn
 
 if TYPE_CHECKING:
     from claude_magic.records.frames import Frames
+    from claude_magic.records.plots import Plots
 
 T = TypeVar("T")
 logger = logging.getLogger("claude_magic")
@@ -168,16 +171,16 @@ class AsyncClaudeClient:
         self._turns: set[asyncio.Task[None]] = set()
         self._metrics = Metrics()
         self._turn_records: deque[TurnRecord] = deque(maxlen=_KEPT_TURNS)
+        self._frames: Frames | None = None
+        self._log_stops: list[Callable[[], None]] = []
         self._recorder = Recorder(LogAggregator(self._pool_config.log_entries, redactor=redactor_for(os.environ)))
         self.tape = TapeRecorder()
         if record is not None:
             self.tape.begin(record)
-        if replay is not None:
-            player = replay if isinstance(replay, TapePlayer) else TapePlayer(replay)
-            start, compile = player.start, player.compile
-        self._start = start = self.tape.wrap(start)
-        self._compile_config = compile or self._compile
-        self._pool = SessionPool(self._pool_config, self._retry, start, self._compile_config, self._trace)
+        self._live = (start, compile or self._compile)
+        self._player = None if replay is None else _player(replay)
+        self._start, self._compile_config = self._ways()
+        self._pool = SessionPool(self._pool_config, self._retry, self._start, self._compile_config, self._trace)
 
     async def __aenter__(self) -> Self:
         return self
@@ -202,6 +205,39 @@ class AsyncClaudeClient:
         """Whether it was closed."""
         return self._closed
 
+    @property
+    def player(self) -> TapePlayer | None:
+        """The tape that answers in place of the CLI; `None` while the CLI does."""
+        return self._player
+
+    async def play(self, replay: str | Path | TapePlayer | None) -> list[SessionInfo]:
+        """Answer from a tape from now on, or from the CLI again. A played turn costs nothing and is marked.
+
+        Args:
+            replay: the tape, or a `TapePlayer` with a speed of its own; `None` is the CLI.
+
+        Returns:
+            The sessions that were open. They were closed: a conversation must not go on in another world.
+
+        Raises:
+            ValueError: the file is no tape; nothing has changed.
+        """
+        self._check_open()
+        self._player = None if replay is None else _player(replay)
+        infos = self.list_sessions()
+        sessions, self._sessions = list(self._sessions.values()), {}
+        for session in sessions:
+            session.retire()
+        self._start, self._compile_config = self._ways()
+        self._pool.switch(self._start, self._compile_config)
+        for session in sessions:
+            await self._pool.release(session)
+        return infos
+
+    def _ways(self) -> tuple[Start, Compile]:
+        start, compile = (self._player.start, self._player.compile) if self._player is not None else self._live
+        return self.tape.wrap(start), compile
+
     # Sessions.
 
     async def create_session(self, config: SessionConfig | None = None, name: str | None = None) -> Session:
@@ -223,6 +259,7 @@ class AsyncClaudeClient:
         if name in self._sessions:
             raise ValueError(f"There is a session {name!r} already: use it, close it, or take another name.")
         session = Session(name, config or self.config, self._pool_config.messages)
+        session.source = PLAYED if self._player is not None else ""
         session.answer = self._decide
         session.on_begin = self._turn_begins
         session.on_messages = partial(self._observe, session)
@@ -391,15 +428,54 @@ class AsyncClaudeClient:
         if self._turns:
             await asyncio.wait(self._turns)
         self.tape.close()
+        for stop in list(self._log_stops):
+            stop()
 
     # Records; together they are the `FrameSource` of `frames`.
 
     @property
     def frames(self) -> Frames:
         """What happened, as DataFrames."""
-        from claude_magic.records.frames import Frames
+        if self._frames is None:
+            from claude_magic.records.frames import Frames
 
-        return Frames(self)
+            self._frames = Frames(self)
+        return self._frames
+
+    @property
+    def plots(self) -> Plots:
+        """What happened, as pictures; needs matplotlib (extra `plots`)."""
+        from claude_magic.records.plots import Plots
+
+        return Plots(self.frames)
+
+    def log_to(self, target: str | Path | logging.Handler) -> Callable[[], None]:
+        """Send the log to a file or a `logging` handler too, from now on; in memory it is bounded, there it is not.
+
+        Entries arrive as they are made, secrets redacted, their messages not cut. Closing the client ends it as well.
+
+        Args:
+            target: path of a file that gets one line of JSON per entry (see `LinesSink`), or a `logging.Handler`.
+
+        Returns:
+            Call it to send no more.
+
+        Raises:
+            ValueError: the file cannot be written.
+        """
+        sink = sink_for(target)
+        sinks = self._recorder.log.sinks
+
+        def stop() -> None:
+            if sink in sinks:
+                sinks.remove(sink)
+            sink.close()
+            if stop in self._log_stops:
+                self._log_stops.remove(stop)
+
+        sinks.append(sink)
+        self._log_stops.append(stop)
+        return stop
 
     def session_infos(self) -> list[SessionInfo]:
         """Return what there is to know about each open session."""
@@ -416,6 +492,10 @@ class AsyncClaudeClient:
     def tool_records(self) -> list[ToolRecord]:
         """Return the tool uses, oldest first."""
         return self._recorder.tools.records()
+
+    def span_records(self) -> list[SpanRecord]:
+        """Return the stretches of the turns' time, in the order they ended."""
+        return self._recorder.spans.records()
 
     def log_entries(self, session: str | None) -> list[LogEntry]:
         """Return the log of one session, or of all (`None`), oldest first."""
@@ -465,6 +545,7 @@ class AsyncClaudeClient:
     async def _decide(self, request: PermissionRequest) -> Decision:
         decision = await decide(self.ask, request, in_thread=self._ask_in_thread)
         self._recorder.tools.decided(request.session, request.tool_use_id, isinstance(decision, Allow))
+        self._recorder.spans.decided(request.session, request.tool_use_id, time.time())
         return decision
 
     def _observe(self, session: Session, turn: Turn | None, messages: list[Message]) -> None:
@@ -473,7 +554,7 @@ class AsyncClaudeClient:
         _tell(self.observers, batch)
 
     def _turn_begins(self, turn: Turn, number: int, prompt: str) -> None:
-        self._recorder.begin(turn.session, number, turn.id, prompt, time.time())
+        self._recorder.begin(turn.session, number, turn.id, prompt, time.time(), turn.asked)
 
     def _turn_ends(self, session: Session, response: Response, error: ClaudeError | None) -> None:
         self._recorder.end(session.name)
@@ -486,6 +567,8 @@ class AsyncClaudeClient:
 
     def _trace(self, event: str, fields: dict[str, Any]) -> None:
         logger.debug("%s %s", event, fields)
+        if event == "spawn" and fields["session"]:
+            self._recorder.spans.spawned(fields["session"], fields["took_s"])
         if event in _NOTED:
             words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "session")
             self._recorder.log.note(str(fields.get("session", "")), _NOTED[event], f"{event}: {words}")
@@ -518,6 +601,10 @@ def _tell(observers: list[Callable[[T], None]], news: T) -> None:
             observers.remove(observer)
 
 
+def _player(replay: str | Path | TapePlayer) -> TapePlayer:
+    return replay if isinstance(replay, TapePlayer) else TapePlayer(replay)
+
+
 def is_logged_in(info: Mapping[str, Any]) -> bool:
     """Return whether a CLI has credentials, judging by its answer to `initialize` (`AsyncClaudeClient.account`)."""
     account = info.get("account") or {}
@@ -540,5 +627,5 @@ def _info(session: Session) -> SessionInfo:
         last_used=session.last_used,
         turns=session.turns,
         cost_usd=session.cost_usd,
-        simulated=session.config.simulated is not None,
+        simulated=session.is_simulated,
     )

@@ -417,6 +417,14 @@ class SessionPool:
         # Somebody may have come to wait while it started.
         self._line.advance()
 
+    def switch(self, start: Start, compile: Compile) -> None:
+        """Start and compile in another way from now on; warm processes end. Sessions give theirs up by `release`."""
+        self._start, self._compile = start, compile
+        for task in self._prewarming:
+            task.cancel()
+        for slot in [slot for slot in self._slots if slot.is_warm()]:
+            self._end(slot)
+
     # Housekeeping.
 
     def _ensure_reaper(self) -> None:

@@ -97,7 +97,8 @@ class Response:
         num_steps: API calls the CLI counted.
         prompt: the prompt, as text.
         messages: every message of the turn, in order.
-        simulated: whether a simulator answered.
+        simulated: whether no model was called: a simulator answered, or a tape was played.
+        source: where the answer is from when nobody was asked for it now, in words; "" otherwise.
         started: when the prompt was sent, in unix seconds.
         error: the failure in words; "" where there is none.
     """
@@ -120,6 +121,7 @@ class Response:
     prompt: str = ""
     messages: tuple[Message, ...] = field(default=(), compare=False)
     simulated: bool = False
+    source: str = ""
     started: float = 0.0
     error: str = ""
 

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -68,6 +69,7 @@ class Session:
         recent: the last messages.
         models: the models the CLI offers, as it lists them; empty before the first start.
         notice: what a user should know about how it was started; "" if there is nothing.
+        source: what answers in place of the CLI, in words; "" for the CLI. What it answers costs nothing.
     """
 
     def __init__(self, name: str, config: SessionConfig, keep_messages: int = 1000) -> None:
@@ -81,6 +83,7 @@ class Session:
         self.recent: deque[Message] = deque(maxlen=keep_messages)
         self.models: list[dict[str, Any]] = []
         self.notice = ""
+        self.source = ""
         self.connection: Connection | None = None
         self.answer: Answer | None = None
         self.on_begin: Callable[[Turn, int, str], None] = lambda turn, number, prompt: None
@@ -127,6 +130,11 @@ class Session:
     def model(self) -> str:
         """The model that answers, as the CLI names it; the configured one before the first turn."""
         return self._model
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether no model is called: a simulator answers, or a tape is played."""
+        return self.config.simulated is not None or self.source != ""
 
     @property
     def waiting(self) -> int:
@@ -302,13 +310,16 @@ class Session:
         self._note_model(turn)
         if turn.prompt and edited_files(turn.messages):
             self._editing_turns.append(turn.id)
+        if self.source:
+            cost = replace(cost, cost_usd=0.0)
         self.turns += 1
         self.cost_usd += cost.cost_usd
         facts = Facts(
             turn=self.turns,
             session_id=self.session_id,
             model=self._model,
-            simulated=self.config.simulated is not None,
+            simulated=self.is_simulated,
+            source=self.source,
             wants_structure=(turn.json_schema or self.config.json_schema) is not None and turn.prompt != "",
             redactor=self._redactor,
         )
@@ -333,7 +344,7 @@ class Session:
                     session=self.name,
                     session_id=self.session_id,
                     prompt=self._redactor.text(prompt_text(turn.prompt)),
-                    simulated=self.config.simulated is not None,
+                    simulated=self.is_simulated,
                     started=time.time(),
                 )
             )

@@ -3,16 +3,19 @@
 A tape holds what went in, what came out, and when; no environment and no credential, and secrets are redacted before
 they are written, also where they came split over several deltas. Its lines:
 
-    {"tape": 1, "created": "…"}                                     first line
-    {"run": "ID", "session": …, "prompt": …, "config": {…}}         a prompt goes in
-    {"at": 0.12, "line": {…}}                                       a line comes out, seconds after the prompt
-    {"at": 1.5, "sent": {…}}                                        an answer to a question goes in
+    {"tape": 1, "created": "…"}                       first line
+    {"run": "ID", "prompt": …}                        a prompt goes in
+    {"of": "ID", "at": 0.12, "line": {…}}             a line comes out, seconds after the prompt
+    {"of": "ID", "at": 1.5, "sent": {…}}              an answer to a question goes in
+
+Lines of sessions that run at the same time stand mixed; `of` says to which run a line belongs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 import uuid
 from collections.abc import Hashable, Iterable
@@ -29,10 +32,8 @@ from claude_magic.redaction import Redactor, StreamRedactor
 from claude_magic.transport import Launch, Start, Transport
 
 VERSION = 1
-_PLAIN_SETTINGS = (
-    "model", "system_prompt", "append_system_prompt", "max_turns", "allowed_tools", "disallowed_tools", "tools",
-    "permission_mode", "effort", "json_schema",
-)  # fmt: skip
+PLAYED = "played from a tape, $0.00 now"
+"""What a played turn says of itself."""
 
 
 # Recording.
@@ -108,7 +109,7 @@ class RecordedTransport:
         self._tape = tape
         self._delta = StreamRedactor(redactor)
         self._pending: dict[str, Any] | None = None
-        self._in_run = False
+        self._run = ""
         self._began = time.monotonic()
 
     @property
@@ -134,18 +135,19 @@ class RecordedTransport:
 
     async def send(self, message: dict[str, Any]) -> None:
         if not self._tape.is_on:
-            self._in_run = False
+            self._run = ""
         elif message.get("type") == "user":
-            self._in_run, self._began = True, time.monotonic()
+            self._flush()
+            self._run, self._began = str(message.get("uuid") or uuid.uuid4()), time.monotonic()
             prompt = self._redactor.value(message["message"]["content"])
-            self._write({"run": message.get("uuid"), "prompt": prompt})
-        elif message.get("type") == "control_response" and self._in_run:
-            self._write({"at": self._at(), "sent": self._redactor.value(message)})
+            self._tape.write({"run": self._run, "prompt": prompt})
+        elif message.get("type") == "control_response" and self._run:
+            self._write("sent", self._redactor.value(message))
         await self._transport.send(message)
 
     async def receive(self) -> list[Message]:
         messages = await self._transport.receive()
-        if self._tape.is_on and self._in_run:
+        if self._tape.is_on and self._run:
             for message in messages:
                 self._record(message)
         return messages
@@ -157,12 +159,12 @@ class RecordedTransport:
         piece = _delta_key(raw)
         if piece is None:
             self._flush()
-            self._write({"at": self._at(), "line": self._redactor.value(raw)})
+            self._write("line", self._redactor.value(raw))
             return
         self._write_pending()
         delta = raw["event"]["delta"]
         delta[piece] = self._delta.feed(delta[piece])
-        self._pending = {"at": self._at(), "line": raw}
+        self._pending = self._stamped("line", raw)
 
     def _flush(self) -> None:
         """A block is complete: what was held back belongs to its last delta."""
@@ -174,14 +176,14 @@ class RecordedTransport:
 
     def _write_pending(self) -> None:
         if self._pending is not None:
-            self._write(self._pending)
+            self._tape.write(self._pending)
             self._pending = None
 
-    def _write(self, record: dict[str, Any]) -> None:
-        self._tape.write(record)
+    def _write(self, kind: str, value: dict[str, Any]) -> None:
+        self._tape.write(self._stamped(kind, value))
 
-    def _at(self) -> float:
-        return round(time.monotonic() - self._began, 4)
+    def _stamped(self, kind: str, value: dict[str, Any]) -> dict[str, Any]:
+        return {"of": self._run, "at": round(time.monotonic() - self._began, 4), kind: value}
 
 
 def _delta_key(raw: dict[str, Any]) -> str | None:
@@ -215,6 +217,7 @@ def read_tape(path: str | Path) -> list[TapeRun]:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"The tape {str(source)!r} cannot be read: {error}.") from None
     runs: list[TapeRun] = []
+    by_id: dict[str, TapeRun] = {}
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
@@ -225,9 +228,10 @@ def read_tape(path: str | Path) -> list[TapeRun]:
         if number == 1 and record.get("tape") != VERSION:
             raise ValueError(f"{str(source)!r} is no tape of version {VERSION}; make one with record=PATH.")
         if "run" in record:
-            runs.append(TapeRun(record["prompt"]))
-        elif "line" in record and runs:
-            runs[-1].lines.append((float(record.get("at", 0.0)), record["line"]))
+            run = by_id[str(record["run"])] = TapeRun(record["prompt"])
+            runs.append(run)
+        elif "line" in record and str(record.get("of")) in by_id:
+            by_id[str(record["of"])].lines.append((float(record.get("at", 0.0)), record["line"]))
     if not lines:
         raise ValueError(f"{str(source)!r} is no tape: it is empty.")
     return runs
@@ -241,10 +245,12 @@ class TapePlayer:
         speed: 1 plays at the recorded pace, 10 ten times as fast, 0 without any wait.
 
     Raises:
-        ValueError: the file is no tape.
+        ValueError: the file is no tape, or the speed is no number of at least 0.
     """
 
     def __init__(self, path: str | Path, *, speed: float = 1.0) -> None:
+        if not 0 <= speed < math.inf:
+            raise ValueError(f"A tape's speed is a number of at least 0 (1 is the recorded pace), not {speed}.")
         self.speed = speed
         self._runs = read_tape(path)
         self._next: dict[str, int] = {}
@@ -270,15 +276,21 @@ class TapePlayer:
 
     async def compile(self, config: SessionConfig) -> TapeCommand:
         """Return what the pool needs of a configuration: nothing of this machine."""
-        return TapeCommand()
+        return TapeCommand(self)
 
 
 class TapeCommand:
-    """A configuration for a player: every session can use every process."""
+    """A configuration for a player: every session can use every process of the same tape.
 
-    key: Hashable = "tape"
+    Args:
+        player: plays the tape.
+    """
+
     fingerprint: Hashable = "tape"
     notice = ""
+
+    def __init__(self, player: TapePlayer) -> None:
+        self.key: Hashable = player
 
     def launch(self, *, session_id: str | None = None, resume: str | None = None, fork: bool = False) -> Launch:
         """Return a launch that starts nothing."""
@@ -310,7 +322,7 @@ class Tape:
         self._queue: asyncio.Queue[list[Message]] = asyncio.Queue()
         self._playing: asyncio.Task[None] | None = None
         self._answered = asyncio.Event()
-        self._stopped = False
+        self._stopped = asyncio.Event()
         self._session_id = str(uuid.uuid4())
 
     async def send(self, message: dict[str, Any]) -> None:
@@ -322,7 +334,9 @@ class Tape:
         elif kind == "control_response":
             self._answered.set()
         elif kind == "user":
-            self._stopped = False
+            if self._playing is not None:
+                self._playing.cancel()  # what followed the end of the run before
+            self._stopped.clear()
             self._playing = asyncio.create_task(self._play(message))
 
     async def receive(self) -> list[Message]:
@@ -343,7 +357,7 @@ class Tape:
 
     def _control(self, request_id: str, subtype: str) -> None:
         if subtype == "interrupt":
-            self._stopped = True
+            self._stopped.set()
             self._answered.set()
         response = {"models": [], "account": {"apiProvider": "tape"}} if subtype == "initialize" else {}
         inner = {"subtype": "success", "request_id": request_id, "response": response}
@@ -357,13 +371,21 @@ class Tape:
             return
         now = 0.0
         for at, line in run.lines:
-            if self._stopped:
+            if self._player.speed > 0 and at > now:
+                await self._pause((at - now) / self._player.speed)
+            now = max(now, at)
+            if self._stopped.is_set():
                 self._say(_interrupted(self._session_id))
                 return
-            if self._player.speed > 0 and at > now:
-                await asyncio.sleep((at - now) / self._player.speed)
-            now = max(now, at)
             await self._play_line(line, message)
+
+    async def _pause(self, seconds: float) -> None:
+        """Let time pass, until somebody interrupts."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
+        except TimeoutError:
+            return
 
     async def _play_line(self, line: dict[str, Any], message: dict[str, Any]) -> None:
         if line.get("type") == "user" and line.get("isReplay"):

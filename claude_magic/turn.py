@@ -44,6 +44,7 @@ class Turn:
         messages: what came, in order.
         response: what it brought, once it is over (also for a failed turn, as far as it went).
         error: why it failed, once it is over.
+        asked: when it was made, in unix seconds.
     """
 
     session: str
@@ -57,6 +58,7 @@ class Turn:
     messages: list[Message] = field(default_factory=list)
     response: Response | None = None
     error: BaseException | None = None
+    asked: float = field(default_factory=time.time)
     sent: float | None = None
     asked_to_stop: bool = False
     denied_and_stopped: bool = False
@@ -194,7 +196,7 @@ def prompt_text(prompt: Content) -> str:
 
 @dataclass(frozen=True)
 class Facts:
-    """What only the session knows of a turn: its number, the ids, the model, and what must not be shown."""
+    """What only the session knows of a turn: its number, the ids, the model, who answers, and what must not be shown."""
 
     turn: int
     session_id: str
@@ -202,6 +204,7 @@ class Facts:
     simulated: bool
     wants_structure: bool
     redactor: Redactor
+    source: str = ""
 
 
 def conclude(
@@ -243,6 +246,7 @@ def conclude(
         session_id=facts.session_id,
         model=facts.model,
         simulated=facts.simulated,
+        source=facts.source,
     )
     return response, error
 

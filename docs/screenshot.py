@@ -30,7 +30,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
 PICTURE = ROOT / "docs" / "quickstart.png"
-WIDTH, HEIGHT = 1180, 1010
+WIDTH, HEIGHT = 1180, 715
 TOP_CELL = "%%claude\nThese are the sales"
 """The picture begins with this cell."""
 

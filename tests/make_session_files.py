@@ -22,7 +22,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,8 @@ def rules(work: Path) -> Iterator[Rule]:
     yield rule("why is it so slow", call(0.9, text("It reads the table again in every fold."), read=16_400, wrote=350))
     yield rule(
         "run the tests",
-        call(0.4, python(slow.format(seconds=1.1, says="1 failed") + "; raise SystemExit(1)"), read=10_900, wrote=4_000),
+        call(0.4, python(slow.format(seconds=1.1, says="1 failed") + "; raise SystemExit(1)"),
+             read=10_900, wrote=4_000),
         call(0.5, use("Edit", file_path=f"{work}/model.py", old_string="split=0.5", new_string="split=0.2"),
              read=14_900, wrote=260),
         call(0.3, text("One test still fails: `split` is not where I looked for it."), read=15_300, wrote=210),
@@ -174,7 +175,7 @@ def main(argv: Sequence[str]) -> int:
     """Make the files; the arguments are the folder and one or two CLIs."""
     target, *clis = (Path(word).absolute() for word in argv)
     if not clis:
-        print(__doc__, file=sys.stderr)
+        sys.stderr.write(__doc__ or "")
         return 2
     with tempfile.TemporaryDirectory(prefix="session-files-", ignore_cleanup_errors=True) as folder:
         home = Path(folder).resolve()
@@ -223,35 +224,47 @@ def _ask(cli: Path, prompt: str, script: Script, home: Path, url: str) -> None:
 
 
 def keep(home: Path, target: Path) -> None:
-    """Copy the session files without what belongs to this machine, and each on its day."""
-    starts = {script.id[0]: script.starts for script in SCRIPTS}
-    for path in sorted((home / "config" / "projects").rglob("*")):
+    """Copy the session files without what belongs to this machine, and each session on its day."""
+    projects = home / "config" / "projects"
+    days = Days(projects)
+    for path in sorted(projects.rglob("*")):
         if path.suffix not in (".jsonl", ".json") or "tool-results" in path.parts:
             continue
         words = path.relative_to(home / "config").parts
-        session = next(Path(word).stem for word in words if Path(word).stem in starts)
-        kept = target.joinpath(*(word.replace(_dashed(str(home)), _dashed(HOME)) for word in words))
+        kept = target.joinpath(*(_placeless(word, home) for word in words))
         kept.parent.mkdir(parents=True, exist_ok=True)
-        move = mover(home, session, starts[session])
         if path.suffix == ".json":
-            kept.write_text(json.dumps(_each_text(json.loads(path.read_text()), move)))
+            kept.write_text(_placeless(path.read_text(), home))
             continue
-        records = [json.loads(line) for line in path.read_text().splitlines()]
-        kept.write_text("".join(json.dumps(_slim(one, move), ensure_ascii=False) + "\n" for one in records))
+        session = next(Path(word).stem for word in words if Path(word).stem in days.shifts)
+        records = [_slim(json.loads(line)) for line in _placeless(path.read_text(), home).splitlines()]
+        lines = [json.dumps(days.moved(one, session), ensure_ascii=False) + "\n" for one in records]
+        kept.write_text("".join(lines))
 
 
-def mover(home: Path, session: str, starts: datetime) -> Callable[[str], str]:
-    """Return what makes a text of a session publishable: no folder of this machine, and times of its day."""
-    main = next((home / "config" / "projects").rglob(f"{session}.jsonl"))
-    own = [line for line in main.read_text().splitlines() if '"forkedFrom"' not in line]
-    shift = starts - min(_time(moment) for line in own for moment in _MOMENT.findall(line))
+class Days:
+    """Moves each session to its day; what a fork copied stays on the day of the session it is from."""
 
-    def moved(words: str) -> str:
-        words = words.replace(str(home), HOME).replace(_dashed(str(home)), _dashed(HOME))
-        words = re.sub(r"Linux \d[\w.-]*", "Linux", words)
-        return _stamp(_time(words) + shift) if _MOMENT.fullmatch(words) else words
+    def __init__(self, projects: Path) -> None:
+        self.shifts: dict[str, timedelta] = {}
+        self._home_of: dict[str, str] = {}
+        for script in SCRIPTS:
+            lines = next(projects.rglob(f"{script.id[0]}.jsonl")).read_text().splitlines()
+            own = [one for one in map(json.loads, lines) if one.get("uuid") not in self._home_of]
+            begun = min(_time(one["timestamp"]) for one in own if "timestamp" in one)
+            self.shifts[script.id[0]] = script.starts - begun
+            self._home_of |= {one["uuid"]: script.id[0] for one in own if "uuid" in one}
 
-    return moved
+    def moved(self, record: dict[str, Any], session: str) -> Any:
+        """Return a record of a session's file with its moments moved."""
+        shift = self.shifts[self._home_of.get(record.get("uuid", ""), session)]
+        return _each_text(record, lambda words: _stamp(_time(words) + shift) if _MOMENT.fullmatch(words) else words)
+
+
+def _placeless(words: str, home: Path) -> str:
+    """Return a text without the folders and the system of this machine."""
+    words = words.replace(str(home), HOME).replace(_dashed(str(home)), _dashed(HOME))
+    return re.sub(r"Linux \d[\w.-]*", "Linux", words)
 
 
 def _dashed(folder: str) -> str:
@@ -266,11 +279,10 @@ def _stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def _slim(given: dict[str, Any], move: Callable[[str], str]) -> Any:
-    moved = _each_text(given, move)
-    if given.get("type") in _OWN_TEXTS:
-        return {key: value if key == "type" else _each_text(value, _left_out) for key, value in moved.items()}
-    return moved
+def _slim(record: dict[str, Any]) -> Any:
+    if record.get("type") not in _OWN_TEXTS:
+        return record
+    return {key: value if key == "type" else _each_text(value, _left_out) for key, value in record.items()}
 
 
 def _left_out(words: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,28 @@ def player(path: Path) -> TapePlayer:
     return TapePlayer(path, speed=0)
 
 
-async def test_a_recorded_run_plays_again_with_the_same_text_and_cost(tape: Path) -> None:
-    """The same prompt gets the same answer, with no CLI."""
+async def test_a_recorded_run_plays_again_with_the_same_text(tape: Path) -> None:
+    """The same prompt gets the same answer, with no CLI; it says where it is from."""
     async with AsyncClaudeClient(replay=player(tape)) as client:
         await client.create_session(name="main")
         response = await client.execute("main", "hello")
 
     assert response.text == "the value is [redacted api_key], and that is all"
-    assert response.cost_usd == pytest.approx(0.25)
+    assert response.source == "played from a tape, $0.00 now"
+    assert response._repr_mimebundle_()["text/plain"].splitlines()[-1].startswith("played from a tape, $0.00 now · ")
+
+
+async def test_a_played_turn_is_no_money_spent(tape: Path) -> None:
+    """Its cost is 0 and it counts as simulated, in the response and in every record."""
+    async with AsyncClaudeClient(replay=player(tape)) as client:
+        session = await client.create_session(name="main")
+        response = await client.execute("main", "hello")
+        turn = client.turn_records()[0]
+
+        assert (response.cost_usd, turn.cost_usd, session.cost_usd) == (0.0, 0.0, 0.0)
+        assert response.simulated
+        assert turn.simulated
+        assert client.session_infos()[0].simulated
 
 
 async def test_no_secret_is_on_a_tape_even_if_it_came_in_pieces(tape: Path) -> None:
@@ -116,6 +131,143 @@ async def test_recording_is_switched_on_and_off_while_a_session_is_open(tmp_path
         await client.execute("main", "after")
 
     assert player(tmp_path / "runs.jsonl").prompts == ["during"]
+
+
+async def test_runs_at_the_same_time_stay_apart(tmp_path: Path) -> None:
+    """Lines of two sessions stand mixed on the tape, and each run gets its own back."""
+    path = tmp_path / "runs.jsonl"
+    both = asyncio.Barrier(2)
+
+    async def in_step(cli: FakeTransport, message: dict[str, Any]) -> None:
+        cli.begin(message)
+        for piece in ("a", "b"):
+            await both.wait()
+            cli.text(f"{prompt_of(message)} {piece} ")
+        cli.result()
+
+    async with FakeCLIs(in_step).client(record=path) as client:
+        for name in ("one", "two"):
+            await client.create_session(name=name)
+        await asyncio.gather(client.execute("one", "one"), client.execute("two", "two"))
+
+    async with AsyncClaudeClient(replay=player(path)) as client:
+        await client.create_session(name="main")
+        assert [(await client.execute("main", name)).text.split() for name in ("one", "two")] == [
+            ["one", "a", "one", "b"],
+            ["two", "a", "two", "b"],
+        ]
+
+
+async def test_a_long_pause_can_be_stopped(tmp_path: Path) -> None:
+    """Whoever stops a played run does not wait for its next line."""
+    path = tmp_path / "runs.jsonl"
+    async with FakeCLIs(talk).client(record=path) as client:
+        await client.create_session(name="main")
+        await client.execute("main", "hello")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[-1]["at"] = 1e6
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    async with AsyncClaudeClient(replay=TapePlayer(path)) as client:
+        await client.create_session(name="main")
+        async with client.stream("main", "hello") as stream:
+            async for message in stream:
+                if message.type == "text":
+                    break
+
+        assert stream.response.outcome is Outcome.INTERRUPTED
+        assert stream.response.text.startswith("the value is")
+
+
+# From the CLI to a tape and back.
+
+
+async def test_a_client_changes_to_a_tape_and_back(tape: Path) -> None:
+    """Sessions of the other world are closed, their processes end, and new ones are answered by what is on now."""
+    clis = FakeCLIs()
+    async with clis.client() as client:
+        await client.create_session(name="main")
+        await client.execute("main", "hello")
+
+        closed = await client.play(player(tape))
+
+        assert [info.name for info in closed] == ["main"]
+        assert clis.alive == []
+        await client.create_session(name="main")
+        assert (await client.execute("main", "hello")).source
+
+        assert [info.name for info in await client.play(None)] == ["main"]
+        await client.create_session(name="main")
+        again = await client.execute("main", "hello")
+        assert (again.text, again.source) == ("echo: hello", "")
+
+
+async def test_a_running_turn_ends_when_a_tape_is_put_in(tape: Path) -> None:
+    """It belongs to the other world: it is over, and nothing of it goes on."""
+
+    async def wait(cli: FakeTransport, message: dict[str, Any]) -> None:
+        cli.begin(message)
+        await cli.until_interrupted()
+
+    clis = FakeCLIs(wait)
+    async with clis.client() as client:
+        await client.create_session(name="main")
+        async with client.stream("main", "hello") as stream:
+            await anext(aiter(stream))
+            await client.play(player(tape))
+
+        assert stream.response.outcome is Outcome.INTERRUPTED
+        assert clis.alive == []
+
+
+async def test_warm_processes_end_when_a_tape_is_put_in(tape: Path) -> None:
+    """A CLI that nobody has prompted has no place in the world of the tape."""
+    clis = FakeCLIs()
+    async with clis.client(prewarm=1) as client:
+        await client.create_session(name="main")
+        await client.execute("main", "hello")
+        await asyncio.wait_for(_until(lambda: len(clis.started) == 2), 10)
+
+        await client.play(player(tape))
+        await asyncio.wait_for(_until(lambda: not clis.alive), 10)
+
+
+async def _until(condition: Any) -> None:
+    while not condition():
+        await asyncio.sleep(0)
+
+
+async def test_another_tape_takes_the_place_of_the_first(tape: Path, tmp_path: Path) -> None:
+    """No process of the first one answers any more."""
+    other = tmp_path / "other.jsonl"
+    async with FakeCLIs().client(record=other) as client:
+        await client.create_session(name="main")
+        await client.execute("main", "hello")
+
+    async with AsyncClaudeClient(replay=player(tape)) as client:
+        await client.create_session(name="main")
+        await client.execute("main", "hello")
+        await client.play(player(other))
+        await client.create_session(name="main")
+
+        assert (await client.execute("main", "hello")).text == "echo: hello"
+
+
+async def test_a_file_that_is_no_tape_changes_nothing(tmp_path: Path) -> None:
+    """The session goes on with its CLI."""
+    async with FakeCLIs().client() as client:
+        await client.create_session(name="main")
+        with pytest.raises(ValueError, match="cannot be read"):
+            await client.play(tmp_path / "none")
+
+        assert (await client.execute("main", "hello")).text == "echo: hello"
+
+
+@pytest.mark.parametrize("speed", [-1.0, float("inf"), float("nan")])
+def test_a_speed_that_makes_no_sense(tape: Path, speed: float) -> None:
+    """It is refused in words."""
+    with pytest.raises(ValueError, match="at least 0"):
+        TapePlayer(tape, speed=speed)
 
 
 def test_a_tape_is_added_to(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.screen import Screen
 from claude_magic.permissions import NOBODY_TO_ASK, Allow, Decision, Deny, PermissionRequest
 from claude_magic.runtime import Inbox
+from claude_magic.session import Session, SessionState
 from claude_magic.widgets.hub import Remembered
 
 _CHOICES = "[y]es, [n]o, [a]lways in this session, or say why not: "
@@ -28,29 +29,25 @@ class Asker:
 
     def __init__(self, can_ask: Callable[[], bool]) -> None:
         self._can_ask = can_ask
-        self._cells: dict[str, tuple[Inbox, Screen, bool]] = {}
-        self._always: dict[str, set[str]] = {}
+        self._cells: dict[str, tuple[Session, Inbox, Screen, bool]] = {}
+        self._always: dict[str, tuple[Session, set[str]]] = {}
 
-    def begin(self, session: str, inbox: Inbox, screen: Screen) -> None:
+    def begin(self, session: Session, inbox: Inbox, screen: Screen) -> None:
         """A cell waits for this session: its thread can ask, and `screen` shows its run."""
-        self._cells[session] = (inbox, screen, self._can_ask())
+        self._cells[session.name] = (session, inbox, screen, self._can_ask())
 
-    def end(self, session: str) -> None:
+    def end(self, session: Session) -> None:
         """The cell is done."""
-        self._cells.pop(session, None)
-
-    def forget(self, session: str) -> None:
-        """The session is closed: nothing is remembered of it."""
-        self._always.pop(session, None)
+        self._cells.pop(session.name, None)
 
     def __call__(self, request: PermissionRequest) -> Decision:
         """Decide about one request."""
-        if request.tool_name in self._always.get(request.session, ()):
+        if request.tool_name in self._remembered(request.session):
             return Allow()
         cell = self._cells.get(request.session)
         if cell is None:
             return Deny(NOBODY_TO_ASK)
-        inbox, screen, can_ask = cell
+        session, inbox, screen, can_ask = cell
         try:
             if isinstance(screen, LiveScreen):
                 decision = screen.ask(request).result()
@@ -65,9 +62,14 @@ class Asker:
             # The cell was stopped while it asked. Its own thread deals with that; the loop's must not even see it.
             return Deny()
         if isinstance(decision, Remembered):
-            self._always.setdefault(request.session, set()).add(request.tool_name)
+            self._always[session.name] = (session, {*self._remembered(session.name), request.tool_name})
         inbox.post(lambda: screen.answered(request.tool_use_id, isinstance(decision, Allow)))
         return decision
+
+    def _remembered(self, name: str) -> set[str]:
+        """Return the tools that were allowed for good; a new session under an old name has none."""
+        session, tools = self._always.get(name, (None, set[str]()))
+        return tools if session is not None and session.state is not SessionState.CLOSED else set()
 
     def _ask(self, request: PermissionRequest, screen: Screen) -> Decision:
         screen.flush()

@@ -172,6 +172,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
 
     def follow_wish(self) -> None:
         """Switch the simulator on, if the environment wishes it and nobody has said otherwise."""
+        if self.client.player is not None:
+            return  # a tape needs no account, and must not be taken for one
         words = self.simulation.decide(self.client.account)
         if words:
             print(words)
@@ -201,9 +203,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         return [info.name for info in self.client.list_sessions()]
 
     def close(self, name: str) -> None:
-        """Close a session and forget what was allowed in it."""
+        """Close a session."""
         self.client.close_session(name)
-        self.asker.forget(name)
 
     def _close_simulated(self) -> list[str]:
         names = [info.name for info in self.client.list_sessions() if info.simulated]
@@ -216,7 +217,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         if prompt.filled.summary:
             screen.note(prompt.filled.summary)
         inbox = Inbox(screen.tick)
-        self.asker.begin(session.name, inbox, screen)
+        self.asker.begin(session, inbox, screen)
         stream = self.client.stream(
             session,
             prompt.content,
@@ -230,7 +231,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         try:
             return self._follow(stream, screen, session)
         finally:
-            self.asker.end(session.name)
+            self.asker.end(session)
 
     def _screen(self, options: Options, session: Session) -> Screen:
         model, simulated = options.model or session.model, session.config.simulated is not None

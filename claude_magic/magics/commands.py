@@ -12,6 +12,7 @@ from IPython.core.error import UsageError
 
 from claude_magic.doctor import diagnose, versions
 from claude_magic.errors import SessionNotFoundError
+from claude_magic.magics import taping
 from claude_magic.magics.asking import can_ask
 from claude_magic.magics.options import options_help
 from claude_magic.trust import trust_folder
@@ -54,6 +55,8 @@ def _status(magics: ClaudeMagics, rest: str) -> None:
 
     sessions = magics.client.list_sessions()
     kind = "simulated" if magics.base.simulated else "real"
+    if magics.client.player is not None:
+        kind = "played"
     print(f"Claude: {plural(len(sessions), 'session')} open, {kind} answers")
     for info in sessions:
         mark = "simulated, " if info.simulated else ""
@@ -229,6 +232,8 @@ COMMANDS: dict[str, Command] = {
     "history": Command("history", "what was said, as a table", _history),
     "logs": Command("logs [NAME]", "the log, as a table", _logs),
     "stats": Command("stats", "counts and response times, as a table", _stats),
+    "record": Command(taping.RECORD_USAGE, "write every run to a tape", taping.record),
+    "replay": Command(taping.REPLAY_USAGE, "answer from a tape, with no CLI and no account", taping.replay),
     "simulate": Command("simulate on [SCENARIO]|off", "answer from a simulator, with no account", _simulate),
     "trust": Command("trust [FOLDER]", "use the settings a folder brings", _trust),
     "config": Command("config", "the settings of new sessions", _config),

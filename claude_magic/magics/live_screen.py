@@ -100,7 +100,8 @@ class LiveScreen:
         return SEE_ABOVE
 
     def _end(self, bundle: dict[str, Any], facts: RunData) -> None:
-        ended: RunData = {"run": "", "live": False}
+        # The id stays in the cell: the page asks by it for the edits to be undone.
+        ended: RunData = {"run": self._run.id, "live": False}
         if MIME_TYPE in bundle:
             run: RunData = {**bundle[MIME_TYPE], **facts, **ended}
             bundle[MIME_TYPE] = run

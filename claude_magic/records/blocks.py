@@ -10,6 +10,16 @@ _TEXT, _THINKING, _EVENT, _BLOCK = MessageType.TEXT, MessageType.THINKING, Messa
 _ENDS_A_BLOCK = (_TEXT, _THINKING, _BLOCK, MessageType.INIT, MessageType.ERROR, MessageType.RESULT)
 
 
+class WholeBlock(Message, gc=False):
+    """A block of text or thinking, joined; it has no line of its own, and `received` is when it ended.
+
+    Attributes:
+        began: when its first piece arrived, in unix seconds.
+    """
+
+    began: float = 0.0
+
+
 @dataclass(slots=True)
 class _OpenBlock:
     """The block of a session that is being streamed; `kind` is `None` between blocks."""
@@ -18,11 +28,12 @@ class _OpenBlock:
     pieces: list[str] = field(default_factory=list)
     session_id: str = ""
     turn_id: str = ""
+    began: float = 0.0
     received: float = 0.0
 
-    def end(self, received: float) -> Message:
-        """Return the whole block as one message that has no line of its own."""
-        whole = Message(self.kind or _TEXT, "".join(self.pieces), b"", received)
+    def end(self, received: float) -> WholeBlock:
+        """Return the whole block as one message."""
+        whole = WholeBlock(self.kind or _TEXT, "".join(self.pieces), b"", received, began=self.began)
         self.kind = None
         self.pieces.clear()
         return whole
@@ -101,7 +112,7 @@ class BlockJoiner:
         if ends and block.kind is not None:
             whole.append(block.end(message.received))
         if kind is _TEXT or kind is _THINKING:
-            block.kind = kind
+            block.kind, block.began = kind, message.received
             block.pieces.append(message.text)
         elif kind is not _BLOCK:
             whole.append(message)

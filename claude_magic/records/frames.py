@@ -9,10 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from claude_magic.records.growing import GrowingFrame
 from claude_magic.records.log import Level, LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.metrics import Stats
 from claude_magic.records.sessions import SessionInfo
+from claude_magic.records.spans import SpanRecord
 from claude_magic.records.tools import ToolRecord
 from claude_magic.records.turns import TurnRecord
 
@@ -133,6 +135,15 @@ TOOLS: Schema = {
     "permission": word,
     "result_chars": count,
 }
+SPANS: Schema = {
+    "session": text,
+    "turn": count,
+    "turn_id": word,
+    "kind": word,
+    "name": word,
+    "started": moment,
+    "duration_s": number,
+}
 LOGS: Schema = {
     "time": moment,
     "session": text,
@@ -199,6 +210,11 @@ def tools_frame(records: Iterable[ToolRecord]) -> pd.DataFrame:
     return to_frame(records, TOOLS)
 
 
+def spans_frame(records: Iterable[SpanRecord]) -> pd.DataFrame:
+    """Return one row per stretch of a turn's time."""
+    return to_frame(records, SPANS)
+
+
 def logs_frame(entries: Iterable[LogEntry]) -> pd.DataFrame:
     """Return one row per log entry."""
     return to_frame(entries, LOGS)
@@ -229,6 +245,9 @@ class FrameSource(Protocol):
     def tool_records(self) -> Sequence[ToolRecord]:
         """The tool uses, oldest first."""
 
+    def span_records(self) -> Sequence[SpanRecord]:
+        """The stretches of the turns' time, in the order they ended."""
+
     def log_entries(self, session: str | None) -> Sequence[LogEntry]:
         """The log of one session, or of all; oldest first."""
 
@@ -240,7 +259,9 @@ class FrameSource(Protocol):
 
 
 class Frames:
-    """What happened, as DataFrames; every call makes a new one of how things are now.
+    """What happened, as DataFrames; every call returns a new one of how things are now.
+
+    It may be called again and again: what was converted before is kept, and only what is new is converted.
 
     Args:
         source: where the records come from.
@@ -248,6 +269,11 @@ class Frames:
 
     def __init__(self, source: FrameSource) -> None:
         self._source = source
+        self._turns = GrowingFrame(turns_frame)
+        self._messages = GrowingFrame(messages_frame)
+        self._tools = GrowingFrame(tools_frame)
+        self._spans = GrowingFrame(spans_frame)
+        self._logs = GrowingFrame(logs_frame)
 
     def sessions(self) -> pd.DataFrame:
         """Return one row per session."""
@@ -255,15 +281,23 @@ class Frames:
 
     def turns(self) -> pd.DataFrame:
         """Return one row per finished turn: time, tokens, cost, prompt and answer."""
-        return turns_frame(self._source.turn_records())
+        return self._turns.of(self._source.turn_records())
 
     def messages(self) -> pd.DataFrame:
         """Return one row per message that a person would read."""
-        return messages_frame(self._source.message_records())
+        return self._messages.of(self._source.message_records())
 
     def tools(self) -> pd.DataFrame:
         """Return one row per tool use; one that runs has no duration yet."""
-        return tools_frame(self._source.tool_records())
+        return self._tools.of(self._source.tool_records())
+
+    def spans(self) -> pd.DataFrame:
+        """Return one row per stretch of a turn's time, in the order they ended: what it was spent on, and how long.
+
+        `kind` is `queue`, `spawn`, `model`, `thinking`, `text`, `tool` or `person`; see `SpanRecord`. Only tools
+        overlap, each other and a person who is asked, so that sums by kind say where the time went.
+        """
+        return self._spans.of(self._source.span_records())
 
     def logs(self, session: str | None = None, level: str | None = None) -> pd.DataFrame:
         """Return one row per log entry; `frame.attrs["dropped"]` says how many older ones are gone.
@@ -275,11 +309,13 @@ class Frames:
         Raises:
             ValueError: there is no such level.
         """
-        entries = self._source.log_entries(session)
-        if level is not None:
-            least = _level(level).rank
-            entries = [entry for entry in entries if entry.level.rank >= least]
-        frame = logs_frame(entries)
+        least = _level(level).rank if level is not None else 0
+        frame = self._logs.of(self._source.log_entries(None))
+        if session is not None:
+            frame = frame[frame["session"] == session]
+        if least > 0:
+            frame = frame[frame["level"].isin([one.value for one in Level if one.rank >= least])]
+        frame = frame.reset_index(drop=True)
         summaries = self._source.log_summaries()
         frame.attrs["dropped"] = sum(one.dropped for one in summaries if session in (None, one.session))
         return frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import time
@@ -17,6 +18,8 @@ from claude_magic.records.blocks import BlockJoiner
 from claude_magic.records.ring import Ring, shortened
 from claude_magic.records.tools import input_text
 from claude_magic.redaction import NOTHING_SECRET, Redactor
+
+logger = logging.getLogger("claude_magic")
 
 LONGEST_MESSAGE = 2_000
 """Characters of an entry's `message`; a longer one is cut and ends in "…"."""
@@ -68,6 +71,10 @@ class LogEntry(msgspec.Struct, frozen=True, gc=False):
     source: str
     type: str
     message: str
+
+
+Sink = Callable[[LogEntry], None]
+"""Gets every entry when it is made, its message not cut; on the loop's thread."""
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):
@@ -160,6 +167,10 @@ class LogAggregator:
         max_entries: entries kept for each session; older ones are dropped and counted.
         redactor: secrets to hide in what comes from raw lines and from `note`.
         keep_events: keep an entry of level `debug` for each of the CLI's technical events as well.
+
+    Attributes:
+        sinks: they get every entry when it is made, whole and redacted; one that raises is left out, and the log
+            says so.
     """
 
     def __init__(
@@ -171,6 +182,7 @@ class LogAggregator:
         self._redactor = redactor
         self._joiner = BlockJoiner(keep_events=keep_events)
         self._sessions: dict[str, SessionLogs] = {}
+        self.sinks: list[Sink] = []
 
     def add(self, batch: Batch) -> None:
         """Take a batch as it came from the CLI."""
@@ -268,7 +280,19 @@ class LogAggregator:
         # Cut after hiding secrets, lest the cut leaves half of one; a huge result need not be searched to its end.
         words = self._redactor.text(said.words[: LONGEST_MESSAGE + _LONGEST_SECRET])
         words = shortened(words, LONGEST_MESSAGE)
-        logs.append(LogEntry(when, logs.session, logs.session_id, turn_id, said.level, said.source, kind, words))
+        entry = LogEntry(when, logs.session, logs.session_id, turn_id, said.level, said.source, kind, words)
+        logs.append(entry)
+        if self.sinks:
+            self._tell(msgspec.structs.replace(entry, message=self._redactor.text(said.words)))
+
+    def _tell(self, entry: LogEntry) -> None:
+        for sink in list(self.sinks):
+            try:
+                sink(entry)
+            except Exception as error:
+                logger.exception("a sink of the log failed and is left out from now on")
+                self.sinks.remove(sink)
+                self.note("", Level.ERROR, f"{sink!r} gets no more of this log: {error}", turn_id="")
 
 
 # What each type of message says. Streamed pieces have been joined to whole blocks before.

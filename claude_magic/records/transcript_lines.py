@@ -1,9 +1,10 @@
 """The records of a session file: only the fields that are needed, decoded by type. And the facts kept of them.
 
 Facts of both CLI versions (2.1.197 and 2.1.330), measured: each block of an answer is a record of its own that repeats
-the message's id and usage; the uuid of a prompt is the uuid that was sent; a fork copies records with their uuids under
-a new `sessionId`; a compaction of the older CLI writes records again, with their uuids; a resumed session goes on in its
-file. Records other than `user`, `assistant` and `system` say nothing that the frames show.
+the message's id and usage; the uuid of a prompt is the uuid that was sent; a fork copies records with their uuids into
+a file of its own; a compaction of the older CLI writes records again, with their uuids; a resumed session goes on in
+its file. Records other than `user`, `assistant` and `system` say nothing that the frames show. Calls that the CLI makes
+for itself (a compaction, a title) are not in the files.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ import msgspec
 
 SYNTHETIC = "<synthetic>"
 """Model of the answers that the CLI writes itself; no call was made for them."""
+
+
+NOTHING = msgspec.Raw()
+"""Stands for JSON that is not there."""
 
 
 class CacheCreation(msgspec.Struct, gc=False):
@@ -57,7 +62,7 @@ class Block(msgspec.Struct, gc=False):
     thinking: str | None = None
     id: str | None = None
     name: str | None = None
-    input: msgspec.Raw | None = None
+    input: msgspec.Raw = NOTHING
     tool_use_id: str | None = None
     is_error: bool | None = None
     content: str | list[Part | str] | None = None
@@ -93,11 +98,11 @@ class Record(msgspec.Struct, gc=False):
     isMeta: bool | None = None
     isCompactSummary: bool | None = None
     isApiErrorMessage: bool | None = None
-    forkedFrom: msgspec.Raw | None = None
+    forkedFrom: msgspec.Raw = NOTHING
     agentId: str | None = None
     cwd: str | None = None
     subtype: str | None = None
-    content: msgspec.Raw | None = None
+    content: msgspec.Raw = NOTHING
     customTitle: str | None = None
 
     @property
@@ -126,9 +131,9 @@ def unix_seconds(words: str) -> float | None:
         return None
 
 
-def plain(raw: msgspec.Raw | None) -> Any:
-    """Return the value of JSON that was passed over; a second look at a few fields."""
-    return None if raw is None else _decode_any(raw)
+def plain(raw: msgspec.Raw) -> Any:
+    """Return the value of JSON that was passed over, `None` where there is none; a second look at a few fields."""
+    return _decode_any(raw) if raw else None
 
 
 class Call(msgspec.Struct, array_like=True, gc=False):
@@ -160,9 +165,7 @@ class Call(msgspec.Struct, array_like=True, gc=False):
     @property
     def prompt_tokens(self) -> int:
         """All tokens that were sent, whatever their price."""
-        return (
-            self.input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
-        )
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
 
     def count(self, usage: Usage, seen: float | None) -> None:
         """Take the token counts of a later record: the last one is right, the earlier ones stand as it streamed."""

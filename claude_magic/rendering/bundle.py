@@ -167,6 +167,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         "model": _sound(view.model),
         "outcome": str(response.outcome),
         "simulated": response.simulated,
+        "source": response.source,
         "prompt": budget.other(response.prompt),
         "parts": [part_data(part, budget) for part in parts[:_PART_LIMIT]],
         "usage": asdict(response.usage),

@@ -33,7 +33,7 @@ def notice(outcome: Outcome | None, error: str = "") -> str:
 
 
 def footer(response: Response) -> str:
-    """Return one line of facts: seconds, first token, tokens, cost, tools; a simulated turn says so first."""
+    """Return one line of facts: seconds, first token, tokens, cost, tools; what no model answered says so first."""
     return " · ".join(footer_facts(response))
 
 
@@ -41,7 +41,7 @@ def footer_facts(response: Response) -> list[str]:
     """Return the facts of `footer`, each as words; what is zero or unknown is left out."""
     tools = sum(message.type is MessageType.TOOL_USE for message in response.messages)
     facts = [
-        SIMULATED if response.simulated else "",
+        response.source or (SIMULATED if response.simulated else ""),
         seconds(response.duration_s) if response.duration_s > 0 else "",
         f"first token {seconds(response.ttft_s)}" if response.ttft_s is not None else "",
         _tokens(response.usage),

@@ -189,7 +189,7 @@ class RunView:
     @classmethod
     def of(cls, response: Response) -> RunView:
         """Return the view of a finished turn; where its messages are gone, its text is all there is."""
-        view = cls(response.session, response.model, response.simulated)
+        view = cls(response.session, response.model, response.simulated and not response.source)
         view.add(response.messages)
         if not response.messages and response.text:
             view.parts.append(TextPart(_Growing(response.text)))

@@ -98,6 +98,7 @@ class RunData(TypedDict, total=False):
     model: str
     mode: str
     simulated: bool
+    source: str
     prompt: str
     parts: list[TextPart | ThinkingPart | ToolPart | NotePart]
     outcome: str | None

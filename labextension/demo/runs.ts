@@ -30,7 +30,7 @@ const working: Partial<RunData> = {
       type: 'text',
       text: 'The parser treats `1,299` as text, so `to_numeric` turns it into a missing value and the row is dropped. I will strip the separators before the conversion.'
     },
-    tool('r', 'Read', { file_path: 'etl/load.py' }, { result: `${'line\n'.repeat(64)}` }),
+    tool('r', 'Read', { file_path: 'etl/load.py' }, { result: 'line\n'.repeat(64) }),
     tool('e', 'Edit', { file_path: 'etl/load.py', old_string: OLD, new_string: NEW }, { result: '    21→def clean(df):\n' }),
     tool('a', 'Agent', { description: 'who else parses prices?', subagent_type: 'Explore' }, { duration_s: 9, result: 'Nobody.' }),
     tool('g', 'Grep', { pattern: 'to_numeric' }, { parent: 'a', result: 'a\nb' }),

@@ -95,7 +95,7 @@ export class BlockSplitter {
     const fence = this._fence;
     const close = FENCE.exec(line);
     const mark = close?.[1] ?? '';
-    if (fence === null || mark[0] !== fence.mark[0] || mark.length < fence.mark.length || close?.[2]?.trim() !== '') {
+    if (fence === null || !mark.startsWith(fence.mark) || close?.[2]?.trim() !== '') {
       return 0;
     }
     this._fence = null;

@@ -147,14 +147,13 @@ function shorten(lines: DiffLine[], context: number): DiffLine[] {
     }
   });
   const kept: DiffLine[] = [];
-  let hole = false;
   lines.forEach((line, at) => {
     if (keep[at] === 1) {
+      if (kept.length > 0 && keep[at - 1] === 0) {
+        kept.push({ mark: '…', text: '', line: 0 });
+      }
       kept.push(line);
-    } else if (!hole && kept.length > 0 && at < lines.length - 1 && keep.indexOf(1, at) !== -1) {
-      kept.push({ mark: '…', text: '', line: 0 });
     }
-    hole = keep[at] !== 1;
   });
   return kept;
 }

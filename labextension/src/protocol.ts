@@ -90,6 +90,7 @@ export interface RunData {
   model: string;
   mode: string;
   simulated: boolean;
+  source: string;
   prompt: string;
   parts: readonly Part[];
   outcome: string | null;

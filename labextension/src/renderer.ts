@@ -29,7 +29,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     this.addClass('claude-output');
     this._view = new RunView(this._host());
     this.node.append(this._view.node);
-    _places.changed.connect(this._follow, this);
+    _places.changed.connect(this._onPlaces);
   }
 
   /** Show what the model holds; may be called any number of times. */
@@ -44,7 +44,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     if (this.isDisposed) {
       return;
     }
-    this._places.changed.disconnect(this._follow, this);
+    this._places.changed.disconnect(this._onPlaces);
     clearTimeout(this._patience);
     this._channel?.watchers.delete(this._watcher);
     this._view.dispose();
@@ -77,6 +77,10 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     }
     this._view.show({ run: channel?.state ?? stored, reachable: this._isReachable(stored.live) });
   }
+
+  private readonly _onPlaces = (): void => {
+    this._follow();
+  };
 
   private _isReachable(live: boolean): boolean {
     if (this._channel !== null) {

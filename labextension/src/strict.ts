@@ -52,7 +52,8 @@ function replaceInput(input: Element): void {
 function keepDiagram(image: Element): void {
   const source = image.getAttribute('src') ?? '';
   const words = image.getAttribute('alt') ?? '';
-  if (!image.classList.contains(DIAGRAM) || !source.startsWith('data:image/svg+xml')) {
+  // JupyterLab puts a diagram that it drew from a code block into a figure of this class.
+  if (image.closest('figure')?.classList.contains(DIAGRAM) !== true || !source.startsWith('data:image/svg+xml')) {
     const label = image.ownerDocument.createElement('span');
     label.textContent = words ? `[image: ${words}]` : '[image]';
     image.replaceWith(label);
@@ -60,8 +61,7 @@ function keepDiagram(image: Element): void {
   }
   const attributes: [string, string][] = [
     ['src', source],
-    ['alt', words || 'diagram'],
-    ['class', DIAGRAM]
+    ['alt', words || 'diagram']
   ];
   const width = image.getAttribute('width');
   if (width !== null && /^[\d.]+(?:px|%)?$/.test(width)) {
@@ -75,6 +75,9 @@ function keepAttributes(element: Element): void {
   const classes = [...element.classList].filter(name => CODE_CLASS.test(name));
   if (classes.length > 0 && ['code', 'pre', 'span', 'div'].includes(element.localName)) {
     kept.push(['class', classes.join(' ')]);
+  }
+  if (element.localName === 'figure' && element.classList.contains(DIAGRAM)) {
+    kept.push(['class', DIAGRAM]);
   }
   if (element.localName === 'a') {
     const link = (element.getAttribute('href') ?? '').trim();

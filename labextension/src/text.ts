@@ -3,15 +3,16 @@
 // Characters that show nothing but change what a reader sees or copies: bidi controls, zero-width characters,
 // fillers, tag characters and variation selectors beyond the emoji ones.
 const HIDDEN =
+  // eslint-disable-next-line no-misleading-character-class -- each of them is looked for alone
   /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]+/gu;
 // Joiners belong in emoji and in scripts from Arabic to Myanmar; after anything else they only hide.
 const LONE_JOINER =
+  // eslint-disable-next-line no-misleading-character-class -- as above
   /(?<![\u0590-\u109f\u200c\u200d\u2190-\u2bff\ufe0f\u{1f000}-\u{1faff}])[\u200c\u200d]+/gu;
 // eslint-disable-next-line no-control-regex -- controls are what this looks for
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 // eslint-disable-next-line no-control-regex -- as above
 const COLOUR_CODE = /\x1b\[[0-9;:]*m/g;
-// eslint-disable-next-line no-control-regex -- as above
 const PLAIN = /^[\t\n\x20-\x7e]*$/;
 
 /** Return `text` with nothing hidden in it: controls become pictures, bidi and zero-width characters code points. */
@@ -40,8 +41,8 @@ function controlPicture(character: string): string {
 }
 
 function codePoint(hidden: string): string {
-  const points = [...hidden];
-  const more = points.length > 1 ? ` and ${points.length - 1} more` : '';
+  const points = Array.from(hidden).length;
+  const more = points > 1 ? ` and ${points - 1} more` : '';
   return `⟨U+${hex(hidden.codePointAt(0) ?? 0)}${more}⟩`;
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 
 from .lab import Server, Surroundings, start_lab
 from .notebook import Notebook
@@ -20,6 +20,9 @@ HERE = Path(__file__).parent
 SCENARIO = HERE / "scenario.toml"
 SETUP = f"%load_ext claude_magic\n%claude simulate on {SCENARIO}"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+# Long, because a machine that also runs other tests is slow; nothing waits for it to pass.
+expect.set_options(timeout=30_000)
 
 MakeNotebook = Callable[..., Notebook]
 
@@ -31,12 +34,21 @@ class Guard:
         self.foreign: list[str] = []
         self.dialogs: list[str] = []
         self.errors: list[str] = []
-        context.route(lambda url: not _is_here(url), lambda route: (self.foreign.append(route.request.url), route.abort()))
+        context.route(
+            lambda url: not _is_here(url), lambda route: (self.foreign.append(route.request.url), route.abort())
+        )
         context.on("page", self._watch)
 
     def _watch(self, page: Page) -> None:
-        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", self._on_dialog)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _on_dialog(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":
+            dialog.accept()
+        else:
+            self.dialogs.append(dialog.message)
+            dialog.dismiss()
 
     def check(self) -> None:
         """Fail if a page did what it must not do."""

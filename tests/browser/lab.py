@@ -47,7 +47,9 @@ class Surroundings:
         }
         self.write_kernel("this", {})
         if ipykernel is not None:
-            self.write_kernel("other", {"PYTHONPATH": os.pathsep.join(filter(None, (str(ipykernel), os.environ.get("PYTHONPATH"))))})
+            self.write_kernel(
+                "other", {"PYTHONPATH": os.pathsep.join(filter(None, (str(ipykernel), os.environ.get("PYTHONPATH"))))}
+            )
         self.write_setting("@jupyterlab/apputils-extension", "notification", QUIET)
 
     def write_kernel(self, name: str, environment: dict[str, str]) -> None:
@@ -69,7 +71,14 @@ class Surroundings:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         written = [
-            {"cell_type": "code", "id": f"c{at}", "metadata": {}, "execution_count": None, "outputs": [], "source": source}
+            {
+                "cell_type": "code",
+                "id": f"c{at}",
+                "metadata": {},
+                "execution_count": None,
+                "outputs": [],
+                "source": source,
+            }
             for at, source in enumerate(cells)
         ]
         spec = {"name": kernel, "display_name": kernel, "language": "python"}

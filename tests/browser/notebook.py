@@ -48,11 +48,24 @@ class Notebook:
     def show(self) -> None:
         """Open the notebook in the page that is loaded already."""
         self.page.evaluate(
-            "path => window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'})", self.path
+            "async path => { await window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}); }",
+            self.path,
         )
         self._wait_for_kernel()
 
+    def show_without_kernel(self) -> None:
+        """Open a notebook whose kernel is not there, and choose none in the dialog that comes."""
+        self.page.evaluate(
+            "path => { void window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}); }",
+            self.path,
+        )
+        self.page.get_by_role("button", name="No Kernel").click()
+        self.page.wait_for_function(
+            "path => window.jupyterapp.shell.currentWidget?.context?.path === path", arg=self.path
+        )
+
     def _wait_for_kernel(self) -> None:
+        """Wait until the notebook is there and its kernel answers; the file browser is put away."""
         self.page.wait_for_function(
             f"""path => {{
                 const panel = window.jupyterapp?.shell?.currentWidget;
@@ -63,6 +76,7 @@ class Notebook:
             arg=self.path,
             timeout=30_000,
         )
+        self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
 
     def close(self) -> None:
         """End the kernel and close the notebook."""
@@ -71,7 +85,7 @@ class Notebook:
                 const app = window.jupyterapp;
                 for (const widget of [...app.shell.widgets('main')]) {{
                     if (widget.context?.path !== path) continue;
-                    await widget.sessionContext?.session?.shutdown();
+                    void widget.sessionContext?.session?.shutdown();  // takes seconds, and nothing waits for it
                     await widget.context.save();
                     widget.dispose();
                 }}
@@ -81,7 +95,7 @@ class Notebook:
 
     def save(self) -> None:
         """Save it."""
-        self.page.evaluate(f"() => {_CURRENT}.context.save()")
+        self.page.evaluate(f"async () => {{ await {_CURRENT}.context.save(); }}")
 
     @property
     def saved(self) -> dict[str, Any]:
@@ -126,13 +140,15 @@ class Notebook:
 
     def interrupt(self) -> None:
         """Press the notebook's own interrupt button."""
-        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+        self.page.evaluate("async () => { await window.jupyterapp.commands.execute('notebook:interrupt-kernel'); }")
 
     # Looking.
 
     def output(self, cell: int) -> Locator:
         """The output area of a cell."""
-        return self.page.locator(f".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index='{cell}'] .jp-Cell-outputArea").first
+        return self.page.locator(
+            f".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index='{cell}'] .jp-Cell-outputArea"
+        ).first
 
     def view(self, cell: int) -> Locator:
         """The live view in a cell's output."""
@@ -164,14 +180,16 @@ class Notebook:
             self.theme(theme)
             self._shoot(f"{name}-{theme.lower()}", cell)
         self.theme("Light")
-        self.page.set_viewport_size({"width": 560, "height": size["height"]})
+        self.page.set_viewport_size({"width": 480, "height": size["height"]})
         self._shoot(f"{name}-narrow", cell)
         self.page.set_viewport_size(size)
 
     def theme(self, word: str) -> None:
         """Choose JupyterLab's light or dark theme."""
         name = f"JupyterLab {word}"
-        self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        self.page.evaluate(
+            "async theme => { await window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }", name
+        )
         expect(self.page.locator(f"body[data-jp-theme-name='{name}']")).to_be_attached()
 
     def _shoot(self, name: str, cell: int) -> None:

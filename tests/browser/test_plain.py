@@ -112,3 +112,17 @@ def test_undo_by_magic(notebook: MakeNotebook) -> None:
     expect(nb.output(2)).to_contain_text("Restored 1 file")
     expect(nb.output(2)).to_contain_text("What Bash commands did is not covered.")
     assert notes.read_text() == "first line\nsecond line\n"
+
+
+def test_viewer_needs_no_extension(notebook: MakeNotebook) -> None:
+    """`StreamViewer` draws the run where the extension does not."""
+    nb = notebook(
+        "from claude_magic.widgets.viewer import StreamViewer\nStreamViewer('main')", "%%claude\na rich answer"
+    )
+    nb.run(1)
+    nb.run(2)
+    view = nb.output(1).locator(".claude-run")
+
+    expect(view).to_have_attribute("data-outcome", "success")
+    expect(view.locator("table")).to_contain_text("215")
+    nb.picture("plain-viewer", 1)

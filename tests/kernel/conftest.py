@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from kernels import Kernel, running_kernel
+from kernels import Kernel, begin_cell, running_kernel
 
 from claude_magic.simulator import Scenario, Simulator, fail, rule, step, text, tool
 
@@ -19,7 +19,10 @@ ROOT = Path(__file__).parent.parent.parent
 RULES = [
     rule("three seconds", step(text(WORDS[:1500]), chunk_chars=5, chunk_delay_s=0.01)),
     rule("go on for long", step(text(WORDS), chunk_chars=5, chunk_delay_s=0.02)),
-    rule("make the file (\\w+)", tool("Bash", command="echo made > {match_1}"), text("Tool said: {tool_result}")),
+    *(
+        rule(f"make the file {name}", tool("Bash", command=f"echo made > {name}"), text("Tool said: {tool_result}"))
+        for name in ("first", "second", "third", "fourth", "fifth", "nobody", "asked")
+    ),
     rule("run a long tool", tool("Bash", command=f"echo $$ > pids; {SLEEP} & echo $! >> pids; wait"), text("Done.")),
     rule(
         "detach",
@@ -53,17 +56,6 @@ def environment(cli_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     }  # fmt: skip
 
 
-def begin_cell(api: Simulator, folder: Path) -> str:
-    """A first cell: the extension, and a client that asks the test's own API and retries little."""
-    return (
-        "%load_ext claude_magic\n"
-        "from claude_magic import PoolConfig, RetryPolicy, SessionConfig, get_client\n"
-        "from claude_magic.config import SimulatedAPI\n"
-        f"client = get_client(config=SessionConfig(simulated=SimulatedAPI({api.url!r}, {str(folder / 'config')!r})),\n"
-        "    pool=PoolConfig(prewarm=0), retry=RetryPolicy(max_retries=0))"
-    )
-
-
 @pytest.fixture(scope="module")
 def begin(
     api: Simulator, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
@@ -74,7 +66,7 @@ def begin(
         def start() -> tuple[Kernel, Path]:
             folder = tmp_path_factory.mktemp("work")
             kernel = stack.enter_context(running_kernel(environment, folder))
-            cell = kernel.run(begin_cell(api, folder))
+            cell = kernel.run(begin_cell(api.url, folder))
             assert (cell.error, cell.printed, cell.updates) == ("", "", [])
             return kernel, folder
 

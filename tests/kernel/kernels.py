@@ -62,6 +62,9 @@ class Kernel:
         client: its client, with all channels open.
     """
 
+    INTERRUPT = "\x03"
+    """As an answer: interrupt the kernel instead of typing anything."""
+
     def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
         self.manager = manager
         self.client = client
@@ -104,7 +107,11 @@ class Kernel:
         while time.monotonic() < deadline:
             if self.client.stdin_channel.msg_ready():
                 cell.questions.append(self.client.get_stdin_msg(timeout=1)["content"]["prompt"])
-                self.client.input(next(typed))
+                answer = next(typed)
+                if answer == self.INTERRUPT:
+                    self.manager.interrupt_kernel()
+                else:
+                    self.client.input(answer)
             if not self.client.iopub_channel.msg_ready():
                 time.sleep(0.005)
                 continue
@@ -132,6 +139,17 @@ class Kernel:
     def children(self) -> list[psutil.Process]:
         """The processes below the kernel."""
         return psutil.Process(self.pid).children(recursive=True)
+
+
+def begin_cell(url: str, folder: Path) -> str:
+    """A first cell: the extension, and a client that asks the API at this address and retries little."""
+    return (
+        "%load_ext claude_magic\n"
+        "from claude_magic import PoolConfig, RetryPolicy, SessionConfig, get_client\n"
+        "from claude_magic.config import SimulatedAPI\n"
+        f"client = get_client(config=SessionConfig(simulated=SimulatedAPI({url!r}, {str(folder / 'config')!r})),\n"
+        "    pool=PoolConfig(prewarm=0), retry=RetryPolicy(max_retries=0))"
+    )
 
 
 @contextmanager

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from claude_magic.config import SessionConfig
 from claude_magic.magics import asking
 from claude_magic.magics.asking import Asker, answer_questions, can_ask, telling
 from claude_magic.magics.screen import SilentScreen
 from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
 from claude_magic.runtime import Inbox, wait_for
+from claude_magic.session import Session
 
 
 class NotingScreen(SilentScreen):
@@ -42,6 +44,7 @@ class Desk:
         self.can_ask = True
         self.asker = Asker(lambda: self.can_ask)
         self.screen = NotingScreen()
+        self.sessions: dict[str, Session] = {}
         self.asked: list[str] = []
         self.typed: list[Any] = []
         monkeypatch.setattr("builtins.input", self._input)
@@ -58,7 +61,8 @@ class Desk:
         """Ask on another thread, as the client does, with the cell's thread waiting."""
         self.typed = list(typed)
         inbox = Inbox()
-        self.asker.begin(request.session, inbox, self.screen)
+        session = self.sessions.setdefault(request.session, Session(request.session, SessionConfig()))
+        self.asker.begin(session, inbox, self.screen)
         answer: Future[Decision] = Future()
         asker = threading.Thread(target=lambda: answer.set_result(self.asker(request)))
         asker.start()
@@ -66,7 +70,7 @@ class Desk:
             return wait_for(answer, inbox)
         finally:
             inbox.leave()
-            self.asker.end(request.session)
+            self.asker.end(session)
             asker.join()
 
 
@@ -113,7 +117,8 @@ def test_always_holds_for_the_session_and_tool(desk: Desk) -> None:
     assert isinstance(desk.decide(read, "n"), Deny)
     assert isinstance(desk.decide(bash(session="other"), "n"), Deny)
 
-    desk.asker.forget("main")
+    desk.sessions.pop("main").retire()
+    assert isinstance(desk.asker(bash()), Deny)
     assert isinstance(desk.decide(bash(), "n"), Deny)
 
 
@@ -160,7 +165,7 @@ def _with_call(asker: Asker, call: Callable[[PermissionRequest], Decision]) -> A
 def test_the_cell_left_before_it_was_asked(desk: Desk) -> None:
     """A question that nobody takes any more is a denial."""
     inbox = Inbox()
-    desk.asker.begin("main", inbox, desk.screen)
+    desk.asker.begin(Session("main", SessionConfig()), inbox, desk.screen)
     decisions: list[Decision] = []
     asker = threading.Thread(target=lambda: decisions.append(desk.asker(bash())))
     asker.start()

@@ -18,6 +18,7 @@ from claude_magic.records.log import Level, LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.metrics import Stats
 from claude_magic.records.sessions import SessionInfo
+from claude_magic.records.spans import SpanRecord
 from claude_magic.records.tools import ToolRecord
 from claude_magic.records.turns import TurnRecord
 
@@ -85,6 +86,15 @@ COLUMNS = {
         "permission": WORD,
         "result_chars": COUNT,
     },
+    "spans": {
+        "session": WORD,
+        "turn": COUNT,
+        "turn_id": WORD,
+        "kind": WORD,
+        "name": WORD,
+        "started": TIME,
+        "duration_s": NUMBER,
+    },
     "logs": {
         "time": TIME,
         "session": WORD,
@@ -150,6 +160,9 @@ class Snapshot:
 
     def tool_records(self) -> Sequence[ToolRecord]:
         return self._some(TOOL, RUNNING_TOOL)
+
+    def span_records(self) -> Sequence[SpanRecord]:
+        return self._some(SpanRecord("main", None, "t1", "model", "", 1.5, 0.5))
 
     def log_entries(self, session: str | None) -> Sequence[LogEntry]:
         return self._some(*(entry for entry in ENTRIES if session in (None, entry.session)))

@@ -9,7 +9,8 @@ const SAID_FOR_MS = 1_600;
 /** Put a bar over every code block in `root`. */
 export function frameCode(root: HTMLElement, host: Host): void {
   for (const pre of root.querySelectorAll('pre')) {
-    if (!pre.closest('.claude-code')) {
+    // A diagram carries its source along, for those who cannot see it.
+    if (!pre.closest('.claude-code, figure')) {
       const language = /(?:^|\s)language-(\S+)/.exec(pre.querySelector('code')?.className ?? '')?.[1] ?? '';
       const frame = codeFrame(language, () => codeOf(pre), host);
       pre.replaceWith(frame);
@@ -40,11 +41,11 @@ export function codeFrame(language: string, code: () => string, host: Host): HTM
 }
 
 function codeOf(pre: HTMLElement): string {
-  return (pre.textContent ?? '').replace(/\n$/, '');
+  return pre.textContent.replace(/\n$/, '');
 }
 
 function say(element: HTMLButtonElement, words: string): void {
-  const before = element.textContent ?? '';
+  const before = element.textContent;
   if (element.dataset['saying'] !== undefined) {
     return;
   }

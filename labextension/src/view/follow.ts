@@ -10,6 +10,11 @@ const MARGIN_PX = 16;
 export class Follower {
   constructor(private readonly _node: HTMLElement) {}
 
+  /** Whether there is anything to follow: a page that was loaded in the middle of a run stays where its reader left it. */
+  start(isNew: boolean): void {
+    this._mayFollow = isNew;
+  }
+
   /** Call before the view changes. */
   before(): void {
     const scroller = this._findScroller();
@@ -18,7 +23,7 @@ export class Follower {
       this._scroller = scroller;
       scroller?.addEventListener('scroll', this._onScroll, { passive: true });
       scroller?.addEventListener('wheel', this._onWheel, { passive: true });
-      this._follows = this._endIsNear();
+      this._follows = this._mayFollow && this._endIsNear();
       this._top = scroller?.scrollTop ?? 0;
     }
   }
@@ -46,7 +51,7 @@ export class Follower {
     const top = this._scroller?.scrollTop ?? 0;
     if (top < this._top - 1) {
       this._follows = false;
-    } else if (this._endIsNear()) {
+    } else if (top > this._top + 1 && this._endIsNear()) {
       this._follows = true;
     }
     this._top = top;
@@ -100,6 +105,7 @@ export class Follower {
   }
 
   private _scroller: HTMLElement | null = null;
+  private _mayFollow = false;
   private _follows = false;
   private _top = 0;
 }

@@ -169,7 +169,7 @@ export class Footer implements Piece<{ run: RunState; standing: Standing }> {
 
 function spentWords(run: RunState): string[] {
   return [
-    run.simulated ? 'simulated: no model was called' : '',
+    run.source || (run.simulated ? 'simulated: no model was called' : ''),
     run.duration_s > 0 ? seconds(run.duration_s) : '',
     run.ttft_s !== null ? `first token ${seconds(run.ttft_s)}` : '',
     tokenWords(run),

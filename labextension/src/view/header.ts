@@ -42,7 +42,7 @@ export class Header implements Piece<RunState> {
     show(this._mode, run.mode !== '');
     setText(this._mode, MODES.get(run.mode) ?? oneLine(run.mode, 40));
     this._mode.classList.toggle('claude-warn', run.mode === 'bypassPermissions');
-    show(this._simulated, run.simulated);
+    show(this._simulated, run.simulated && !run.source);
     show(this._waiting, live && run.questions.length > 0);
     show(this._stop, live && this._around.host.request !== null);
     show(this._time, live);

@@ -32,11 +32,11 @@ export class RunView {
    * @param now - the time in unix seconds.
    */
   constructor(
-    host: Host,
+    private readonly _host: Host,
     now: () => number = () => Date.now() / 1000
   ) {
     const around: Surroundings = {
-      host,
+      host: _host,
       clock: this._clock,
       now,
       isLive: () => this._standing === 'live',
@@ -73,9 +73,15 @@ export class RunView {
     const next = this._next;
     this._next = null;
     if (next !== null && !this._disposed) {
+      const isLive = next.run.live && this._host.request !== null;
+      if (this._standing === null || !isLive) {
+        this._follower.start(isLive && next.run.parts.length === 0);
+      }
       this._follower.before();
       this._draw(next);
-      this._follower.after();
+      if (isLive) {
+        this._follower.after();
+      }
     }
   }
 

@@ -63,7 +63,8 @@ export class ToolCard implements Piece<ToolNode> {
   }
 
   private readonly _tick = (): void => {
-    if (this._shown !== null && !isOver(this._shown.tool.state)) {
+    const state = this._shown?.tool.state;
+    if (state !== undefined && !isOver(state)) {
       this._sayState();
     }
   };
@@ -81,9 +82,10 @@ export class ToolCard implements Piece<ToolNode> {
     }
     const { tool, children } = this._shown;
     if (this._drawn !== tool) {
-      const keep = this._drawn !== null && this._drawn.input === tool.input && this._drawn.result === tool.result;
+      const before = this._drawn;
       this._drawn = tool;
-      if (!keep) {
+      // An input always comes anew, but what was drawn of it stays true while a tool only changes its state.
+      if (before?.result !== tool.result || before.is_error !== tool.is_error || isOver(before.state) !== isOver(tool.state)) {
         this._body.replaceChildren(...inside(tool), this._nested);
       }
     }
@@ -111,7 +113,7 @@ function sameChildren(before: ToolNode, now: ToolNode): boolean {
     before.children.length === now.children.length &&
     before.children.every((child, at) => {
       const other = now.children[at];
-      return other !== undefined && child.tool === other.tool && sameChildren(child, other);
+      return child.tool === other?.tool && sameChildren(child, other);
     })
   );
 }

@@ -1,0 +1,145 @@
+"""`TranscriptCache`: what was read of session files, kept for the next time in the user's cache folder. No pandas.
+
+One small SQLite file per folder of session files, for the user's eyes only. It holds what the frames show of the
+session files (cut prompts and answers, too), nothing that is not in them. It may be deleted at any time; one that is
+damaged, or of another version, is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from claude_magic.records.transcript_files import SessionFile
+from claude_magic.records.transcript_scan import FileFacts
+
+VERSION = 1
+"""Of what is kept; a change of `FileFacts` or of the tables makes it another."""
+_BUSY_TIMEOUT_S = 5.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, crc INTEGER, facts BLOB);
+CREATE TABLE IF NOT EXISTS tables (name TEXT PRIMARY KEY, key TEXT, crc INTEGER, data BLOB);
+"""
+
+_DROP = "DROP TABLE IF EXISTS files; DROP TABLE IF EXISTS tables;"
+_log = logging.getLogger(__name__)
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(FileFacts).decode
+
+
+class TranscriptCache:
+    """What is kept of the session files below one folder. Whatever goes wrong with it, it is only slower.
+
+    Args:
+        folder: where the cache is kept; `None` is the user's cache folder.
+        root: the folder of the session files.
+    """
+
+    def __init__(self, folder: Path | None, root: Path) -> None:
+        where = platformdirs.user_cache_path("claude_magic", appauthor=False) if folder is None else folder
+        digest = hashlib.blake2b(os.fsencode(root.absolute()), digest_size=8).hexdigest()
+        self._path = where / f"transcripts-{digest}.sqlite"
+
+    def tables(self, key: str, names: Sequence[str]) -> dict[str, bytes] | None:
+        """Return the tables that were made of exactly this, or `None`.
+
+        Args:
+            key: says what they were made of.
+            names: which tables.
+        """
+        with self._opened() as database:
+            rows = database.execute("SELECT name, crc, data FROM tables WHERE key = ?", (key,)).fetchall()
+            found = {name: data for name, crc, data in rows if zlib.crc32(data) == crc}
+            if all(name in found for name in names):
+                return found
+        return None
+
+    def facts(self) -> dict[str, tuple[int, int, FileFacts]]:
+        """Return size, time of change and facts of each file that is known, by its name."""
+        found: dict[str, tuple[int, int, FileFacts]] = {}
+        with self._opened() as database:
+            for name, size, mtime_ns, crc, data in database.execute("SELECT * FROM files"):
+                if zlib.crc32(data) == crc:
+                    found[name] = (size, mtime_ns, _decode(data))
+        return found
+
+    def keep(
+        self, files: Iterable[tuple[SessionFile, FileFacts]], key: str, tables: Mapping[str, bytes], gone: Iterable[str]
+    ) -> None:
+        """Keep what was read.
+
+        Args:
+            files: those of which something new was read.
+            key: says what the tables were made of.
+            tables: by name; they take the place of those that were kept before.
+            gone: names of files that are no longer there.
+        """
+        rows = [(file.name, file.size, file.mtime_ns, _encode(facts)) for file, facts in files]
+        with self._opened(write=True) as database, database:
+            database.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in gone])
+            database.executemany(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
+                [(name, size, mtime, zlib.crc32(data), data) for name, size, mtime, data in rows],
+            )
+            database.executemany(
+                "INSERT OR REPLACE INTO tables VALUES (?, ?, ?, ?)",
+                [(name, key, zlib.crc32(data), data) for name, data in tables.items()],
+            )
+
+    @contextlib.contextmanager
+    def _opened(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
+        """Open the database for the block; a damaged one is removed, and the block ends early.
+
+        A cache must never be in the way: one that is locked, full or not writable is done without.
+        """
+        database = self._connect() if write or self._path.exists() else None
+        with contextlib.closing(database or _nothing()) as opened:
+            try:
+                yield opened
+            except sqlite3.OperationalError as error:
+                _log.debug("the cache of session files is not usable now: %s", error)
+            except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+                _log.debug("the cache of session files is damaged and made anew: %s", error)
+                self._remove()
+
+    def _connect(self) -> sqlite3.Connection | None:
+        """Open the file, and make or renew its tables; return `None` where that cannot be."""
+        try:
+            if not self._path.exists():
+                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._path.touch(mode=0o600)
+            database = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S)
+        except (OSError, sqlite3.Error) as error:
+            _log.debug("there is no cache of session files: %s", error)
+            return None
+        try:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version != VERSION:
+                database.executescript(f"{_DROP}{_SCHEMA}PRAGMA user_version = {VERSION};")
+        except sqlite3.DatabaseError as error:
+            database.close()
+            if not isinstance(error, sqlite3.OperationalError):
+                self._remove()
+            return None
+        return database
+
+    def _remove(self) -> None:
+        for ending in ("", "-wal", "-shm", "-journal"):
+            with contextlib.suppress(OSError):
+                self._path.with_name(self._path.name + ending).unlink()
+
+
+def _nothing() -> sqlite3.Connection:
+    """Return an empty database that was never kept anywhere."""
+    database = sqlite3.connect(":memory:")
+    database.executescript(_SCHEMA)
+    return database

@@ -1,0 +1,185 @@
+"""`read_transcripts`: the CLI's own session files as DataFrames."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_magic.records.cache import TranscriptCache
+from claude_magic.records.messages import MessageRecord
+from claude_magic.records.prices import price_table
+from claude_magic.records.transcript_files import Since, find_files, find_root
+from claude_magic.records.transcript_history import History, read_history
+from claude_magic.records.transcript_messages import MessageReader, Place
+from claude_magic.records.transcript_scan import Clean
+from claude_magic.records.transcript_tables import values_of
+from claude_magic.redaction import redactor_for, secrets_in
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_transcripts(
+    root: str | os.PathLike[str] | None = None,
+    since: Since = None,
+    project: str | os.PathLike[str] | None = None,
+    *,
+    cache: bool | str | os.PathLike[str] = True,
+) -> Transcripts:
+    """Read the CLI's session files, those of subagents included.
+
+    What was read before is kept in a small cache, so that only what is new has to be read; it holds prompts, answers
+    and tool inputs, cut at 10,000 characters, for the user's eyes only. Secret values of this process's environment
+    are replaced in every text.
+
+    Args:
+        root: a configuration folder of the CLI, its `projects`, or any folder or file of sessions. `None` is the
+            user's: `CLAUDE_CONFIG_DIR`, else `~/.claude`.
+        since: leave out sessions whose files did not change since then: a `datetime`, a `date`, a `timedelta` before
+            now, "2d", "90m", or "2026-11-01". A session that did change is read whole.
+        project: only the sessions of this folder: its path, or its last part.
+        cache: whether to use the cache, or the folder to keep it in.
+
+    Returns:
+        The history as it is now; it does not follow the files.
+
+    Raises:
+        FileNotFoundError: `root` was given and does not exist.
+        ValueError: `since` is no moment.
+
+    Warns:
+        UserWarning: once, naming the models that have no price; what they cost is NA.
+    """
+    folder = find_root(root, os.environ)
+    files = find_files(folder, since, project)
+    keeper = None
+    if cache is not False:
+        keeper = TranscriptCache(None if cache is True else Path(cache), folder)
+    clean = _cleaner()
+    history = read_history(files, keeper, clean, is_all=since is None and project is None)
+    if history.notes.unpriced:
+        names = ", ".join(sorted(history.notes.unpriced))
+        day = price_table().checked
+        warnings.warn(f"No price is known for {names} (prices of {day}); what they cost is NA.", stacklevel=2)
+    return Transcripts(folder, history, clean)
+
+
+class Transcripts:
+    """What the session files tell, as DataFrames with the columns of the live frames.
+
+    Tokens count once for each (message id, request id), as the last record tells them; what a fork or a compaction
+    copied counts once. A file cannot know everything: permission, ttft_s, pid, state and workspace_id are NA. Money is
+    estimated from the list prices in `prices.toml`. A session's name is its title, else the beginning of its id.
+
+    Attributes:
+        root: the folder they were read from.
+        record_types: how many records of each type the files have, those that no frame shows included.
+        broken: how many lines could not be used.
+    """
+
+    def __init__(self, root: Path, history: History, clean: Clean) -> None:
+        self.root = root
+        self.record_types: dict[str, int] = dict(sorted(history.notes.types.items()))
+        self.broken = history.notes.broken
+        self._history = history
+        self._clean = clean
+
+    def __repr__(self) -> str:
+        files = self._history.files
+        size = sum(file.size for file in files) / 1e6
+        broken = f", {self.broken} broken lines" if self.broken else ""
+        return f"<Transcripts of {self.root}: {len(files)} files, {size:,.1f} MB{broken}>"
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """The lines that could not be used: file, line (from 1), offset in bytes, reason.
+
+        A half-written last line is among them, and is looked at again the next time. Of one file at most 1,000 are
+        named; `broken` counts all. A file that cannot be read at all has line 0.
+        """
+        from claude_magic.records.transcript_frames import problems_frame
+
+        return problems_frame(self._history.notes.problems)
+
+    def sessions(self) -> pd.DataFrame:
+        """Return one row per session, oldest first."""
+        return self._frame("sessions")
+
+    def turns(self) -> pd.DataFrame:
+        """Return one row per prompt, oldest first: tokens and cost with the subagents that worked for it."""
+        return self._frame("turns")
+
+    def tools(self) -> pd.DataFrame:
+        """Return one row per tool use, oldest first; one whose result is missing has no duration."""
+        return self._frame("tools")
+
+    def usage(self) -> pd.DataFrame:
+        """Return one row per API message, oldest first: its tokens and what they cost."""
+        return self._frame("usage")
+
+    def messages(self) -> pd.DataFrame:
+        """Return one row per message that a person would read, all in memory; see `iter_messages`."""
+        from claude_magic.records.frames import messages_frame
+
+        return messages_frame(list(self._messages()))
+
+    def iter_messages(self, chunk: int = 10_000) -> Iterator[pd.DataFrame]:
+        """Yield the messages in frames of at most `chunk` rows, read from the files as they are asked for.
+
+        Raises:
+            ValueError: `chunk` is below 1.
+        """
+        if chunk < 1:
+            raise ValueError(f"chunk must be at least 1, not {chunk}.")
+        return self._chunks(chunk)
+
+    def _chunks(self, chunk: int) -> Iterator[pd.DataFrame]:
+        from claude_magic.records.frames import messages_frame
+
+        messages = self._messages()
+        while rows := list(islice(messages, chunk)):
+            yield messages_frame(rows)
+
+    def _messages(self) -> Iterator[MessageRecord]:
+        turns, tools = self._history.table("turns"), self._history.table("tools")
+        ids, names = values_of(turns, "session_id"), values_of(turns, "session")
+        turn_ids = values_of(turns, "turn_id")
+        numbers: dict[str, int] = {}
+        places: dict[str, Place] = {}
+        for turn_id, session_id, name in zip(turn_ids, ids, names, strict=True):
+            numbers[session_id] = numbers.get(session_id, 0) + 1
+            places[turn_id] = (session_id, name, numbers[session_id])
+        agents = {
+            use: turn_id
+            for use, turn_id, tool in zip(
+                values_of(tools, "tool_use_id"), values_of(tools, "turn_id"), values_of(tools, "name"), strict=True
+            )
+            if turn_id and tool in ("Agent", "Task")
+        }
+        reader = MessageReader(places, agents, self._clean)
+        for file in self._history.files:
+            try:
+                yield from reader.messages(file)
+            except FileNotFoundError:
+                continue  # the CLI deletes old sessions
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        from claude_magic.records.transcript_frames import SCHEMAS, table_frame
+
+        return table_frame(self._history.table(name), SCHEMAS[name], self._clean)
+
+
+def _cleaner() -> Clean:
+    """Return what takes the secrets of this process's environment out of a text."""
+    redactor = redactor_for(os.environ)
+    secrets = tuple(secrets_in(os.environ).values())
+
+    def clean(words: str) -> str:
+        # Few texts have one, and looking for each is much quicker than the redactor's one expression.
+        return redactor.text(words) if any(secret in words for secret in secrets) else words
+
+    return clean

@@ -1,0 +1,34 @@
+"""The live view on each version of ipykernel: stream, Allow and stop while the cell runs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import MakeNotebook
+
+OTHER = os.environ.get("CLAUDE_MAGIC_TEST_IPYKERNEL")
+
+
+@pytest.mark.parametrize("kernel", ["this", "other"] if OTHER else ["this"])
+def test_stream_allow_and_stop(notebook: MakeNotebook, kernel: str) -> None:
+    """A running cell shows its answer, takes the answer to its question, and stops when told."""
+    nb = notebook(
+        "import ipykernel; ipykernel.__version__", "%%claude\nmake a file", "%%claude\na long story", kernel=kernel
+    )
+    nb.run(1)
+    assert nb.text(1).strip("'\n ").startswith("6.31." if kernel == "other" else "7.")
+    nb.start(2)
+    expect(nb.view(2)).to_contain_text("I will make a file.")
+    nb.view(2).get_by_role("button", name="Allow", exact=True).click()
+    nb.wait(2)
+    expect(nb.view(2)).to_contain_text("The tool said: one.")
+    nb.start(3)
+    expect(nb.view(3)).to_contain_text("And on day 2")
+    nb.view(3).get_by_role("button", name="Stop", exact=True).click()
+    nb.wait(3)
+
+    assert nb.error(3) == "KeyboardInterrupt"
+    expect(nb.view(3)).to_have_attribute("data-outcome", "interrupted")

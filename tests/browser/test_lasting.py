@@ -1,0 +1,99 @@
+"""What outlives the page: reload, a second window, the saved notebook with no kernel, exports."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from claude_magic.widgets.protocol import MIME_TYPE
+
+from .conftest import Guard, MakeNotebook
+from .lab import Server
+from .notebook import Notebook
+
+
+def press(within: Locator, name: str) -> None:
+    within.get_by_role("button", name=name, exact=True).click()
+
+
+def bundle(notebook: dict[str, Any], cell: int) -> dict[str, Any]:
+    """The run that a saved notebook keeps in a cell, as its MIME bundle."""
+    (output,) = [one for one in notebook["cells"][cell]["outputs"] if MIME_TYPE in one.get("data", {})]
+    data: dict[str, Any] = output["data"]
+    return {kind: "".join(text) if isinstance(text, list) else text for kind, text in data.items()}
+
+
+def test_reload_goes_on_and_saves_the_end(notebook: MakeNotebook) -> None:
+    """A page that is loaded again in the middle of a run finds its question, its text, and keeps the end."""
+    nb = notebook("%%claude\nmake a file")
+    nb.start(1)
+    expect(nb.view(1).locator(".claude-ask")).to_be_visible()
+    nb.save()
+    nb.open()
+    view = nb.view(1)
+    expect(view).to_contain_text("I will make a file.")
+    expect(view).to_have_attribute("data-standing", "live")
+    press(view.locator(".claude-ask"), "Allow")
+    expect(view).to_contain_text("The tool said: one. That was all.")
+    expect(view).to_have_attribute("data-outcome", "success")
+    nb.wait_until_idle()
+    nb.save()
+
+    kept = bundle(nb.saved, 1)
+    assert (kept[MIME_TYPE]["outcome"], kept[MIME_TYPE]["live"]) == ("success", False)
+    assert "That was all." in kept["text/html"]
+    assert "That was all." in kept["text/plain"]
+
+
+def test_second_window_shows_the_same_run(notebook: MakeNotebook) -> None:
+    """Another window shows the question too, either may answer, and both see the end."""
+    nb = notebook("%%claude\nmake a file")
+    nb.start(1)
+    expect(nb.view(1).locator(".claude-ask")).to_be_visible()
+    nb.save()
+    second = Notebook(nb.page.context.new_page(), nb.server, nb.path)
+    second.open(workspace="second")
+    press(second.view(1).locator(".claude-ask"), "Allow")
+    for window in (nb, second):
+        expect(window.view(1)).to_contain_text("The tool said: one. That was all.")
+        expect(window.view(1).locator(".claude-ask")).to_have_count(0)
+        expect(window.view(1)).to_have_attribute("data-outcome", "success")
+    second.page.close()
+
+
+def test_saved_notebook_tells_the_same_story_everywhere(
+    notebook: MakeNotebook, lab: Server, page: Page, guard: Guard
+) -> None:
+    """Reopened without a kernel, and exported to HTML and Markdown, the run reads as it did live."""
+    nb = notebook("%%claude --allow Bash\nmake a file", "%%claude\na rich answer")
+    nb.run(1)
+    nb.run(2)
+    story = ["I will make a file.", "echo one >> made.txt", "The tool said: one.", "month", "215", "return sum(values)"]
+    nb.save()
+    nb.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    saved = nb.saved
+    saved["metadata"]["kernelspec"] = {"name": "gone", "display_name": "gone", "language": "python"}
+    (nb.folder / "reopened.ipynb").write_text(json.dumps(saved), encoding="utf-8")
+
+    reopened = Notebook(page, lab, nb.path.replace("0.ipynb", "reopened.ipynb"))
+    reopened.show_without_kernel()
+    for cell in (1, 2):
+        view = reopened.view(cell)
+        expect(view).to_have_attribute("data-standing", "over")
+        for name in ("Stop", "Undo edits", "Allow"):
+            expect(view.get_by_role("button", name=name)).to_be_hidden()
+    reopened.view(1).locator(".claude-tool summary").click()
+    read = reopened.text(1) + reopened.text(2)
+    reopened.picture("reopened", 1)
+    reopened.close()
+
+    for kind, ending in (("html", "html"), ("markdown", "md")):
+        lab.surroundings.run("jupyter", "nbconvert", "--to", kind, nb.path)
+        exported = (nb.folder / f"0.{ending}").read_text(encoding="utf-8")
+        text = html.unescape(re.sub(r"<[^>]+>", "", exported))
+        assert [part for part in story if part not in text] == [], kind
+    assert [part for part in story if part not in read] == []

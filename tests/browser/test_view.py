@@ -1,0 +1,269 @@
+"""The live view while a cell runs: what it shows, what it asks, how it is stopped."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, expect
+
+from .conftest import MakeNotebook
+
+COMMAND = "echo one >> made.txt && cat made.txt"
+
+
+def question(view: Locator) -> Locator:
+    """The open question."""
+    card = view.locator(".claude-ask")
+    expect(card).to_be_visible()
+    return card
+
+
+def press(within: Locator, name: str) -> None:
+    within.get_by_role("button", name=name, exact=True).click()
+
+
+def test_answer_streams_and_stays(notebook: MakeNotebook) -> None:
+    """Text grows while the cell runs, and the finished answer has table, code, formula and facts."""
+    nb = notebook("%%claude --allow Bash\nwait at the gate", "%%claude\na rich answer")
+    nb.start(1)
+    view = nb.view(1)
+    expect(view).to_contain_text("Before the gate.")
+    expect(view).to_have_attribute("data-standing", "live")
+    expect(view.locator(".claude-tool")).to_have_attribute("data-state", "running")
+    expect(view.get_by_role("button", name="Stop")).to_be_visible()
+    nb.picture("running", 1)
+    (nb.folder / "open").touch()
+    nb.wait(1)
+    expect(view).to_contain_text("After the gate: passed.")
+    expect(view).to_have_attribute("data-outcome", "success")
+    expect(view.locator(".claude-tool")).to_have_attribute("data-state", "done")
+    expect(view.get_by_role("button", name="Stop")).to_be_hidden()
+
+    nb.run(2)
+    rich = nb.view(2)
+    expect(rich.locator("table")).to_contain_text("215")
+    expect(rich.locator("mjx-container, .MathJax, .katex").first).to_be_attached()
+    expect(rich.locator("pre").first).to_contain_text("return sum(values)")
+    expect(rich.locator(".claude-foot")).to_contain_text("simulated: no model was called")
+    expect(rich.locator(".claude-foot")).to_contain_text("first token")
+    expect(rich).to_contain_text("The end of the rich answer.")
+    nb.picture("answer", 2)
+
+
+def test_code_goes_to_a_new_cell(notebook: MakeNotebook) -> None:
+    """A code block can be put into a cell below the one that asked."""
+    nb = notebook("%%claude\na rich answer", "'the last cell'")
+    nb.run(1)
+    nb.view(1).locator("pre").first.hover()
+    nb.view(1).get_by_role("button", name=re.compile("insert", re.IGNORECASE)).first.click()
+    sources = nb.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.getSource())"
+    )
+
+    assert sources[2].startswith("def total(values):")
+    assert sources[3] == "'the last cell'"
+
+
+def test_allow_runs_the_command(notebook: MakeNotebook) -> None:
+    """The card shows the command and nothing runs before Allow is pressed, while the cell runs."""
+    nb = notebook("%%claude\nmake a file")
+    nb.start(1)
+    card = question(nb.view(1))
+    expect(card.get_by_role("textbox").first).to_have_value(COMMAND)
+    expect(nb.view(1)).to_contain_text("Waiting for you")
+    nb.picture("question", 1)
+    assert not (nb.folder / "made.txt").exists()
+    press(card, "Allow")
+    nb.wait(1)
+
+    expect(card).to_have_count(0)
+    expect(nb.view(1)).to_contain_text("The tool said: one.")
+    assert (nb.folder / "made.txt").read_text() == "one\n"
+
+
+def test_deny_runs_nothing(notebook: MakeNotebook) -> None:
+    """After Deny nothing has run, the card says denied, and the turn goes on."""
+    nb = notebook("%%claude\nmake a file")
+    nb.start(1)
+    press(question(nb.view(1)), "Deny")
+    nb.wait(1)
+
+    expect(nb.view(1).locator(".claude-tool")).to_have_attribute("data-state", "denied")
+    expect(nb.view(1)).to_contain_text("That was all.")
+    nb.picture("denied", 1)
+    assert not (nb.folder / "made.txt").exists()
+
+
+def test_deny_tells_the_model_why(notebook: MakeNotebook) -> None:
+    """The reason of a denial reaches the model."""
+    nb = notebook("%%claude\nmake a file")
+    nb.start(1)
+    card = question(nb.view(1))
+    press(card, "Deny and say why…")
+    card.get_by_label("Why not: the model is told").fill("write it elsewhere")
+    nb.picture("reason", 1)
+    press(card, "Deny with this reason")
+    nb.wait(1)
+
+    expect(nb.view(1)).to_contain_text("The tool said: write it elsewhere")
+    assert not (nb.folder / "made.txt").exists()
+
+
+def test_deny_and_stop_ends_the_turn(notebook: MakeNotebook) -> None:
+    """Deny and stop ends the turn without another word of the model, plainly marked."""
+    nb = notebook("%%claude\nmake a file")
+    nb.start(1)
+    card = question(nb.view(1))
+    press(card, "Deny and say why…")
+    press(card, "Deny and stop")
+    nb.wait(1)
+
+    expect(nb.view(1)).to_have_attribute("data-outcome", "denied")
+    expect(nb.view(1)).to_contain_text("Stopped because you denied a tool use.")
+    assert "That was all." not in nb.text(1)
+
+
+def test_command_is_edited_before_it_runs(notebook: MakeNotebook) -> None:
+    """What was edited in the card is what runs, and what stays to be seen."""
+    nb = notebook("%%claude\nmake a file")
+    nb.start(1)
+    card = question(nb.view(1))
+    card.get_by_role("textbox").first.fill("echo two > other.txt && cat other.txt")
+    press(card, "Allow")
+    nb.wait(1)
+
+    expect(nb.view(1)).to_contain_text("The tool said: two.")
+    assert (nb.folder / "other.txt").read_text() == "two\n"
+    assert not (nb.folder / "made.txt").exists()
+
+
+def test_allow_for_this_session_asks_once(notebook: MakeNotebook) -> None:
+    """After Allow for this session the same tool runs unasked in this session, and asks in another."""
+    nb = notebook("%%claude\nmake a file", "%%claude\nmake a file", "%%claude -s other\nmake a file")
+    nb.start(1)
+    press(question(nb.view(1)), "Allow for this session")
+    nb.wait(1)
+    nb.run(2)
+    assert (nb.folder / "made.txt").read_text() == "one\none\n"
+    nb.start(3)
+    press(question(nb.view(3)), "Deny")
+    nb.wait(3)
+
+    assert (nb.folder / "made.txt").read_text() == "one\none\n"
+
+
+def test_keyboard_alone_can_allow(notebook: MakeNotebook) -> None:
+    """The buttons are reached and pressed without a mouse."""
+    nb = notebook("%%claude\nmake a file")
+    nb.start(1)
+    allow = question(nb.view(1)).get_by_role("button", name="Allow", exact=True)
+    expect(allow).to_be_enabled()
+    question(nb.view(1)).get_by_role("textbox").first.focus()
+    nb.page.keyboard.press("Tab")
+    expect(allow).to_be_focused()
+    nb.page.keyboard.press("Enter")
+    nb.wait(1)
+
+    assert (nb.folder / "made.txt").read_text() == "one\n"
+
+
+def test_script_cannot_allow(notebook: MakeNotebook) -> None:
+    """A click that no person made decides nothing."""
+    nb = notebook("%%claude\nmake a file")
+    nb.start(1)
+    card = question(nb.view(1))
+    allow = card.get_by_role("button", name="Allow", exact=True)
+    expect(allow).to_be_enabled()
+    allow.evaluate("button => { button.click(); button.dispatchEvent(new MouseEvent('click', {bubbles: true})); }")
+    expect(card).to_be_visible()
+    expect(allow).to_be_enabled()
+    assert not (nb.folder / "made.txt").exists()
+    press(card, "Deny")
+    nb.wait(1)
+
+    assert not (nb.folder / "made.txt").exists()
+
+
+def test_questions_of_the_model_are_a_form(notebook: MakeNotebook) -> None:
+    """AskUserQuestion shows its questions, and the model gets the answer."""
+    nb = notebook("%%claude\nask me")
+    nb.start(1)
+    card = question(nb.view(1))
+    expect(card).to_contain_text("Which colour?")
+    nb.picture("form", 1)
+    card.get_by_role("radio", name=re.compile("Blue")).check()
+    press(card, "Send answers")
+    nb.wait(1)
+
+    expect(nb.view(1)).to_contain_text('"Which colour?"="Blue"')
+
+
+def test_stop_button_keeps_text_and_session(notebook: MakeNotebook) -> None:
+    """Stop keeps the text, marks the run, stops Run All, and the session answers the next prompt."""
+    nb = notebook("%%claude\na long story", "print('not reached')", "%%claude\nhello")
+    nb.run_all()
+    view = nb.view(1)
+    expect(view).to_contain_text("And on day 2")
+    press(view, "Stop")
+    expect(view).to_have_attribute("data-outcome", "interrupted")
+    expect(view).to_contain_text("Stopped by you.")
+    nb.wait_until_idle()
+    nb.picture("stopped", 1)
+
+    assert nb.error(1) == "KeyboardInterrupt"
+    assert "Once upon a time" in nb.text(1)
+    assert not nb.is_run(2)
+    nb.run(3)
+    expect(nb.view(3)).to_contain_text("Hello from the session.")
+
+
+def test_interrupt_button_does_the_same(notebook: MakeNotebook) -> None:
+    """The notebook's own interrupt keeps the text and marks the run."""
+    nb = notebook("%%claude\na long story", "print('not reached')")
+    nb.run_all()
+    view = nb.view(1)
+    expect(view).to_contain_text("And on day 2")
+    nb.interrupt()
+    expect(view).to_have_attribute("data-outcome", "interrupted")
+    nb.wait_until_idle()
+
+    assert nb.error(1) == "KeyboardInterrupt"
+    assert "Once upon a time" in nb.text(1)
+    assert not nb.is_run(2)
+
+
+def test_interrupt_at_an_open_question(notebook: MakeNotebook) -> None:
+    """An interrupt while the card waits takes the card away, and nothing runs."""
+    nb = notebook("%%claude\nmake a file")
+    nb.start(1)
+    card = question(nb.view(1))
+    nb.interrupt()
+    nb.wait(1)
+
+    expect(card).to_have_count(0)
+    expect(nb.view(1)).to_have_attribute("data-outcome", "interrupted")
+    assert not (nb.folder / "made.txt").exists()
+
+
+def test_edit_shows_a_diff_and_can_be_undone(notebook: MakeNotebook) -> None:
+    """An edit asks with its difference; afterwards Undo shows what comes back, and restores the file."""
+    nb = notebook("%%claude\nedit my notes")
+    notes = nb.folder / "notes.txt"
+    notes.write_text("first line\nsecond line\n")
+    nb.start(1)
+    card = question(nb.view(1))
+    expect(card).to_contain_text("second line")
+    expect(card).to_contain_text("another line")
+    nb.picture("diff", 1)
+    press(card, "Allow")
+    nb.wait(1)
+    assert notes.read_text() == "first line\nanother line\nand one more\n"
+    view = nb.view(1)
+    press(view, "Undo edits")
+    expect(view).to_contain_text("Restore 1 file (+1 −2)?")
+    nb.picture("undo", 1)
+    assert notes.read_text() == "first line\nanother line\nand one more\n"
+    press(view, "Restore")
+    expect(view).to_contain_text("Restored 1 file")
+
+    assert notes.read_text() == "first line\nsecond line\n"
