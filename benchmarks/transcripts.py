@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import resource
 import subprocess
 import sys
@@ -75,10 +76,10 @@ def install(side: Path) -> list[str]:
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(side), package]
             notes += _try(command, package)
     if _ccusage(side) is None:
-        # npm leaves out what is not for this machine, so all that are native can be named.
-        system, machine = sys.platform, {"x86_64": "x64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
-        names = ["ccusage", f"@ccusage/ccusage-{system}-{machine}"]
-        notes += _try(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(side), *names], "ccusage")
+        # The native program is a package of its own, which the launcher's package does not always bring along.
+        machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(side)]
+        notes += _try([*command, "ccusage", f"@ccusage/ccusage-{sys.platform}-{machine}"], "ccusage")
     program = _ccusage(side)
     if program is not None:
         program.chmod(0o755)
@@ -230,7 +231,7 @@ def duckdb_lines(archive: str, side: str) -> float:
                                    cache_read_input_tokens BIGINT, cache_creation_input_tokens BIGINT))'}})
                   WHERE type = 'assistant')
             GROUP BY id, requestId)""")
-    return float(rows.fetchone()[0])
+    return float(rows.fetchall()[0][0])
 
 
 def polars_lines(archive: str, side: str) -> float:

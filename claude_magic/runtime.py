@@ -31,6 +31,7 @@ class Inbox:
 
     def __init__(self, tick: Callable[[], None] | None = None) -> None:
         self._tick = tick
+        self._closed = False
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
 
     def run(self, work: Callable[[], T]) -> T:
@@ -41,6 +42,8 @@ class Inbox:
         """
         done: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._work.put(_Work(work, done))
+        if self._closed:
+            self.leave()
         return done.result()
 
     def post(self, work: Callable[[], None]) -> None:
@@ -61,6 +64,11 @@ class Inbox:
     def nudge(self) -> None:
         """Wake the thread that serves."""
         self._work.put(None)
+
+    def close(self) -> None:
+        """Nobody serves any more, for good: who waits, and who still comes, gets a `CancelledError`."""
+        self._closed = True
+        self.leave()
 
     def leave(self) -> None:
         """The thread serves no longer: who still waits for work to be done gets a `CancelledError`."""

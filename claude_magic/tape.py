@@ -66,6 +66,8 @@ class TapeRecorder:
         if not fresh:
             read_tape(target)
         try:
+            if not fresh:
+                _drop_half_line(target)
             self._file = target.open("a", encoding="utf-8")
         except OSError as error:
             raise ValueError(f"The tape {str(target)!r} cannot be written: {error.strerror}.") from None
@@ -222,10 +224,12 @@ def read_tape(path: str | Path) -> list[TapeRun]:
         try:
             record = json.loads(line)
         except ValueError:
-            if number == len(lines):
+            if 1 < number == len(lines):
                 break
-            raise ValueError(f"The tape {str(source)!r} has a broken line {number}.") from None
-        if number == 1 and record.get("tape") != VERSION:
+            record = None
+        if not isinstance(record, dict) and number > 1:
+            raise ValueError(f"The tape {str(source)!r} has a broken line {number}.")
+        if not isinstance(record, dict) or (number == 1 and record.get("tape") != VERSION):
             raise ValueError(f"{str(source)!r} is no tape of version {VERSION}; make one with record=PATH.")
         if "run" in record:
             run = by_id[str(record["run"])] = TapeRun(record["prompt"])
@@ -235,6 +239,13 @@ def read_tape(path: str | Path) -> list[TapeRun]:
     if not lines:
         raise ValueError(f"{str(source)!r} is no tape: it is empty.")
     return runs
+
+
+def _drop_half_line(path: Path) -> None:
+    """Cut off a last line that was only half written, so that what is added begins a line of its own."""
+    with path.open("rb+") as file:
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
 
 
 class TapePlayer:

@@ -196,7 +196,7 @@ def prompt_text(prompt: Content) -> str:
 
 @dataclass(frozen=True)
 class Facts:
-    """What only the session knows of a turn: its number, the ids, the model, who answers, and what must not be shown."""
+    """What only the session knows of a turn: its number, ids and model, who answers, and what must not be shown."""
 
     turn: int
     session_id: str

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from fakes import FakeCLIs, FakeCommand, FakeTransport, echo, prompt_of
+from fakes import FakeCLIs, FakeCommand, FakeTransport, compile_fake, echo, prompt_of
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
@@ -343,6 +343,20 @@ async def test_as_many_are_kept_warm_as_asked_for(make: Make, count: int) -> Non
         await settle()
 
     assert len([cli for cli in clis.alive if not cli.prompts]) == count
+
+
+async def test_warm_processes_end_when_the_way_to_start_changes(make: Make) -> None:
+    """A process that was started in the old way serves nobody any more, and new ones start in the new way."""
+    old, new = FakeCLIs(), FakeCLIs()
+    client = await warm(make, old)
+
+    client._pool.switch(new.start, compile_fake)
+    await settle()
+    assert old.alive == old.started[:1]
+
+    await client.create_session(name="second")
+    await client.execute("second", "x")
+    assert new.started[0].prompts == ["x"]
 
 
 async def test_an_equal_session_takes_the_warm_process(make: Make) -> None:

@@ -150,7 +150,7 @@ class TerminalScreen:
         """What is printed is there."""
 
     def note(self, words: str) -> None:
-        print(words)
+        self._printer.note(words)
 
     def answered(self, tool_use_id: str, allowed: bool) -> None:
         self._printer.answer(tool_use_id, allowed)

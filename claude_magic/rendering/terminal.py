@@ -50,6 +50,10 @@ class TerminalPrinter:
         """Say how a permission question was decided; see `RunView.answer`."""
         self._view.answer(tool_use_id, allowed)
 
+    def note(self, words: str) -> None:
+        """Print one line that is not the CLI's."""
+        self._line(f"{visible(words)}\n")
+
     def finish(self, response: Response) -> None:
         """Print how the run ended and the footer."""
         ending = notice(response.outcome, response.error)

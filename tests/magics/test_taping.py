@@ -44,7 +44,7 @@ def test_recording_says_where_to(shell: Any, tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize("line", ["record", "record on", "record maybe", "record off now", "replay"])
 def test_what_makes_no_sense_is_one_line(shell: Any, line: str) -> None:
     """The line says how it is written."""
-    with pytest.raises(UsageError, match="%claude re(cord|play) "):
+    with pytest.raises(UsageError, match=r"%claude re(cord|play) "):
         shell.run_cell(f"%claude {line}")
 
 

@@ -13,6 +13,7 @@ export class Follower {
   /** Whether there is anything to follow: a page that was loaded in the middle of a run stays where its reader left it. */
   start(isNew: boolean): void {
     this._mayFollow = isNew;
+    this.release();
   }
 
   /** Call before the view changes. */

@@ -74,8 +74,9 @@ export class RunView {
     this._next = null;
     if (next !== null && !this._disposed) {
       const isLive = next.run.live && this._host.request !== null;
-      if (this._standing === null || !isLive) {
-        this._follower.start(isLive && next.run.parts.length === 0);
+      if (isLive && !this._hasBegun) {
+        this._hasBegun = true;
+        this._follower.start(next.run.parts.length === 0);
       }
       this._follower.before();
       this._draw(next);
@@ -155,6 +156,7 @@ export class RunView {
   private _asked: ReadonlySet<string> = new Set();
   private _next: Shown | null = null;
   private _frame = 0;
+  private _hasBegun = false;
   private _disposed = false;
   private _timer: ReturnType<typeof setInterval> | undefined;
   private _growth: ResizeObserver | null = null;
