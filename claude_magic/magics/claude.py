@@ -232,6 +232,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             return self._follow(stream, screen, session)
         finally:
             self.asker.end(session)
+            inbox.close()
 
     def _screen(self, options: Options, session: Session) -> Screen:
         model, simulated = options.model or session.model, session.config.simulated is not None
