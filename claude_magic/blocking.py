@@ -18,6 +18,7 @@ from claude_magic.permissions import Ask
 from claude_magic.pool import Compile
 from claude_magic.process import Process
 from claude_magic.protocol import Content
+from claude_magic.records.history import History
 from claude_magic.records.log import LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.metrics import Stats
@@ -106,6 +107,7 @@ class ClaudeClient:
         tracer: told of every event of the engine, as `(event, fields)`, on the loop's thread.
         record: write every run to this tape.
         replay: answer from this tape, with no CLI and no account.
+        history: keep finished turns for later kernels: `True` in the user's own database, or a file, or a `History`.
         start: makes a transport; the real one by default.
         compile: turns a configuration into what can be launched; the real one by default.
     """
@@ -120,6 +122,7 @@ class ClaudeClient:
         tracer: Tracer | None = None,
         record: str | Path | None = None,
         replay: str | Path | TapePlayer | None = None,
+        history: History | str | Path | bool | None = None,
         start: Start = Process.start,
         compile: Compile | None = None,
     ) -> None:
@@ -132,6 +135,7 @@ class ClaudeClient:
             tracer=tracer,
             record=record,
             replay=replay,
+            history=history,
             start=start,
             compile=compile,
         )
@@ -183,6 +187,15 @@ class ClaudeClient:
     def tape(self) -> TapeRecorder:
         """Records runs while it is on."""
         return self._client.tape
+
+    @property
+    def history(self) -> History | None:
+        """Where finished turns are kept for later kernels; `None` is nowhere. May be changed at any time."""
+        return self._client.history
+
+    @history.setter
+    def history(self, history: History | None) -> None:
+        self._client.history = history
 
     @property
     def player(self) -> TapePlayer | None:
@@ -316,6 +329,10 @@ class _Snapshots:
     def span_records(self) -> Sequence[SpanRecord]:
         return self._loop.run(self._client.span_records)
 
+    def past(self) -> History:
+        self._loop.call(self._client.flush_history())
+        return self._client.past()
+
     def log_entries(self, session: str | None) -> Sequence[LogEntry]:
         return self._loop.run(lambda: self._client.log_entries(session))
 
@@ -331,13 +348,13 @@ _client_pid = 0
 
 
 def get_client(**settings: Any) -> ClaudeClient:
-    """Return the kernel's one client, which the magics use.
+    """Return the kernel's one client, which the magics use; it keeps finished turns for later kernels.
 
     Args:
         settings: arguments of `ClaudeClient`; they count only when the client is made: the first time, and
-            after it was closed.
+            after it was closed. `history=False` keeps nothing.
     """
     global _client, _client_pid
     if _client is None or _client_pid != os.getpid() or _client.is_closed:
-        _client, _client_pid = ClaudeClient(**settings), os.getpid()
+        _client, _client_pid = ClaudeClient(**{"history": True, **settings}), os.getpid()
     return _client

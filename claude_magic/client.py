@@ -24,6 +24,7 @@ from claude_magic.permissions import Allow, Ask, Decision, PermissionRequest, de
 from claude_magic.pool import Compile, Launcher, SessionPool
 from claude_magic.process import Process
 from claude_magic.protocol import Content
+from claude_magic.records.history import FinishedTurn, History, HistoryWriter, history_of
 from claude_magic.records.log import LogAggregator, LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.metrics import Metrics, Stats
@@ -132,6 +133,7 @@ class AsyncClaudeClient:
         tracer: told of every event of the engine, as `(event, fields)`; for debugging and tests.
         record: write every run to this tape; see `claude_magic.tape`.
         replay: answer from this tape, with no CLI and no account; a `TapePlayer` may also set the speed.
+        history: keep finished turns for later kernels: `True` in the user's own database, or a file, or a `History`.
         start: makes a transport; the real one by default.
         compile: turns a configuration into what can be launched; the real one by default.
 
@@ -155,6 +157,7 @@ class AsyncClaudeClient:
         tracer: Tracer | None = None,
         record: str | Path | None = None,
         replay: str | Path | TapePlayer | None = None,
+        history: History | str | Path | bool | None = None,
         start: Start = Process.start,
         compile: Compile | None = None,
     ) -> None:
@@ -174,6 +177,7 @@ class AsyncClaudeClient:
         self._frames: Frames | None = None
         self._log_stops: list[Callable[[], None]] = []
         self._recorder = Recorder(LogAggregator(self._pool_config.log_entries, redactor=redactor_for(os.environ)))
+        self._history = HistoryWriter(history_of(history))
         self.tape = TapeRecorder()
         if record is not None:
             self.tape.begin(record)
@@ -204,6 +208,15 @@ class AsyncClaudeClient:
     def is_closed(self) -> bool:
         """Whether it was closed."""
         return self._closed
+
+    @property
+    def history(self) -> History | None:
+        """Where finished turns are kept for later kernels; `None` is nowhere. May be changed at any time."""
+        return self._history.history
+
+    @history.setter
+    def history(self, history: History | None) -> None:
+        self._history.history = history
 
     @property
     def player(self) -> TapePlayer | None:
@@ -427,6 +440,7 @@ class AsyncClaudeClient:
         await self._pool.close()
         if self._turns:
             await asyncio.wait(self._turns)
+        await self._history.flush()
         self.tape.close()
         for stop in list(self._log_stops):
             stop()
@@ -497,6 +511,14 @@ class AsyncClaudeClient:
         """Return the stretches of the turns' time, in the order they ended."""
         return self._recorder.spans.records()
 
+    def past(self) -> History:
+        """Return what is kept of earlier kernels; a turn that ended just now may not be there yet."""
+        return self.history or History()
+
+    async def flush_history(self) -> None:
+        """Return when the finished turns are where they are kept, or cannot be."""
+        await self._history.flush()
+
     def log_entries(self, session: str | None) -> list[LogEntry]:
         """Return the log of one session, or of all (`None`), oldest first."""
         return self._recorder.log.entries(session)
@@ -561,6 +583,9 @@ class AsyncClaudeClient:
         record = TurnRecord.of(response)
         self._turn_records.append(record)
         self._metrics.record_turn(record)
+        if self.history is not None and not record.simulated:
+            tools = self._recorder.tools.of_turn(session.name, response.turn_id)
+            self._history.add(FinishedTurn(record, tools, _info(session)))
         _tell(self.response_observers, response)
         # A background task that reported may have been all that kept this process from being wanted elsewhere.
         asyncio.get_running_loop().call_soon(self._pool.turn_over, session)

@@ -10,6 +10,14 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What outlives a kernel goes to a folder of its own, and never to the user's."""
+    folder = tmp_path_factory.mktemp("state") / "claude-magic"
+    monkeypatch.setenv("CLAUDE_MAGIC_STATE_DIR", str(folder))
+    return folder
+
+
 def _real_clis() -> list[Path]:
     """The CLI that `claude-agent-sdk` brings along, and those that CLAUDE_MAGIC_TEST_CLIS names."""
     spec = find_spec("claude_agent_sdk")

@@ -29,6 +29,7 @@ from claude_magic.magics.prompting import (
 )
 from claude_magic.magics.screen import Screen, in_notebook, plain_screen
 from claude_magic.magics.simulation import Simulation
+from claude_magic.records.history import History
 from claude_magic.response import Outcome, Response
 from claude_magic.runtime import Inbox
 from claude_magic.session import Session
@@ -48,6 +49,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     tools = List(Unicode(), None, allow_none=True, help="The only tools of new sessions.").tag(config=True)
     max_sessions = Int(8, min=1, help="CLI processes at the same time.").tag(config=True)
     prewarm = Int(1, min=0, help="Processes kept ready for the next session.").tag(config=True)
+    history = Bool(True, help="Keep finished turns (numbers, no texts) for later kernels.").tag(config=True)
+    history_texts = Bool(False, help="Keep their prompts, answers and tool inputs too.").tag(config=True)
     nested_loops = Bool(False, help="Let code that calls asyncio.run() be pasted into a cell (nest-asyncio2).").tag(
         config=True
     )
@@ -59,6 +62,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         self.last_failure: tuple[str, BaseException] | None = None
         self._client: ClaudeClient | None = None
         self._pool_wishes: dict[str, int] = {}
+        self._history_wished = False
         super().__init__(shell, **kwargs)
 
     @observe("nested_loops")
@@ -72,6 +76,16 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         if self._client is not None:
             self._client.pool = replace(self._client.pool, **self._pool_wishes)
 
+    @observe("history", "history_texts")
+    def _history_changed(self, change: Any) -> None:
+        self._history_wished = True
+        if self._client is not None:
+            self._set_history(self._client)
+
+    def _set_history(self, client: ClaudeClient) -> None:
+        path = client.history.path if client.history is not None else None
+        client.history = History(path, texts=self.history_texts) if self.history else None
+
     @property
     def client(self) -> ClaudeClient:
         """The kernel's one client."""
@@ -79,6 +93,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         if client is not self._client:
             self._client = client
             client.pool = replace(client.pool, **self._pool_wishes)
+            if self._history_wished:
+                self._set_history(client)
         if client.ask is None:
             client.ask = self.asker
         return client

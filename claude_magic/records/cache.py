@@ -123,8 +123,8 @@ class TranscriptCache:
             return None
         try:
             (version,) = database.execute("PRAGMA user_version").fetchone()
-            if version != VERSION:
-                database.executescript(f"{_DROP}{_SCHEMA}PRAGMA user_version = {VERSION};")
+            drop = "" if version == VERSION else _DROP
+            database.executescript(f"{drop}{_SCHEMA}PRAGMA user_version = {VERSION};")
         except sqlite3.DatabaseError as error:
             database.close()
             if not isinstance(error, sqlite3.OperationalError):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from claude_magic.records.growing import GrowingFrame
+from claude_magic.records.history import History
 from claude_magic.records.log import Level, LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.metrics import Stats
@@ -257,6 +258,9 @@ class FrameSource(Protocol):
     def stats(self) -> Stats:
         """The metrics as they are now."""
 
+    def past(self) -> History:
+        """What is kept of earlier kernels, and of this one."""
+
 
 class Frames:
     """What happened, as DataFrames; every call returns a new one of how things are now.
@@ -275,20 +279,43 @@ class Frames:
         self._spans = GrowingFrame(spans_frame)
         self._logs = GrowingFrame(logs_frame)
 
-    def sessions(self) -> pd.DataFrame:
-        """Return one row per session."""
+    def sessions(self, *, history: bool = False) -> pd.DataFrame:
+        """Return one row per session.
+
+        Args:
+            history: those that are kept of all kernels, as they were after their last turn, instead of the open ones;
+                they have no pid and no state.
+
+        Raises:
+            HistoryError: what is kept cannot be read; likewise for `turns` and `tools`.
+        """
+        if history:
+            return sessions_frame(self._source.past().sessions())
         return sessions_frame(self._source.session_infos())
 
-    def turns(self) -> pd.DataFrame:
-        """Return one row per finished turn: time, tokens, cost, prompt and answer."""
+    def turns(self, *, history: bool = False) -> pd.DataFrame:
+        """Return one row per finished turn: time, tokens, cost, prompt and answer.
+
+        Args:
+            history: those that are kept of all kernels, instead of this client's. Simulated turns are not among them,
+                and prompt and text are NA unless the user asked to keep them (`History(texts=True)`).
+        """
+        if history:
+            return turns_frame(self._source.past().turns())
         return self._turns.of(self._source.turn_records())
 
     def messages(self) -> pd.DataFrame:
         """Return one row per message that a person would read."""
         return self._messages.of(self._source.message_records())
 
-    def tools(self) -> pd.DataFrame:
-        """Return one row per tool use; one that runs has no duration yet."""
+    def tools(self, *, history: bool = False) -> pd.DataFrame:
+        """Return one row per tool use; one that runs has no duration yet.
+
+        Args:
+            history: those that are kept of all kernels; their input is NA unless the user asked to keep it.
+        """
+        if history:
+            return tools_frame(self._source.past().tools())
         return self._tools.of(self._source.tool_records())
 
     def spans(self) -> pd.DataFrame:

@@ -1,52 +1,52 @@
 """Frames as pictures: cost, tokens, tools and time. The only module that needs matplotlib (extra `plots`).
 
-Every function takes frames, draws on the given Axes or on new ones, and returns them. Lines, bars and words have colours
-that can be read on white and on black alike, and differ in style, marker or hatch as well: so a picture is as good on
-paper as on a dark page, whatever is behind it. Times are those of this machine's clock.
+Every function takes frames, draws on the given Axes or on new ones, and returns them. Words and lines have colours that
+can be read on white and on black alike, and differ in style, marker or hatch too: so a picture is as good on paper as
+on a dark page, whatever is behind it. Times of day are those of this machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import cycle
+from collections.abc import Iterator
+from itertools import count, cycle
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 from dateutil.tz import tzlocal
 
 try:
     from matplotlib import dates, pyplot
     from matplotlib.axes import Axes
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter
 except ModuleNotFoundError as error:
     raise ImportError("The plots need matplotlib: pip install 'claude-magic[plots]'") from error
 
 INK = "#757575"
-"""Words, ticks and frames."""
-BLUE, RED, GREEN, PURPLE, OCHRE = "#0072b2", "#d55e00", "#009070", "#b06090", "#a07800"
+BLUE, RED, GREEN, PURPLE, OCHRE = "#1f77b4", "#d55e00", "#008f6b", "#b5639b", "#a07800"
 COLOURS = (BLUE, RED, GREEN, PURPLE, OCHRE)
-"""Chosen after Okabe and Ito, to be told apart by the colour-blind, none too light for paper or too dark for a screen."""
-_STYLES = ("-", "--", "-.", ":")
-_MARKERS = ("o", "s", "^", "D", "v")
+"""After Okabe and Ito, to be told apart by the colour-blind; none too light for paper or too dark for a screen."""
+_STYLES, _MARKERS = ("-", "--", "-."), ("o", "s", "^", "D", "v")
 _NOTHING = "nothing yet"
 _FAILED = ("error", "timeout")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_TOKENS = ["input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"]
+_READ = ["input_tokens", "cache_read_tokens", "cache_write_tokens"]
+_MOST_MARKERS, _MOST_ROWS = 60, 40
 _KINDS = {
-    "queue": ("waiting for a process", INK, "...."),
-    "spawn": ("starting the process", INK, "////"),
+    "queue": ("waiting for its turn", INK, "...."),
+    "spawn": ("starting the CLI", INK, "////"),
     "model": ("waiting for the model", BLUE, "...."),
     "thinking": ("thinking", PURPLE, "xxxx"),
     "text": ("writing", BLUE, ""),
-    "tool": ("tool at work", GREEN, "////"),
-    "person": ("waiting for a person", RED, "\\\\\\\\"),
-    "other": ("model", BLUE, ""),
+    "tool": ("at work", GREEN, "////"),
+    "person": ("waiting for a person", RED, "----"),
+    "rest": ("the model", BLUE, ""),
 }
-"""Kinds of spans: name, colour, hatch."""
+"""What the time of a turn goes to: in words, colour, hatch. `rest` is what is not told apart in session files."""
 
 
 class PlotFrames(Protocol):
-    """What has the frames: a client's `frames`, or transcripts. A `spans()` is used where there is one."""
+    """What has the frames: a client's `frames`, or `Transcripts`. Its `spans()` is used if it has one."""
 
     def turns(self) -> pd.DataFrame:
         """One row per turn."""
@@ -65,156 +65,358 @@ class Plots:
     def __init__(self, frames: PlotFrames) -> None:
         self._frames = frames
 
-    def cost(self, ax: Axes | None = None) -> Axes:
+    def cost(self, *, ax: Axes | None = None) -> Axes:
         """Draw what was spent over time, by model, added up."""
         return cost(self._frames.turns(), ax)
 
-    def tokens(self, ax: Axes | None = None) -> Axes:
+    def tokens(self, *, ax: Axes | None = None) -> Axes:
         """Draw the tokens read and written over time, by model, added up."""
         return tokens(self._frames.turns(), ax)
 
-    def cache_hits(self, ax: Axes | None = None) -> Axes:
-        """Draw how much of each prompt came from the cache."""
+    def cache_hits(self, *, ax: Axes | None = None) -> Axes:
+        """Draw how much of what each turn read came from the prompt cache."""
         return cache_hits(self._frames.turns(), ax)
 
-    def waterfall(self, turn_id: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw what the time of one turn was spent on.
+    def waterfall(self, turn_id: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draw what the time of one turn went to.
 
         Args:
-            turn_id: the turn; `None` is the last one that ended.
+            turn_id: the turn; `None` is the last one.
             ax: where to draw.
 
         Raises:
             ValueError: there is no such turn.
         """
-        return waterfall(self._frames.turns(), self._spans(), turn_id, ax)
+        spans = getattr(self._frames, "spans", None)
+        found = spans() if spans is not None else spans_of(self._frames.tools())
+        return waterfall(self._frames.turns(), found, turn_id, ax)
 
-    def tool_durations(self, ax: Axes | None = None) -> Axes:
-        """Draw how long each tool took."""
+    def tool_durations(self, *, ax: Axes | None = None) -> Axes:
+        """Draw how long each use of each tool took."""
         return tool_durations(self._frames.tools(), ax)
 
-    def tool_errors(self, ax: Axes | None = None) -> Axes:
+    def tool_errors(self, *, ax: Axes | None = None) -> Axes:
         """Draw how often each tool failed or was denied."""
         return tool_errors(self._frames.tools(), ax)
 
-    def timeline(self, ax: Axes | None = None) -> Axes:
+    def timeline(self, *, ax: Axes | None = None) -> Axes:
         """Draw the sessions side by side, with each of their turns."""
         return timeline(self._frames.turns(), ax)
 
-    def activity(self, ax: Axes | None = None) -> Axes:
+    def activity(self, *, ax: Axes | None = None) -> Axes:
         """Draw how many turns began at which hour of which weekday."""
         return activity(self._frames.turns(), ax)
 
-    def _spans(self) -> pd.DataFrame:
-        recorded = getattr(self._frames, "spans", None)
-        return recorded() if recorded is not None else spans_of_tools(self._frames.tools())
+
+# Over time.
 
 
 def cost(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw what was spent over time, by model, added up; see `Plots.cost`."""
-    ax = _axes(ax, "Cost by model", "", "US dollars, added up")
+    """Draw what was spent over time, by model, added up."""
+    ax = _axes(ax, "Cost by model", y="US dollars, added up")
     known = turns.dropna(subset=["started", "cost_usd"])
     if known.empty:
         return _nothing(ax)
-    for (name, rows), look in zip(_by_model(known), _looks(), strict=False):
-        total = f"{name}: ${rows['cost_usd'].sum():,.4f}"
-        _steps(ax, rows["started"], rows["cost_usd"].cumsum(), label=total, **look)
+    for name, rows, look in _by_model(known):
+        _steps(ax, rows["started"], rows["cost_usd"], f"{name}: ${rows['cost_usd'].sum():,.4f}", look)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"${value:,.6g}"))
     ax.set_ylim(bottom=0)
-    return _with_legend(_with_dates(ax))
+    return _legend(_dated(ax))
 
 
 def tokens(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the tokens read and written over time, by model, added up; see `Plots.tokens`."""
-    ax = _axes(ax, "Tokens by model", "", "tokens, added up (log scale)")
-    known = turns.dropna(subset=["started"])
-    counts = known[_TOKENS].astype("Float64").fillna(0).astype("float64")
-    known = known.assign(read=counts[_TOKENS[:3]].sum(axis=1), written=counts["output_tokens"])
-    known = known[known["read"] + known["written"] > 0]
+    """Draw the tokens read and written over time, by model, added up."""
+    ax = _axes(ax, "Tokens by model", y="tokens, added up (log scale)")
+    known = turns.assign(read=_numbers(turns[_READ]).sum(axis=1), written=_numbers(turns["output_tokens"]))
+    known = known[(known["read"] + known["written"] > 0) & known["started"].notna()]
     if known.empty:
         return _nothing(ax)
-    for (name, rows), look in zip(_by_model(known), _looks(), strict=False):
+    for name, rows, look in _by_model(known):
         for column, style in (("read", "-"), ("written", ":")):
             label = f"{name}, {column}: {rows[column].sum():,.0f}"
-            _steps(ax, rows["started"], rows[column].cumsum(), label=label, **{**look, "linestyle": style})
+            _steps(ax, rows["started"], rows[column], label, {**look, "linestyle": style})
     ax.set_yscale("log")
-    ax.yaxis.set_major_formatter(FuncFormatter(_short))
-    return _with_legend(_with_dates(ax))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    return _legend(_dated(ax))
 
 
 def cache_hits(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw how much of each prompt came from the cache; see `Plots.cache_hits`."""
-    ax = _axes(ax, "Read from the cache", "", "share of the tokens read, %")
-    counts = turns[_TOKENS[:3]].astype("Float64").fillna(0).astype("float64")
+    """Draw how much of what each turn read came from the prompt cache."""
+    ax = _axes(ax, "Read from the prompt cache", y="% of the tokens read")
+    counts = _numbers(turns[_READ])
     read = counts.sum(axis=1)
-    known = turns.assign(share=100 * counts["cache_read_tokens"] / read)[(read > 0) & turns["started"].notna()]
+    known = turns.assign(share=100 * counts["cache_read_tokens"] / read.where(read > 0))
+    known = known.dropna(subset=["started", "share"])
     if known.empty:
         return _nothing(ax)
-    for (name, rows), look in zip(_by_model(known), _looks(), strict=False):
-        look = {**look, "linestyle": "none"}
-        ax.plot(_local(rows["started"]), rows["share"], label=f"{name}, one turn each", **look)
+    for name, rows, look in _by_model(known):
+        ax.plot(_days(rows["started"]), rows["share"], label=f"{name}: a turn", **{**look, "linestyle": "none"})
     whole = 100 * counts["cache_read_tokens"].sum() / read.sum()
-    ax.axhline(whole, color=INK, linestyle="--", label=f"of all tokens: {whole:.0f} %")
-    ax.set_ylim(-4, 104)
-    return _with_legend(_with_dates(ax))
+    ax.axhline(whole, color=INK, linestyle="--", label=f"all tokens together: {whole:.0f} %")
+    ax.set_ylim(-5, 105)
+    return _legend(_dated(ax))
+
+
+def timeline(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the sessions side by side, with each of their turns."""
+    ax = _axes(ax, "Sessions and their turns")
+    known = turns.dropna(subset=["started"]).sort_values("started")
+    if known.empty:
+        return _nothing(ax)
+    groups = list(known.groupby("session", sort=False))
+    shown = groups[-_MOST_ROWS:]
+    for place, (_, rows) in enumerate(shown):
+        begins, lengths = _days(rows["started"]), _numbers(rows["duration_s"]).to_numpy() / 86_400
+        failed = rows["outcome"].isin(_FAILED).to_numpy()
+        for which, colour, hatch, marker in ((~failed, BLUE, "", "|"), (failed, RED, "xxxx", "X")):
+            ax.barh([place] * which.sum(), lengths[which], left=begins[which], height=0.5, **_filled(colour, hatch))
+            ax.plot(begins[which], [place] * which.sum(), marker, color=colour, markersize=9)
+    _rows(ax, [f"{name} ({len(rows)})" for name, rows in shown])
+    left_out = f"; the last {len(shown)} of {len(groups)}" if len(shown) < len(groups) else ""
+    ax.set_ylabel(f"session (turns){left_out}", color=INK)
+    for colour, marker, label in ((BLUE, "|", "a turn, as long as it took"), (RED, "X", "one that failed")):
+        ax.plot([], [], marker, color=colour, label=label)
+    return _legend(_dated(ax), above=True)
+
+
+def activity(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how many turns began at which hour of which weekday, by the clock of this machine."""
+    ax = _axes(ax, "When turns begin", x="hour of the day")
+    times = turns["started"].dropna()
+    if times.empty:
+        return _nothing(ax)
+    local = times.dt.tz_convert(tzlocal())
+    counts = local.groupby([local.dt.day_of_week.rename("day"), local.dt.hour.rename("hour")]).size()
+    days, hours = (counts.index.get_level_values(name).to_numpy() for name in ("day", "hour"))
+    ax.scatter(hours, days, s=300 * counts / counts.max(), color=BLUE, linewidth=0)
+    for day, hour, number in zip(days, hours, counts, strict=True):
+        ax.annotate(str(number), (hour, day), xytext=(0, 10), textcoords="offset points", ha="center", color=INK)
+    _rows(ax, _WEEKDAYS)
+    ax.set_ylim(6.7, -0.7)
+    ax.set_xlim(-0.7, 23.7)
+    ax.set_xticks(range(0, 24, 2))
+    ax.set_ylabel("dot and number: turns", color=INK)
+    return ax
+
+
+# Tools, and the time of one turn.
+
+
+def tool_durations(tools: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how long each use of each tool took; the slowest tool, by its median, on top."""
+    ax = _axes(ax, "How long tools take", x="seconds, a person's time for the permission included")
+    known = tools.dropna(subset=["name", "duration_s"])
+    if known.empty:
+        return _nothing(ax)
+    medians = known.groupby("name")["duration_s"].median().sort_values(ascending=False).head(_MOST_ROWS)
+    for place, (name, median) in enumerate(medians.items()):
+        took = known.loc[known["name"] == name, "duration_s"]
+        ax.plot(took, [place] * len(took), "o", color=BLUE, alpha=0.6, markersize=6, linestyle="none")
+        ax.plot([median], [place], "|", color=RED, markersize=22, markeredgewidth=2.5)
+        words = f"{median:.2g} s"
+        ax.annotate(words, (median, place), xytext=(0, 13), textcoords="offset points", ha="center", color=INK)
+    uses = known["name"].value_counts()
+    _rows(ax, [f"{name} ({uses[name]})" for name in medians.index])
+    ax.set_ylabel("tool (uses)", color=INK)
+    spread = known.loc[known["duration_s"] > 0, "duration_s"]
+    if len(spread) and spread.max() > 50 * spread.min():
+        ax.set_xscale("log")
+    else:
+        ax.set_xlim(left=0)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.plot([], [], "o", color=BLUE, alpha=0.6, label="one use")
+    ax.plot([], [], "|", color=RED, markersize=12, markeredgewidth=2.5, label="median")
+    return _legend(ax, above=True)
+
+
+def tool_errors(tools: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how often each tool failed or was denied; the worst on top."""
+    ax = _axes(ax, "How often tools fail", x="% of their uses")
+    known = tools.dropna(subset=["name"])
+    if known.empty:
+        return _nothing(ax)
+    table = failures(known).head(_MOST_ROWS)
+    places = np.arange(len(table))
+    failed, denied = (100 * (table[name] / table["uses"]).to_numpy(dtype="float64") for name in ("failed", "denied"))
+    ax.barh(places, failed, height=0.55, label="failed", **_filled(RED, "////"))
+    ax.barh(places, denied, height=0.55, left=failed, label="denied", **_filled(OCHRE, "...."))
+    for place, row in enumerate(_each(table)):
+        words = f" {row.failed} of {row.uses} failed" + (f", {row.denied} denied" if row.denied else "")
+        ax.annotate(words, (failed[place] + denied[place], place), va="center", color=INK)
+    _rows(ax, table.index)
+    ax.set_ylabel("tool", color=INK)
+    ax.set_xlim(0, 135)  # the words stand beside the longest bar
+    ax.set_xticks(range(0, 101, 20))
+    return _legend(ax, above=True)
+
+
+def failures(tools: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per tool, the worst first: uses, failed, denied. What was denied did not fail."""
+    denied = (tools["permission"] == "denied").fillna(False).astype("bool")
+    failed = tools["is_error"].fillna(False).astype("bool") & ~denied
+    rows = pd.DataFrame({"name": tools["name"], "uses": 1, "failed": failed, "denied": denied})
+    table = rows.groupby("name")[["uses", "failed", "denied"]].sum().astype("int64")
+    share = table["failed"] / table["uses"]
+    return table.assign(share=share).sort_values(["share", "denied", "uses"], ascending=False).drop(columns="share")
 
 
 def waterfall(turns: pd.DataFrame, spans: pd.DataFrame, turn_id: str | None = None, ax: Axes | None = None) -> Axes:
-    """Draw what the time of one turn was spent on; see `Plots.waterfall`.
+    """Draw what the time of one turn went to.
 
     Args:
         turns: one row per turn.
-        spans: one row per stretch of time, as `frames.spans()` has it.
-        turn_id: the turn; `None` is the last one that ended.
+        spans: one row per stretch of time, as `frames.spans()` has them.
+        turn_id: the turn; `None` is the last one.
         ax: where to draw.
 
     Raises:
         ValueError: there is no such turn.
     """
-    ax = _axes(ax, "Where the turn's time went", "seconds since the prompt was handed in", "")
     known = turns.dropna(subset=["started", "turn_id"])
-    if turn_id is None and known.empty:
-        return _nothing(ax)
-    chosen = known[known["turn_id"] == turn_id] if turn_id is not None else known.iloc[-1:]
+    chosen = known.tail(1) if turn_id is None else known[known["turn_id"] == turn_id]
+    if chosen.empty and turn_id is not None:
+        raise ValueError(f"There is no turn {turn_id!r}; `turns()` lists those there are.")
     if chosen.empty:
-        raise ValueError(f"There is no turn {turn_id!r}; `frames.turns()` lists them.")
+        return _nothing(_axes(ax, "Where the time of a turn went"))
     turn = chosen.iloc[-1]
-    own = _stretches(turn, spans)
-    for place, span in enumerate(own.itertuples()):
-        name, colour, hatch = _KINDS[str(span.kind)]
-        label = name if pd.isna(span.name) else f"{span.name}: {name}"
-        ax.barh(place, span.duration_s, left=span.offset_s, height=0.7, **_filled(colour, hatch))
-        ax.annotate(f" {span.duration_s:.2g} s", (span.offset_s + span.duration_s, place), va="center", color=INK)
-        own.loc[span.Index, "label"] = label
-    ax.set_yticks(range(len(own)), list(own["label"]))
-    ax.invert_yaxis()
-    ax.margins(x=0.12)
-    ax.set_xlim(left=0)
-    whole = "" if pd.isna(turn["duration_s"]) else f": {turn['duration_s']:.1f} s"
-    which = "" if pd.isna(turn["turn"]) else f", turn {turn['turn']}"
-    ax.set_title(f"Where the time went: {turn['session']}{which}{whole}", color=INK)
-    ax.get_figure().set_figheight(max(2.2, 1.2 + 0.3 * len(own)))
+    number = "" if pd.isna(turn["turn"]) else f", turn {turn['turn']}"
+    stretches = _stretches(turn, spans)
+    longest = stretches.loc[stretches["duration_s"].nlargest(_MOST_ROWS).index].sort_index()
+    height = 1.4 + 0.3 * len(longest)
+    ax = _axes(ax, f"Where the time went: {turn['session']}{number}", x="seconds from the prompt on", height=height)
+    for place, one in enumerate(_each(longest)):
+        _, colour, hatch = _KINDS[one.kind]
+        ax.barh(place, one.duration_s, left=one.begin_s, height=0.7, **_filled(colour, hatch))
+        ax.annotate(f" {one.duration_s:.2g} s", (one.begin_s + one.duration_s, place), va="center", color=INK)
+    _rows(ax, [_words(one.kind, one.name) for one in _each(longest)])
+    if len(longest) < len(stretches):
+        ax.set_ylabel(f"the {len(longest)} longest of {len(stretches)}", color=INK)
+    ax.set_xlim(0, 1.15 * (longest["begin_s"] + longest["duration_s"]).max())
     return ax
 
 
-def tool_durations(tools: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw how long each tool took; see `Plots.tool_durations`."""
-    ax = _axes(ax, "How long tools took", "seconds (a person's time included)", "")
-    known = tools.dropna(subset=["name", "duration_s"])
-    if known.empty:
-        return _nothing(ax)
-    groups = {str(name): rows["duration_s"].to_numpy() for name, rows in known.groupby("name")}
-    names = sorted(groups, key=lambda name: float(pd.Series(groups[name]).median()))
-    line = {"color": INK}
-    ax.boxplot(
-        [groups[name] for name in names],
-        orientation="horizontal" if _has_orientation() else None,
-        widths=0.5,
-        showfliers=False,
-        boxprops=line,
-        whiskerprops=line,
-        capprops=line,
-        medianprops={"color": RED, "linewidth": 2},
-        **({} if _has_orientation() else {"vert": False}),
-    ) if False else _boxes(ax, [groups[name] for name in names])
+def spans_of(tools: pd.DataFrame) -> pd.DataFrame:
+    """Return what tool uses alone say of the time, in the shape of `frames.spans()`; for frames that have no spans."""
+    main = tools[tools["parent_tool_use_id"].isna() & tools["duration_s"].notna()]
+    return main[["session", "turn", "turn_id", "name", "started", "duration_s"]].assign(kind="tool")
+
+
+def _stretches(turn: Any, spans: pd.DataFrame) -> pd.DataFrame:
+    """Return kind, name, begin_s and duration_s of a turn's stretches, in order; seconds from its first moment."""
+    own = spans[spans["turn_id"] == turn["turn_id"]]
+    origin = min([turn["started"], *own["started"]])
+    rows = [
+        (one.kind, "" if pd.isna(one.name) else one.name, (one.started - origin).total_seconds(), one.duration_s)
+        for one in _each(own)
+    ]
+    if all(kind == "tool" for kind, *_ in rows):
+        end = (turn["started"] - origin).total_seconds() + _or_zero(turn["duration_s"])
+        rows += [("rest", "", begin, length) for begin, length in _gaps(rows, end)]
+    rows.sort(key=lambda row: (row[2], -row[3]))
+    return pd.DataFrame(rows, columns=["kind", "name", "begin_s", "duration_s"])
+
+
+def _gaps(rows: list[tuple[str, str, float, float]], end: float) -> Iterator[tuple[float, float]]:
+    """Yield begin and length of the time from 0 to `end` in which none of the rows is."""
+    at = 0.0
+    for begin, length in sorted((row[2], row[3]) for row in rows):
+        if begin > at:
+            yield at, begin - at
+        at = max(at, begin + length)
+    if end > at or not rows:
+        yield at, max(0.0, end - at)
+
+
+def _words(kind: str, name: str) -> str:
+    words = _KINDS[kind][0]
+    if kind == "tool":
+        return name
+    return f"{words} ({name})" if name else words
+
+
+# What they have in common.
+
+
+def _axes(ax: Axes | None, title: str, *, x: str = "", y: str = "", height: float = 3.6) -> Axes:
+    """Return the Axes to draw on, in neutral colours; nothing behind them is touched."""
+    if ax is None:
+        _, ax = pyplot.subplots(figsize=(8.0, height), layout="constrained")
+    ax.set_title(title, color=INK, loc="left", fontweight="bold")
+    ax.set_xlabel(x, color=INK)
+    ax.set_ylabel(y, color=INK)
+    ax.tick_params(colors=INK, which="both")
+    for side, spine in ax.spines.items():
+        spine.set_color(INK)
+        spine.set_visible(side in ("left", "bottom"))
+    ax.grid(True, color=INK, alpha=0.25, linewidth=0.6)
+    ax.set_axisbelow(True)
     return ax
+
+
+def _nothing(ax: Axes) -> Axes:
+    ax.text(0.5, 0.5, _NOTHING, transform=ax.transAxes, ha="center", va="center", color=INK, fontsize="x-large")
+    ax.grid(False)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    return ax
+
+
+def _filled(colour: str, hatch: str) -> dict[str, Any]:
+    """Return how a bar is filled: its colour lightly, its hatch and its edge in full."""
+    if not hatch:
+        return {"facecolor": colour, "edgecolor": colour}
+    return {"facecolor": f"{colour}40", "edgecolor": colour, "hatch": hatch}
+
+
+def _by_model(turns: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, dict[str, Any]]]:
+    """Yield the name of each model, its turns in the order of time, and how they look."""
+    ordered = turns.sort_values("started").assign(model=turns["model"].fillna("unknown model"))
+    looks = zip(cycle(COLOURS), cycle(_STYLES), cycle(_MARKERS), count())
+    for (name, rows), (colour, style, marker, _) in zip(ordered.groupby("model", sort=False), looks, strict=False):
+        marker = marker if len(rows) <= _MOST_MARKERS else ""
+        yield str(name), rows, {"color": colour, "linestyle": style, "marker": marker, "markersize": 5}
+
+
+def _steps(ax: Axes, times: pd.Series[Any], amounts: pd.Series[Any], label: str, look: dict[str, Any]) -> None:
+    ax.plot(_days(times), amounts.cumsum().to_numpy(), drawstyle="steps-post", label=label, **look)
+
+
+def _rows(ax: Axes, names: Any) -> None:
+    """Name the rows 0, 1, 2 and so on, from the top."""
+    ax.set_yticks(range(len(names)), [str(name) for name in names])
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.grid(False, axis="y")
+
+
+def _dated(ax: Axes) -> Axes:
+    zone = tzlocal()
+    locator = dates.AutoDateLocator(tz=zone, maxticks=8)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))
+    ax.xaxis.get_offset_text().set_color(INK)
+    return ax
+
+
+def _legend(ax: Axes, *, above: bool = False) -> Axes:
+    """Add the legend where there is room; `above` is right of the title, for rows that fill the picture."""
+    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.99), "ncols": 2} if above else {}
+    ax.legend(frameon=False, labelcolor=INK, **place)
+    return ax
+
+
+def _days(times: pd.Series[Any]) -> Any:
+    """Return moments as matplotlib counts them: days."""
+    return dates.date2num(times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+
+
+def _numbers(values: Any) -> Any:
+    """Return counts or seconds as floats; what is not known counts nothing."""
+    return values.astype("Float64").fillna(0).astype("float64")
+
+
+def _each(frame: pd.DataFrame) -> Iterator[Any]:
+    return frame.itertuples()
+
+
+def _or_zero(value: Any) -> float:
+    return 0.0 if pd.isna(value) else float(value)

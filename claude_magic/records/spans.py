@@ -27,6 +27,18 @@ class SpanKind(StrEnum):
     PERSON = "person"
 
 
+KIND_WORDS = {
+    "queue": "waiting for its turn",
+    "spawn": "starting the CLI",
+    "model": "waiting for the model",
+    "thinking": "thinking",
+    "text": "writing",
+    "tool": "tools at work",
+    "person": "waiting for a person",
+}
+"""The kinds in words."""
+
+
 class SpanRecord(msgspec.Struct, frozen=True, gc=False):
     """One stretch of a turn's time; one row of `frames.spans()`.
 

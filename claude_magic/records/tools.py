@@ -98,6 +98,16 @@ class ToolRecorder:
         """Return the tool uses that are kept, of all sessions, in the order they began."""
         return list(self._records.values())
 
+    def of_turn(self, session: str, turn_id: str) -> list[ToolRecord]:
+        """Return the tool uses of the last turn of a session, if `turn_id` is its id, in the order they began."""
+        found: list[ToolRecord] = []
+        for record in reversed(self._records.values()):
+            if record.session == session:
+                if record.turn_id != turn_id:
+                    break
+                found.append(record)
+        return found[::-1]
+
     def forget(self, session: str) -> None:
         """Drop the tool uses of a session."""
         for place, record in list(self._records.items()):

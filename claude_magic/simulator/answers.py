@@ -168,8 +168,9 @@ def _structured(step: Step, call: Call, scenario: Scenario, words: Mapping[str, 
 
 def _has_keys_for(given: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
     """Whether an object was meant for this schema: a person's own schema, sent with a prompt we know, gets its own."""
-    closed = schema.get("additionalProperties") is False
-    return set(schema.get("required", ())) <= set(given) and (not closed or set(given) <= set(schema.get("properties", ())))
+    required, known = set(schema.get("required", ())), set(schema.get("properties", ()))
+    is_closed = schema.get("additionalProperties") is False
+    return required <= set(given) and (not is_closed or set(given) <= known)
 
 
 def _filled_in(value: Any, words: Mapping[str, str]) -> Any:

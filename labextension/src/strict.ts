@@ -46,7 +46,7 @@ export function strictHtml(html: string): string {
 
 function replaceInput(input: Element): void {
   const isTask = input.getAttribute('type') === 'checkbox';
-  input.replaceWith(isTask ? (input.hasAttribute('checked') ? '☑ ' : '☐ ') : '');
+  input.replaceWith(isTask ? (input.hasAttribute('checked') ? '☑' : '☐') : '');
 }
 
 function keepDiagram(image: Element): void {
@@ -121,7 +121,7 @@ function removeComments(root: ParentNode): void {
 
 const STAND_IN = '\ufdd0';
 const OPENS_TAG = /<(?=[a-z/!?])(?!(?:https?|mailto):)/gi;
-const OPENS_PICTURE = /<(?=\/?(?:img|svg|image|picture)\b)/gi;
+const OPENS_PICTURE = /<(?=\/?(?:img|svg|image|picture|figure)\b)/gi;
 const FENCE_LINE = /^ {0,3}(?:`{3,}|~{3,})/;
 
 /**

@@ -138,7 +138,7 @@ def start_lab(surroundings: Surroundings, *, extension: bool = True) -> Server:
 
 def start_voila(surroundings: Surroundings, notebook: str) -> Server:
     """Start Voila on one notebook."""
-    arguments = ["voila", notebook, "--no-browser", "--Voila.ip=127.0.0.1", "--debug"]
+    arguments = ["voila", notebook, "--no-browser"]
     return _start(surroundings, arguments, "--Voila.port", "--Voila.ip", "--Voila.token", "voila/static/voila.js")
 
 
