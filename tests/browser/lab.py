@@ -22,7 +22,7 @@ _KEPT = ("PATH", "LANG", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "CLAUDE_MAGI
 
 
 class Surroundings:
-    """An environment for Jupyter programs with nothing of the user in it.
+    """An environment for Jupyter programs with nothing of the user in it, and the extension as this tree has it.
 
     Args:
         folder: where everything is kept.
@@ -40,11 +40,15 @@ class Surroundings:
             "JUPYTER_CONFIG_DIR": str(self.home / "config"),
             "JUPYTER_DATA_DIR": str(self.home / "data"),
             "JUPYTER_RUNTIME_DIR": str(self.home / "runtime"),
+            "JUPYTER_PATH": str(self.home / "first"),
             "IPYTHONDIR": str(self.home / "ipython"),
             "JUPYTER_PLATFORM_DIRS": "1",
             "CLAUDE_CODE_TMPDIR": str(folder / "tmp"),
             "IS_SANDBOX": "1",
         }
+        assert (BUILT / "package.json").exists(), "the extension is not built: `npm ci && npm run build` in labextension/"
+        (self.home / "first" / "labextensions").mkdir(parents=True)
+        (self.home / "first" / "labextensions" / "claude-magic").symlink_to(BUILT)
         self.write_kernel("this", {})
         if ipykernel is not None:
             self.write_kernel(
@@ -121,11 +125,7 @@ class Server:
 
 
 def start_lab(surroundings: Surroundings, *, extension: bool = True) -> Server:
-    """Start JupyterLab with the extension as it was last built in this tree, or with it disabled."""
-    assert (BUILT / "package.json").exists(), "the extension is not built: `npm ci && npm run build` in labextension/"
-    shelf = surroundings.home / "labextensions"
-    shelf.mkdir()
-    (shelf / "claude-magic").symlink_to(BUILT)
+    """Start JupyterLab, with the extension or with it disabled as its user would."""
     arguments = [
         "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser", f"--LabApp.extra_labextensions_path={shelf}",
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

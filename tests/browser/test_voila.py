@@ -30,7 +30,7 @@ def voila(tmp_path: Path) -> Iterator[Server]:
 
 def test_dashboard_shows_answer_and_viewer(voila: Server, page: Page) -> None:
     """Both the cell's answer and the widget are there, with the table and the facts."""
-    page.goto(voila.address("voila/render/board.ipynb"))
+    page.goto(voila.address(""))
     expect(page.locator("table").first).to_contain_text("215")
     answers = page.get_by_text("The end of the rich answer.")
     expect(answers).to_have_count(2)
