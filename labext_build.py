@@ -53,7 +53,8 @@ def build(target_name: str, version: str, path: str = "labextension", build_cmd:
         )
         return
     _say(f"building the JupyterLab extension for {target_name} ({version}) with Node.js in {node}")
-    _npm(node, "ci", "--no-audit", "--no-fund")
+    if not _is_installed():
+        _npm(node, "ci", "--no-audit", "--no-fund")
     _npm(node, "run", build_cmd)
     if not STAMP.exists() or not WIDGET.exists():
         raise RuntimeError("The build of the JupyterLab extension left no files.")
@@ -79,6 +80,11 @@ def is_current() -> bool:
         return False
     built = min(STAMP.stat().st_mtime, WIDGET.stat().st_mtime)
     return all(source.stat().st_mtime <= built for source in _sources())
+
+
+def _is_installed() -> bool:
+    lock, installed = SOURCES / "package-lock.json", SOURCES / "node_modules" / ".package-lock.json"
+    return installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime
 
 
 def _sources() -> Iterator[Path]:

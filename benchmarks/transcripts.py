@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import fresh_process, in_turns, median, share_of, temporary_home
+from benchmarks.measuring import Stopwatch, fresh_process, in_turns, median, share_of, temporary_home
 from benchmarks.report import Report, say
 from benchmarks.session_files import write_archive
 
@@ -36,7 +36,7 @@ OURS, OURS_TOTALS, OURS_AGAIN, OURS_GROWN, OURS_MESSAGES = (
 CCUSAGE, PANDAS, DUCKDB, POLARS = "ccusage daily", "pandas.read_json", "DuckDB read_json", "Polars scan_ndjson"
 
 Found = dict[str, float]
-"""Of one run: seconds, peak megabytes, and the sum of all tokens (0 where it was not asked for)."""
+"""Of one run: seconds by the clock and of processor time, peak megabytes, and the sum of all tokens (0: unknown)."""
 
 
 def run(megabytes: int = 100, rounds: int = 3, peers: str | None = None) -> Report:
@@ -133,24 +133,28 @@ def _grown(archive: Path, cache: Path) -> Found:
 def ccusage(program: Path, archive: Path) -> Found:
     """Let ccusage total the archive."""
     environment = {**os.environ, "CLAUDE_CONFIG_DIR": str(archive)}
-    started = time.perf_counter()
+    before, started = os.times(), time.perf_counter()
     done = subprocess.run(
         [str(program), "claude", "daily", "--offline", "--json"], env=environment, capture_output=True, check=True
     )
     took = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3  # of the largest child: an upper bound
-    return {"seconds": took, "peak_mb": peak, "tokens": json.loads(done.stdout)["totals"]["totalTokens"]}
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"seconds": took, "cpu": cpu, "tokens": json.loads(done.stdout)["totals"]["totalTokens"]}
 
 
 def report(size: float, rounds: int, found: Mapping[str, list[Found]], notes: list[str]) -> Report:
     """Say what was measured."""
     seconds = {name: [one["seconds"] for one in runs] for name, runs in found.items()}
-    made = Report("transcripts", f"{size:,.0f} MB of session files", ["seconds", "MB/s", "peak MB", "million tokens"])
+    made = Report(
+        "transcripts", f"{size:,.0f} MB of session files", ["seconds", "CPU s", "MB/s", "peak MB", "million tokens"]
+    )
     for name, runs in found.items():
         took = median(seconds[name])
-        peak = None if name == CCUSAGE else median([one["peak_mb"] for one in runs])
+        cpu = median([one["cpu"] for one in runs])
+        peak = median([one["peak_mb"] for one in runs]) if "peak_mb" in runs[0] else None
         tokens = runs[0]["tokens"] / 1e6 or None
-        made.rows[name] = [took, size / took, peak, tokens]
+        made.rows[name] = [took, cpu, size / took, peak, tokens]
     for other, ours, aim in ((CCUSAGE, OURS_TOTALS, 2), (PANDAS, OURS, 10), (DUCKDB, OURS, None), (POLARS, OURS, None)):
         if other in seconds:
             made.ratio(f"{other} beside {ours}", share_of(seconds[other], seconds[ours]), aim=aim)
@@ -264,11 +268,11 @@ def main(way: str, *words: str) -> None:
 
     import claude_magic.records.transcript_frames  # noqa: F401  # likewise
 
-    started = time.perf_counter()
+    watch = Stopwatch()
     tokens = WAYS[way](*words)
-    took = time.perf_counter() - started
+    took, cpu = watch.stop()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(json.dumps({"seconds": took, "peak_mb": peak, "tokens": tokens}))
+    print(json.dumps({"seconds": took, "cpu": cpu, "peak_mb": peak, "tokens": tokens}))
 
 
 if __name__ == "__main__":

@@ -94,22 +94,32 @@ class Command:
         environ = dict(self.environment)
         return tuple(_state(path) for path in _files_read(Path(self.config.working_dir), environ))
 
-    def launch(self, *, session_id: str | None = None, resume: str | None = None, fork: bool = False) -> Launch:
+    def launch(
+        self,
+        *,
+        session_id: str | None = None,
+        resume: str | None = None,
+        fork: bool = False,
+        resume_at: str | None = None,
+    ) -> Launch:
         """Return how to start one CLI, in the permission mode of the configuration.
 
         Args:
             session_id: id for a new conversation, a uuid; with `fork`, for the copy.
             resume: id of the conversation to go on with.
             fork: go on in a copy of it.
+            resume_at: uuid of the message that the copy ends with (measured on 2.1.197 and 2.1.330).
 
         Raises:
-            ValueError: the three do not fit together.
+            ValueError: they do not fit together.
         """
         if fork and resume is None:
             raise ValueError("fork needs resume: the id of the conversation to copy.")
         if resume is not None and session_id is not None and not fork:
             raise ValueError("A conversation that is resumed keeps its id: give session_id only with fork.")
-        conversation = _flags({"resume": resume, "session-id": session_id})
+        if resume_at is not None and not fork:
+            raise ValueError("resume_at needs fork: the conversation itself must not lose its end.")
+        conversation = _flags({"resume": resume, "session-id": session_id, "resume-session-at": resume_at})
         if fork:
             conversation.append("--fork-session")
         if resume is not None and self.keeps_system_prompt:

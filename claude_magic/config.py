@@ -65,6 +65,7 @@ class SessionConfig:
         json_schema: the answer must fit this JSON Schema, a mapping or JSON text.
         resume: id of an earlier conversation to go on with.
         fork: go on in a copy of it.
+        resume_at: uuid of an answer (a message of type `assistant`): the copy ends with it; needs `fork`.
         turn_timeout_s: longest a turn may take, in seconds, time of a human not counted; `None` is no limit.
         silence_timeout_s: longest the CLI may say nothing, in seconds, time of a human or a running tool not
             counted; `None` is no limit.
@@ -97,6 +98,7 @@ class SessionConfig:
     json_schema: str | None = None
     resume: str | None = None
     fork: bool = False
+    resume_at: str | None = None
     turn_timeout_s: float | None = None
     silence_timeout_s: float | None = DEFAULT_SILENCE_TIMEOUT_S
     cli_path: str | None = None
@@ -128,6 +130,7 @@ class SessionConfig:
             json_schema: str | Mapping[str, Any] | None = None,
             resume: str | None = None,
             fork: bool = False,
+            resume_at: str | None = None,
             turn_timeout_s: float | None = None,
             silence_timeout_s: float | None = DEFAULT_SILENCE_TIMEOUT_S,
             cli_path: str | Path | None = None,
@@ -167,12 +170,14 @@ class SessionConfig:
             one_of("setting_sources", str(source), SETTING_SOURCES)
         if self.oauth_token and self.api_key:
             raise ValueError("Give oauth_token or api_key, not both: the CLI would use the key and ignore the token.")
-        for name in ("model", "resume", "workspace_id"):
+        for name in ("model", "resume", "resume_at", "workspace_id"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, str) or not value.strip()):
                 raise ValueError(f"{name} is empty: leave it out, or give a name.")
         if self.fork and self.resume is None:
             raise ValueError("fork needs resume: the id of the conversation to copy.")
+        if self.resume_at is not None and not self.fork:
+            raise ValueError("resume_at needs fork: a conversation that goes on in the middle would lose its end.")
 
     def _check_numbers(self) -> None:
         if self.max_turns is not None:

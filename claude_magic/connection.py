@@ -254,6 +254,8 @@ class Connection:
             if message.type is MessageType.RESULT and "No conversation found" in message.text:
                 return SessionNotFoundError(f"{message.text}. Use an id that `%claude sessions` or the CLI shows.")
         code, tail = self.transport.exit_code, self.transport.stderr_tail.strip()
+        if "No message found with message.uuid" in tail:
+            return SessionNotFoundError("The conversation to go on with does not have the message `resume_at`.")
         why = f": {tail.splitlines()[-1]}" if tail else ""
         error = ProcessError(f"The Claude CLI ended (exit code {code}){why}.", exit_code=code, stderr_tail=tail)
         # What the CLI says of its own arguments is the same next time.

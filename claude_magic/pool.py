@@ -52,7 +52,14 @@ class Launcher(Protocol):
     def notice(self) -> str:
         """What a user should know about how it starts; "" if there is nothing."""
 
-    def launch(self, *, session_id: str | None = None, resume: str | None = None, fork: bool = False) -> Launch:
+    def launch(
+        self,
+        *,
+        session_id: str | None = None,
+        resume: str | None = None,
+        fork: bool = False,
+        resume_at: str | None = None,
+    ) -> Launch:
         """Return what to start."""
 
 
@@ -320,6 +327,7 @@ class SessionPool:
             session_id=None if resume else str(uuid.uuid4()),
             resume=resume,
             fork=session.config.fork and session.is_fresh,
+            resume_at=session.config.resume_at if session.is_fresh else None,
         )
         try:
             connection = await self._open(launch, slot, session.name)

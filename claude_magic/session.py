@@ -132,6 +132,11 @@ class Session:
         return self._model
 
     @property
+    def redactor(self) -> Redactor:
+        """Knows the secrets of its settings and, once it was prompted, of its process."""
+        return self._redactor
+
+    @property
     def is_simulated(self) -> bool:
         """Whether no model is called: a simulator answers, or a tape is played."""
         return self.config.simulated is not None or self.source != ""

@@ -18,7 +18,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,8 +109,7 @@ class RecordedTransport:
         self._transport = transport
         self._redactor = redactor
         self._tape = tape
-        self._delta = StreamRedactor(redactor)
-        self._pending: dict[str, Any] | None = None
+        self._lines = RedactedLines(redactor, self._write_line)
         self._run = ""
         self._began = time.monotonic()
 
@@ -139,53 +138,75 @@ class RecordedTransport:
         if not self._tape.is_on:
             self._run = ""
         elif message.get("type") == "user":
-            self._flush()
+            self._lines.flush()
             self._run, self._began = str(message.get("uuid") or uuid.uuid4()), time.monotonic()
             prompt = self._redactor.value(message["message"]["content"])
             self._tape.write({"run": self._run, "prompt": prompt})
         elif message.get("type") == "control_response" and self._run:
-            self._write("sent", self._redactor.value(message))
+            self._tape.write({"of": self._run, "at": self._at(), "sent": self._redactor.value(message)})
         await self._transport.send(message)
 
     async def receive(self) -> list[Message]:
         messages = await self._transport.receive()
         if self._tape.is_on and self._run:
+            at = self._at()
             for message in messages:
-                self._record(message)
+                self._lines.add(message, at)
         return messages
 
-    def _record(self, message: Message) -> None:
+    def _write_line(self, at: float, line: dict[str, Any]) -> None:
+        self._tape.write({"of": self._run, "at": at, "line": line})
+
+    def _at(self) -> float:
+        return round(time.monotonic() - self._began, 4)
+
+
+class RedactedLines:
+    """Lines of a CLI with the secrets taken out, also those that come split over several deltas.
+
+    Args:
+        redactor: knows the secrets.
+        write: gets each line that is worth keeping, with its time.
+    """
+
+    def __init__(self, redactor: Redactor, write: Callable[[float, dict[str, Any]], None]) -> None:
+        self._redactor = redactor
+        self._write = write
+        self._delta = StreamRedactor(redactor)
+        self._pending: tuple[float, dict[str, Any]] | None = None
+
+    def add(self, message: Message, at: float) -> None:
+        """Take the next message.
+
+        Args:
+            message: as it came; what is only between the CLI and us is left out.
+            at: its time, for `write`.
+        """
         raw = message.raw
         if not raw or message.type is MessageType.STDERR or raw.get("type") == "control_response":
             return
         piece = _delta_key(raw)
         if piece is None:
-            self._flush()
-            self._write("line", self._redactor.value(raw))
+            self.flush()
+            self._write(at, self._redactor.value(raw))
             return
         self._write_pending()
         delta = raw["event"]["delta"]
         delta[piece] = self._delta.feed(delta[piece])
-        self._pending = self._stamped("line", raw)
+        self._pending = (at, raw)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """A block is complete: what was held back belongs to its last delta."""
         rest = self._delta.flush()
         if self._pending is not None and rest:
-            delta = self._pending["line"]["event"]["delta"]
-            delta[_delta_key(self._pending["line"])] += rest
+            line = self._pending[1]
+            line["event"]["delta"][_delta_key(line)] += rest
         self._write_pending()
 
     def _write_pending(self) -> None:
         if self._pending is not None:
-            self._tape.write(self._pending)
+            self._write(*self._pending)
             self._pending = None
-
-    def _write(self, kind: str, value: dict[str, Any]) -> None:
-        self._tape.write(self._stamped(kind, value))
-
-    def _stamped(self, kind: str, value: dict[str, Any]) -> dict[str, Any]:
-        return {"of": self._run, "at": round(time.monotonic() - self._began, 4), kind: value}
 
 
 def _delta_key(raw: dict[str, Any]) -> str | None:
@@ -303,7 +324,14 @@ class TapeCommand:
     def __init__(self, player: TapePlayer) -> None:
         self.key: Hashable = player
 
-    def launch(self, *, session_id: str | None = None, resume: str | None = None, fork: bool = False) -> Launch:
+    def launch(
+        self,
+        *,
+        session_id: str | None = None,
+        resume: str | None = None,
+        fork: bool = False,
+        resume_at: str | None = None,
+    ) -> Launch:
         """Return a launch that starts nothing."""
         return Launch(("tape",))
 

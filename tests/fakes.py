@@ -244,11 +244,19 @@ class FakeCommand:
         config = self.config
         return (config.model, config.system_prompt, config.working_dir, config.json_schema)
 
-    def launch(self, *, session_id: str | None = None, resume: str | None = None, fork: bool = False) -> Launch:
+    def launch(
+        self,
+        *,
+        session_id: str | None = None,
+        resume: str | None = None,
+        fork: bool = False,
+        resume_at: str | None = None,
+    ) -> Launch:
         argv = ["fake"]
         argv += [f"--session-id={session_id}"] if session_id else []
         argv += [f"--resume={resume}"] if resume else []
         argv += ["--fork-session"] if fork else []
+        argv += [f"--resume-session-at={resume_at}"] if resume_at else []
         return Launch(tuple(argv), redactor=Redactor(dict(self.config.secrets)))
 
 

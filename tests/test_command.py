@@ -231,8 +231,13 @@ def test_resume_and_fork(build: Build) -> None:
     assert command.launch(resume=SESSION, fork=True, session_id=OTHER).argv[-3:] == (
         f"--resume={SESSION}", f"--session-id={OTHER}", "--fork-session",
     )  # fmt: skip
+    assert command.launch(resume=SESSION, fork=True, resume_at=OTHER).argv[-3:] == (
+        f"--resume={SESSION}", f"--resume-session-at={OTHER}", "--fork-session",
+    )  # fmt: skip
     with pytest.raises(ValueError, match="fork needs resume"):
         command.launch(fork=True)
+    with pytest.raises(ValueError, match="resume_at needs fork"):
+        command.launch(resume=SESSION, resume_at=OTHER)
     with pytest.raises(ValueError, match="keeps its id"):
         command.launch(resume=SESSION, session_id=OTHER)
 

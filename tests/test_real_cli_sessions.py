@@ -331,6 +331,36 @@ async def test_a_fork_leaves_the_original_alone(stage: Stage) -> None:
     assert (await client.execute("main", "bye")).session_id == original.session_id
 
 
+async def test_a_fork_may_end_in_the_middle(stage: Stage) -> None:
+    """The copy knows what was said up to one answer, and goes on from there also when its process is a new one."""
+    client = await stage.begin()
+    first = await client.execute("main", "hello")
+    await client.execute("main", "bye")
+    answer = next(message.raw["uuid"] for message in first.messages if message.raw.get("type") == "assistant")
+    config = client.config.replace(resume=first.session_id, fork=True, resume_at=answer)
+    fork = await client.create_session(config, name="fork")
+
+    await client.execute("fork", "what is new")
+    sent = stage.simulator.requests[-1].raw
+    await client._pool.release(fork)
+    await client.execute("fork", "and then")
+
+    assert [word in sent for word in (b"hello", b"bye", b"what is new")] == [True, False, True]
+    sent = stage.simulator.requests[-1].raw
+    assert [word in sent for word in (b"hello", b"what is new", b"and then")] == [True, True, True]
+
+
+async def test_a_fork_of_a_message_that_is_not_there(stage: Stage) -> None:
+    """It is an error of the session, and nothing was prompted."""
+    client = await stage.begin()
+    first = await client.execute("main", "hello")
+    nowhere = "11111111-1111-4111-8111-111111111111"
+    await client.create_session(client.config.replace(resume=first.session_id, fork=True, resume_at=nowhere), "fork")
+
+    with pytest.raises(SessionNotFoundError, match="resume_at"):
+        await client.execute("fork", "what is new")
+
+
 async def test_a_model_the_api_does_not_have(stage: Stage) -> None:
     """For the session, or for one prompt: the same error."""
     client = await stage.begin(rule(None, fail("404_model"), model="nope"))

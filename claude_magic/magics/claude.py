@@ -15,6 +15,7 @@ from claude_magic.config import PERMISSION_MODES, SessionConfig
 from claude_magic.errors import ClaudeError, ModelNotFoundError, SessionNotFoundError
 from claude_magic.magics import commands
 from claude_magic.magics.asking import Asker, can_ask
+from claude_magic.magics.keeping import Conversation, Keeper, continued
 from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.options import Options, parse_options, split_prompt
 from claude_magic.magics.prompting import (
@@ -49,6 +50,9 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     tools = List(Unicode(), None, allow_none=True, help="The only tools of new sessions.").tag(config=True)
     max_sessions = Int(8, min=1, help="CLI processes at the same time.").tag(config=True)
     prewarm = Int(1, min=0, help="Processes kept ready for the next session.").tag(config=True)
+    keep = Bool(False, help="Keep every answer, as `%%claude --keep` does: Restart and Run All costs nothing.").tag(
+        config=True
+    )
     history = Bool(True, help="Keep finished turns (numbers, no texts) for later kernels.").tag(config=True)
     history_texts = Bool(False, help="Keep their prompts, answers and tool inputs too.").tag(config=True)
     nested_loops = Bool(False, help="Let code that calls asyncio.run() be pasted into a cell (nest-asyncio2).").tag(
@@ -58,6 +62,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     def __init__(self, shell: Any, **kwargs: Any) -> None:
         self.simulation = Simulation(self._close_simulated)
         self.asker = Asker(lambda: can_ask(shell))
+        self.keeper = Keeper()
         self._hub: Hub | None = None
         self.last_failure: tuple[str, BaseException] | None = None
         self._client: ClaudeClient | None = None
@@ -197,13 +202,62 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     def _send(self, options: Options, prompt: Prompt, *, literal: bool) -> Response:
         is_made = self._open(options)
         session = self.client.get_session(options.session)
+        talk = self.keeper.conversation(session)
+        config = session.config.replace(
+            model=options.model or session.config.model,
+            permission_mode=options.permission_mode or session.config.permission_mode,
+        )
+        key = talk.key(prompt.content, config, literal=literal, schema=prompt.schema)
+        keeps = (options.keep or options.fresh or self.keep) and self.client.player is None
+        kept = self.keeper.runs.find(key) if keeps and not options.fresh else None
+        if kept is not None:
+            talk.went_on(key, kept.response, kept=kept)
+            return self._show_kept(session, options, prompt, kept.response)
+        talk = self._caught_up(talk)
+        session = talk.session
         try:
-            return self._run(session, options, prompt, literal=literal)
+            response = self._run(session, options, prompt, literal=literal)
         except (ModelNotFoundError, SessionNotFoundError):
             # Begun with a model or a conversation that does not exist, it would fail again and again.
             if is_made or session.is_fresh:
                 self.close(session.name)
             raise
+        if keeps and response.outcome is Outcome.SUCCESS and not talk.is_lost:
+            self._keep(key, response, session)
+        talk.went_on(key, response)
+        return response
+
+    def _caught_up(self, talk: Conversation) -> Conversation:
+        """Make sure that the session knows the kept answers before, as far as the CLI still has them."""
+        if talk.tail is None:
+            return talk
+        session = talk.session
+        config = continued(session.config, talk.tail)
+        if config is None:
+            print("What was said before is kept here only: Claude does not know it any more, and begins anew.")
+            talk.lost()
+            return talk
+        self.close(session.name)
+        return self.keeper.moved(talk, self.client.create_session(config, session.name))
+
+    def _keep(self, key: str, response: Response, session: Session) -> None:
+        try:
+            self.keeper.runs.keep(key, response, session.redactor)
+        except OSError as error:
+            print(f"The answer could not be kept in {self.keeper.runs.folder}: {error.strerror}.")
+
+    def _show_kept(self, session: Session, options: Options, prompt: Prompt, kept: Response) -> Response:
+        """Show a kept run as what it is, and as it was."""
+        response = replace(kept, session=session.name)
+        screen = plain_screen(
+            self.shell, session=session.name, model=response.model, simulated=False, quiet=options.quiet
+        )
+        if prompt.filled.summary:
+            screen.note(prompt.filled.summary)
+        screen.add(response.messages)
+        screen.finish(response, {"session_cost_usd": session.cost_usd})
+        self.shell.user_ns["_claude"] = response
+        return response
 
     def _open(self, options: Options) -> bool:
         """Make sure that the session is there, with settings that fit; return whether it had to be made."""

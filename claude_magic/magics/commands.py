@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from claude_magic.doctor import diagnose, versions
 from claude_magic.errors import SessionNotFoundError
 from claude_magic.magics import taping
 from claude_magic.magics.asking import can_ask
+from claude_magic.magics.filters import FILTERS_HELP, Filters, filtered, parse_filters
 from claude_magic.magics.options import options_help
 from claude_magic.trust import trust_folder
 from claude_magic.widgets.undoing import undo_words
@@ -67,6 +68,7 @@ def _status(magics: ClaudeMagics, rest: str) -> None:
     print("\n%claude COMMAND")
     for command in COMMANDS.values():
         print(f"  {command.usage:<28} {command.help}")
+    print(f"\nFILTERS: {FILTERS_HELP}")
 
 
 def _sessions(magics: ClaudeMagics, rest: str) -> Any:
@@ -74,23 +76,40 @@ def _sessions(magics: ClaudeMagics, rest: str) -> Any:
 
 
 def _turns(magics: ClaudeMagics, rest: str) -> Any:
-    return magics.client.frames.turns()
+    return filtered(magics.client.frames, "turns", _filters(magics, "turns", rest))
 
 
 def _tools(magics: ClaudeMagics, rest: str) -> Any:
-    return magics.client.frames.tools()
-
-
-def _stats(magics: ClaudeMagics, rest: str) -> Any:
-    return magics.client.frames.metrics()
+    return filtered(magics.client.frames, "tools", _filters(magics, "tools", rest))
 
 
 def _history(magics: ClaudeMagics, rest: str) -> Any:
-    return magics.client.frames.messages()
+    return filtered(magics.client.frames, "messages", _filters(magics, "history", rest))
 
 
 def _logs(magics: ClaudeMagics, rest: str) -> Any:
-    return magics.client.frames.logs(session=_known(magics, rest) if rest else None)
+    return filtered(magics.client.frames, "logs", _filters(magics, "logs", rest))
+
+
+def _stats(magics: ClaudeMagics, rest: str) -> Any:
+    from claude_magic.records.summary import summary
+
+    frames = magics.client.frames
+    filters = _filters(magics, "stats", rest)
+    turns = filtered(frames, "turns", filters)
+    # Where the time went is not kept: the part of this kernel would say something wrong of the whole.
+    spans = frames.spans().head(0) if filters.all else frames.spans()
+    tools, spans = (part[part["turn_id"].isin(turns["turn_id"])] for part in (frames.tools(history=filters.all), spans))
+    return summary(turns, tools, spans)
+
+
+def _filters(magics: ClaudeMagics, word: str, rest: str) -> Filters:
+    """Return what was typed; a session that is closed still has its records."""
+    filters = parse_filters(word, rest)
+    name = filters.session
+    if name is None or filters.all or name in set(magics.client.frames.log_summary()["session"]):
+        return filters
+    return replace(filters, session=_known(magics, name))
 
 
 def _stop(magics: ClaudeMagics, rest: str) -> None:
@@ -227,11 +246,11 @@ COMMANDS: dict[str, Command] = {
     "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume),
     "undo": Command("undo [NAME]", "restore the files the last turn edited", _undo),
     "close": Command("close [NAME]", "end a session and what it started", _close),
-    "turns": Command("turns", "every turn: time, tokens, cost, as a table", _turns),
-    "tools": Command("tools", "every tool use, as a table", _tools),
-    "history": Command("history", "what was said, as a table", _history),
-    "logs": Command("logs [NAME]", "the log, as a table", _logs),
-    "stats": Command("stats", "counts and response times, as a table", _stats),
+    "turns": Command("turns [FILTERS]", "every turn: time, tokens, cost, as a table", _turns),
+    "tools": Command("tools [FILTERS]", "every tool use, as a table", _tools),
+    "history": Command("history [FILTERS]", "what was said, as a table", _history),
+    "logs": Command("logs [FILTERS]", "the log, as a table", _logs),
+    "stats": Command("stats [FILTERS]", "cost, time and tools in one look; a table too", _stats),
     "record": Command(taping.RECORD_USAGE, "write every run to a tape", taping.record),
     "replay": Command(taping.REPLAY_USAGE, "answer from a tape, with no CLI and no account", taping.replay),
     "simulate": Command("simulate on [SCENARIO]|off", "answer from a simulator, with no account", _simulate),

@@ -17,7 +17,7 @@ from claude_magic.rendering import RunView, error_bundle, response_bundle
 from claude_magic.response import Outcome, Response
 from claude_magic.widgets.facts import facts_of, headline
 from claude_magic.widgets.hub import Channel, Hub
-from claude_magic.widgets.live import LiveRun
+from claude_magic.widgets.live import LiveRun, sound
 from claude_magic.widgets.protocol import MIME_TYPE, RunData
 
 BATCH_S = 0.05
@@ -103,7 +103,7 @@ class LiveScreen:
         # The id stays in the cell: the page asks by it for the edits to be undone.
         ended: RunData = {"run": self._run.id, "live": False}
         if MIME_TYPE in bundle:
-            run: RunData = {**bundle[MIME_TYPE], **facts, **ended}
+            run: RunData = {**bundle[MIME_TYPE], **sound(facts), **ended}
             bundle[MIME_TYPE] = run
         else:
             # It failed before there was anything to keep as data: the pages are told, the cell keeps the words.

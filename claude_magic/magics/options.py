@@ -36,6 +36,8 @@ class Options:
     resume: str | None = None
     attach: tuple[str, ...] = ()
     timeout: float | None = None
+    keep: bool = False
+    fresh: bool = False
     raw: bool = False
     dry_run: bool = False
     quiet: bool = False
@@ -100,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--resume", type=_nonempty, metavar="ID", help="go on with an earlier conversation of the CLI")
     add("--attach", nargs="+", action="extend", default=[], metavar="EXPR", help="send text, tables, pictures along")
     add("--timeout", type=_positive, metavar="S", help="longest this prompt may take, in seconds")
+    add("--keep", action="store_true", help="keep the answer; the same cell is answered by it, for nothing")
+    add("--fresh", action="store_true", help="ask again, and keep the new answer instead")
     add("--raw", action="store_true", help="fill in nothing")
     add("--dry-run", action="store_true", help="show what would be sent, and send nothing")
     add("--quiet", action="store_true", help="show nothing")

@@ -85,6 +85,7 @@ class TranscriptCache:
         """
         rows = [(file.name, file.size, file.mtime_ns, _encode(facts)) for file, facts in files]
         with self._opened(write=True) as database, database:
+            database.executescript(_SCHEMA)  # somebody may have emptied it
             database.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in gone])
             database.executemany(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
@@ -123,8 +124,8 @@ class TranscriptCache:
             return None
         try:
             (version,) = database.execute("PRAGMA user_version").fetchone()
-            drop = "" if version == VERSION else _DROP
-            database.executescript(f"{drop}{_SCHEMA}PRAGMA user_version = {VERSION};")
+            if version != VERSION:
+                database.executescript(f"{_DROP}{_SCHEMA}PRAGMA user_version = {VERSION};")
         except sqlite3.DatabaseError as error:
             database.close()
             if not isinstance(error, sqlite3.OperationalError):

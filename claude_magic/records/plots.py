@@ -13,7 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from dateutil.tz import tzlocal
+from dateutil.tz import tzlocal  # type: ignore[import-untyped]  # publishes no types
+
+from claude_magic.records.spans import KIND_WORDS
+from claude_magic.records.summary import FAILED, tool_failures
 
 try:
     from matplotlib import dates, pyplot
@@ -28,21 +31,20 @@ COLOURS = (BLUE, RED, GREEN, PURPLE, OCHRE)
 """After Okabe and Ito, to be told apart by the colour-blind; none too light for paper or too dark for a screen."""
 _STYLES, _MARKERS = ("-", "--", "-."), ("o", "s", "^", "D", "v")
 _NOTHING = "nothing yet"
-_FAILED = ("error", "timeout")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _READ = ["input_tokens", "cache_read_tokens", "cache_write_tokens"]
 _MOST_MARKERS, _MOST_ROWS = 60, 40
-_KINDS = {
-    "queue": ("waiting for its turn", INK, "...."),
-    "spawn": ("starting the CLI", INK, "////"),
-    "model": ("waiting for the model", BLUE, "...."),
-    "thinking": ("thinking", PURPLE, "xxxx"),
-    "text": ("writing", BLUE, ""),
-    "tool": ("at work", GREEN, "////"),
-    "person": ("waiting for a person", RED, "----"),
-    "rest": ("the model", BLUE, ""),
+_LOOKS = {
+    "queue": (INK, "...."),
+    "spawn": (INK, "////"),
+    "model": (BLUE, "...."),
+    "thinking": (PURPLE, "xxxx"),
+    "text": (BLUE, ""),
+    "tool": (GREEN, "////"),
+    "person": (RED, "----"),
+    "rest": (BLUE, ""),
 }
-"""What the time of a turn goes to: in words, colour, hatch. `rest` is what is not told apart in session files."""
+"""Colour and hatch of what the time of a turn goes to; `rest` is what session files do not tell apart."""
 
 
 class PlotFrames(Protocol):
@@ -167,7 +169,7 @@ def timeline(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
     shown = groups[-_MOST_ROWS:]
     for place, (_, rows) in enumerate(shown):
         begins, lengths = _days(rows["started"]), _numbers(rows["duration_s"]).to_numpy() / 86_400
-        failed = rows["outcome"].isin(_FAILED).to_numpy()
+        failed = rows["outcome"].isin(FAILED).to_numpy()
         for which, colour, hatch, marker in ((~failed, BLUE, "", "|"), (failed, RED, "xxxx", "X")):
             ax.barh([place] * which.sum(), lengths[which], left=begins[which], height=0.5, **_filled(colour, hatch))
             ax.plot(begins[which], [place] * which.sum(), marker, color=colour, markersize=9)
@@ -235,7 +237,7 @@ def tool_errors(tools: pd.DataFrame, ax: Axes | None = None) -> Axes:
     known = tools.dropna(subset=["name"])
     if known.empty:
         return _nothing(ax)
-    table = failures(known).head(_MOST_ROWS)
+    table = tool_failures(known).head(_MOST_ROWS)
     places = np.arange(len(table))
     failed, denied = (100 * (table[name] / table["uses"]).to_numpy(dtype="float64") for name in ("failed", "denied"))
     ax.barh(places, failed, height=0.55, label="failed", **_filled(RED, "////"))
@@ -243,21 +245,11 @@ def tool_errors(tools: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for place, row in enumerate(_each(table)):
         words = f" {row.failed} of {row.uses} failed" + (f", {row.denied} denied" if row.denied else "")
         ax.annotate(words, (failed[place] + denied[place], place), va="center", color=INK)
-    _rows(ax, table.index)
+    _rows(ax, table["name"])
     ax.set_ylabel("tool", color=INK)
     ax.set_xlim(0, 135)  # the words stand beside the longest bar
     ax.set_xticks(range(0, 101, 20))
     return _legend(ax, above=True)
-
-
-def failures(tools: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per tool, the worst first: uses, failed, denied. What was denied did not fail."""
-    denied = (tools["permission"] == "denied").fillna(False).astype("bool")
-    failed = tools["is_error"].fillna(False).astype("bool") & ~denied
-    rows = pd.DataFrame({"name": tools["name"], "uses": 1, "failed": failed, "denied": denied})
-    table = rows.groupby("name")[["uses", "failed", "denied"]].sum().astype("int64")
-    share = table["failed"] / table["uses"]
-    return table.assign(share=share).sort_values(["share", "denied", "uses"], ascending=False).drop(columns="share")
 
 
 def waterfall(turns: pd.DataFrame, spans: pd.DataFrame, turn_id: str | None = None, ax: Axes | None = None) -> Axes:
@@ -285,8 +277,7 @@ def waterfall(turns: pd.DataFrame, spans: pd.DataFrame, turn_id: str | None = No
     height = 1.4 + 0.3 * len(longest)
     ax = _axes(ax, f"Where the time went: {turn['session']}{number}", x="seconds from the prompt on", height=height)
     for place, one in enumerate(_each(longest)):
-        _, colour, hatch = _KINDS[one.kind]
-        ax.barh(place, one.duration_s, left=one.begin_s, height=0.7, **_filled(colour, hatch))
+        ax.barh(place, one.duration_s, left=one.begin_s, height=0.7, **_filled(*_LOOKS[one.kind]))
         ax.annotate(f" {one.duration_s:.2g} s", (one.begin_s + one.duration_s, place), va="center", color=INK)
     _rows(ax, [_words(one.kind, one.name) for one in _each(longest)])
     if len(longest) < len(stretches):
@@ -328,9 +319,9 @@ def _gaps(rows: list[tuple[str, str, float, float]], end: float) -> Iterator[tup
 
 
 def _words(kind: str, name: str) -> str:
-    words = _KINDS[kind][0]
     if kind == "tool":
         return name
+    words = KIND_WORDS.get(kind, "the model")
     return f"{words} ({name})" if name else words
 
 

@@ -30,16 +30,21 @@ class SessionFile:
     """One file as it was found.
 
     Attributes:
-        path: where it is.
+        place: where it is.
         name: its path below the root, with forward slashes.
         size: bytes.
         mtime_ns: when it was changed last, in unix nanoseconds.
     """
 
-    path: Path
+    place: str
     name: str
     size: int
     mtime_ns: int
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self.place)
 
     @property
     def group(self) -> str:
@@ -94,7 +99,7 @@ def find_files(root: Path, since: Since = None, project: str | os.PathLike[str] 
 def _found(root: Path) -> Iterator[SessionFile]:
     if root.is_file():
         stat = root.stat()
-        yield SessionFile(root, root.name, stat.st_size, stat.st_mtime_ns)
+        yield SessionFile(str(root), root.name, stat.st_size, stat.st_mtime_ns)
         return
     folders = [(str(root), "")]
     while folders:
@@ -108,7 +113,7 @@ def _found(root: Path) -> Iterator[SessionFile]:
                     elif entry.name.endswith(".jsonl") and _is_session_file(prefix, entry.name):
                         stat = entry.stat()
                         name = (prefix + entry.name).encode("utf-8", "backslashreplace").decode()
-                        yield SessionFile(Path(entry.path), name, stat.st_size, stat.st_mtime_ns)
+                        yield SessionFile(entry.path, name, stat.st_size, stat.st_mtime_ns)
         except FileNotFoundError:
             continue  # gone since it was listed, or no session was ever made
 

@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claude_magic.records.frames import SESSIONS, TOOLS, TURNS, Schema, count, flag, moment, number, text, word
+from claude_magic.records.frames import (
+    SESSIONS,
+    TOOLS,
+    TURNS,
+    Schema,
+    count,
+    flag,
+    moment,
+    number,
+    text,
+    to_frame,
+    word,
+)
 from claude_magic.records.transcript_history import FoundProblem
 from claude_magic.records.transcript_tables import (
     NO_COUNT,
@@ -42,30 +54,27 @@ PROBLEMS: Schema = {"file": text, "line": count, "offset": count, "reason": text
 SCHEMAS: dict[str, Schema] = {"sessions": SESSIONS, "turns": TURNS, "tools": TOOLS, "usage": USAGE}
 
 
-def table_frame(table: Table, schema: Schema, clean: Callable[[str], str]) -> pd.DataFrame:
+def table_frame(table: Table, schema: Schema) -> pd.DataFrame:
     """Return a frame with exactly the columns of `schema`.
 
     Args:
         table: a column for each.
         schema: names of the columns in order, and what makes each.
-        clean: takes secrets out of a text.
     """
-    return pd.DataFrame({name: _array(table[name], schema[name], clean) for name in schema}, copy=False)
+    return pd.DataFrame({name: _array(table[name], schema[name]) for name in schema}, copy=False)
 
 
 def problems_frame(problems: list[FoundProblem]) -> pd.DataFrame:
     """Return one row per line that could not be used."""
-    from claude_magic.records.frames import to_frame
-
     return to_frame(problems, PROBLEMS)
 
 
-def _array(column: Column, make: Callable[[list[Any]], Any], clean: Callable[[str], str]) -> Any:
+def _array(column: Column, make: Callable[[list[Any]], Any]) -> Any:
     """Return a column as the array that `make` would make of its values."""
     if isinstance(column, Words):
-        return make([None if value is None else clean(value) for value in column.values])
+        return text(column.values)
     if isinstance(column, Repeated):
-        return make(column.values).take(np.frombuffer(column.places, "int32"))
+        return text(column.values).take(np.frombuffer(column.places, "int32"))
     if isinstance(column, Unknown):
         return make([None] * column.length)
     if isinstance(column, Numbers):

@@ -17,6 +17,7 @@ from claude_magic.records.transcript_assembly import Assembly
 from claude_magic.records.transcript_files import SessionFile, new_facts
 from claude_magic.records.transcript_progress import Progress
 from claude_magic.records.transcript_scan import Clean, FileFacts, scan
+from claude_magic.records.transcript_secrets import Cleaner
 from claude_magic.records.transcript_tables import Table, from_bytes, to_bytes
 
 TABLES = ("sessions", "turns", "tools", "usage")
@@ -60,30 +61,34 @@ class History:
     files: Sequence[SessionFile]
     notes: Notes
     _data: Mapping[str, bytes]
+    _cleaner: Cleaner
     _tables: dict[str, Table] = field(default_factory=dict)
 
     def table(self, name: str) -> Table:
         """Return one of `TABLES`."""
         if name not in self._tables:
-            self._tables[name] = from_bytes(self._data[name])
+            data = self._data[name]
+            self._tables[name] = self._cleaner.table(from_bytes(data), data)
         return self._tables[name]
 
 
-def read_history(files: Sequence[SessionFile], cache: TranscriptCache | None, clean: Clean, *, is_all: bool) -> History:
+def read_history(
+    files: Sequence[SessionFile], cache: TranscriptCache | None, cleaner: Cleaner, *, is_all: bool
+) -> History:
     """Read what is new in session files, and make the tables.
 
     Args:
         files: the files.
         cache: what was read before, or `None`.
-        clean: takes secrets out of texts.
+        cleaner: takes secrets out of texts.
         is_all: whether these are all files of the cache's folder, so that the others can be forgotten.
     """
     key = _key(files)
     kept = cache.tables(key, (*TABLES, _NOTES)) if cache is not None else None
     if kept is not None:
-        return History(files, _decode_notes(kept[_NOTES]), kept)
+        return History(files, _decode_notes(kept[_NOTES]), kept, cleaner)
     known = cache.facts() if cache is not None else {}
-    facts, changed, unreadable = _read(files, known, clean)
+    facts, changed, unreadable = _read(files, known, cleaner.text)
     assembly = Assembly(facts.values(), price_table())
     tables = {
         "sessions": assembly.sessions(), "turns": assembly.turns(),
@@ -94,7 +99,7 @@ def read_history(files: Sequence[SessionFile], cache: TranscriptCache | None, cl
     if cache is not None and not unreadable:
         gone = known.keys() - facts.keys() if is_all else ()
         cache.keep([(file, facts[file.name]) for file in changed], key, data | {_NOTES: _encode_notes(notes)}, gone)
-    return History(files, notes, data)
+    return History(files, notes, data, cleaner)
 
 
 def _key(files: Sequence[SessionFile]) -> str:

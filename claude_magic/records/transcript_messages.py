@@ -42,9 +42,8 @@ class MessageReader:
         for record in records_of(file.path):
             if record.type not in ("user", "assistant", "system") or record.uuid in seen:
                 continue
-            seen.add(record.uuid or "")
-            if not record.uuid:
-                seen.discard("")
+            if record.uuid:
+                seen.add(record.uuid)
             is_main = not facts.agent_id
             if is_main and record.type == "user" and record.uuid in self._turns:
                 turn_id = record.uuid or ""

@@ -101,9 +101,11 @@ def from_bytes(data: bytes) -> Table:
 
 
 def values_of(table: Table, name: str) -> list[Any]:
-    """Return a column of texts as plain values."""
+    """Return a column of texts or of whole numbers as plain values."""
     column = table[name]
+    if isinstance(column, Counts):
+        return list(memoryview(column.data).cast("q"))
     if isinstance(column, Repeated):
         return [column.values[place] for place in memoryview(column.places).cast("i")]
-    assert isinstance(column, Words), f"{name} is no column of texts"
+    assert isinstance(column, Words), f"{name} has neither texts nor whole numbers"
     return column.values

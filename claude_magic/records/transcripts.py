@@ -15,12 +15,13 @@ from claude_magic.records.prices import price_table
 from claude_magic.records.transcript_files import Since, find_files, find_root
 from claude_magic.records.transcript_history import History, read_history
 from claude_magic.records.transcript_messages import MessageReader, Place
-from claude_magic.records.transcript_scan import Clean
+from claude_magic.records.transcript_secrets import Cleaner
 from claude_magic.records.transcript_tables import values_of
-from claude_magic.redaction import redactor_for, secrets_in
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from claude_magic.records.plots import Plots
 
 
 def read_transcripts(
@@ -59,13 +60,13 @@ def read_transcripts(
     keeper = None
     if cache is not False:
         keeper = TranscriptCache(None if cache is True else Path(cache), folder)
-    clean = _cleaner()
-    history = read_history(files, keeper, clean, is_all=since is None and project is None)
+    cleaner = Cleaner(os.environ)
+    history = read_history(files, keeper, cleaner, is_all=since is None and project is None)
     if history.notes.unpriced:
         names = ", ".join(sorted(history.notes.unpriced))
         day = price_table().checked
         warnings.warn(f"No price is known for {names} (prices of {day}); what they cost is NA.", stacklevel=2)
-    return Transcripts(folder, history, clean)
+    return Transcripts(folder, history, cleaner)
 
 
 class Transcripts:
@@ -81,12 +82,12 @@ class Transcripts:
         broken: how many lines could not be used.
     """
 
-    def __init__(self, root: Path, history: History, clean: Clean) -> None:
+    def __init__(self, root: Path, history: History, cleaner: Cleaner) -> None:
         self.root = root
         self.record_types: dict[str, int] = dict(sorted(history.notes.types.items()))
         self.broken = history.notes.broken
         self._history = history
-        self._clean = clean
+        self._cleaner = cleaner
 
     def __repr__(self) -> str:
         files = self._history.files
@@ -137,6 +138,13 @@ class Transcripts:
             raise ValueError(f"chunk must be at least 1, not {chunk}.")
         return self._chunks(chunk)
 
+    @property
+    def plots(self) -> Plots:
+        """The history as pictures; needs matplotlib (extra `plots`)."""
+        from claude_magic.records.plots import Plots
+
+        return Plots(self)
+
     def _chunks(self, chunk: int) -> Iterator[pd.DataFrame]:
         from claude_magic.records.frames import messages_frame
 
@@ -146,13 +154,8 @@ class Transcripts:
 
     def _messages(self) -> Iterator[MessageRecord]:
         turns, tools = self._history.table("turns"), self._history.table("tools")
-        ids, names = values_of(turns, "session_id"), values_of(turns, "session")
-        turn_ids = values_of(turns, "turn_id")
-        numbers: dict[str, int] = {}
-        places: dict[str, Place] = {}
-        for turn_id, session_id, name in zip(turn_ids, ids, names, strict=True):
-            numbers[session_id] = numbers.get(session_id, 0) + 1
-            places[turn_id] = (session_id, name, numbers[session_id])
+        of_turns = (values_of(turns, name) for name in ("turn_id", "session_id", "session", "turn"))
+        places: dict[str, Place] = {turn_id: (*place,) for turn_id, *place in zip(*of_turns, strict=True)}
         agents = {
             use: turn_id
             for use, turn_id, tool in zip(
@@ -160,7 +163,7 @@ class Transcripts:
             )
             if turn_id and tool in ("Agent", "Task")
         }
-        reader = MessageReader(places, agents, self._clean)
+        reader = MessageReader(places, agents, self._cleaner.text)
         for file in self._history.files:
             try:
                 yield from reader.messages(file)
@@ -170,16 +173,4 @@ class Transcripts:
     def _frame(self, name: str) -> pd.DataFrame:
         from claude_magic.records.transcript_frames import SCHEMAS, table_frame
 
-        return table_frame(self._history.table(name), SCHEMAS[name], self._clean)
-
-
-def _cleaner() -> Clean:
-    """Return what takes the secrets of this process's environment out of a text."""
-    redactor = redactor_for(os.environ)
-    secrets = tuple(secrets_in(os.environ).values())
-
-    def clean(words: str) -> str:
-        # Few texts have one, and looking for each is much quicker than the redactor's one expression.
-        return redactor.text(words) if any(secret in words for secret in secrets) else words
-
-    return clean
+        return table_frame(self._history.table(name), SCHEMAS[name])

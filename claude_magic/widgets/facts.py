@@ -41,8 +41,7 @@ def context_of(messages: Iterable[Message]) -> Context | None:
 
 def _tokens(usage: dict[str, Any]) -> int:
     return sum(
-        int(usage.get(name) or 0)
-        for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        int(usage.get(name) or 0) for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
     )
 
 

@@ -42,7 +42,8 @@ class LiveRun:
         self.id = secrets.token_urlsafe(18)
         self.view = view
         self.questions: dict[str, Question] = {}
-        self._facts: RunData = {**facts, "started": time.time()}
+        known: RunData = sound(facts)
+        self._facts: RunData = {**known, "started": time.time()}
         self._order: list[Part] = []
         self._known: set[int] = set()
         self._told: list[Any] = []
@@ -60,8 +61,8 @@ class LiveRun:
             "version": VERSION,
             "run": self.id,
             "live": True,
-            "session": _sound(self.view.session),
-            "model": _sound(self.view.model),
+            "session": sound(self.view.session),
+            "model": sound(self.view.model),
             "simulated": self.view.simulated,
             "outcome": None,
             "parts": parts,  # type: ignore[typeddict-item]  # each is one of the part types
@@ -73,7 +74,7 @@ class LiveRun:
         ops: list[Op] = []
         if self.view.model != self._model:
             self._model = self.view.model
-            ops.append(["set", {"model": _sound(self._model)}])
+            ops.append(["set", {"model": sound(self._model)}])
         for part in self.view.walk():
             if id(part) not in self._known:
                 self._known.add(id(part))
@@ -94,7 +95,7 @@ class LiveRun:
             return None
         grown = isinstance(part, TextPart | ThinkingPart) and state[0] > before[0] and state[1:] == before[1:]
         if grown and isinstance(part, TextPart | ThinkingPart):
-            return ["append", index, _sound(part.text[before[0] :])]
+            return ["append", index, sound(part.text[before[0] :])]
         return ["part", index, _data(part)]
 
     def ask(self, request: PermissionRequest) -> Question:
@@ -104,9 +105,9 @@ class LiveRun:
             "id": str(uuid.uuid4()),
             "token": secrets.token_urlsafe(18),
             "tool_use_id": request.tool_use_id,
-            "tool": _sound(request.tool_name),
-            "title": _sound(_TITLES.get(request.tool_name, f"Use {request.tool_name}?")),
-            "input": _sound(request.tool_input),
+            "tool": sound(request.tool_name),
+            "title": sound(_TITLES.get(request.tool_name, f"Use {request.tool_name}?")),
+            "input": sound(request.tool_input),
             "editable": _EDITABLE.get(request.tool_name, ""),
             "kind": "questions" if kind == "questions" else "permission",
             "session_choice": kind == "permission",
@@ -116,8 +117,9 @@ class LiveRun:
 
     def set(self, facts: RunData) -> Op:
         """Change fields of the run, and return the operation that tells it."""
-        self._facts = {**self._facts, **facts}
-        return ["set", dict(facts)]
+        told: RunData = sound(facts)
+        self._facts = {**self._facts, **told}
+        return ["set", dict(told)]
 
 
 def _state(part: Part) -> tuple[Any, ...]:
@@ -138,10 +140,10 @@ def _data(part: Part) -> dict[str, Any]:
     return data
 
 
-def _sound(value: Any) -> Any:
+def sound(value: Any) -> Any:
     """Return JSON-like data that can be sent as UTF-8: half a surrogate pair cannot."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, dict):
-        return {_sound(key): _sound(item) for key, item in value.items()}
-    return [_sound(item) for item in value] if isinstance(value, list | tuple) else value
+        return {sound(key): sound(item) for key, item in value.items()}
+    return [sound(item) for item in value] if isinstance(value, list | tuple) else value

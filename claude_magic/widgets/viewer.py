@@ -126,8 +126,8 @@ class StreamViewer(anywidget.AnyWidget):
         if response.session != self.session or self._channel is None or response.turn_id != self._turn_id:
             return
         session = self._client.get_session(self.session)
-        extra: RunData = {"session_cost_usd": session.cost_usd, "run": "", "live": False}
-        data: Any = {**response_bundle(response)[MIME_TYPE], **facts_of(response), **extra}
+        extra: RunData = {"session_cost_usd": session.cost_usd, "mode": session.config.permission_mode}
+        data: Any = {**response_bundle(response)[MIME_TYPE], **facts_of(response), **extra, "live": False}
         self._channel.finish(data, {})
         self.state = str(response.outcome)
 

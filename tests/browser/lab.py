@@ -46,7 +46,9 @@ class Surroundings:
             "CLAUDE_CODE_TMPDIR": str(folder / "tmp"),
             "IS_SANDBOX": "1",
         }
-        assert (BUILT / "package.json").exists(), "the extension is not built: `npm ci && npm run build` in labextension/"
+        assert (BUILT / "package.json").exists(), (
+            "the extension is not built: `npm ci && npm run build` in labextension/"
+        )
         (self.home / "first" / "labextensions").mkdir(parents=True)
         (self.home / "first" / "labextensions" / "claude-magic").symlink_to(BUILT)
         self.write_kernel("this", {})
@@ -127,7 +129,7 @@ class Server:
 def start_lab(surroundings: Surroundings, *, extension: bool = True) -> Server:
     """Start JupyterLab, with the extension or with it disabled as its user would."""
     arguments = [
-        "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser", f"--LabApp.extra_labextensions_path={shelf}",
+        "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser",
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly", "--ServerApp.port_retries=0",
     ]  # fmt: skip
@@ -148,7 +150,8 @@ def _start(surroundings: Surroundings, arguments: list[str], port: str, ip: str,
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments, f"{port}={number}", f"{ip}=127.0.0.1", f"{token}={secret}"],
-            env=surroundings.environment, cwd=surroundings.root, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+            env=surroundings.environment, cwd=surroundings.root,
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
     server = Server(surroundings, process, f"http://127.0.0.1:{number}", secret, log)
     try:

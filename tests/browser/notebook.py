@@ -48,7 +48,9 @@ class Notebook:
     def show(self) -> None:
         """Open the notebook in the page that is loaded already."""
         self.page.evaluate(
-            "async path => { await window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}); }",
+            """async path => {
+                await window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+            }""",
             self.path,
         )
         self._wait_for_kernel()
@@ -59,7 +61,7 @@ class Notebook:
             "path => { void window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}); }",
             self.path,
         )
-        self.page.get_by_role("button", name="No Kernel").click()
+        self.page.locator(".jp-Dialog").get_by_role("button", name="No Kernel").click()
         self.page.wait_for_function(
             "path => window.jupyterapp.shell.currentWidget?.context?.path === path", arg=self.path
         )
@@ -67,12 +69,12 @@ class Notebook:
     def _wait_for_kernel(self) -> None:
         """Wait until the notebook is there and its kernel answers; the file browser is put away."""
         self.page.wait_for_function(
-            f"""path => {{
+            """path => {
                 const panel = window.jupyterapp?.shell?.currentWidget;
                 const kernel = panel?.sessionContext?.session?.kernel;
                 return panel?.context?.path === path && panel.context.isReady && panel.content.widgets.length > 0
                     && kernel?.connectionStatus === 'connected' && ['idle', 'busy'].includes(kernel.status);
-            }}""",
+            }""",
             arg=self.path,
             timeout=30_000,
         )
@@ -81,15 +83,15 @@ class Notebook:
     def close(self) -> None:
         """End the kernel and close the notebook."""
         self.page.evaluate(
-            f"""async path => {{
+            """async path => {
                 const app = window.jupyterapp;
-                for (const widget of [...app.shell.widgets('main')]) {{
+                for (const widget of [...app.shell.widgets('main')]) {
                     if (widget.context?.path !== path) continue;
                     void widget.sessionContext?.session?.shutdown();  // takes seconds, and nothing waits for it
                     await widget.context.save();
                     widget.dispose();
-                }}
-            }}""",
+                }
+            }""",
             self.path,
         )
 

@@ -211,3 +211,11 @@ def test_long_results_are_cut_once_told() -> None:
     ops = told(run, use("t1", "Bash"), result("t1", "x" * 5_000_000))
 
     assert len(json.dumps(ops)) < 100_000
+
+
+def test_facts_can_be_sent() -> None:
+    """A variable's value that is filled in may hold half a surrogate pair; what is told of it does not."""
+    run = live(filled="a\ud800b")
+
+    assert run.snapshot()["filled"] == "a?b"
+    assert run.set({"filled": "c\ud800"}) == ["set", {"filled": "c?"}]

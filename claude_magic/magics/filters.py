@@ -1,0 +1,158 @@
+"""The filters of the sub-commands that return tables: which session, since when, what level, what tool, how many."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from IPython.core.error import UsageError
+
+from claude_magic.records.log import Level
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILTERS_HELP = "[--session NAME] [--since 2d|12h|30m|DATE] [--level LEVEL] [--tool NAME] [--last N] [--all]"
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_KEPT = ("turns", "tools", "stats")
+"""Sub-commands that can look at what is kept of earlier kernels."""
+_TIMES = {"turns": "started", "tools": "started", "messages": "time", "logs": "time"}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which rows to keep; `None` is all.
+
+    Attributes:
+        session: those of this session.
+        since: those from this moment on.
+        level: log entries of this level or above; of other tables, what belongs to a turn that has such an entry.
+        tool: uses of this tool; of other tables, what belongs to a turn that used it.
+        last: the last so many of what is left.
+        all: of what is kept of all kernels, instead of this one.
+    """
+
+    session: str | None = None
+    since: datetime | None = None
+    level: str | None = None
+    tool: str | None = None
+    last: int | None = None
+    all: bool = False
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, instead of printing usage and exiting."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}. It takes {FILTERS_HELP}.")
+
+
+def parse_filters(word: str, line: str, now: datetime | None = None) -> Filters:
+    """Return the filters that were typed after a sub-command; a word alone is the name of a session.
+
+    Args:
+        word: the sub-command.
+        line: what was typed after it.
+        now: what `--since 2d` counts from; the present moment by default.
+
+    Raises:
+        UsageError: a filter is unknown or its value makes no sense; one line that says which.
+    """
+    moment = now or datetime.now(UTC)
+    parser = _Parser(prog=f"%claude {word}", add_help=False, allow_abbrev=False)
+    add = parser.add_argument
+    add("name", nargs="?")
+    add("-s", "--session")
+    add("--since", type=_typed(lambda text: moment_of(text, moment)))
+    add("--level", choices=[level.value for level in Level])
+    add("--tool")
+    add("--last", type=_typed(_at_least_one))
+    add("--all", action="store_true")
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        parser.error(f"{line!r} cannot be read: {error}")
+    found = vars(parser.parse_args(words))
+    name = found.pop("name")
+    if found["all"] and (word not in _KEPT or found["level"] is not None):
+        parser.error("--all is for turns, tools and stats; the logs of earlier kernels are not kept")
+    if name is not None and found["session"] is not None:
+        parser.error(f"{name!r} and --session {found['session']!r} are two sessions")
+    return Filters(**{**found, "session": found["session"] if name is None else name})
+
+
+def moment_of(text: str, now: datetime) -> datetime:
+    """Return the moment that words stand for.
+
+    Args:
+        text: a time back from `now` (`30s`, `15m`, `12h`, `2d`, `1.5d`, `3w`), or a date or time in ISO 8601; without
+            a zone it is this machine's.
+        now: the present moment.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if back := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip(), re.IGNORECASE):
+        try:
+            return now - timedelta(**{_UNITS[back[2].lower()]: float(back[1])})
+        except OverflowError:
+            raise ValueError(f"{text!r} is longer ago than there are dates") from None
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is neither a time back (2d, 12h, 30m) nor a date (2026-01-31)") from None
+
+
+def filtered(frames: Any, name: str, filters: Filters) -> pd.DataFrame:
+    """Return a frame with the rows that the filters keep, numbered from 0.
+
+    Args:
+        frames: what has the frames: a client's `frames`, or transcripts.
+        name: `turns`, `tools`, `messages` or `logs`.
+        filters: which rows.
+    """
+    kept = {"history": True} if filters.all else {}
+    frame: pd.DataFrame = getattr(frames, name)(**kept)
+    if filters.session is not None:
+        frame = frame[frame["session"] == filters.session]
+    if filters.since is not None:
+        frame = frame[frame[_TIMES[name]] >= filters.since]
+    if filters.tool is not None:
+        used = _where(frames.tools(**kept), "name", [filters.tool])
+        frame = _where(frame, "name", [filters.tool]) if name == "tools" else _where(frame, "turn_id", used["turn_id"])
+    if filters.level is not None:
+        least = Level(filters.level).rank
+        levels = [level.value for level in Level if level.rank >= least]
+        told = _where(frames.logs(), "level", levels)
+        frame = _where(frame, "level", levels) if name == "logs" else _where(frame, "turn_id", told["turn_id"])
+    if filters.last is not None:
+        frame = frame.tail(filters.last)
+    return frame.reset_index(drop=True)
+
+
+def _where(frame: pd.DataFrame, column: str, values: Iterable[Any]) -> pd.DataFrame:
+    # Nothing is the same as something unknown.
+    return frame[frame[column].isin([value for value in values if isinstance(value, str)])]
+
+
+def _typed(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Let argparse say the words of a `ValueError`, which it keeps to itself otherwise."""
+
+    def typed(text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{text!r} is no whole number of at least 1")
+    return int(text)

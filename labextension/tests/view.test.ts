@@ -1,0 +1,359 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import type { Action, Part, Question, RunData, ToolPart } from '../src/protocol';
+import { fromData, reduce } from '../src/state';
+import type { RunState } from '../src/state';
+import type { Answer, Host } from '../src/view/host';
+import { RunView } from '../src/view/run';
+import { renderMarkdown } from '../src/widget/markdown';
+
+let asked: Action[];
+let inserted: string[];
+let views: RunView[];
+let answer: Answer;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  [asked, inserted, views, answer] = [[], [], [], 'done'];
+});
+
+afterEach(() => {
+  views.forEach(view => {
+    view.dispose();
+  });
+  document.body.replaceChildren();
+  vi.useRealTimers();
+});
+
+function makeView(more: Partial<Host> = {}): RunView {
+  const view = new RunView(
+    {
+      renderMarkdown,
+      request: action => {
+        asked.push(action);
+        return Promise.resolve(answer);
+      },
+      insertCell: code => inserted.push(code) > 0,
+      trusts: () => true,
+      ...more
+    },
+    () => 110
+  );
+  views.push(view);
+  document.body.append(view.node);
+  return view;
+}
+
+async function draw(view: RunView, run: RunState): Promise<void> {
+  view.show({ run, reachable: true });
+  view.flush();
+  await vi.advanceTimersByTimeAsync(400);
+}
+
+const live = (parts: Part[], more: Partial<RunData> = {}, questions: Question[] = []): RunState =>
+  reduce(fromData({}), {
+    type: 'snapshot',
+    seq: 1,
+    run: { run: 'r', live: true, session: 'main', started: 100, parts, ...more },
+    questions
+  });
+
+const tool = (id: string, name: string, input: Record<string, unknown>, more: Partial<ToolPart> = {}): ToolPart => ({
+  type: 'tool', id, name, input, result: '', is_error: false, state: 'done', parent: '', duration_s: 0.2, started: 100, ...more
+});
+
+const permission: Question = {
+  id: 'q', token: 'secret', tool_use_id: 'b', tool: 'Bash', title: 'Run this command?',
+  input: { command: 'rm x', timeout: 5 }, editable: 'command', kind: 'permission', session_choice: true
+};
+
+const byText = (words: string): HTMLButtonElement => {
+  const found = [...document.querySelectorAll('button')].find(element => element.textContent === words);
+  if (found === undefined) {
+    throw new Error(`no button says ${words}`);
+  }
+  return found;
+};
+
+describe('a run', () => {
+  it('says whose it is, what it may do, and how long it has run', async () => {
+    await draw(makeView(), live([], { mode: 'plan', model: 'claude-opus-4-1-20250805', simulated: true }));
+    const head = document.querySelector('.claude-head')?.textContent;
+    expect(head).toContain('main');
+    expect(head).toContain('opus 4.1');
+    expect(head).toContain('plans, changes nothing');
+    expect(head).toContain('10 s');
+  });
+
+  it('is the same page when it is shown again', async () => {
+    const view = makeView();
+    const run = live([{ type: 'text', text: 'Hello *you*' }, tool('a', 'Read', { file_path: 'x' })]);
+    await draw(view, run);
+    const before = view.node.innerHTML;
+    await draw(view, run);
+    expect(view.node.innerHTML).toBe(before);
+  });
+
+  it('touches only what changed', async () => {
+    const view = makeView();
+    const first = live([{ type: 'text', text: 'One.\n\nTwo.\n\n' }, tool('a', 'Read', { file_path: 'x' })]);
+    await draw(view, first);
+    const nodes = [...view.node.querySelectorAll('.claude-parts p, .claude-tool')];
+    await draw(view, reduce(first, { type: 'ops', seq: 2, ops: [['part', 2, { type: 'note', text: 'n' }]] }));
+    expect([...view.node.querySelectorAll('.claude-parts p:not(.claude-note), .claude-tool')]).toEqual(nodes);
+    expect(nodes.every(node => node.isConnected)).toBe(true);
+  });
+
+  it('ends with its facts, and no stop button', async () => {
+    const run = fromData({
+      outcome: 'interrupted', notice: 'Stopped by you.', duration_s: 6.2, ttft_s: 0.31, cost_usd: 0.011, estimated: true,
+      usage: { input_tokens: 900, output_tokens: 61, cache_read_tokens: 8_900 }, context: { used: 20, max: 100 },
+      cut: { characters: 1200, parts: 0 }
+    });
+    await draw(makeView(), run);
+    const words = document.querySelector('.claude-foot')?.textContent;
+    expect(words).toContain('9.8k in (91 % cached) → 61 out');
+    expect(words).toContain('about $0.011');
+    expect(words).toContain('20 %');
+    expect(words).toContain('1,200 characters');
+    expect(document.querySelector('.claude-end')?.textContent).toContain('Stopped by you.');
+    expect(document.querySelector<HTMLElement>('.claude-stop')?.hidden).toBe(true);
+  });
+
+  it('says so when nobody knows how it ended', () => {
+    const view = makeView({ request: null });
+    view.show({ run: live([]), reachable: false });
+    view.flush();
+    expect(view.node.dataset['standing']).toBe('lost');
+    expect(view.node.textContent).toContain('was not saved');
+  });
+
+  it('asks to stop once', async () => {
+    await draw(makeView(), live([]));
+    byText('Stop').click();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toEqual([{ action: 'stop' }]);
+    expect(byText('Stopping…').disabled).toBe(true);
+  });
+
+  it('tells screen readers its state, not its words', async () => {
+    const view = makeView();
+    const run = live([{ type: 'text', text: 'words' }], {}, [permission]);
+    await draw(view, run);
+    const status = view.node.querySelector('.claude-spoken');
+    expect(status?.textContent).toBe('Claude needs an answer: Run this command?');
+    await draw(view, reduce(run, { type: 'final', seq: 2, run: { outcome: 'success', duration_s: 3 } }));
+    expect(status?.textContent).toBe('Finished after 3 s');
+  });
+});
+
+describe('text', () => {
+  it('is shown whole however it arrives', async () => {
+    const view = makeView();
+    const text = '# Title\n\nSome *words* and `code`.\n\n- a\n- b\n\n```py\nx = 1\n```\n\nThe end, without a line end';
+    let run = live([{ type: 'text', text: '' }]);
+    let seq = 1;
+    for (const piece of text.match(/[\s\S]{1,7}/g) ?? []) {
+      run = reduce(run, { type: 'ops', seq: ++seq, ops: [['append', 0, piece]] });
+      view.show({ run, reachable: true });
+      view.flush();
+      await vi.advanceTimersByTimeAsync(50);
+    }
+    await draw(view, reduce(run, { type: 'final', seq: ++seq, run: { outcome: 'success', parts: [{ type: 'text', text }] } }));
+    const whole = makeView();
+    await draw(whole, fromData({ outcome: 'success', parts: [{ type: 'text', text }] }));
+    const words = (of: RunView): string | undefined => of.node.querySelector('.claude-text')?.textContent.replace(/\s+/g, '');
+    expect(words(view)).toBe(words(whole));
+    expect(view.node.querySelectorAll('h1, em, li, .claude-code').length).toBe(5);
+  });
+
+  it('offers code for the clipboard and for a new cell', async () => {
+    await draw(makeView(), live([{ type: 'text', text: '```python\nx = 1\ny = 2\n```\n' }]));
+    byText('Insert below').click();
+    expect(inserted).toEqual(['x = 1\ny = 2']);
+    expect(byText('Inserted').isConnected).toBe(true);
+  });
+});
+
+describe('tools', () => {
+  it('show names and files as text, with nothing hidden', async () => {
+    await draw(makeView(), live([tool('a', '<b>Read', { file_path: '<img src=x onerror=hit()>\u202e' })]));
+    expect(document.querySelector('.claude-parts img, .claude-parts b')).toBeNull();
+    expect(document.querySelector('.claude-tool')?.textContent).toContain('⟨U+202E⟩');
+  });
+
+  it('show an edit as a difference, numbered where the result says where', async () => {
+    const edit = tool('a', 'Edit', { file_path: 'x', old_string: 'a\nb', new_string: 'a\nc' }, { result: '    21→a\n' });
+    await draw(makeView(), live([edit]));
+    const rows = [...document.querySelectorAll('.claude-diff-row')].map(row => row.textContent.trim());
+    expect(rows).toEqual(['21 a', '22-b', '22+c']);
+  });
+
+  it('draw a long result only when opened, and then its beginning', async () => {
+    await draw(makeView(), live([tool('a', 'Bash', { command: 'seq 500' }, { result: 'line\n'.repeat(500) })]));
+    const card = document.querySelector('details');
+    expect(card?.querySelector('pre')).toBeNull();
+    card?.setAttribute('open', '');
+    card?.dispatchEvent(new Event('toggle'));
+    expect(card?.querySelectorAll('pre')[1]?.textContent.split('\n')).toHaveLength(21);
+    byText('Show all 500 lines').click();
+    expect(card?.querySelectorAll('pre')[1]?.textContent.split('\n')).toHaveLength(501);
+  });
+
+  it('of a subagent stand inside the tool that started it', async () => {
+    await draw(makeView(), live([tool('a', 'Agent', { description: 'look' }), tool('b', 'Read', {}, { parent: 'a' })]));
+    expect(document.querySelectorAll('.claude-parts > .claude-tool')).toHaveLength(1);
+    expect(document.querySelector('.claude-state')?.textContent).toContain('1 tool');
+  });
+
+  it('fold when there are many', async () => {
+    const many = Array.from({ length: 500 }, (_, at) => tool(`t${at}`, 'Read', { file_path: 'x' }));
+    await draw(makeView(), live(many));
+    expect(document.querySelector('.claude-group')?.textContent).toContain('497 tool uses · 497 Read');
+    expect(document.querySelectorAll('.claude-tool')).toHaveLength(3);
+  });
+
+  it('show what is to be done as a list, the newest only', async () => {
+    const list = (id: string, status: string): ToolPart => tool(id, 'TodoWrite', { todos: [{ content: 'Test it', status }] });
+    await draw(makeView(), live([list('a', 'pending'), list('b', 'completed')]));
+    expect(document.querySelectorAll('.claude-todo li')).toHaveLength(1);
+    expect(document.querySelector('.claude-todo [role="img"]')?.getAttribute('aria-label')).toBe('done');
+  });
+});
+
+describe('a permission question', () => {
+  const waiting = live([tool('b', 'Bash', { command: 'rm x' }, { state: 'waiting' })], {}, [permission]);
+
+  it('stands for the card of its tool, and takes no focus', async () => {
+    await draw(makeView(), waiting);
+    expect(document.querySelector<HTMLElement>('.claude-tool')?.hidden).toBe(true);
+    expect(document.querySelector('textarea')?.value).toBe('rm x');
+    expect(document.activeElement).toBe(document.body);
+  });
+
+  it('is answered once, with its token', async () => {
+    await draw(makeView(), waiting);
+    byText('Allow').click();
+    byText('Deny').click();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toEqual([{ action: 'answer', decision: 'allow', question: 'q', token: 'secret' }]);
+  });
+
+  it('sends the whole input when the command was edited', async () => {
+    await draw(makeView(), waiting);
+    const editor = document.querySelector('textarea');
+    if (editor !== null) {
+      editor.value = 'ls';
+    }
+    byText('Allow for this session').click();
+    expect(asked[0]).toMatchObject({ decision: 'session', input: { command: 'ls', timeout: 5 } });
+  });
+
+  it('can be denied with a reason, and to stop', async () => {
+    await draw(makeView(), waiting);
+    byText('Deny and say why…').click();
+    const reason = document.querySelector<HTMLTextAreaElement>('.claude-reason textarea');
+    if (reason !== null) {
+      reason.value = ' too much ';
+    }
+    byText('Deny and stop').click();
+    expect(asked[0]).toMatchObject({ decision: 'deny', reason: 'too much', stop: true });
+  });
+
+  it('does not take a click of a script', async () => {
+    await draw(makeView({ trusts: event => event.isTrusted }), waiting);
+    byText('Allow').click();
+    expect(asked).toEqual([]);
+  });
+
+  it('does not take a click in the moment in which it appears', () => {
+    const view = makeView();
+    view.show({ run: waiting, reachable: true });
+    view.flush();
+    byText('Allow').click();
+    expect(asked).toEqual([]);
+  });
+
+  it('says when it was answered elsewhere', async () => {
+    answer = 'unknown';
+    await draw(makeView(), waiting);
+    byText('Allow').click();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(document.querySelector('.claude-ask')?.textContent).toContain('answered elsewhere');
+  });
+
+  it('may be tried again when the kernel was out of reach', async () => {
+    answer = 'unreachable';
+    await draw(makeView(), waiting);
+    byText('Allow').click();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(byText('Allow').disabled).toBe(false);
+  });
+
+  it('shows hidden characters of a command', async () => {
+    const hidden = { ...permission, input: { command: 'ls\u202e' } };
+    await draw(makeView(), live([], {}, [hidden]));
+    expect(document.querySelector('.claude-ask pre')?.textContent).toBe('ls⟨U+202E⟩');
+  });
+
+  it('goes when it is settled', async () => {
+    const view = makeView();
+    await draw(view, waiting);
+    await draw(view, reduce(waiting, { type: 'ops', seq: 2, ops: [['settled', 'q']] }));
+    expect(document.querySelector('.claude-ask')).toBeNull();
+    expect(document.querySelector<HTMLElement>('.claude-tool')?.hidden).toBe(false);
+  });
+});
+
+describe("the model's own questions", () => {
+  const input = {
+    questions: [
+      { question: 'Which?', header: 'Format', options: [{ label: 'CSV' }, { label: 'Parquet' }] },
+      { question: 'What?', multiSelect: true, options: [{ label: 'A' }, { label: '<b>B' }] }
+    ]
+  };
+  const form: Question = { ...permission, tool: 'AskUserQuestion', kind: 'questions', editable: '', input };
+
+  it('are answered by label or in own words', async () => {
+    await draw(makeView(), live([], {}, [form]));
+    byText('Send answers').click();
+    expect(document.querySelector('.claude-ask')?.textContent).toContain('Please answer every question');
+    const boxes = [...document.querySelectorAll<HTMLInputElement>('fieldset input')];
+    boxes.filter(box => box.type === 'radio')[1]?.click();
+    const checks = boxes.filter(box => box.type === 'checkbox');
+    checks.forEach(box => {
+      box.click();
+    });
+    const own = boxes.filter(box => box.type === 'text')[1];
+    expect(own?.hidden).toBe(false);
+    if (own !== undefined) {
+      own.value = 'C';
+    }
+    byText('Send answers').click();
+    expect(asked).toEqual([
+      {
+        action: 'answer', decision: 'allow', question: 'q', token: 'secret',
+        input: { ...input, answers: { 'Which?': 'Parquet', 'What?': 'A, <b>B, C' } }
+      }
+    ]);
+    expect(document.querySelector('fieldset b')).toBeNull();
+  });
+});
+
+describe('undo', () => {
+  it('looks first, asks, and then restores', async () => {
+    const view = makeView();
+    const over = fromData({ run: 'r', outcome: 'success', edits: 1, duration_s: 1 });
+    await draw(view, over);
+    byText('Undo edits').click();
+    await vi.advanceTimersByTimeAsync(1);
+    const undo = { files: ['a.py'], insertions: 1, deletions: 2, done: false, error: '' };
+    await draw(view, { ...over, undo });
+    expect(document.querySelector('.claude-undo')?.textContent).toContain('Restore 1 file (+1 −2)?');
+    byText('Restore').click();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toEqual([{ action: 'undo', dry_run: true }, { action: 'undo', dry_run: false }]);
+    await draw(view, { ...over, undo: { ...undo, done: true } });
+    expect(document.querySelector('.claude-undo')?.textContent).toContain('Restored 1 file');
+  });
+});

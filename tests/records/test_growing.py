@@ -1,0 +1,131 @@
+"""Frames that are asked for again and again."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from claude_magic.records import growing
+from claude_magic.records.frames import turns_frame
+from claude_magic.records.growing import GrowingFrame, overlap
+from claude_magic.records.turns import TurnRecord
+
+from .lines import turn
+
+
+class Converter:
+    """Makes frames of turns, and counts what it is given."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def __call__(self, records: Sequence[TurnRecord]) -> pd.DataFrame:
+        self.sizes.append(len(records))
+        return turns_frame(records)
+
+
+def turns(count: int, begin: int = 0) -> list[TurnRecord]:
+    return [turn(turn=number, ttft_s=None if number % 2 else 0.5) for number in range(begin, begin + count)]
+
+
+def test_only_what_is_new_is_converted() -> None:
+    """And nothing at all if nothing is."""
+    convert = Converter()
+    frame, records = GrowingFrame(convert), turns(5)
+    frame.of(list(records))
+    frame.of(list(records))
+    records += turns(2, begin=5)
+    made = frame.of(list(records))
+
+    assert convert.sizes == [0, 5, 2]
+    pd.testing.assert_frame_equal(made, turns_frame(records))
+
+
+def test_dropped_records_are_dropped_without_converting_the_rest() -> None:
+    """A bounded deque loses its oldest."""
+    convert = Converter()
+    frame, records = GrowingFrame(convert), deque(turns(5), maxlen=5)
+    frame.of(list(records))
+    records.extend(turns(2, begin=5))
+    made = frame.of(list(records))
+
+    assert convert.sizes == [0, 5, 2]
+    pd.testing.assert_frame_equal(made, turns_frame(list(records)))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.sampled_from(["add", "drop", "change", "remove", "clear", "ask"]), max_size=30), st.randoms())
+def test_the_frame_is_right_whatever_happened_between_two_calls(steps: list[str], random: Any) -> None:
+    """The same as one made anew, dtypes and index included."""
+    frame, records, made = GrowingFrame(turns_frame), list[TurnRecord](), 0
+    for step in [*steps, "ask"]:
+        place = random.randrange(len(records)) if records else 0
+        if step == "add":
+            new = turns(random.randint(1, 3), begin=made)
+            made += len(new)
+            records = records + new
+        elif step == "drop":
+            records = records[1:]
+        elif step == "change" and records:
+            records = [*records[:place], turn(turn=-made), *records[place + 1 :]]
+        elif step == "remove":
+            records = records[:place] + records[place + 1 :]
+        elif step == "clear":
+            records = []
+        else:
+            pd.testing.assert_frame_equal(frame.of(records), turns_frame(records))
+
+
+@pytest.mark.parametrize("appended", [False, True])
+def test_the_caller_may_change_the_frame(appended: bool) -> None:
+    """In place, down to the arrays of its columns; the next frame is as it should be."""
+    frame, records = GrowingFrame(turns_frame), turns(3)
+    if appended:
+        frame.of(records[:2])
+    mine = frame.of(records)
+    mine.loc[0, "text"] = "changed"
+    mine["prompt"].array[1] = "changed"
+    mine["output_tokens"].array[1] = 0
+    del mine["model"]
+    mine.attrs["dropped"] = 7
+
+    again = frame.of(records)
+    pd.testing.assert_frame_equal(again, turns_frame(records))
+    assert again.attrs == {}
+
+
+def test_columns_do_not_fall_into_ever_more_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Now and then the whole is converted again."""
+    monkeypatch.setattr(growing, "_MOST_PIECES", 3)
+    convert = Converter()
+    frame, records = GrowingFrame(convert), turns(10)
+    for count in range(1, 8):
+        made = frame.of(records[:count])
+
+    assert convert.sizes == [0, 1, 1, 1, 4, 1, 1, 7]
+    pd.testing.assert_frame_equal(made, turns_frame(records[:7]))
+
+
+@pytest.mark.parametrize(
+    ("known", "records", "found"),
+    [
+        ("", "", (0, 0)),
+        ("", "ab", (0, 0)),
+        ("ab", "", (2, 0)),
+        ("ab", "ab", (0, 2)),
+        ("ab", "abc", (0, 2)),
+        ("abc", "bcd", (1, 2)),
+        ("abc", "axc", (0, 1)),
+        ("abc", "xyz", (3, 0)),
+        ("abcd", "bd", (1, 1)),
+    ],
+)
+def test_what_two_calls_have_in_common(known: str, records: str, found: tuple[int, int]) -> None:
+    """From where, and how far."""
+    assert overlap(list(known), list(records)) == found

@@ -1,0 +1,167 @@
+"""Where the time of turns went."""
+
+from __future__ import annotations
+
+from claude_magic.messages import Batch
+from claude_magic.records.recorder import Recorder
+from claude_magic.records.spans import KIND_WORDS, SpanKind, SpanRecorder
+
+from .lines import Stream, asks, delta, result, said, stop, thought, tool_result, use
+
+
+def recorder_at(began: float, *, asked: float | None = None) -> Recorder:
+    """A recorder whose session `main` has begun a turn."""
+    recorder = Recorder()
+    recorder.begin("main", 1, "t1", "hi", began, asked)
+    return recorder
+
+
+def spans(recorder: Recorder) -> list[tuple[str, str, float, float]]:
+    """Kind, name, begin and end of each span."""
+    return [(one.kind, one.name, one.started, one.started + one.duration_s) for one in recorder.spans.records()]
+
+
+def test_the_time_of_a_turn_is_told_apart() -> None:
+    """What lies between two things is the model's; the spans follow each other without a gap."""
+    recorder, stream = recorder_at(101.0, asked=100.0), Stream()
+    recorder.add(stream.batch(thought("h"), at=103.0))
+    recorder.add(stream.batch(thought("m"), stop(), at=104.0))
+    recorder.add(stream.batch(said("hm", "thinking"), delta("Let me"), at=105.0))
+    recorder.add(stream.batch(said("Let me"), at=106.0))
+    recorder.add(stream.batch(use("x"), at=107.0))
+    recorder.add(stream.batch(tool_result("x", "42"), at=109.0))
+    recorder.add(stream.batch(delta("42"), at=110.0))
+    recorder.add(stream.batch(said("42"), at=112.0))
+    recorder.add(stream.batch(result(), at=112.0))
+    recorder.end("main")
+
+    assert spans(recorder) == [
+        ("queue", "", 100.0, 101.0),
+        ("model", "", 101.0, 103.0),
+        ("thinking", "", 103.0, 105.0),
+        ("text", "", 105.0, 106.0),
+        ("model", "", 106.0, 107.0),
+        ("tool", "Bash", 107.0, 109.0),
+        ("model", "", 109.0, 110.0),
+        ("text", "", 110.0, 112.0),
+    ]
+
+
+def test_starting_a_process_is_part_of_the_wait_before() -> None:
+    """It is told apart once, for the turn it was started for."""
+    recorder = Recorder()
+    recorder.spans.spawned("main", 0.75)
+    recorder.begin("main", 1, "t1", "hi", 102.0, 100.0)
+    recorder.begin("main", 2, "t2", "hi", 202.0, 200.0)
+
+    assert spans(recorder) == [
+        ("queue", "", 100.0, 101.25),
+        ("spawn", "", 101.25, 102.0),
+        ("queue", "", 200.0, 202.0),
+    ]
+
+
+def test_a_persons_time_is_not_the_tools() -> None:
+    """The tool runs from the answer on; 2.1.330 may ask before it shows the use, 2.1.197 after."""
+    for lines in ([use("x"), asks("x")], [asks("x"), use("x")]):
+        recorder, stream = recorder_at(100.0), Stream()
+        recorder.add(stream.batch(*lines, at=101.0))
+        recorder.spans.decided("main", "x", 105.0)
+        recorder.add(stream.batch(tool_result("x", "42"), at=106.0))
+
+        assert spans(recorder) == [
+            ("model", "", 100.0, 101.0),
+            ("person", "Bash", 101.0, 105.0),
+            ("tool", "Bash", 105.0, 106.0),
+        ]
+
+
+def test_the_answer_to_a_question_that_is_not_open_changes_nothing() -> None:
+    """It was withdrawn, or the turn is over."""
+    recorder = recorder_at(100.0)
+    recorder.spans.decided("main", "x", 105.0)
+    recorder.spans.decided("other", "x", 105.0)
+
+    assert spans(recorder) == []
+
+
+def test_tools_that_run_at_the_same_time_overlap() -> None:
+    """The model is waited for from the end of the last one."""
+    recorder, stream = recorder_at(100.0), Stream()
+    recorder.add(stream.batch(use("x", "Bash"), use("y", "Read"), at=100.0))
+    recorder.add(stream.batch(tool_result("y", "1"), at=101.0))
+    recorder.add(stream.batch(tool_result("x", "2"), at=103.0))
+    recorder.add(stream.batch(result(), at=104.0))
+
+    assert spans(recorder) == [
+        ("tool", "Read", 100.0, 101.0),
+        ("tool", "Bash", 100.0, 103.0),
+        ("model", "", 103.0, 104.0),
+    ]
+
+
+def test_a_subagents_tools_are_inside_of_the_tool_that_started_it() -> None:
+    """Their time is not counted twice."""
+    recorder, stream = recorder_at(100.0), Stream()
+    recorder.add(stream.batch(use("x", "Agent"), at=100.0))
+    recorder.add(stream.batch(use("y", "Bash", parent="x"), at=101.0))
+    recorder.add(stream.batch(tool_result("y", "1"), at=102.0))
+    recorder.add(stream.batch(tool_result("x", "2"), at=103.0))
+
+    assert spans(recorder) == [("tool", "Agent", 100.0, 103.0)]
+
+
+def test_a_turn_that_is_cut_off_ends_with_its_last_message() -> None:
+    """The tool or the question that was open ran until then."""
+    for line, expected in ((use("x"), "tool"), (asks("x"), "person")):
+        recorder, stream = recorder_at(100.0), Stream()
+        recorder.add(stream.batch(line, at=100.0))
+        recorder.add(stream.batch(stop(), delta("a"), said("a"), at=103.0))
+        recorder.end("main")
+
+        assert spans(recorder)[-1] == (expected, "Bash", 100.0, 103.0)
+
+
+def test_a_failed_turn_waited_for_the_model() -> None:
+    """Nothing came but the result."""
+    recorder = recorder_at(100.0)
+    recorder.add(Stream().batch(result(is_error=True), at=160.0))
+
+    assert spans(recorder) == [("model", "", 100.0, 160.0)]
+
+
+def test_a_turn_that_nobody_prompted_begins_with_its_first_message() -> None:
+    """And has no number."""
+    recorder, stream = Recorder(), Stream(turn_id="extra")
+    recorder.add(stream.batch(delta("a"), at=100.0))
+    recorder.add(stream.batch(said("a"), at=101.0))
+
+    assert spans(recorder) == [("text", "", 100.0, 101.0)]
+    assert [(one.turn, one.turn_id) for one in recorder.spans.records()] == [(None, "extra")]
+
+
+def test_between_turns_nothing_is_recorded() -> None:
+    """Nor for a batch with nothing in it."""
+    recorder = SpanRecorder()
+    recorder.add(Stream(turn_id="").batch(delta("a"), said("a"), at=100.0))
+    recorder.add(Batch("main", "sid", "t1", []))
+
+    assert recorder.records() == []
+
+
+def test_spans_are_bounded_and_can_be_forgotten() -> None:
+    """The oldest go first."""
+    recorder = SpanRecorder(max_records=2)
+    for number in range(3):
+        recorder.begin("main", number, f"t{number}", 100.0 + number, 101.0 + number)
+    recorder.begin("other", 1, "u", 100.0, 101.0)
+    assert [one.turn_id for one in recorder.records()] == ["t2", "u"]
+
+    recorder.forget("main")
+
+    assert [one.turn_id for one in recorder.records()] == ["u"]
+
+
+def test_every_kind_has_words() -> None:
+    """For pictures and summaries."""
+    assert list(KIND_WORDS) == [kind.value for kind in SpanKind]
