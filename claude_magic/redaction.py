@@ -79,7 +79,9 @@ class Redactor:
 
     def split(self, text: str) -> tuple[str, str]:
         """Return what of `text` can be shown, redacted, and what its continuation may still make a secret."""
-        if self._beginnings is None or (self._beginnings.search(text) is None and not text.endswith(self._ends)):
+        if self._pattern is None or self._beginnings is None:
+            return text, ""
+        if self._beginnings.search(text) is None and not text.endswith(self._ends):
             return text, ""
         shown: list[str] = []
         begin = 0
