@@ -14,13 +14,14 @@ from typing import Any
 from benchmarks.measuring import ROOT
 from benchmarks.report import Report, machine, say
 
-NAMES = ("stream", "latency", "load", "kernel", "memory")
+NAMES = ("stream", "latency", "load", "kernel", "memory", "frames")
 QUICK: dict[str, dict[str, Any]] = {
     "stream": {"messages": 2_000, "rounds": 1},
     "latency": {"rounds": 1},
     "load": {"rounds": 1, "cells": ("nothing", "%load_ext claude_magic", "import claude_agent_sdk")},
     "kernel": {"sessions": 2, "seconds": 0.3, "rounds": 1},
     "memory": {"entries": 2_000, "messages": 2_000, "rounds": 1},
+    "frames": {"turns": 200, "rounds": 1},
 }
 """Sizes that show that a benchmark works, and nothing else."""
 

@@ -113,6 +113,7 @@ class BackgroundLoop:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._pid = os.getpid()
+        self._has_ended = False
         self._before_exit: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def call(self, work: Coroutine[Any, Any, T], *, inbox: Inbox | None = None) -> T:
@@ -199,6 +200,11 @@ class BackgroundLoop:
                 work.close()
             raise RuntimeError(wrong)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started, and not yet ended with the interpreter."""
+        return self._loop is not None and not self._has_ended
+
     def before_exit(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have a coroutine run, for at most 1.8 s in all, when the interpreter exits."""
         self._before_exit.append(work)
@@ -228,6 +234,7 @@ class BackgroundLoop:
             self.submit(all_of_it()).result(timeout=1.8)
         except (TimeoutError, concurrent.futures.CancelledError):
             kill_all()
+        self._has_ended = True
         self._loop.call_soon_threadsafe(self._loop.stop)
 
 

@@ -442,7 +442,7 @@ class Tape:
             self._say(line)
 
     def _unknown(self, message: dict[str, Any]) -> None:
-        known = "; ".join(prompt[:60] for prompt in self._player.prompts[:5]) or "none"
+        known = "; ".join(map(_short, dict.fromkeys(self._player.prompts[:5]))) or "none"
         words = f"This prompt is not on the tape. It knows: {known}."
         session = {"session_id": self._session_id}
         self._say({"type": "system", "subtype": "init", "model": "tape", **session})
@@ -452,6 +452,11 @@ class Tape:
     def _say(self, *lines: dict[str, Any]) -> None:
         raw: Iterable[bytes] = (json.dumps(line).encode() for line in lines)
         self._queue.put_nowait(self._decoder.decode(raw, time.time()))
+
+
+def _short(prompt: str) -> str:
+    line = " ".join(prompt.split()).rstrip(".")
+    return line if len(line) <= 60 else line[:59] + "…"
 
 
 def _interrupted(session_id: str) -> dict[str, Any]:

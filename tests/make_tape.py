@@ -3,8 +3,8 @@
     python tests/make_tape.py notebooks/share_and_replay.ipynb notebooks/data/cafe.tape.jsonl
 
 The cells of the notebook are run with recording in place of replaying, so that the prompts on the tape are those of
-the notebook to the letter. The CLI runs its tools for real; the words and the token counts are the simulator's.
-Afterwards what the CLI says of this machine is taken out.
+the notebook to the letter; those tagged `not-recorded` are left out. The CLI runs its tools for real; the words and
+the token counts are the simulator's. Afterwards what the CLI says of this machine is taken out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 import nbformat
 
-SCENARIO = '''
+SCENARIO = r'''
 name = "cafe"
 
 [pace]
@@ -63,10 +63,13 @@ contains = "rainy days"
 
 [[rule.step]]
 text = "I count them in the file."
-tool = { name = "Bash", input = { command = "grep -c rain data/cafe_weather.csv", description = "Count the rainy days" } }
+tool = { name = "Bash", input.command = "grep -c rain data/cafe_weather.csv", input.description = "Count rainy days" }
 
 [[rule.step]]
-text = "It rained on **{tool_result} of 7 days**, on Monday, Tuesday and Sunday. One rainy week says little about guests: ask again with a month."
+text = """
+It rained on **{tool_result} of 7 days**, on Monday, Tuesday and Sunday. One week says little about rain and guests: \
+ask again with a month.
+"""
 
 [[rule]]
 name = "plan"
@@ -96,6 +99,7 @@ def main() -> int:
         scenario = home / "cafe.toml"
         scenario.write_text(SCENARIO, encoding="utf-8")
         cells = nbformat.read(notebook, as_version=4)
+        cells.cells = [cell for cell in cells.cells if "not-recorded" not in cell.metadata.get("tags", ())]
         for cell in cells.cells:
             if cell.source.startswith("%claude replay") and "off" not in cell.source:
                 cell.source = f"%claude simulate on {scenario}\n%claude record on {tape}"
@@ -104,7 +108,7 @@ def main() -> int:
     here = {str(notebook.parent): "notebooks", str(home): "home"}
     kept = [_clean(line, here) for line in lines if line.get("line", {}).get("subtype") not in _NOT_PLAYED]
     tape.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept), encoding="utf-8")
-    print(f"{tape.name}: {sum('run' in line for line in kept)} runs, {len(kept)} lines")
+    sys.stdout.write(f"{tape.name}: {sum('run' in line for line in kept)} runs, {len(kept)} lines\n")
     return 0
 
 

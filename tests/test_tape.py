@@ -107,6 +107,19 @@ async def test_a_prompt_that_is_not_on_the_tape_says_so(tape: Path) -> None:
         assert (await client.execute("main", "hello")).text
 
 
+async def test_what_a_tape_knows_is_said_in_one_line(tmp_path: Path) -> None:
+    """Long prompts, and those of several lines, are cut short."""
+    path = tmp_path / "runs.jsonl"
+    async with FakeCLIs().client(record=path) as client:
+        await client.create_session(name="main")
+        await client.execute("main", "these are\n\n" + "many " * 50)
+
+    async with AsyncClaudeClient(replay=player(path)) as client:
+        await client.create_session(name="main")
+        with pytest.raises(ResultError, match=r"It knows: these are( many)+ ?m?a?n?…\.$"):
+            await client.execute("main", "something else")
+
+
 async def test_a_played_run_can_be_stopped(tape: Path) -> None:
     """Interrupting keeps what was played so far."""
     async with AsyncClaudeClient(replay=TapePlayer(tape, speed=0.001)) as client:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic.client import is_logged_in
 from claude_magic.config import SimulatedAPI
+from claude_magic.runtime import background_loop
 
 if TYPE_CHECKING:
     from claude_magic.simulator import Simulator
@@ -92,7 +93,9 @@ class Simulation:
         """Stop the simulator and remove what simulated sessions left."""
         self._decided = True
         if self._simulator is not None:
-            self._close_sessions()
+            # At the interpreter's end the loop may have gone before us, and its sessions with it.
+            if background_loop().is_running:
+                self._close_sessions()
             atexit.unregister(self.switch_off)
             self._simulator.stop()
             self._simulator = None

@@ -34,6 +34,8 @@ _NOTHING = "nothing yet"
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _READ = ["input_tokens", "cache_read_tokens", "cache_write_tokens"]
 _MOST_MARKERS, _MOST_ROWS = 60, 40
+_SHORTEST_SHARE = 0.005
+"""Stretches that take less of a turn than this cannot be seen in its waterfall."""
 _LOOKS = {
     "queue": (INK, "...."),
     "spawn": (INK, "////"),
@@ -171,7 +173,8 @@ def timeline(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
         begins, lengths = _days(rows["started"]), _numbers(rows["duration_s"]).to_numpy() / 86_400
         failed = rows["outcome"].isin(FAILED).to_numpy()
         for which, colour, hatch, marker in ((~failed, BLUE, "", "|"), (failed, RED, "xxxx", "X")):
-            ax.barh([place] * which.sum(), lengths[which], left=begins[which], height=0.5, **_filled(colour, hatch))
+            look = {**_filled(colour, hatch), "facecolor": f"{colour}40"}  # so that neighbours can be told apart
+            ax.barh([place] * which.sum(), lengths[which], left=begins[which], height=0.5, **look)
             ax.plot(begins[which], [place] * which.sum(), marker, color=colour, markersize=9)
     _rows(ax, [f"{name} ({len(rows)})" for name, rows in shown])
     left_out = f"; the last {len(shown)} of {len(groups)}" if len(shown) < len(groups) else ""
@@ -273,7 +276,9 @@ def waterfall(turns: pd.DataFrame, spans: pd.DataFrame, turn_id: str | None = No
     turn = chosen.iloc[-1]
     number = "" if pd.isna(turn["turn"]) else f", turn {turn['turn']}"
     stretches = _stretches(turn, spans)
-    longest = stretches.loc[stretches["duration_s"].nlargest(_MOST_ROWS).index].sort_index()
+    lengths = stretches["duration_s"]
+    visible = lengths[lengths >= _SHORTEST_SHARE * lengths.sum()]
+    longest = stretches.loc[visible.nlargest(_MOST_ROWS).index].sort_index()
     height = 1.4 + 0.3 * len(longest)
     ax = _axes(ax, f"Where the time went: {turn['session']}{number}", x="seconds from the prompt on", height=height)
     for place, one in enumerate(_each(longest)):

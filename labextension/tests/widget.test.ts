@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import widget from '../src/widget/index';
+import makeWidget from '../src/widget/index';
 import type { Model } from '../src/widget/index';
 
 type Listener = (...args: never[]) => void;
@@ -51,8 +51,9 @@ afterEach(() => {
 
 describe('the widget', () => {
   it('asks what there is, shows it, asks to stop, and leaves nothing behind', async () => {
+    const widget = makeWidget();
     const end = widget.initialize({ model });
-    const remove = widget.render({ model, el: root });
+    const remove = widget.render({ model: new Proxy(model, {}), el: root });
     expect(model.sent).toEqual([{ version: 1, run: '', action: 'attach' }]);
     expect(root.textContent).toContain('main: nothing runs yet.');
 
@@ -72,8 +73,9 @@ describe('the widget', () => {
   });
 
   it('asks for a snapshot once where a message is missing', () => {
+    const widget = makeWidget();
     widget.initialize({ model });
-    widget.render({ model, el: root });
+    widget.render({ model: new Proxy(model, {}), el: root });
     model.tell({ type: 'snapshot', seq: 1, run: { run: 'r', live: true } });
     model.tell({ type: 'ops', seq: 3, ops: [] });
     model.tell({ type: 'ops', seq: 4, ops: [] });
@@ -81,9 +83,10 @@ describe('the widget', () => {
   });
 
   it('brings its style once for a page', () => {
+    const widget = makeWidget();
     widget.initialize({ model });
-    widget.render({ model, el: root });
-    widget.render({ model, el: root });
+    widget.render({ model: new Proxy(model, {}), el: root });
+    widget.render({ model: new Proxy(model, {}), el: root });
     expect(document.head.querySelectorAll('style')).toHaveLength(1);
   });
 });

@@ -84,6 +84,10 @@ export class QuestionCard implements Piece<Question> {
     if (this._question.tool === 'Bash' && typeof description === 'string') {
       words.push(visible(description));
     }
+    const file = this._question.input['file_path'] ?? this._question.input['notebook_path'];
+    if (typeof file === 'string') {
+      words.push(visible(file));
+    }
     if (editable) {
       words.push(`you may edit the ${editable}`);
     }

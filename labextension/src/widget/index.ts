@@ -106,22 +106,25 @@ class Watch {
   }
 }
 
-const watches = new WeakMap<Model, Watch>();
-
-function initialize({ model }: { model: Model }): () => void {
-  const watch = new Watch(model);
-  watches.set(model, watch);
-  return () => {
-    watch.dispose();
-    watches.delete(model);
+/** One widget: what it watches, and its views. anywidget hands each call another proxy of the same model. */
+function widget(): {
+  initialize: (given: { model: Model }) => () => void;
+  render: (given: { model: Model; el: HTMLElement }) => () => void;
+} {
+  let watch: Watch | null = null;
+  return {
+    initialize: ({ model }) => {
+      const made = new Watch(model);
+      watch = made;
+      return () => {
+        made.dispose();
+      };
+    },
+    render: ({ model, el: root }) => draw(watch ?? new Watch(model), model, root)
   };
 }
 
-function render({ model, el: root }: { model: Model; el: HTMLElement }): () => void {
-  const watch = watches.get(model);
-  if (watch === undefined) {
-    return () => undefined;
-  }
+function draw(watch: Watch, model: Model, root: HTMLElement): () => void {
   const view = new RunView({
     renderMarkdown,
     request: action => watch.request(action),
@@ -164,4 +167,4 @@ function addStyle(root: HTMLElement): void {
   }
 }
 
-export default { initialize, render };
+export default widget;
