@@ -67,7 +67,7 @@ clean: ## remove everything that these commands made
 # Each stamp is written when its step has succeeded.
 
 $(VENV)/pip:
-	@python=; for one in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14; do \
+	@python=; for one in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14); do \
 	  if "$$one" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python="$$one"; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
@@ -84,7 +84,7 @@ $(VENV)/build: pyproject.toml $(VENV)/pip
 
 # Installing builds the JupyterLab extension as well, so its sources count.
 $(VENV)/lab: $(VENV)/build $(PAGES)
-	$(PIP) install --no-build-isolation --editable ".[lab,cli]"
+	$(PIP) install --no-build-isolation --editable ".[lab,cli,plots]"
 	@touch $@
 
 $(VENV)/test: $(VENV)/build $(PAGES)

@@ -242,9 +242,7 @@ class ClaudeClient:
         self._loop.check()
         return self._loop.submit(self._client.execute(session, prompt, **options))
 
-    def stream(
-        self, session: str | Session, prompt: Content, *, inbox: Inbox | None = None, **options: Any
-    ) -> Stream:
+    def stream(self, session: str | Session, prompt: Content, *, inbox: Inbox | None = None, **options: Any) -> Stream:
         """Prompt a session and follow what comes; see `AsyncClaudeClient.stream`.
 
         Args:

@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 VIEW_TYPE = "application/vnd.claude-magic.v1+json"
-PLACES = re.compile(r"(?<![\w.<])/(?:home|root|tmp|Users|usr|opt|var|private|work)/|[A-Z]:\\\\|127\.0\.0\.1:\d|\"pid\"")
+PLACES = re.compile(r"(?<![\w.<])/(?:root|tmp|Users|usr|opt|var|private|work)/|[A-Z]:\\\\|127\.0\.0\.1:\d|\"pid\"")
+OWN_PLACES = [str(ROOT), sys.prefix, os.path.expanduser("~") + os.sep]
 
 by_name = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -91,7 +92,9 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     errors = [cell.source for cell in code_cells(run) for out in cell.outputs if out.output_type == "error"]
     assert errors == [cell.source for cell in code_cells(run) if may_fail(cell)]
     assert len(answers(run)) == sum(map(is_prompt, code_cells(run)))
-    assert answers(run, of_tools=False) == answers(read(path), of_tools=False), "renew the kept answers: python notebooks/run.py --in-place …"
+    assert answers(run, of_tools=False) == answers(read(path), of_tools=False), (
+        "renew the kept answers: python notebooks/run.py --in-place …"
+    )
     assert all(line in done.stdout for answer in answers(run) for line in answer.splitlines()[:1])
     if any(map(is_prompt, code_cells(run))):
         assert re.search("Simulated answers|Answers are played from", done.stdout)
@@ -110,6 +113,7 @@ def test_a_notebook_keeps_its_answers_and_nothing_of_a_machine(path: Path) -> No
     assert all(run["simulated"] and run["outcome"] == "success" for run in runs)
     assert all(answers(notebook))
     assert PLACES.findall(path.read_text(encoding="utf-8")) == []
+    assert [place for place in OWN_PLACES if place in path.read_text(encoding="utf-8")] == []
 
 
 def test_a_tape_names_no_machine() -> None:

@@ -13,6 +13,7 @@ from claude_magic import errors
 
 NAMES = {
     "AsyncClaudeClient", "ClaudeClient", "get_client", "SessionConfig", "PoolConfig", "RetryPolicy", "SimulatedAPI",
+    "read_transcripts",
     "Session", "SessionState", "SessionInfo", "Response", "Outcome", "Usage", "Message", "MessageType", "Stats",
     "PermissionRequest", "Allow", "Deny", "__version__", "load_ipython_extension", "unload_ipython_extension",
 }  # fmt: skip

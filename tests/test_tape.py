@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from fakes import FakeCLIs, FakeTransport, compile_fake, prompt_of
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
-from claude_magic.errors import ResultError
+from claude_magic.errors import ClaudeError, ResultError
 from claude_magic.permissions import Allow, Deny, PermissionRequest
 from claude_magic.response import Outcome
 from claude_magic.tape import TapePlayer, TapeRecorder, read_tape
@@ -325,3 +326,44 @@ def test_a_tape_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -> None:
     """The sentence names the file."""
     with pytest.raises(ValueError, match="cannot be read"):
         TapePlayer(tmp_path / "none")
+
+
+# What the real CLI wrote.
+
+FIXTURES = Path(__file__).parent / "fixtures"
+SITUATIONS = ("text", "thinking_and_tool", "permission", "subagent", "structured", "failure")
+
+
+def lines_on(path: Path) -> list[dict[str, Any]]:
+    """The lines of the CLI on a tape, without what is new each time: the ids of the prompt and of questions."""
+    lines = [record["line"] for record in map(json.loads, path.read_text().splitlines()) if "line" in record]
+    for line in lines:
+        if line.get("isReplay"):
+            line["uuid"] = ""
+        if "user_message_uuids" in line:
+            line["user_message_uuids"] = []
+        line.pop("request_id", None)
+    return lines
+
+
+@pytest.mark.parametrize("version", ["2.1.202", "2.1.330"])
+@pytest.mark.parametrize("situation", SITUATIONS)
+async def test_a_tape_of_a_tape_is_the_same(tmp_path: Path, situation: str, version: str) -> None:
+    """Played and recorded again, every line of a real run is what it was."""
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    real = [json.loads(line) for line in (FIXTURES / f"{situation}-{version}.ndjson").read_text().splitlines()]
+    left_out = ("control_response", "control_cancel_request")
+    run = [{"of": "1", "at": 0.0, "line": line} for line in real if line["type"] not in left_out]
+    head = [{"tape": 1}, {"run": "1", "prompt": "the prompt"}]
+    first.write_text("".join(json.dumps(record) + "\n" for record in [*head, *run]))
+
+    async with AsyncClaudeClient(replay=player(first), record=second, ask=lambda request: Allow()) as client:
+        await client.create_session(name="main")
+        with contextlib.suppress(ClaudeError):
+            await client.execute("main", "the prompt")
+        outcome = client.turn_records()[0].outcome
+
+    assert outcome == ("error" if situation == "failure" else "success")
+    played = lines_on(second)
+    assert any(line["type"] == "result" for line in played)
+    assert played == lines_on(first)[: len(played)]

@@ -124,6 +124,7 @@ def cost(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for name, rows, look in _by_model(known):
         _steps(ax, rows["started"], rows["cost_usd"], f"{name}: ${rows['cost_usd'].sum():,.4f}", look)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"${value:,.6g}"))
+    ax.margins(y=0.2)
     ax.set_ylim(bottom=0)
     return _legend(_dated(ax))
 

@@ -165,7 +165,7 @@ def test_kernels_write_at_the_same_time(path: Path) -> None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-        )  # fmt: skip
+        )
         for number in range(4)
     ]
     for kernel in kernels:
