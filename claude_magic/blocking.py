@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from claude_magic.client import AsyncClaudeClient, Observer, Tracer
-from claude_magic.client import Stream as AsyncStream
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.edits import Rewind
 from claude_magic.messages import Message
@@ -29,6 +28,7 @@ from claude_magic.records.turns import TurnRecord
 from claude_magic.response import Response
 from claude_magic.runtime import BackgroundLoop, Inbox, background_loop
 from claude_magic.session import Session
+from claude_magic.stream import Stream as AsyncStream
 from claude_magic.tape import TapePlayer, TapeRecorder
 from claude_magic.transport import Start
 

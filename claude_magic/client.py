@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
-import time
 import uuid
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -19,110 +16,33 @@ from claude_magic.config import PERMISSION_MODES, PoolConfig, RetryPolicy, Sessi
 from claude_magic.connection import Connection
 from claude_magic.edits import Rewind
 from claude_magic.errors import ClaudeError, PoolClosedError, SessionClosedError, SessionNotFoundError
+from claude_magic.ledger import Ledger
 from claude_magic.messages import Batch, Message
-from claude_magic.permissions import Allow, Ask, Decision, PermissionRequest, decide
+from claude_magic.permissions import Ask, Decision, PermissionRequest, decide
 from claude_magic.pool import Compile, Launcher, SessionPool
 from claude_magic.process import Process
 from claude_magic.protocol import Content
-from claude_magic.records.history import FinishedTurn, History, HistoryWriter, history_of
-from claude_magic.records.log import LogAggregator, LogEntry, LogSummary
-from claude_magic.records.messages import MessageRecord
-from claude_magic.records.metrics import Metrics, Stats
-from claude_magic.records.recorder import Recorder
+from claude_magic.records.history import History
+from claude_magic.records.metrics import Stats
 from claude_magic.records.sessions import SessionInfo
-from claude_magic.records.sinks import sink_for
-from claude_magic.records.spans import SpanRecord
-from claude_magic.records.tools import ToolRecord
-from claude_magic.records.turns import TurnRecord
-from claude_magic.redaction import redactor_for
 from claude_magic.response import Response
 from claude_magic.session import Session, SessionState
+from claude_magic.stream import Stream
 from claude_magic.tape import PLAYED, TapePlayer, TapeRecorder
 from claude_magic.transport import Start
 from claude_magic.turn import Turn
 
 if TYPE_CHECKING:
-    from claude_magic.records.frames import Frames
-    from claude_magic.records.plots import Plots
+    pass
 
 T = TypeVar("T")
 logger = logging.getLogger("claude_magic")
-_KEPT_TURNS = 100_000
-"""Finished turns that are remembered; older ones are dropped."""
 
 Observer = Callable[[Batch], None]
 Tracer = Callable[[str, dict[str, Any]], None]
 
 
-class Stream:
-    """A prompt's messages as they come. Use it in `async with`: leaving early interrupts the turn.
-
-    Args:
-        turn: the turn to follow.
-        submit: starts it.
-        interrupt: ends it.
-    """
-
-    def __init__(self, turn: Turn, submit: Callable[[Turn], None], interrupt: Callable[[Turn], Any]) -> None:
-        self._turn = turn
-        self._submit = submit
-        self._interrupt = interrupt
-
-    @property
-    def response(self) -> Response:
-        """The response, once the stream is over; for a failed turn, what there was.
-
-        Raises:
-            RuntimeError: the stream is not over yet.
-            ClaudeError: the turn failed before anything was sent.
-        """
-        if self._turn.response is None and self._turn.error is not None:
-            raise self._turn.error
-        if self._turn.response is None:
-            raise RuntimeError("The response is there when the stream is over: read it to its end first.")
-        return self._turn.response
-
-    @property
-    def turn_id(self) -> str:
-        """The uuid of the prompt, which joins all records."""
-        return self._turn.id
-
-    async def __aenter__(self) -> Self:
-        self._begin()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.stop()
-
-    async def stop(self) -> None:
-        """End the turn, if it is not over, and return when it is: the first time by asking, then by force."""
-        if not self._turn.is_over and self._turn.task is not None:
-            await self._interrupt(self._turn)
-            await asyncio.wait([self._turn.task])
-
-    def _begin(self) -> None:
-        if self._turn.task is None:
-            self._submit(self._turn)
-
-    async def __aiter__(self) -> AsyncIterator[Message]:
-        async for batch in self.batches():
-            for message in batch:
-                yield message
-
-    async def batches(self) -> AsyncIterator[list[Message]]:
-        """Yield the messages in the batches they arrived in.
-
-        Raises:
-            ClaudeError: after the last message, if the turn ended in an error; it carries `response`.
-        """
-        self._begin()
-        async for batch in self._turn.updates():
-            yield batch
-        if self._turn.error is not None:
-            raise self._turn.error
-
-
-class AsyncClaudeClient:
+class AsyncClaudeClient(Ledger):
     """Sessions with the Claude CLI, by name. Everything happens on the loop it is first used on.
 
     Args:
@@ -172,12 +92,7 @@ class AsyncClaudeClient:
         self._names = itertools.count(1)
         self._closed = False
         self._turns: set[asyncio.Task[None]] = set()
-        self._metrics = Metrics()
-        self._turn_records: deque[TurnRecord] = deque(maxlen=_KEPT_TURNS)
-        self._frames: Frames | None = None
-        self._log_stops: list[Callable[[], None]] = []
-        self._recorder = Recorder(LogAggregator(self._pool_config.log_entries, redactor=redactor_for(os.environ)))
-        self._history = HistoryWriter(history_of(history))
+        super().__init__(self._pool_config.log_entries, history)
         self.tape = TapeRecorder()
         if record is not None:
             self.tape.begin(record)
@@ -208,15 +123,6 @@ class AsyncClaudeClient:
     def is_closed(self) -> bool:
         """Whether it was closed."""
         return self._closed
-
-    @property
-    def history(self) -> History | None:
-        """Where finished turns are kept for later kernels; `None` is nowhere. May be changed at any time."""
-        return self._history.history
-
-    @history.setter
-    def history(self, history: History | None) -> None:
-        self._history.history = history
 
     @property
     def player(self) -> TapePlayer | None:
@@ -274,7 +180,7 @@ class AsyncClaudeClient:
         session = Session(name, config or self.config, self._pool_config.messages)
         session.source = PLAYED if self._player is not None else ""
         session.answer = self._decide
-        session.on_begin = self._turn_begins
+        session.on_begin = self._note_begin
         session.on_messages = partial(self._observe, session)
         session.on_turn = partial(self._turn_ends, session)
         self._sessions[name] = session
@@ -442,94 +348,7 @@ class AsyncClaudeClient:
             await asyncio.wait(self._turns)
         await self._history.flush()
         self.tape.close()
-        for stop in list(self._log_stops):
-            stop()
-
-    # Records; together they are the `FrameSource` of `frames`.
-
-    @property
-    def frames(self) -> Frames:
-        """What happened, as DataFrames."""
-        if self._frames is None:
-            from claude_magic.records.frames import Frames
-
-            self._frames = Frames(self)
-        return self._frames
-
-    @property
-    def plots(self) -> Plots:
-        """What happened, as pictures; needs matplotlib (extra `plots`)."""
-        from claude_magic.records.plots import Plots
-
-        return Plots(self.frames)
-
-    def log_to(self, target: str | Path | logging.Handler) -> Callable[[], None]:
-        """Send the log to a file or a `logging` handler too, from now on; in memory it is bounded, there it is not.
-
-        Entries arrive as they are made, secrets redacted, their messages not cut. Closing the client ends it as well.
-
-        Args:
-            target: path of a file that gets one line of JSON per entry (see `LinesSink`), or a `logging.Handler`.
-
-        Returns:
-            Call it to send no more.
-
-        Raises:
-            ValueError: the file cannot be written.
-        """
-        sink = sink_for(target)
-        sinks = self._recorder.log.sinks
-
-        def stop() -> None:
-            if sink in sinks:
-                sinks.remove(sink)
-            sink.close()
-            if stop in self._log_stops:
-                self._log_stops.remove(stop)
-
-        sinks.append(sink)
-        self._log_stops.append(stop)
-        return stop
-
-    def session_infos(self) -> list[SessionInfo]:
-        """Return what there is to know about each open session."""
-        return self.list_sessions()
-
-    def turn_records(self) -> list[TurnRecord]:
-        """Return the finished turns, oldest first, those of closed sessions too."""
-        return list(self._turn_records)
-
-    def message_records(self) -> list[MessageRecord]:
-        """Return what was said, oldest first."""
-        return self._recorder.messages.records()
-
-    def tool_records(self) -> list[ToolRecord]:
-        """Return the tool uses, oldest first."""
-        return self._recorder.tools.records()
-
-    def span_records(self) -> list[SpanRecord]:
-        """Return the stretches of the turns' time, in the order they ended."""
-        return self._recorder.spans.records()
-
-    def past(self) -> History:
-        """Return what is kept of earlier kernels; a turn that ended just now may not be there yet."""
-        return self.history or History()
-
-    async def flush_history(self) -> None:
-        """Return when the finished turns are where they are kept, or cannot be."""
-        await self._history.flush()
-
-    def log_entries(self, session: str | None) -> list[LogEntry]:
-        """Return the log of one session, or of all (`None`), oldest first."""
-        return self._recorder.log.entries(session)
-
-    def log_summaries(self) -> list[LogSummary]:
-        """Return the counts of each session's log."""
-        return self._recorder.log.summaries()
-
-    def stats(self) -> Stats:
-        """Return the metrics as they are now."""
-        return self.get_stats()
+        self._end_logs()
 
     # How it works.
 
@@ -558,62 +377,35 @@ class AsyncClaudeClient:
             turn.fail(error)
         finally:
             if turn.error is not None and turn.response is None:
-                self._metrics.record(0.0, ok=False)
-                words = f"the prompt was not sent: {turn.error}"
-                self._recorder.log.note(session.name, "error", words, turn_id=turn.id)
+                self._note_unsent(turn)
             self._trace("turn_over", {"session": session.name, "turn_id": turn.id, "error": str(turn.error or "")})
             self._pool.turn_over(session)
 
     async def _decide(self, request: PermissionRequest) -> Decision:
         decision = await decide(self.ask, request, in_thread=self._ask_in_thread)
-        self._recorder.tools.decided(request.session, request.tool_use_id, isinstance(decision, Allow))
-        self._recorder.spans.decided(request.session, request.tool_use_id, time.time())
+        self._note_decision(request, decision)
         return decision
 
     def _observe(self, session: Session, turn: Turn | None, messages: list[Message]) -> None:
         batch = Batch(session.name, session.session_id, turn.id if turn is not None else "", messages)
-        self._recorder.add(batch)
+        self._note_batch(batch)
         _tell(self.observers, batch)
 
-    def _turn_begins(self, turn: Turn, number: int, prompt: str) -> None:
-        self._recorder.begin(turn.session, number, turn.id, prompt, time.time(), turn.asked)
-
     def _turn_ends(self, session: Session, response: Response, error: ClaudeError | None) -> None:
-        self._recorder.end(session.name)
-        record = TurnRecord.of(response)
-        self._turn_records.append(record)
-        self._metrics.record_turn(record)
-        if self.history is not None and not record.simulated:
-            tools = self._recorder.tools.of_turn(session.name, response.turn_id)
-            self._history.add(FinishedTurn(record, tools, _info(session)))
+        self._note_response(response, _info(session))
         _tell(self.response_observers, response)
         # A background task that reported may have been all that kept this process from being wanted elsewhere.
         asyncio.get_running_loop().call_soon(self._pool.turn_over, session)
 
     def _trace(self, event: str, fields: dict[str, Any]) -> None:
         logger.debug("%s %s", event, fields)
-        if event == "spawn" and fields["session"]:
-            self._recorder.spans.spawned(fields["session"], fields["took_s"])
-        if event in _NOTED:
-            words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "session")
-            self._recorder.log.note(str(fields.get("session", "")), _NOTED[event], f"{event}: {words}")
+        self._note_event(event, fields)
         if self._tracer is not None:
             self._tracer(event, fields)
 
     def _check_open(self) -> None:
         if self._closed:
             raise PoolClosedError("The client is closed. Make a new one.")
-
-
-_NOTED = {
-    "spawn": "info",
-    "reuse": "info",
-    "retry": "warning",
-    "reap": "info",
-    "end": "info",
-    "prewarm_failed": "warning",
-}
-"""Events of the engine that the log keeps, with their level."""
 
 
 def _tell(observers: list[Callable[[T], None]], news: T) -> None:
