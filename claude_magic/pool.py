@@ -15,7 +15,6 @@ Every decision is made, and what is handed out is marked, between two awaits: no
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
 import uuid
@@ -30,6 +29,7 @@ from claude_magic.errors import ClaudeError, PoolClosedError, PoolTimeoutError
 from claude_magic.retry import retrying
 from claude_magic.session import Session
 from claude_magic.transport import Launch, Start
+from claude_magic.waiting import WaitingLine
 
 logger = logging.getLogger(__name__)
 
@@ -126,9 +126,9 @@ class SessionPool:
         self._compile = compile
         self._trace = trace
         self._slots: list[_Slot] = []
-        self._line = _Line()
+        self._line = WaitingLine()
         self._running = 0
-        self._run_line = _Line()
+        self._run_line = WaitingLine()
         self._closed = False
         self._prewarming: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
@@ -505,53 +505,3 @@ def _idle_since(slot: _Slot) -> float:
 def _missed(slot: _Slot) -> tuple[bool, float]:
     """Order of giving up: a session with a prompt waiting misses its process sooner than one that is just idle."""
     return slot.owner is not None and slot.owner.waiting > 0, _idle_since(slot)
-
-
-class _Line:
-    """People waiting, first come first served.
-
-    Who is called stays in line until it has looked, so that nobody who comes meanwhile gets in front.
-    """
-
-    def __init__(self) -> None:
-        self._places: dict[int, asyncio.Future[None]] = {}
-        self._tickets = itertools.count()
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def ticket(self) -> int:
-        """Return the number that says who came first."""
-        return next(self._tickets)
-
-    async def wait(self, give_back: Callable[[], object], ticket: int | None = None) -> None:
-        """Wait to be called.
-
-        Args:
-            give_back: called when we leave (cancelled, timed out) although we have just been called.
-            ticket: the place to take again, if we were called for nothing.
-        """
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        number = self.ticket() if ticket is None else ticket
-        self._places[number] = place
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled() and place.exception() is None:
-                give_back()
-            raise
-        finally:
-            del self._places[number]
-
-    def advance(self) -> bool:
-        """Call the first in line that is not called yet; return whether there was one."""
-        waiting = [number for number, place in self._places.items() if not place.done()]
-        if waiting:
-            self._places[min(waiting)].set_result(None)
-        return bool(waiting)
-
-    def dismiss(self, error: Exception) -> None:
-        """Send everybody away."""
-        for place in self._places.values():
-            if not place.done():
-                place.set_exception(error)
