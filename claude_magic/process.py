@@ -423,8 +423,10 @@ def _nothing() -> None:
 
 
 def _pipe_of(transport: asyncio.SubprocessTransport, fd: int) -> Any:
-    pipe = transport.get_pipe_transport(fd)
-    return None if pipe is None else pipe.get_extra_info("pipe")
+    """The kernel's end of a pipe; `None` where there is none, or where a child that died at once has closed it."""
+    transport_of_pipe = transport.get_pipe_transport(fd)
+    pipe = None if transport_of_pipe is None else transport_of_pipe.get_extra_info("pipe")
+    return None if pipe is None or getattr(pipe, "closed", False) else pipe
 
 
 def _creation_time(pid: int) -> float:
