@@ -1,6 +1,6 @@
-"""Make the picture of the README: JupyterLab with the quickstart, its cells really run, in a headless Chromium.
+"""Make the pictures of the README: JupyterLab with the quickstart, its cells really run, in a headless Chromium.
 
-    python docs/screenshot.py [docs/quickstart.png]
+    python docs/screenshot.py [FOLDER]       quickstart.png and quickstart-dark.png; docs/ by default
 
 Needs Playwright for Python (pip install playwright) and a Chromium, in PATH or from `playwright install chromium`.
 Answers are simulated; nothing of the user is used or shown.
@@ -29,7 +29,8 @@ from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
-PICTURE = ROOT / "docs" / "quickstart.png"
+FOLDER = ROOT / "docs"
+THEMES = {"quickstart.png": "JupyterLab Light", "quickstart-dark.png": "JupyterLab Dark"}
 WIDTH, HEIGHT = 1180, 715
 TOP_CELL = "%%claude\nThese are the sales"
 """The picture begins with this cell."""
@@ -52,8 +53,8 @@ _KERNEL_IS_IDLE = """() => {
 
 
 def main() -> None:
-    """Make the picture."""
-    picture = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE
+    """Make the pictures."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     with _lab() as address, _page() as page:
         page.goto(address)
         page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=_START_S * 1000)
@@ -66,9 +67,12 @@ def main() -> None:
             if cell.source.startswith("%%claude -s files"):
                 break
         top = next(index for index, cell in enumerate(cells) if cell.source.startswith(TOP_CELL))
-        _show(page, top)
-        page.screenshot(path=picture)
-    print(f"{picture}: {picture.stat().st_size // 1024} kB")
+        for name, theme in THEMES.items():
+            page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+            page.wait_for_selector(f"body[data-jp-theme-name='{theme}']")
+            _show(page, top)
+            page.screenshot(path=folder / name)
+            print(f"{folder / name}: {(folder / name).stat().st_size // 1024} kB")
 
 
 def _show(page: Page, index: int) -> None:
