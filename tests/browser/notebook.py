@@ -135,9 +135,14 @@ class Notebook:
         self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
 
     def wait_until_idle(self) -> None:
-        """Wait until the kernel has nothing to do."""
+        """Wait until the kernel has nothing to do and no cell waits for it.
+
+        The status alone says "idle" also while a cell runs, after a message on the control channel.
+        """
         self.page.wait_for_function(
-            f"() => {_CURRENT}.sessionContext.session?.kernel?.status === 'idle'", timeout=GUARD_MS
+            f"""() => {_CURRENT}.sessionContext.session?.kernel?.status === 'idle'
+                && {_CURRENT}.content.widgets.every(cell => !cell.inputArea?.promptNode.textContent.includes('*'))""",
+            timeout=GUARD_MS,
         )
 
     def interrupt(self) -> None:
