@@ -69,7 +69,7 @@ def main() -> None:
         top = next(index for index, cell in enumerate(cells) if cell.source.startswith(TOP_CELL))
         for name, theme in THEMES.items():
             page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
-            page.wait_for_selector(f"body[data-jp-theme-name='{theme}']")
+            page.wait_for_selector(f"body[data-jp-theme-name='{theme}']", state="attached")
             _show(page, top)
             page.screenshot(path=folder / name)
             print(f"{folder / name}: {(folder / name).stat().st_size // 1024} kB")
