@@ -27,7 +27,7 @@ MARK = "CLAUDE_MAGIC_OWNER"
 _POLL_S = 0.02
 _LATER_TERM_S = 0.1
 _WATCHER_TERM_S = 1.0
-_WATCHER_TOTAL_S = 4.0
+_WATCHER_TOTAL_S = 15.0
 _CLOCK_SLACK_S = 1.0
 """A process's time of creation is rounded, and on some systems moves with the clock."""
 

@@ -26,7 +26,7 @@ from claude_magic.watcher import MARK, alive, marked
 Begin = Callable[..., Awaitable[Process]]
 
 HERE = Path(__file__).parent
-GUARD_S = 5.0
+GUARD_S = 20.0
 FLAGS = (
     "-p", "--input-format=stream-json", "--output-format=stream-json", "--verbose", "--include-partial-messages",
     "--setting-sources=", "--strict-mcp-config", "--allowedTools=Bash",

@@ -466,7 +466,8 @@ async def test_a_cancelled_close_goes_on(begin: Begin) -> None:
     with pytest.raises(asyncio.CancelledError):
         await closing
 
-    assert await asyncio.wait_for(process.wait(), GUARD_S) == -signal.SIGKILL
+    # On a busy machine TERM may come before the child has said that it is deaf to it.
+    assert await asyncio.wait_for(process.wait(), GUARD_S) in (-signal.SIGKILL, -signal.SIGTERM)
 
 
 @pytest.mark.parametrize("forced", [False, True])

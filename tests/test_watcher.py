@@ -30,7 +30,7 @@ DEAF = [
     "-c",
     "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(300)",
 ]
-GUARD_S = 5.0
+GUARD_S = 20.0
 
 Run = Callable[..., "subprocess.Popen[bytes]"]
 Kernel = Callable[..., "tuple[subprocess.Popen[bytes], dict[str, Any]]"]
