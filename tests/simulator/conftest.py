@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,28 +29,14 @@ def play() -> Iterator[Callable[..., Simulator]]:
         simulator.stop()
 
 
-@pytest.fixture(scope="session")
-def cli_path() -> str:
-    """The real CLI: CLAUDE_MAGIC_CLI, else the one that claude-agent-sdk brings along."""
-    given = os.environ.get("CLAUDE_MAGIC_CLI")
-    if given:
-        return given
-    spec = find_spec("claude_agent_sdk")
-    name = "claude.exe" if sys.platform == "win32" else "claude"
-    bundled = Path(spec.origin).parent / "_bundled" / name if spec and spec.origin else None
-    if bundled is None or not bundled.exists():
-        pytest.skip("there is no Claude CLI: set CLAUDE_MAGIC_CLI or install claude-agent-sdk")
-    return str(bundled)
-
-
 @pytest.fixture
-def claude(cli_path: str, tmp_path: Path) -> Callable[..., Run]:
+def claude(cli_path: Path, tmp_path: Path) -> Callable[..., Run]:
     """Runs the real CLI once, with no account, no settings and its own home."""
 
     def run(url: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Run:
         work = tmp_path / "work"
         work.mkdir(exist_ok=True)
-        command = [cli_path, "-p", "--output-format", "stream-json", "--verbose", "--setting-sources=", *arguments]
+        command = [str(cli_path), "-p", "--output-format", "stream-json", "--verbose", "--setting-sources=", *arguments]
         done = subprocess.run(
             command,
             cwd=work,
