@@ -96,17 +96,28 @@ async def test_several_turns_in_one_process(stage: Stage) -> None:
 
 
 async def test_two_sessions_side_by_side(stage: Stage) -> None:
-    """At the same time, each with its own answer."""
+    """Both turns run at the same time: each waits for a permission until the other asks too."""
+    asked: set[str] = set()
+    both = asyncio.Event()
+
+    async def ask(request: PermissionRequest) -> Allow:
+        asked.add(request.session)
+        if len(asked) == 2:
+            both.set()
+        await both.wait()
+        return Allow()
+
     client = await stage.begin(
-        rule("one", step(text("One."), delay_s=0.3)), rule("two", step(text("Two."), delay_s=0.3))
+        rule("one", tool("Bash", command="touch one"), text("One.")),
+        rule("two", tool("Bash", command="touch two"), text("Two.")),
+        ask=ask,
     )
     await client.create_session(name="other")
 
-    one, two = await asyncio.gather(client.execute("main", "one"), client.execute("other", "two"))
+    async with asyncio.timeout(60):
+        one, two = await asyncio.gather(client.execute("main", "one"), client.execute("other", "two"))
 
     assert (one.text, two.text) == ("One.", "Two.")
-    assert one.started < two.started + two.duration_s
-    assert two.started < one.started + one.duration_s
     assert one.session_id != two.session_id
 
 
