@@ -313,7 +313,7 @@ class Session:
         else:
             cost = TurnCost(0.0, streamed_usage(turn.messages), estimated=True)
         self._note_model(turn)
-        if turn.prompt and edited_files(turn.messages):
+        if turn.prompt and edited_files(turn.notable):
             self._editing_turns.append(turn.id)
         if self.source:
             cost = replace(cost, cost_usd=0.0)
@@ -334,7 +334,7 @@ class Session:
         turn.finish(response, error)
 
     def _note_model(self, turn: Turn) -> None:
-        for message in turn.messages:
+        for message in turn.notable:
             if message.wire == "init":
                 self._model = str(message.raw.get("model") or self._model)
 

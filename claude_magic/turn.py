@@ -17,7 +17,7 @@ from claude_magic.errors import (
     TurnTimeoutError,
     classify_failure,
 )
-from claude_magic.messages import Message, MessageType
+from claude_magic.messages import NOTHING_SPECIAL, Message, MessageType
 from claude_magic.protocol import Content
 from claude_magic.redaction import Redactor
 from claude_magic.response import Outcome, Response
@@ -42,6 +42,7 @@ class Turn:
         json_schema: the answer must fit this JSON Schema, instead of the session's own.
         id: uuid of the prompt, fresh for each turn: the CLI swallows one it has seen.
         messages: what came, in order.
+        notable: those of them that are more than a piece of text, such as tool uses: few, where `messages` are many.
         response: what it brought, once it is over (also for a failed turn, as far as it went).
         error: why it failed, once it is over.
         asked: when it was made, in unix seconds.
@@ -56,6 +57,7 @@ class Turn:
     json_schema: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     messages: list[Message] = field(default_factory=list)
+    notable: list[Message] = field(default_factory=list)
     response: Response | None = None
     error: BaseException | None = None
     asked: float = field(default_factory=time.time)
@@ -84,16 +86,21 @@ class Turn:
         self._last_line = time.monotonic()
         show = self._shown.append
         for message in messages:
-            kind = message.type
-            if kind is _TEXT:
+            if message.type is _TEXT:
                 show(message.text)
-            elif kind is _TOOL_USE:
-                self.open_tools.add(message.tool_use_id)
-            elif kind is _TOOL_RESULT:
-                self.open_tools.discard(message.tool_use_id)
-            elif kind is _STATUS and message.withdrawn:
-                self._shown[:] = [self.text[: -message.withdrawn]]
+            elif message.about is not NOTHING_SPECIAL:
+                self._note(message)
         self._wake()
+
+    def _note(self, message: Message) -> None:
+        self.notable.append(message)
+        kind = message.type
+        if kind is _TOOL_USE:
+            self.open_tools.add(message.tool_use_id)
+        elif kind is _TOOL_RESULT:
+            self.open_tools.discard(message.tool_use_id)
+        elif kind is _STATUS and message.withdrawn:
+            self._shown[:] = [self.text[: -message.withdrawn]]
 
     def still_waiting(self) -> None:
         """The CLI is at work on something else, with this turn next: that is no silence."""
@@ -285,7 +292,7 @@ def _failure(
     return classify_failure(
         result.text,
         status=raw.get("api_error_status"),
-        word=_last_error_word(turn.messages),
+        word=_last_error_word(turn.notable),
         subtype=str(raw.get("subtype") or ""),
         resets_at=_resets_at(turn.messages),
     )
@@ -298,7 +305,7 @@ def _was_cut_off(turn: Turn, raw: dict[str, Any]) -> bool:
     """Whether 2.1.197 calls half an answer a success: no reason to stop, and a stream that never said how it ended."""
     if raw.get("stop_reason", "") is not None:
         return False
-    wires = [message.wire for message in turn.messages if message.wire in ("message_start", "message_delta")]
+    wires = [message.wire for message in turn.notable if message.wire in ("message_start", "message_delta")]
     return bool(wires) and wires[-1] == "message_start"
 
 
