@@ -14,7 +14,15 @@ from claude_magic.doctor import diagnose, versions
 from claude_magic.errors import SessionNotFoundError
 from claude_magic.magics import taping
 from claude_magic.magics.asking import can_ask
-from claude_magic.magics.filters import FILTERS_HELP, Filters, filtered, parse_filters
+from claude_magic.magics.filters import (
+    FILE_FILTERS_HELP,
+    FILTERS_HELP,
+    Filters,
+    filtered,
+    filtered_files,
+    parse_file_filters,
+    parse_filters,
+)
 from claude_magic.magics.options import options_help
 from claude_magic.trust import trust_folder
 from claude_magic.widgets.undoing import undo_words
@@ -68,7 +76,7 @@ def _status(magics: ClaudeMagics, rest: str) -> None:
     print("\n%claude COMMAND")
     for command in COMMANDS.values():
         print(f"  {command.usage:<28} {command.help}")
-    print(f"\nFILTERS: {FILTERS_HELP}")
+    print(f"\nFILTERS: {FILTERS_HELP}\n  of transcripts: {FILE_FILTERS_HELP}")
 
 
 def _sessions(magics: ClaudeMagics, rest: str) -> Any:
@@ -101,6 +109,14 @@ def _stats(magics: ClaudeMagics, rest: str) -> Any:
     spans = frames.spans().head(0) if filters.all else frames.spans()
     tools, spans = (part[part["turn_id"].isin(turns["turn_id"])] for part in (frames.tools(history=filters.all), spans))
     return summary(turns, tools, spans)
+
+
+def _transcripts(magics: ClaudeMagics, rest: str) -> Any:
+    from claude_magic.records.transcripts import read_transcripts
+
+    table, filters = parse_file_filters(rest)
+    found = read_transcripts(since=filters.since, project=filters.project)
+    return filtered_files(found, table, filters)
 
 
 def _filters(magics: ClaudeMagics, word: str, rest: str) -> Filters:
@@ -251,6 +267,7 @@ COMMANDS: dict[str, Command] = {
     "history": Command("history [FILTERS]", "what was said, as a table", _history),
     "logs": Command("logs [FILTERS]", "the log, as a table", _logs),
     "stats": Command("stats [FILTERS]", "cost, time and tools in one look; a table too", _stats),
+    "transcripts": Command("transcripts [TABLE] [FILTERS]", "the CLI's own session files, as a table", _transcripts),
     "record": Command(taping.RECORD_USAGE, "write every run to a tape", taping.record),
     "replay": Command(taping.REPLAY_USAGE, "answer from a tape, with no CLI and no account", taping.replay),
     "simulate": Command("simulate on [SCENARIO]|off", "answer from a simulator, with no account", _simulate),

@@ -6,7 +6,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,11 +17,22 @@ from claude_magic.records.log import Level
 if TYPE_CHECKING:
     import pandas as pd
 
+    from claude_magic.records.transcripts import Transcripts
+
 FILTERS_HELP = "[--session NAME] [--since 2d|12h|30m|DATE] [--level LEVEL] [--tool NAME] [--last N] [--all]"
+FILE_TABLES = ("sessions", "turns", "messages", "tools", "usage")
+FILE_FILTERS_HELP = f"[{'|'.join(FILE_TABLES)}] [--session ID] [--since 2d] [--project DIR] [--tool NAME] [--last N]"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _KEPT = ("turns", "tools", "stats")
 """Sub-commands that can look at what is kept of earlier kernels."""
-_TIMES = {"turns": "started", "tools": "started", "messages": "time", "logs": "time"}
+_TIMES = {
+    "turns": "started",
+    "tools": "started",
+    "messages": "time",
+    "logs": "time",
+    "sessions": "last_used",
+    "usage": "time",
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class Filters:
         tool: uses of this tool; of other tables, what belongs to a turn that used it.
         last: the last so many of what is left.
         all: of what is kept of all kernels, instead of this one.
+        project: session files of this folder.
     """
 
     session: str | None = None
@@ -43,17 +55,18 @@ class Filters:
     tool: str | None = None
     last: int | None = None
     all: bool = False
+    project: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, instead of printing usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}. It takes {FILTERS_HELP}.")
+        raise UsageError(f"{self.prog}: {message}. It takes {self.usage}.")
 
 
 def parse_filters(word: str, line: str, now: datetime | None = None) -> Filters:
-    """Return the filters that were typed after a sub-command; a word alone is the name of a session.
+    """Return the filters that were typed after a sub-command that shows this kernel; a word alone names a session.
 
     Args:
         word: the sub-command.
@@ -63,27 +76,51 @@ def parse_filters(word: str, line: str, now: datetime | None = None) -> Filters:
     Raises:
         UsageError: a filter is unknown or its value makes no sense; one line that says which.
     """
-    moment = now or datetime.now(UTC)
-    parser = _Parser(prog=f"%claude {word}", add_help=False, allow_abbrev=False)
+    parser = _parser(word, FILTERS_HELP, now)
     add = parser.add_argument
     add("name", nargs="?")
-    add("-s", "--session")
-    add("--since", type=_typed(lambda text: moment_of(text, moment)))
     add("--level", choices=[level.value for level in Level])
-    add("--tool")
-    add("--last", type=_typed(_at_least_one))
     add("--all", action="store_true")
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        parser.error(f"{line!r} cannot be read: {error}")
-    found = vars(parser.parse_args(words))
+    found = _typed_in(parser, line)
     name = found.pop("name")
     if found["all"] and (word not in _KEPT or found["level"] is not None):
         parser.error("--all is for turns, tools and stats; the logs of earlier kernels are not kept")
     if name is not None and found["session"] is not None:
         parser.error(f"{name!r} and --session {found['session']!r} are two sessions")
     return Filters(**{**found, "session": found["session"] if name is None else name})
+
+
+def parse_file_filters(line: str, now: datetime | None = None) -> tuple[str, Filters]:
+    """Return which table of session files was asked for, and the filters; for the arguments see `parse_filters`.
+
+    Raises:
+        UsageError: as for `parse_filters`.
+    """
+    parser = _parser("transcripts", FILE_FILTERS_HELP, now)
+    parser.add_argument("table", nargs="?", choices=FILE_TABLES, default=FILE_TABLES[0])
+    parser.add_argument("--project")
+    found = _typed_in(parser, line)
+    return found.pop("table"), Filters(**found)
+
+
+def _parser(word: str, usage: str, now: datetime | None) -> _Parser:
+    """Return a parser of the filters that all tables have."""
+    moment = now or datetime.now(UTC)
+    parser = _Parser(prog=f"%claude {word}", usage=usage, add_help=False, allow_abbrev=False)
+    add = parser.add_argument
+    add("-s", "--session")
+    add("--since", type=_typed(lambda text: moment_of(text, moment)))
+    add("--tool")
+    add("--last", type=_typed(_at_least_one))
+    return parser
+
+
+def _typed_in(parser: _Parser, line: str) -> dict[str, Any]:
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        parser.error(f"{line!r} cannot be read: {error}")
+    return vars(parser.parse_args(words))
 
 
 def moment_of(text: str, now: datetime) -> datetime:
@@ -133,6 +170,37 @@ def filtered(frames: Any, name: str, filters: Filters) -> pd.DataFrame:
     if filters.last is not None:
         frame = frame.tail(filters.last)
     return frame.reset_index(drop=True)
+
+
+def filtered_files(found: Transcripts, name: str, filters: Filters) -> pd.DataFrame:
+    """Return a table of session files with the rows that the filters keep, numbered from 0.
+
+    Args:
+        found: what was read.
+        name: one of `FILE_TABLES`.
+        filters: which rows; a session goes by its name, or by its id or the beginning of it.
+
+    Raises:
+        UsageError: there is no such session.
+    """
+    frame = filtered(found, name, replace(filters, session=None, tool=None, last=None))
+    sessions = found.sessions()
+    if filters.tool is not None:
+        used = _where(found.tools(), "name", [filters.tool])
+        if name == "tools":
+            frame = _where(frame, "name", [filters.tool])
+        elif name == "sessions":
+            frame = _where(frame, "name", used["session"])
+        else:
+            frame = _where(frame, "turn_id", used["turn_id"])
+    if filters.session is not None:
+        wanted = filters.session
+        sessions = sessions[(sessions["name"] == wanted) | sessions["session_id"].str.startswith(wanted)]
+        if sessions.empty:
+            raise UsageError(f"%claude transcripts: there is no session {wanted!r} in these session files.")
+        known = "session_id" if "session_id" in frame else "session"
+        frame = _where(frame, known, sessions["session_id" if known == "session_id" else "name"])
+    return (frame if filters.last is None else frame.tail(filters.last)).reset_index(drop=True)
 
 
 def _where(frame: pd.DataFrame, column: str, values: Iterable[Any]) -> pd.DataFrame:
