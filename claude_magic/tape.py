@@ -27,6 +27,7 @@ from typing import Any, TextIO
 from claude_magic.config import SessionConfig
 from claude_magic.errors import ProcessError
 from claude_magic.messages import Message, MessageType
+from claude_magic.permissions import Allow, Decision, Deny
 from claude_magic.protocol import Content, Decoder
 from claude_magic.redaction import Redactor, StreamRedactor
 from claude_magic.transport import Launch, Start, Transport
@@ -222,10 +223,33 @@ def _delta_key(raw: dict[str, Any]) -> str | None:
 
 @dataclass
 class TapeRun:
-    """One recorded run: the prompt, and the lines that followed with their time after it, in seconds."""
+    """One recorded run.
+
+    Attributes:
+        prompt: what went in.
+        lines: what came out, each with its time after the prompt, in seconds.
+        decisions: how its permission questions were answered, by the id of the tool use.
+    """
 
     prompt: Content
     lines: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    decisions: dict[str, Decision] = field(default_factory=dict)
+
+    def answer(self, sent: dict[str, Any]) -> None:
+        """Take an answer that went in, if it is one to a question of this run."""
+        told = sent.get("response") or {}
+        for _, line in reversed(self.lines):
+            if line.get("type") == "control_request" and line.get("request_id") == told.get("request_id"):
+                decision = _decision(told.get("response") or {})
+                self.decisions[str((line.get("request") or {}).get("tool_use_id"))] = decision
+                return
+
+
+def _decision(answer: dict[str, Any]) -> Decision:
+    """Return the decision that `wire_answer` wrote down."""
+    if answer.get("behavior") == "allow":
+        return Allow(answer.get("updatedInput"))
+    return Deny(str(answer.get("message") or ""), bool(answer.get("interrupt")))
 
 
 def read_tape(path: str | Path) -> list[TapeRun]:
@@ -257,6 +281,8 @@ def read_tape(path: str | Path) -> list[TapeRun]:
             runs.append(run)
         elif "line" in record and str(record.get("of")) in by_id:
             by_id[str(record["of"])].lines.append((float(record.get("at", 0.0)), record["line"]))
+        elif "sent" in record and str(record.get("of")) in by_id:
+            by_id[str(record["of"])].answer(record["sent"])
     if not lines:
         raise ValueError(f"{str(source)!r} is no tape: it is empty.")
     return runs
@@ -296,6 +322,10 @@ class TapePlayer:
         place = self._next.get(key, 0)
         self._next[key] = place + 1
         return fitting[min(place, len(fitting) - 1)]
+
+    def decision(self, tool_use_id: str) -> Decision | None:
+        """Return how a permission question was answered, or `None` where the run ended before it was."""
+        return next((run.decisions[tool_use_id] for run in self._runs if tool_use_id in run.decisions), None)
 
     @property
     def prompts(self) -> list[str]:
@@ -432,7 +462,7 @@ class Tape:
         if line.get("type") == "result" and line.get("user_message_uuids"):
             line = {**line, "user_message_uuids": [message.get("uuid")]}
         if line.get("type") == "control_request":
-            # The question is put again, and the run goes on when it is answered, whatever the answer.
+            # The run goes on when the question is answered: by the tape, or where it has no answer, by anybody.
             line = {**line, "request_id": str(uuid.uuid4())}
             self._answered.clear()
             self._say(line)

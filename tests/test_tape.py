@@ -14,7 +14,7 @@ from fakes import FakeCLIs, FakeTransport, compile_fake, prompt_of
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
 from claude_magic.errors import ClaudeError, ResultError
-from claude_magic.permissions import Allow, Deny, PermissionRequest
+from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
 from claude_magic.response import Outcome
 from claude_magic.tape import TapePlayer, TapeRecorder, read_tape
 
@@ -82,8 +82,45 @@ async def test_no_secret_is_on_a_tape_even_if_it_came_in_pieces(tape: Path) -> N
     assert "[redacted api_key]" in written
 
 
-async def test_a_question_is_put_again_when_a_tape_is_played(tape: Path) -> None:
-    """Whoever plays the tape is asked, and the run goes on after the answer."""
+async def test_a_played_question_is_answered_by_the_tape(tape: Path) -> None:
+    """Nothing runs, so nobody is asked: the recorded answer is the answer, and observers are told."""
+    asked: list[PermissionRequest] = []
+    decided: list[tuple[str, Decision]] = []
+
+    def ask(request: PermissionRequest) -> Deny:
+        asked.append(request)
+        return Deny()
+
+    async with AsyncClaudeClient(replay=player(tape), ask=ask) as client:
+        client.decision_observers.append(lambda request, decision: decided.append((request.tool_name, decision)))
+        await client.create_session(name="main")
+        response = await client.execute("main", "tool")
+
+    assert asked == []
+    assert decided == [("Bash", Allow({"command": "echo [redacted api_key]"}))]
+    assert response.outcome is Outcome.SUCCESS
+
+
+async def test_a_recorded_denial_is_played_as_one(tmp_path: Path) -> None:
+    """The reason and "stop" are on the tape too."""
+    path = tmp_path / "runs.jsonl"
+    decided: list[Decision] = []
+    async with FakeCLIs(talk).client(record=path, ask=lambda request: Deny("not today", stop=True)) as client:
+        await client.create_session(name="main")
+        await client.execute("main", "tool")
+
+    async with AsyncClaudeClient(replay=player(path), ask=lambda request: Allow()) as client:
+        client.decision_observers.append(lambda request, decision: decided.append(decision))
+        await client.create_session(name="main")
+        await client.execute("main", "tool")
+
+    assert decided == [Deny("not today", stop=True)]
+
+
+async def test_a_question_without_an_answer_on_the_tape_is_put_again(tape: Path) -> None:
+    """The recording was cut off at the question: whoever plays the tape is asked."""
+    lines = [line for line in tape.read_text().splitlines() if '"sent"' not in line]
+    tape.write_text("\n".join(lines) + "\n")
     asked: list[PermissionRequest] = []
 
     def ask(request: PermissionRequest) -> Deny:

@@ -63,8 +63,14 @@ class Asker:
             return Deny()
         if isinstance(decision, Remembered):
             self._always[session.name] = (session, {*self._remembered(session.name), request.tool_name})
-        inbox.post(lambda: screen.answered(request.tool_use_id, isinstance(decision, Allow)))
         return decision
+
+    def decided(self, request: PermissionRequest, decision: Decision) -> None:
+        """Somebody has answered a question: the cell that shows the run learns it. Called on the loop's thread."""
+        cell = self._cells.get(request.session)
+        if cell is not None:
+            _, inbox, screen, _ = cell
+            inbox.post(lambda: screen.answered(request.tool_use_id, isinstance(decision, Allow)))
 
     def _remembered(self, name: str) -> set[str]:
         """Return the tools that were allowed for good; a new session under an old name has none."""
