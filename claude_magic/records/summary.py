@@ -13,6 +13,9 @@ from claude_magic.records.spans import KIND_WORDS
 FAILED = ("error", "timeout")
 _SUMS = ["input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "cost_usd", "duration_s"]
 _BLOCKS = "▁▂▃▄▅▆▇█"
+_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+_SHORTEST_S = 0.05
+"""What took less would be told as 0.0 seconds."""
 _WIDEST_BAR, _MOST_TURNS, _MOST_ROWS = 24, 24, 12
 
 
@@ -78,7 +81,7 @@ class Summary(pd.DataFrame):
 
     def _kind_rows(self) -> list[list[str]]:
         rows = [["time", "seconds", "share", ""]]
-        for one in _each(self.by_kind):
+        for one in _each(self.by_kind[self.by_kind["duration_s"] >= _SHORTEST_S]):
             words = KIND_WORDS.get(one.kind, one.kind)
             rows.append([words, f"{one.duration_s:,.1f}", f"{100 * one.share:.0f} %", bar(one.share)])
         return rows
@@ -112,8 +115,9 @@ def spark(values: Iterable[float]) -> str:
 
 
 def bar(share: float) -> str:
-    """Return a share of 1 as a bar; what is more than nothing can be seen."""
-    return "█" * max(round(share * _WIDEST_BAR), int(share > 0))
+    """Return a share of 1 as a bar, to an eighth of a character; what is more than nothing can be seen."""
+    full, eighths = divmod(max(round(share * _WIDEST_BAR * 8), int(share > 0)), 8)
+    return "█" * full + _EIGHTHS[eighths]
 
 
 def tool_failures(tools: pd.DataFrame) -> pd.DataFrame:

@@ -105,4 +105,4 @@ def test_a_row_of_bars(values: list[float], expected: str) -> None:
 
 def test_a_share_as_a_bar() -> None:
     """A little can be told from nothing."""
-    assert [len(bar(share)) for share in (0, 0.001, 0.5, 1)] == [0, 1, 12, 24]
+    assert [bar(share) for share in (0, 0.001, 0.5, 0.51, 1)] == ["", "▏", "█" * 12, "█" * 12 + "▎", "█" * 24]
