@@ -15,6 +15,7 @@ from claude_magic.config import PERMISSION_MODES, SessionConfig
 from claude_magic.errors import ClaudeError, ModelNotFoundError, SessionNotFoundError
 from claude_magic.magics import commands
 from claude_magic.magics.asking import Asker, can_ask
+from claude_magic.magics.forking import copy_of
 from claude_magic.magics.keeping import Conversation, Keeper, continued
 from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.options import Options, parse_options, split_prompt
@@ -187,7 +188,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
                 self.shell.user_ns[options.output] = result_value(prompt, response)
 
     def _planned(self, options: Options) -> tuple[SessionConfig, bool]:
-        config = new_config(options, self.base)
+        base = self.base if options.fork is None else copy_of(self.known(options.fork))
+        config = new_config(options, base)
         is_open = options.session in self._open_names() and not options.new
         if is_open:
             session = self.client.get_session(options.session)
@@ -275,6 +277,17 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
 
     def _open_names(self) -> list[str]:
         return [info.name for info in self.client.list_sessions()]
+
+    def known(self, name: str) -> Session:
+        """Return an open session.
+
+        Raises:
+            UsageError: there is none of this name or id.
+        """
+        try:
+            return self.client.get_session(name)
+        except SessionNotFoundError as error:
+            raise UsageError(str(error)) from None
 
     def close(self, name: str) -> None:
         """Close a session."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from claude_magic.doctor import diagnose, versions
-from claude_magic.errors import SessionNotFoundError
 from claude_magic.magics import taping
 from claude_magic.magics.asking import can_ask
 from claude_magic.magics.filters import (
@@ -23,6 +22,7 @@ from claude_magic.magics.filters import (
     parse_file_filters,
     parse_filters,
 )
+from claude_magic.magics.forking import copy_of
 from claude_magic.magics.options import options_help
 from claude_magic.trust import trust_folder
 from claude_magic.widgets.undoing import undo_words
@@ -125,17 +125,17 @@ def _filters(magics: ClaudeMagics, word: str, rest: str) -> Filters:
     name = filters.session
     if name is None or filters.all or name in set(magics.client.frames.log_summary()["session"]):
         return filters
-    return replace(filters, session=_known(magics, name))
+    return replace(filters, session=magics.known(name).name)
 
 
 def _stop(magics: ClaudeMagics, rest: str) -> None:
-    names = [_known(magics, rest)] if rest else [info.name for info in magics.client.list_sessions()]
+    names = [magics.known(rest).name] if rest else [info.name for info in magics.client.list_sessions()]
     stopped = [name for name in names if magics.client.interrupt(name)]
     print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
 
 
 def _close(magics: ClaudeMagics, rest: str) -> None:
-    name = _known(magics, rest or "main")
+    name = magics.known(rest or "main").name
     magics.close(name)
     print(f"Closed {name}.")
 
@@ -162,9 +162,20 @@ def _resume(magics: ClaudeMagics, rest: str) -> None:
     print(f"{name} goes on with conversation {session_id} at the next prompt.")
 
 
+def _fork(magics: ClaudeMagics, rest: str) -> None:
+    name, _, source = rest.partition(" ")
+    if not name:
+        raise UsageError("%claude fork needs a name for the copy: %claude fork NAME [FROM]")
+    if name in {info.name for info in magics.client.list_sessions()}:
+        raise UsageError(f"{name} is open already: choose another name for the copy, or close it first.")
+    session = magics.known(source.strip() or "main")
+    magics.client.create_session(copy_of(session), name)
+    print(f"{name} begins with the next prompt as a copy of {session.name}, which stays as it is.")
+
+
 def _undo(magics: ClaudeMagics, rest: str) -> None:
     """Look, ask, restore; where nobody can be asked, restore what was asked for."""
-    name = _known(magics, rest or "main")
+    name = magics.known(rest or "main").name
     look = magics.client.undo(name, dry_run=True)
     print(undo_words(look))
     if not look.files:
@@ -223,13 +234,6 @@ def _version(magics: ClaudeMagics, rest: str) -> None:
     print(versions(magics.base))
 
 
-def _known(magics: ClaudeMagics, name: str) -> str:
-    try:
-        return magics.client.get_session(name).name
-    except SessionNotFoundError as error:
-        raise UsageError(str(error)) from None
-
-
 def _never_called(magics: ClaudeMagics, rest: str) -> None:
     """`ask` and `fix` are prompts; `ClaudeMagics.claude_line` takes them before this table is asked."""
 
@@ -260,6 +264,7 @@ COMMANDS: dict[str, Command] = {
     "stop": Command("stop [NAME]", "end what is running; text and session stay", _stop),
     "new": Command("new [NAME]", "begin a conversation anew", _new),
     "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume),
+    "fork": Command("fork NAME [FROM]", "begin a session as a copy of an open one (main)", _fork),
     "undo": Command("undo [NAME]", "restore the files the last turn edited", _undo),
     "close": Command("close [NAME]", "end a session and what it started", _close),
     "turns": Command("turns [FILTERS]", "every turn: time, tokens, cost, as a table", _turns),

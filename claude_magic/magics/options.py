@@ -34,6 +34,7 @@ class Options:
     cwd: str | None = None
     new: bool = False
     resume: str | None = None
+    fork: str | None = None
     attach: tuple[str, ...] = ()
     timeout: float | None = None
     keep: bool = False
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--cwd", metavar="DIR", help="folder of a new session")
     add("--new", action="store_true", help="begin the conversation anew")
     add("--resume", type=_nonempty, metavar="ID", help="go on with an earlier conversation of the CLI")
+    add("--fork", type=_nonempty, metavar="NAME", help="begin a new session as a copy of an open one")
     add("--attach", nargs="+", action="extend", default=[], metavar="EXPR", help="send text, tables, pictures along")
     add("--timeout", type=_positive, metavar="S", help="longest this prompt may take, in seconds")
     add("--keep", action="store_true", help="keep the answer; the same cell is answered by it, for nothing")
@@ -218,6 +220,8 @@ def _parse(words: list[str]) -> Options:
             _PARSER.error(f"unrecognized option {odd}")
         _PARSER.error(f"{odd!r} stands among the options: the prompt goes below the first line")
     values: dict[str, Any] = vars(known)
+    if values["fork"] is not None and values["resume"] is not None:
+        _PARSER.error("--fork and --resume are two conversations to begin with")
     values["attach"] = tuple(values["attach"])
     return Options(**values)
 

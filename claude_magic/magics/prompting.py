@@ -210,6 +210,8 @@ def check_fits(session: Session, options: Options, wanted: SessionConfig) -> Non
     ]
     if options.resume is not None and not session.knows(options.resume) and session.config.resume != options.resume:
         other.append("--resume")
+    if options.fork is not None:
+        other.append("--fork")
     if other:
         raise UsageError(
             f"The session {session.name!r} is open with other settings than {', '.join(other)}: "

@@ -235,6 +235,20 @@ def test_a_model_that_does_not_exist_leaves_no_session(kernel: Kernel) -> None:
     assert kernel.run("%claude ask hello").text.startswith("You said: hello")
 
 
+def test_a_fork_knows_what_was_said(kernel: Kernel, api: Simulator) -> None:
+    """Both go on from the same beginning, and neither sees what the other is told."""
+    kernel.run("%claude ask the word is mango")
+    kernel.run("%claude fork second")
+    kernel.run("%claude ask -s second hello from the copy")
+    copied = last_body(api)
+    kernel.run("%claude ask hello again")
+
+    assert "the word is mango" in copied
+    assert "the word is mango" in last_body(api)
+    assert "hello from the copy" not in last_body(api)
+    assert sessions(kernel) == "[('main', 2), ('second', 1)]"
+
+
 def test_simulate_on_and_off(kernel: Kernel, api: Simulator) -> None:
     """Another scenario answers, and then the API as before."""
     before = api.request_count

@@ -90,6 +90,48 @@ def test_new_close_and_resume(shell: Any, clis: FakeCLIs, capsys: Output) -> Non
     assert capsys.readouterr().out.count("\n") == 3
 
 
+def test_fork(shell: Any, clis: FakeCLIs, capsys: Output) -> None:
+    """A copy begins where the other session stands, with its settings; the other one is not touched."""
+    shell.run_cell("%claude ask --quiet --allow Bash hi")
+    old = shell.user_ns["_claude"].session_id
+    shell.run_cell("%claude fork second")
+    assert capsys.readouterr().out == "second begins with the next prompt as a copy of main, which stays as it is.\n"
+
+    shell.run_cell("%claude ask --quiet -s second hi")
+    shell.run_cell("%claude ask --quiet -s third --fork second hi")
+    begun = [cli.launch.argv for cli in clis.started]
+    assert [f"--resume={old}" in argv and "--fork-session" in argv for argv in begun[:2]] == [False, True]
+    assert names(shell) == ["main", "second", "third"]
+    main, second, third = (magics_of(shell).client.get_session(name) for name in names(shell))
+    assert main.session_id == old
+    assert f"--resume={second.session_id}" in begun[2]
+    assert third.config.allowed_tools == second.config.allowed_tools == ("Bash",)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("%claude fork", "needs a name"),
+        ("%claude fork fresh", "fresh is open already"),
+        ("%claude fork copy fresh", "fresh has no conversation yet"),
+        ("%claude fork copy nosuch", "There is no session"),
+        ("%claude ask -s copy --fork nosuch hi", "There is no session"),
+        ("%claude ask --fork fresh hi", "fresh has no conversation yet"),
+        ("%claude ask -s fresh --fork main hi", "other settings than --fork"),
+        ("%claude ask -s copy --fork main --resume 1234 hi", "two conversations"),
+    ],
+)
+def test_fork_that_makes_no_sense(shell: Any, line: str, complaint: str) -> None:
+    """One line says why, and nothing is made or sent."""
+    shell.run_cell("%claude ask --quiet hi")
+    shell.run_cell("%claude new fresh")
+
+    with pytest.raises(UsageError, match=complaint):
+        shell.run_cell(line)
+
+    assert names(shell) == ["main", "fresh"]
+
+
 @pytest.mark.parametrize("line", ["close nosuch", "stop nosuch", "logs nosuch", "undo nosuch", "close"])
 def test_a_session_there_is_none(shell: Any, line: str) -> None:
     """One line that names those there are."""
