@@ -12,7 +12,7 @@ from claude_magic.rendering import page
 from claude_magic.rendering.facts import advice_for, footer, footer_facts, notice
 from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.text import excerpt, visible
-from claude_magic.rendering.tools import state_words, telling_argument
+from claude_magic.rendering.tools import asked_questions, state_words, telling_argument, tool_title
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
 from claude_magic.response import Outcome, Response
 
@@ -31,7 +31,7 @@ def response_bundle(response: Response) -> dict[str, Any]:
     return {
         MIME_TYPE: run_data(response, view),
         "text/html": clean(page.final_html(view, footer_facts(response), ending)),
-        "text/plain": _plain(response.text, ending, footer(response)),
+        "text/plain": _plain(_said(response, view), ending, footer(response)),
     }
 
 
@@ -71,13 +71,27 @@ def error_bundle(error: ClaudeError, advice: str | None = None) -> dict[str, Any
         MIME_TYPE: run_data(response, view) | {"error": error.message, "notice": what_to_do},
         "text/html": clean(page.final_html(view, facts, error.message, html)),
     }
-    return bundle | {"text/plain": _plain(response.text, plain, footer(response))}
+    return bundle | {"text/plain": _plain(_said(response, view), plain, footer(response))}
 
 
 def _stderr(error: ClaudeError) -> str:
     if not isinstance(error, ProcessError):
         return ""
     return excerpt("\n".join(error.stderr_tail.strip().splitlines()[-_STDERR_LINES:]), 2000)[0]
+
+
+def _said(response: Response, view: RunView) -> str:
+    """The answer, with the questions that a person answered on the way where they were asked."""
+    if not any(asked_questions(tool) for tool in view.tools):
+        return response.text
+    pieces = []
+    for part in view.parts:
+        if isinstance(part, TextPart):
+            pieces.append(part.text)
+        elif isinstance(part, ToolPart):
+            asked = [f"{one.question} → {one.answer or 'not answered'}" for one in asked_questions(part)]
+            pieces.append("\n".join(asked))
+    return "\n\n".join(piece for piece in pieces if piece)
 
 
 def _plain(text: str, ending: str, foot: str) -> str:
@@ -94,7 +108,7 @@ def _plain_run(view: RunView) -> str:
         if isinstance(part, TextPart | NotePart):
             pieces.append(part.text)
         elif isinstance(part, ToolPart):
-            pieces.append(f"{part.name} {telling_argument(part, view.working_dir)}: {state_words(part)}")
+            pieces.append(f"{tool_title(part.name)} {telling_argument(part, view.working_dir)}: {state_words(part)}")
     return visible(excerpt("\n\n".join(pieces), _TEXT_LIMIT)[0])
 
 

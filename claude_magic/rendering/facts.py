@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from claude_magic.errors import ClaudeError, ProcessError, RateLimitError
 from claude_magic.messages import MessageType
-from claude_magic.rendering.text import clock, count, plural, seconds
+from claude_magic.rendering.text import clock, count, one_line, plural, seconds
 from claude_magic.response import Outcome, Response, Usage
 
 SIMULATED = "simulated: no model was called"
 
+_MODEL = re.compile(r"claude-([a-z]+)-(\d+)(?:-(\d{1,2}))?(?:-\d{8})?")
 _NOTICES = {
     Outcome.INTERRUPTED: "Stopped by you. The text is kept and the session is warm: prompt again to go on.",
     Outcome.MAX_TURNS: "Stopped at the limit of steps. The session is warm: prompt again to go on, "
@@ -18,6 +21,14 @@ _NOTICES = {
     Outcome.DENIED: "Stopped because you denied a tool use. The session is warm: prompt again to go on.",
     Outcome.TIMEOUT: "Stopped because it took too long. The text is kept: prompt again to go on, or raise --timeout.",
 }
+
+
+def model_words(model: str) -> str:
+    """Return a model's short name: `claude-opus-4-1-20250805` is `opus 4.1`."""
+    match = _MODEL.fullmatch(model)
+    if match is None:
+        return one_line(re.sub(r"-\d{8}$", "", model), 40)
+    return f"{match[1]} " + ".".join(number for number in (match[2], match[3]) if number)
 
 
 def notice(outcome: Outcome | None, error: str = "") -> str:
@@ -34,14 +45,15 @@ def notice(outcome: Outcome | None, error: str = "") -> str:
 
 def footer(response: Response) -> str:
     """Return one line of facts: seconds, first token, tokens, cost, tools; what no model answered says so first."""
-    return " · ".join(footer_facts(response))
+    simulated = [SIMULATED] if response.simulated and not response.source else []
+    return " · ".join(simulated + footer_facts(response))
 
 
 def footer_facts(response: Response) -> list[str]:
-    """Return the facts of `footer`, each as words; what is zero or unknown is left out."""
+    """Return the facts of `footer` but for a simulation, each as words; what is zero or unknown is left out."""
     tools = sum(message.type is MessageType.TOOL_USE for message in response.messages)
     facts = [
-        response.source or (SIMULATED if response.simulated else ""),
+        response.source,
         seconds(response.duration_s) if response.duration_s > 0 else "",
         f"first token {seconds(response.ttft_s)}" if response.ttft_s is not None else "",
         _tokens(response.usage),

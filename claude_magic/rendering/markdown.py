@@ -120,7 +120,7 @@ def _fence(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any)
 
 
 def _code(inner: str) -> str:
-    return f'<pre style="{style.PRE}"><code style="padding:0;background-color:transparent">{inner}</code></pre>\n'
+    return f'<pre style="{style.PRE}"><code style="padding:0;background-color:transparent;white-space:inherit">{inner}</code></pre>\n'
 
 
 # TeX that can make links, set styles, or define words that do; MathJax on some pages obeys it.

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from claude_magic.permissions import NOBODY_TO_ASK
 from claude_magic.rendering import style
+from claude_magic.rendering.facts import SIMULATED, model_words
 from claude_magic.rendering.markdown import MarkdownStream, to_html
 from claude_magic.rendering.style import escape, span
 from claude_magic.rendering.text import excerpt, one_line, plural, seconds, visible_output
 from claude_magic.rendering.tools import (
+    AskedQuestion,
+    asked_questions,
     count_descendants,
     diff_lines,
     state_words,
     telling_argument,
     todo_items,
+    tool_title,
 )
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart, ToolState
 from claude_magic.response import Outcome
@@ -124,7 +128,7 @@ def box(inner: str, bar: str) -> str:
 
 def _header(view: RunView, state: str = "") -> str:
     name = f'<b style="{style.NAME}">{escape(one_line(view.session or "claude", 80))}</b>'
-    words = [one_line(view.model, 80), "simulated" if view.simulated else "", state]
+    words = [model_words(view.model), SIMULATED if view.simulated else "", state]
     return f'<div style="{style.HEAD}">' + " · ".join([name, *(escape(word) for word in words if word)]) + "</div>"
 
 
@@ -157,7 +161,7 @@ def _tool_line(tool: ToolPart, view: RunView, now: float | None = None) -> str:
     if view.outcome is not None and tool.state is ToolState.RUNNING:
         words = "still running in the background"
     tone = _STATE_TONE.get(tool.state, style.MUTED)
-    return f"<b>{escape(one_line(tool.name, 60))}</b>{shown}" + span(f" · {words}", f"{style.STATE};{tone}")
+    return f"<b>{escape(tool_title(tool.name))}</b>{shown}" + span(f" · {words}", f"{style.STATE};{tone}")
 
 
 def _tool(tool: ToolPart, view: RunView) -> str:
@@ -182,7 +186,8 @@ def _tool_body(tool: ToolPart, view: RunView) -> str:
         rest = f"<li>{escape(f'{more} more not shown')}</li>" if more > 0 else ""
         pieces.append(f'<ul style="{style.CHILDREN}">{items}{rest}</ul>')
     result = _unwrapped(tool.result)
-    if result:
+    is_told = tool.state is ToolState.DONE and (diff_lines(tool) or any(one.answer for one in asked_questions(tool)))
+    if result and not is_told:
         pieces.append(_pre(visible_output(excerpt(result, _RESULT_LIMIT)[0])))
     return "".join(pieces)
 
@@ -195,6 +200,9 @@ def _given(tool: ToolPart) -> str:
             f"<li>{marks.get(status, '○')} {escape(one_line(text, 200))}</li>" for text, status in todos[:100]
         )
         return f'<ul style="list-style-type:none;margin:4px 0;padding:0">{items}</ul>'
+    questions = asked_questions(tool)
+    if questions:
+        return "".join(_question(asked) for asked in questions)
     diff = diff_lines(tool)
     if diff:
         return _diff(diff)
@@ -203,6 +211,18 @@ def _given(tool: ToolPart) -> str:
         if isinstance(value, str) and ("\n" in value.strip() or len(value) > 120):
             return _pre(excerpt(value, _RESULT_LIMIT)[0])
     return ""
+
+
+def _question(asked: AskedQuestion) -> str:
+    """A question and what was answered; while nothing was, what there is to choose from."""
+    options = " · ".join(one_line(label, 80) for label, _ in asked.options)
+    about = next((words for label, words in asked.options if label == asked.answer and words), "")
+    told = f"<b>{escape(asked.answer)}</b>" if asked.answer else span(options or "not answered", style.MUTED)
+    return (
+        f'<p style="{style.QUESTION}">{span(asked.question, style.MUTED)}<br>{told}'
+        + (span(f" {about}", style.SMALL) if asked.answer and about else "")
+        + "</p>"
+    )
 
 
 def _diff(lines: list[str]) -> str:

@@ -65,6 +65,7 @@ PRE = (
 )
 WRAPPED_PRE = f"{MONO};line-height:1.5;{SURFACE};border-radius:6px;padding:8px 12px;margin:6px 0;white-space:pre-wrap"
 CODE = f"{MONO};{SURFACE};border-radius:3px;padding:1px 4px"
+QUESTION = "font-size:13px;margin:4px 0 8px"
 THOUGHT = f"{MUTED};font-size:12.5px;margin:6px 0 6px 14px;white-space:pre-wrap"
 
 MARKDOWN = {

@@ -8,8 +8,8 @@ from claude_magic.messages import Message, MessageType
 from claude_magic.rendering.facts import footer, notice
 from claude_magic.rendering.notes import note_words
 from claude_magic.rendering.text import one_line, visible
-from claude_magic.rendering.tools import state_words, telling_argument
-from claude_magic.rendering.view import RunView
+from claude_magic.rendering.tools import asked_questions, state_words, telling_argument, tool_title
+from claude_magic.rendering.view import RunView, ToolPart
 from claude_magic.response import Response
 
 _NOTES = (MessageType.STATUS, MessageType.RETRY, MessageType.RATE_LIMIT, MessageType.ERROR)
@@ -74,7 +74,7 @@ class TerminalPrinter:
     def _tool_begins(self, message: Message) -> None:
         tool = next(tool for tool in reversed(self._view.tools) if tool.id == message.tool_use_id)
         indent = "    " if tool.parent else "  "
-        self._line(f"{indent}{one_line(tool.name, 60)} {telling_argument(tool, self._view.working_dir, 100)}".rstrip())
+        self._line(f"{indent}{tool_title(tool.name)} {telling_argument(tool, self._view.working_dir, 100)}".rstrip())
         self._open_tool = tool.id
 
     def _tool_ends(self, message: Message) -> None:
@@ -82,10 +82,10 @@ class TerminalPrinter:
         if tool is None:
             return
         if self._open_tool == tool.id:
-            self._put(f": {state_words(tool)}\n")
+            self._put(f": {_end_words(tool)}\n")
             self._open_tool = ""
         else:
-            self._line(f"  {one_line(tool.name, 60)}: {state_words(tool)}")
+            self._line(f"  {tool_title(tool.name)}: {_end_words(tool)}")
             self._put("\n")
 
     def _note(self, message: Message) -> None:
@@ -113,3 +113,9 @@ class TerminalPrinter:
         if text:
             self._write(text)
             self._written = (self._written + text)[-3:]
+
+
+def _end_words(tool: ToolPart) -> str:
+    """How a tool use ended; of the model's own questions, what was answered."""
+    answers = [one.answer for one in asked_questions(tool) if one.answer]
+    return ": ".join(filter(None, (state_words(tool), one_line(" · ".join(answers), 200))))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from claude_magic.rendering.text import one_line, plural, seconds
@@ -25,7 +27,20 @@ _TELLING = {
     "WebSearch": "query",
     "Write": "file_path",
 }
+_TITLES = {"AskUserQuestion": "Question", "TodoWrite": "To do"}
+_MCP = re.compile(r"mcp__(.+?)__(.+)", re.DOTALL)
+_QUESTION_STATES = {
+    ToolState.WAITING: "waiting for your answer",
+    ToolState.RUNNING: "waiting for your answer",
+    ToolState.DONE: "answered",
+}
 _LONGEST_DIFF = 400  # lines on each side; the comparison is quadratic
+
+
+def tool_title(name: str) -> str:
+    """Return the name of a tool as a person reads it: `mcp__server__tool` is `tool (server)`."""
+    match = _MCP.fullmatch(name)
+    return _TITLES.get(name) or one_line(f"{match[2]} ({match[1]})" if match else name, 60)
 
 
 def telling_argument(tool: ToolPart, working_dir: str = "", limit: int = 120) -> str:
@@ -40,6 +55,9 @@ def telling_argument(tool: ToolPart, working_dir: str = "", limit: int = 120) ->
     if todos:
         done = sum(status == "completed" for _, status in todos)
         return f"{done} of {len(todos)} done"
+    questions = asked_questions(tool)
+    if questions:
+        return one_line(" · ".join(asked.answer or asked.question for asked in questions), limit)
     value = tool.input.get(_TELLING.get(tool.name, ""))
     if isinstance(value, str):
         inside = working_dir.rstrip("/\\")
@@ -61,6 +79,8 @@ def state_words(tool: ToolPart, now: float | None = None) -> str:
         tool: the tool use.
         now: the time, in unix seconds, for one that still runs.
     """
+    if tool.name == "AskUserQuestion":
+        return _QUESTION_STATES.get(tool.state, "not answered")
     if tool.state is ToolState.WAITING:
         return "waiting for permission"
     took = tool.duration_s(now)
@@ -85,18 +105,69 @@ def count_descendants(tool: ToolPart) -> int:
 
 def todo_items(tool: ToolPart) -> list[tuple[str, str]]:
     """Return the items of a todo list, each with its status; empty for any other tool."""
-    todos = tool.input.get("todos") if tool.name == "TodoWrite" else None
-    if not isinstance(todos, list):
+    todos = _records(tool.input.get("todos")) if tool.name == "TodoWrite" else []
+    return [(str(item.get("content", "")), str(item.get("status", ""))) for item in todos]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuestion:
+    """One of the model's own questions.
+
+    Attributes:
+        question: its words.
+        options: what there was to choose from, each with its description.
+        answer: what was answered: labels, or words of one's own; "" while nobody has.
+    """
+
+    question: str
+    options: tuple[tuple[str, str], ...]
+    answer: str
+
+
+def asked_questions(tool: ToolPart) -> list[AskedQuestion]:
+    """Return the questions that a tool use puts to a person; empty for any other tool."""
+    if tool.name != "AskUserQuestion":
         return []
-    return [(str(item.get("content", "")), str(item.get("status", ""))) for item in todos if isinstance(item, dict)]
+    answers = tool.input.get("answers")
+    given = answers if isinstance(answers, dict) else {}
+    asked = []
+    for question in _records(tool.input.get("questions")):
+        words = _text(question.get("question"))
+        options = _records(question.get("options"))
+        labels = tuple((_text(option.get("label")), _text(option.get("description"))) for option in options)
+        asked.append(AskedQuestion(words, labels, _text(given.get(words))))
+    return asked
+
+
+def _records(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def diff_lines(tool: ToolPart) -> list[str]:
-    """Return what an `Edit` changed as lines that begin with `+`, `-` or a space; empty for any other tool."""
-    old, new = tool.input.get("old_string"), tool.input.get("new_string")
-    if tool.name != "Edit" or not isinstance(old, str) or not isinstance(new, str):
-        return []
-    before, after = old.splitlines(), new.splitlines()
+    """Return what a tool changes in a file as lines that begin with `+`, `-`, `…` or a space; empty for other tools."""
+    lines: list[str] = []
+    for old, new in _changes(tool):
+        if isinstance(old, str) and isinstance(new, str):
+            lines += (["…"] if lines else []) + _compare(old.splitlines(), new.splitlines())
+    return lines
+
+
+def _changes(tool: ToolPart) -> list[tuple[Any, Any]]:
+    """Old and new text of each place that a tool changes."""
+    given = tool.input
+    if tool.name == "Edit":
+        return [(given.get("old_string"), given.get("new_string"))]
+    if tool.name == "MultiEdit":
+        return [(edit.get("old_string"), edit.get("new_string")) for edit in _records(given.get("edits"))]
+    written = {"Write": "content", "NotebookEdit": "new_source"}.get(tool.name)
+    return [("", given.get(written))] if written else []
+
+
+def _compare(before: list[str], after: list[str]) -> list[str]:
     if len(before) > _LONGEST_DIFF or len(after) > _LONGEST_DIFF:
         return [f"-{line}" for line in before[:_LONGEST_DIFF]] + [f"+{line}" for line in after[:_LONGEST_DIFF]]
     lines = difflib.unified_diff(before, after, n=2, lineterm="")
@@ -104,7 +175,7 @@ def diff_lines(tool: ToolPart) -> list[str]:
 
 
 def changed_lines(tool: ToolPart) -> tuple[int, int]:
-    """Return how many lines an `Edit` that was done inserted and deleted."""
+    """Return how many lines a tool use that is done inserted and deleted."""
     if tool.state is not ToolState.DONE:
         return 0, 0
     lines = diff_lines(tool)

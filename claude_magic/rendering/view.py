@@ -290,6 +290,8 @@ class RunView:
         if tool is None:
             return
         tool.result, tool.ended = message.text, message.received
+        if tool.name == "AskUserQuestion":
+            tool.input = tool.input | _answers(message)
         if tool.state is not ToolState.DENIED:
             tool.state = _state_after(tool.state, message)
         self._forget_rendered(tool)
@@ -386,6 +388,15 @@ def _state_after(state: ToolState, message: Message) -> ToolState:
         # The same words come for a refused tool and for one that an interrupt cut short.
         return ToolState.DENIED if state is ToolState.WAITING else ToolState.CANCELLED
     return ToolState.FAILED
+
+
+def _answers(message: Message) -> dict[str, Any]:
+    """What a person answered to the model's questions; the CLI (2.1.197 and 2.1.330) says it beside the result."""
+    outcome = message.raw.get("tool_use_result")
+    answers = outcome.get("answers") if isinstance(outcome, dict) else None
+    if not isinstance(answers, dict):
+        return {}
+    return {"answers": {str(question): str(answer) for question, answer in answers.items()}}
 
 
 _HANDLERS = {

@@ -41,17 +41,19 @@ export function isOver(state: ToolState): boolean {
 }
 
 /** Whether the tool starts a subagent, whose tool uses then have it as their parent. */
-export function isAgent(tool: ToolPart): boolean {
+export function isAgent(tool: Pick<ToolPart, 'name'>): boolean {
   return tool.name === 'Agent' || tool.name === 'Task';
 }
 
+const TITLES: ReadonlyMap<string, string> = new Map([
+  ['AskUserQuestion', 'Question'],
+  ['TodoWrite', 'To do']
+]);
+
 /** Return the name as a person reads it: `mcp__server__tool` is `tool (server)`. */
 export function toolTitle(name: string): string {
-  if (name === 'TodoWrite') {
-    return 'To do';
-  }
   const match = /^mcp__(.+?)__(.+)$/.exec(name);
-  return oneLine(match ? `${match[2]} (${match[1]})` : name, 80);
+  return TITLES.get(name) ?? oneLine(match ? `${match[2]} (${match[1]})` : name, 80);
 }
 
 /** Return the one argument that says what a tool use is about, on one line; "" where there is none. */
@@ -60,7 +62,11 @@ export function tellingArgument(tool: Pick<ToolPart, 'name' | 'input'>): string 
   if (todos.length > 0) {
     return `${todos.filter(todo => todo.status === 'completed').length} of ${todos.length} done`;
   }
-  if (isAgent(tool as ToolPart)) {
+  const questions = askedQuestions(tool);
+  if (questions.length > 0) {
+    return oneLine(questions.map(asked => asked.answer || asked.question).join(' · '));
+  }
+  if (isAgent(tool)) {
     const kind = tool.input['subagent_type'];
     return oneLine([kind, tool.input['description']].filter(word => typeof word === 'string' && word).join(': '));
   }
@@ -77,13 +83,63 @@ function compact(input: Record<string, unknown>): string {
 
 /** Return the items of a todo list; empty for any other tool. */
 export function todoItems(tool: Pick<ToolPart, 'name' | 'input'>): TodoItem[] {
-  const todos = tool.name === 'TodoWrite' ? tool.input['todos'] : null;
-  if (!Array.isArray(todos)) {
+  const todos = tool.name === 'TodoWrite' ? records(tool.input['todos']) : [];
+  return todos.map(item => ({ text: text(item['content']), status: text(item['status']) }));
+}
+
+/**
+ * Return the names of the input fields that the one line of a tool use shows whole.
+ *
+ * A card need not repeat them when it is opened.
+ */
+export function toldFields(tool: Pick<ToolPart, 'name' | 'input'>): string[] {
+  if (tool.name === 'Bash') {
+    return []; // its line gives way to the command
+  }
+  const names = isAgent(tool) ? ['subagent_type', 'description'] : [TELLING.get(tool.name) ?? ''];
+  return names.filter(name => {
+    const value = tool.input[name];
+    return typeof value === 'string' && oneLine(value) === value;
+  });
+}
+
+/** One of the model's own questions (AskUserQuestion). */
+export interface AskedQuestion {
+  readonly question: string;
+  readonly header: string;
+  readonly several: boolean;
+  readonly options: readonly { readonly label: string; readonly description: string }[];
+  /** What was answered: labels, or words of one's own; "" while nobody has. */
+  readonly answer: string;
+}
+
+/** Return the questions that a tool use puts to a person; empty for any other tool. */
+export function askedQuestions(tool: Pick<ToolPart, 'name' | 'input'>): AskedQuestion[] {
+  if (tool.name !== 'AskUserQuestion') {
     return [];
   }
-  return todos
-    .filter((item): item is Record<string, unknown> => typeof item === 'object' && item !== null)
-    .map(item => ({ text: text(item['content']), status: text(item['status']) }));
+  const answers = record(tool.input['answers']);
+  return records(tool.input['questions']).map(given => {
+    const question = text(given['question']);
+    return {
+      question,
+      header: text(given['header']),
+      several: given['multiSelect'] === true,
+      options: records(given['options']).map(option => ({
+        label: text(option['label']),
+        description: text(option['description'])
+      })),
+      answer: Object.hasOwn(answers, question) ? text(answers[question]) : ''
+    };
+  });
+}
+
+// A tool's own failures come in a tag that is meant for the model.
+const FAILURE = /^<tool_use_error>([\s\S]*?)(?:<\/tool_use_error>)?\s*$/;
+
+/** Return what a tool gave back as a person wants to read it. */
+export function resultText(result: string): string {
+  return FAILURE.exec(result)?.[1] ?? result;
 }
 
 const diffs = new WeakMap<object, readonly Hunk[]>();
@@ -102,13 +158,8 @@ function compareInput({ name, input }: Pick<ToolPart, 'name' | 'input'>): Hunk[]
   switch (name) {
     case 'Edit':
       return hunk(input['old_string'], input['new_string']);
-    case 'MultiEdit': {
-      const edits = Array.isArray(input['edits']) ? (input['edits'] as unknown[]) : [];
-      return edits.flatMap(edit => {
-        const given = (typeof edit === 'object' && edit !== null ? edit : {}) as Record<string, unknown>;
-        return hunk(given['old_string'], given['new_string']);
-      });
-    }
+    case 'MultiEdit':
+      return records(input['edits']).flatMap(edit => hunk(edit['old_string'], edit['new_string']));
     case 'Write':
       return hunk('', input['content']).map(one => ({ ...one, start: 1 }));
     case 'NotebookEdit':
@@ -146,6 +197,15 @@ export function startLine(result: string, lines: readonly DiffLine[]): number {
   return 0;
 }
 
+const QUESTION_STATES = {
+  waiting: 'waiting for your answer',
+  running: 'waiting for your answer',
+  done: 'answered',
+  failed: 'not answered',
+  denied: 'not answered',
+  cancelled: 'not answered'
+} as const;
+
 /**
  * Return where a tool use stands in plain words.
  *
@@ -154,6 +214,9 @@ export function startLine(result: string, lines: readonly DiffLine[]): number {
  * @param now - the time in unix seconds, for one that still runs.
  */
 export function stateWords(tool: ToolPart, nested: number, now: number): string {
+  if (tool.name === 'AskUserQuestion') {
+    return QUESTION_STATES[tool.state];
+  }
   const took = tool.state === 'running' && tool.started > 0 ? Math.max(0, now - tool.started) : tool.duration_s;
   switch (tool.state) {
     case 'waiting':
@@ -193,4 +256,12 @@ function nestedWords(nested: number): string {
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function records(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value.filter(item => typeof item === 'object' && item !== null).map(record) : [];
 }

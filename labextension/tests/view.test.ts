@@ -120,6 +120,19 @@ describe('a run', () => {
     expect(document.querySelector<HTMLElement>('.claude-stop')?.hidden).toBe(true);
   });
 
+  it('tells in words what the line has no room for', async () => {
+    const usage = { input_tokens: 900, output_tokens: 61, cache_read_tokens: 8_900, cache_write_tokens: 0 };
+    await draw(makeView(), fromData({ outcome: 'success', usage, cost_usd: 0.5, session_cost_usd: 2, simulated: true, duration_s: 1 }));
+    const line = document.querySelector<HTMLDetailsElement>('.claude-took');
+    line?.setAttribute('open', '');
+    line?.dispatchEvent(new Event('toggle'));
+    const words = line?.querySelector('dl')?.textContent;
+    expect(words).toContain('Read9,800 tokens, 8.9k from the cache');
+    expect(words).toContain('The session$2.00');
+    expect(words).toContain('This turn$0.50, had a model been called');
+    expect(document.querySelector('summary')?.textContent).not.toContain('simulated');
+  });
+
   it('says so when nobody knows how it ended', () => {
     const view = makeView({ request: null });
     view.show({ run: live([]), reachable: false });
@@ -218,6 +231,50 @@ describe('tools', () => {
     await draw(makeView(), live([list('a', 'pending'), list('b', 'completed')]));
     expect(document.querySelectorAll('.claude-todo li')).toHaveLength(1);
     expect(document.querySelector('.claude-todo [role="img"]')?.getAttribute('aria-label')).toBe('done');
+  });
+});
+
+describe('a card', () => {
+  const open = (card: Element | null | undefined): void => {
+    card?.querySelector('summary')?.click();
+    card?.dispatchEvent(new Event('toggle'));
+  };
+
+  it('says its command once, whole when opened', async () => {
+    await draw(makeView(), live([tool('a', 'Bash', { command: 'ls -la', description: 'Look around' }, { result: 'x' })]));
+    const card = document.querySelector('.claude-tool');
+    expect(card?.textContent).toContain('ls -la');
+    expect(card?.textContent).not.toContain('Look around');
+    open(card);
+    expect(card?.textContent.match(/ls -la/g)).toHaveLength(1);
+    expect(card?.querySelector('summary')?.textContent).toContain('Look around');
+    open(card);
+    expect(card?.querySelector('.claude-what')?.textContent).toBe('ls -la');
+  });
+
+  it('does not repeat what its line says', async () => {
+    await draw(makeView(), live([tool('a', 'Grep', { pattern: 'price', path: 'src' }, { result: 'x' })]));
+    open(document.querySelector('.claude-tool'));
+    expect(document.querySelector('.claude-tool .claude-fields')?.textContent).toBe('pathsrc');
+  });
+
+  it('stays open when it is folded away with others', async () => {
+    const view = makeView();
+    const many = (number: number): Part[] =>
+      Array.from({ length: number }, (_, at) => tool(`t${at}`, 'Read', { file_path: `file ${at}` }, { result: `said ${at}` }));
+    await draw(view, live(many(5)));
+    open(document.querySelectorAll('.claude-tool')[2]);
+    await draw(view, live(many(14)));
+    expect(document.querySelector<HTMLDetailsElement>('.claude-group')?.open).toBe(true);
+    const opened = [...document.querySelectorAll<HTMLDetailsElement>('.claude-tool')].filter(card => card.open);
+    expect(opened.map(card => card.textContent)).toEqual([expect.stringContaining('said 2')]);
+  });
+
+  it("shows a tool's failure without the tag that is meant for the model", async () => {
+    const failed = tool('a', 'Read', { file_path: 'x' }, { state: 'failed', is_error: true, result: '<tool_use_error>No file.</tool_use_error>' });
+    await draw(makeView(), live([failed]));
+    open(document.querySelector('.claude-tool'));
+    expect(document.querySelector('.claude-failed')?.textContent).toBe('No file.\n');
   });
 });
 
@@ -338,6 +395,23 @@ describe("the model's own questions", () => {
     ]);
     expect(document.querySelector('fieldset b')).toBeNull();
   });
+
+  it('are shown with their answers when they were answered', async () => {
+    const answers = { 'Which?': 'Parquet', 'What?': '<b>B, own words' };
+    await draw(makeView(), live([tool('b', 'AskUserQuestion', { ...input, answers }, { result: 'Your questions have been answered' })]));
+    const card = document.querySelector('.claude-tool');
+    expect([...(card?.querySelectorAll('dt, dd') ?? [])].map(node => node.textContent)).toEqual([
+      'Which?', 'Parquet', 'What?', '<b>B, own words'
+    ]);
+    expect(card?.querySelector('summary')?.textContent).toBe('Question✓answered');
+    expect(card?.textContent).not.toContain('{');
+    expect(card?.querySelector('pre, b')).toBeNull();
+  });
+
+  it('say so when nobody answered', async () => {
+    await draw(makeView(), live([tool('b', 'AskUserQuestion', input, { state: 'denied', is_error: true, result: 'Skipped.' })]));
+    expect(document.querySelector('.claude-state')?.textContent).toContain('not answered');
+  });
 });
 
 describe('undo', () => {
@@ -350,6 +424,10 @@ describe('undo', () => {
     const undo = { files: ['a.py'], insertions: 1, deletions: 2, done: false, error: '' };
     await draw(view, { ...over, undo });
     expect(document.querySelector('.claude-undo')?.textContent).toContain('Restore 1 file (+1 −2)?');
+    expect(byText('Undo edits').hidden).toBe(true);
+    byText('Keep').click();
+    expect(byText('Undo edits').hidden).toBe(false);
+    await draw(view, { ...over, undo: { ...undo } });
     byText('Restore').click();
     await vi.advanceTimersByTimeAsync(1);
     expect(asked).toEqual([{ action: 'undo', dry_run: true }, { action: 'undo', dry_run: false }]);

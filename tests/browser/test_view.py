@@ -44,7 +44,8 @@ def test_answer_streams_and_stays(notebook: MakeNotebook) -> None:
     expect(rich.locator("table")).to_contain_text("215")
     expect(rich.locator("mjx-container, .MathJax, .katex").first).to_be_attached()
     expect(rich.locator("pre").first).to_contain_text("return sum(values)")
-    expect(rich.locator(".claude-foot")).to_contain_text("simulated: no model was called")
+    expect(rich.locator(".claude-head")).to_contain_text("simulated")
+    expect(rich.locator(".claude-foot")).not_to_contain_text("simulated")
     expect(rich.locator(".claude-foot")).to_contain_text("first token")
     expect(rich).to_contain_text("The end of the rich answer.")
     nb.picture("answer", 2)
@@ -195,7 +196,11 @@ def test_questions_of_the_model_are_a_form(notebook: MakeNotebook) -> None:
     press(card, "Send answers")
     nb.wait(1)
 
-    expect(nb.view(1)).to_contain_text('"Which colour?"="Blue"')
+    told = nb.view(1).locator(".claude-answers")
+    expect(told).to_contain_text("Which colour?")
+    expect(told).to_contain_text("Blue")
+    expect(nb.view(1).locator(".claude-tool")).not_to_contain_text("{")
+    nb.picture("answered", 1)
 
 
 def test_stop_button_keeps_text_and_session(notebook: MakeNotebook) -> None:
@@ -263,7 +268,9 @@ def test_edit_shows_a_diff_and_can_be_undone(notebook: MakeNotebook) -> None:
     expect(view).to_contain_text("Restore 1 file (+1 −2)?")
     nb.picture("undo", 1)
     assert notes.read_text() == "first line\nanother line\nand one more\n"
+    expect(view.get_by_role("button", name="Undo edits")).to_be_hidden()
     press(view, "Restore")
     expect(view).to_contain_text("Restored 1 file")
+    expect(view.get_by_role("button", name="Restore")).to_have_count(0)
 
     assert notes.read_text() == "first line\nsecond line\n"

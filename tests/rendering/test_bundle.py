@@ -115,7 +115,7 @@ def test_html_tells_the_story() -> None:
     """Session and model, text, each tool as a line with its state, and the facts: all in plain words."""
     text = Page(response_bundle(response(*TURN))["text/html"]).text
 
-    assert text.startswith("cleanup · claude-opus-4-8")
+    assert text.startswith("cleanup · opus 4.8I look.")
     assert "Read etl/load.py · done, 0.4 s" in text
     assert "Agent who else? · done, 9.0 s, 1 tool" in text
     assert "Grep price · done, 0.5 s" in text
@@ -182,6 +182,77 @@ def test_final_error_is_said_once() -> None:
     assert Page(response_bundle(turn)["text/html"]).text.count("Overloaded") == 1
 
 
+ASKED = {
+    "questions": [
+        {
+            "question": "Which format?",
+            "options": [{"label": "CSV"}, {"label": "Parquet", "description": "small, typed"}],
+        },
+        {"question": "What else?", "multiSelect": True, "options": [{"label": "Dates"}]},
+    ]
+}
+
+
+def answered(answers: dict[str, str]):
+    raw = {"tool_use_result": {"answers": answers}}
+    told = message("tool_result", "Your questions have been answered", raw=raw, tool_use_id="q", tool_name="")
+    return response(message("text", "I ask."), message("block"), use("q", "AskUserQuestion", ASKED), told)
+
+
+def test_answered_questions_are_shown_with_their_answers() -> None:
+    """HTML, plain text and data tell what the model asked and what a person answered; nobody reads JSON."""
+    bundle = response_bundle(answered({"Which format?": "Parquet", "What else?": "Dates, prices"}))
+    text = Page(bundle["text/html"]).text
+
+    assert "Question Parquet · Dates, prices · answered" in text
+    assert "Which format?Parquet small, typed" in text
+    assert "What else?Dates, prices" in text
+    assert "have been answered" not in text
+    assert bundle["text/plain"].startswith("I ask.\n\nWhich format? → Parquet\nWhat else? → Dates, prices\n\n8.4 s")
+    assert bundle[MIME_TYPE]["parts"][1]["input"]["answers"] == {
+        "Which format?": "Parquet",
+        "What else?": "Dates, prices",
+    }
+
+
+def test_unanswered_questions_show_what_there_was_to_choose() -> None:
+    """Where a question was skipped, its choices are there and no answer is made up."""
+    turn = response(use("q", "AskUserQuestion", ASKED), result("q", "The user skipped the questions.", failed=True))
+    text = Page(response_bundle(turn)["text/html"]).text
+
+    assert "not answered" in text
+    assert "Which format?CSV · Parquet" in text
+    assert "The user skipped the questions." in text
+
+
+def test_simulation_is_said_once() -> None:
+    """In the header of the page, in the footer of the plain text, and nowhere twice."""
+    bundle = response_bundle(response(*TURN, simulated=True))
+
+    assert Page(bundle["text/html"]).text.count("simulated") == 1
+    assert bundle["text/plain"].count("simulated: no model was called") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "lines"),
+    [
+        ("Write", {"file_path": "a", "content": "x\ny\n"}, "+x\n+y"),
+        ("NotebookEdit", {"notebook_path": "a", "new_source": "x"}, "+x"),
+        (
+            "MultiEdit",
+            {"edits": [{"old_string": "a", "new_string": "b"}, {"old_string": "c", "new_string": "d"}, 3]},
+            "-a\n+b\n…\n-c\n+d",
+        ),
+    ],
+)
+def test_every_change_of_a_file_is_a_difference(name: str, given, lines: str) -> None:
+    """Not only `Edit` shows what it changes."""
+    html = response_bundle(response(use("1", name, given), result("1", "File written.")))["text/html"]
+
+    assert lines in Page(html).text
+    assert "File written." not in Page(html).text
+
+
 @pytest.mark.parametrize(
     ("name", "given", "about"),
     [
@@ -189,8 +260,7 @@ def test_final_error_is_said_once() -> None:
         ("Write", {"file_path": "/tmp/x.py", "content": "…"}, "/tmp/x.py"),
         ("Grep", {"pattern": "a|b", "path": "src"}, "a|b"),
         ("WebFetch", {"url": "https://x.example", "prompt": "p"}, "https://x.example"),
-        ("mcp__db__query", {"sql": "select 1", "limit": 5}, '{"sql": "select 1", "limit": 5}'),
-        ("TodoWrite", {"todos": [{"content": "a", "status": "completed"}, {"content": "b"}]}, "1 of 2 done"),
+        ("Other", {"sql": "select 1", "limit": 5}, '{"sql": "select 1", "limit": 5}'),
         ("Bash", {"command": "x" * 500}, "x" * 119 + "…"),
         ("Ping", {}, ""),
     ],
@@ -202,6 +272,17 @@ def test_tool_line_shows_the_telling_argument(name: str, given, about: str) -> N
     text = Page(run_bundle(view, final=False, now=4.0)["text/html"]).text
 
     assert text.endswith(" ".join(filter(None, (name, about))) + " · running, 3.0 s")
+
+
+def test_list_of_things_to_do_is_named_as_people_say() -> None:
+    """A tool's name for the model is not its name for a reader."""
+    view = RunView()
+    view.add([use("1", "TodoWrite", {"todos": [{"content": "a", "status": "completed"}, {"content": "b"}]}, at=1.0)])
+    view.add([use("2", "mcp__db__query", {"sql": "x"}, at=1.0)])
+    text = Page(run_bundle(view, final=False, now=1.0)["text/html"]).text
+
+    assert "To do 1 of 2 done" in text
+    assert "query (db)" in text
 
 
 def test_edit_is_shown_as_a_difference() -> None:
@@ -300,6 +381,13 @@ def test_terminal_prints_what_is_new() -> None:
         "  Agent: done, 9.0 s, 1 tool\n"
         "\nDone."
     )
+
+
+def test_terminal_tells_what_was_answered() -> None:
+    """A question is one line, with the answer when there is one."""
+    lines = printed(*answered({"Which format?": "CSV"}).messages)
+
+    assert lines == "I ask.\n\n  Question Which format? · What else?: answered: CSV\n"
 
 
 def test_terminal_tells_notes_and_withdrawn_text() -> None:

@@ -1,11 +1,11 @@
 /** Last lines of a run: how it ended and what to do next, what it took, and undoing its edits. */
 
-import type { Undo } from '../protocol';
 import type { RunState } from '../state';
-import { count, dollars, plural, seconds, visible } from '../text';
-import { button, el, setText, show } from './dom';
+import { count, dollars, oneLine, plural, seconds, visible } from '../text';
+import { el, setText, show } from './dom';
 import type { Piece } from './dom';
 import type { Surroundings } from './surroundings';
+import { UndoEdits } from './undo';
 
 /** Whether the run is known to have ended, goes on, or nobody knows. */
 export type Standing = 'live' | 'over' | 'lost';
@@ -52,138 +52,135 @@ function endingLines(run: RunState): string[] {
   return [isNew ? run.error : '', ending].filter(Boolean);
 }
 
+/**
+ * What a run took: one line, in the order of what people look for. What the line has no room for it leaves out; opened,
+ * it tells everything in words.
+ */
 export class Footer implements Piece<{ run: RunState; standing: Standing }> {
   readonly node = el('footer', 'claude-foot');
 
-  constructor(private readonly _around: Surroundings) {
-    this._undoBox.setAttribute('role', 'group');
-    this._undoBox.setAttribute('aria-label', 'Undo edits');
-    this._meter.append(this._meterFill);
-    this._meter.setAttribute('aria-hidden', 'true');
-    this._context.append('context ', this._meter, this._contextWords);
-    this._facts.append(this._spent, el('span', 'claude-grow'), this._session, this._context, this._undo);
-    this.node.append(this._facts, this._undoBox, this._cut);
+  constructor(around: Surroundings) {
+    this._undo = new UndoEdits(around);
+    this._took.append(el('summary', '', this._line), this._all);
+    this._took.addEventListener('toggle', () => {
+      this._drawAll();
+    });
+    this.node.append(el('div', 'claude-facts', this._took, this._undo.button), this._undo.row, this._cut);
   }
 
   update({ run, standing }: { run: RunState; standing: Standing }): void {
     const over = standing !== 'live';
-    const facts = over ? spentWords(run) : [];
-    if (facts.join() !== this._spent.dataset['facts']) {
-      this._spent.dataset['facts'] = facts.join();
-      this._spent.replaceChildren(...facts.map(fact => el('span', '', fact)));
+    const facts = over ? factSpans(run) : [];
+    const words = facts.map(fact => fact.textContent).join('|');
+    if (words !== this._words) {
+      this._words = words;
+      this._line.replaceChildren(...facts);
     }
-    const total = run.session_cost_usd;
-    setText(this._session, total !== null && total > 0 && over ? `session ${dollars(total)}` : '');
-    show(this._session, this._session.textContent !== '');
-    this._updateContext(run, over);
-    this._updateUndo(run, over);
+    this._run = run;
+    this._drawAll();
+    show(this._took, facts.length > 0);
+    this._undo.update(run, over);
     setText(this._cut, cutWords(run));
     show(this._cut, this._cut.textContent !== '');
-    show(this.node, over && (facts.length > 0 || !this._context.hidden || !this._undo.hidden || !this._cut.hidden));
+    show(this.node, over && (facts.length > 0 || run.edits > 0 || !this._cut.hidden));
   }
 
   dispose(): void {
     this.node.remove();
   }
 
-  private _updateContext(run: RunState, over: boolean): void {
-    show(this._context, over && run.context !== null);
-    if (run.context !== null) {
-      const share = Math.min(100, Math.round((100 * run.context.used) / run.context.max));
-      this._meterFill.style.width = `${share}%`;
-      this._meter.classList.toggle('claude-full', share >= 85);
-      setText(this._contextWords, ` ${share} %`);
-      this._context.title = `${count(run.context.used)} of ${count(run.context.max)} tokens`;
+  private _drawAll(): void {
+    if (this._took.open && this._run !== null) {
+      this._all.replaceChildren(
+        ...allFacts(this._run).flatMap(([name, words]) => [el('dt', '', name), el('dd', '', visible(words))])
+      );
     }
   }
 
-  private _updateUndo(run: RunState, over: boolean): void {
-    const possible = over && run.edits > 0 && this._around.host.request !== null;
-    show(this._undo, possible && !(run.undo?.done ?? false));
-    if (run.undo !== this._told) {
-      this._told = run.undo;
-      this._asking = false;
-      this._undo.disabled = false;
-      this._drawUndo(run.undo, possible);
-    }
-    show(this._undoBox, over && this._undoBox.childElementCount > 0);
-  }
-
-  private _drawUndo(undo: Undo | null, possible: boolean): void {
-    this._undoBox.replaceChildren();
-    if (undo === null) {
-      return;
-    }
-    const files = plural(undo.files.length, 'file');
-    if (undo.error) {
-      this._undoBox.append(el('span', 'claude-warn', `Not undone: ${visible(undo.error)}`));
-    } else if (undo.done) {
-      this._undoBox.append(el('span', '', `✓ Restored ${files}. What commands did is not undone.`));
-    } else if (possible) {
-      const lines = `+${undo.insertions} −${undo.deletions}`;
-      const words = el('span', '', `Restore ${files} (${lines})? What commands did is not undone.`);
-      words.title = visible(undo.files.join('\n'));
-      const restore = button('Restore', 'claude-main', event => {
-        if (this._around.host.trusts(event)) {
-          void this._ask(false);
-        }
-      });
-      const keep = button('Keep', '', () => {
-        this._undoBox.replaceChildren();
-        show(this._undoBox, false);
-      });
-      this._undoBox.append(words, restore, keep);
-    }
-  }
-
-  private async _ask(dryRun: boolean): Promise<void> {
-    if (this._asking) {
-      return;
-    }
-    this._asking = true;
-    this._undo.disabled = true;
-    const answer = await this._around.host.request?.({ action: 'undo', dry_run: dryRun });
-    this._asking = false;
-    this._undo.disabled = false;
-    if (answer !== 'done') {
-      this._undoBox.replaceChildren(el('span', 'claude-warn', 'The kernel no longer knows this run.'));
-      show(this._undoBox, true);
-    }
-  }
-
-  private _told: Undo | null = null;
-  private _asking = false;
-  private readonly _facts = el('div', 'claude-facts');
-  private readonly _spent = el('span', 'claude-spent');
-  private readonly _session = el('span');
-  private readonly _context = el('span', 'claude-context');
-  private readonly _contextWords = el('span');
-  private readonly _meter = el('span', 'claude-meter');
-  private readonly _meterFill = el('span');
-  private readonly _undoBox = el('div', 'claude-undo');
+  private _run: RunState | null = null;
+  private _words = '';
+  private readonly _took = el('details', 'claude-took');
+  private readonly _line = el('span', 'claude-spent');
+  private readonly _all = el('dl', 'claude-fields');
   private readonly _cut = el('p', 'claude-hint');
-  private readonly _undo = button('Undo edits', 'claude-quiet', () => {
-    void this._ask(true);
-  });
+  private readonly _undo: UndoEdits;
 }
 
-function spentWords(run: RunState): string[] {
-  return [
-    run.source || (run.simulated ? 'simulated: no model was called' : ''),
-    run.duration_s > 0 ? seconds(run.duration_s) : '',
-    run.ttft_s !== null ? `first token ${seconds(run.ttft_s)}` : '',
-    tokenWords(run),
-    run.cost_usd > 0 ? `${run.estimated ? 'about ' : ''}${dollars(run.cost_usd)}` : ''
-  ].filter(Boolean);
+/** The facts of the line, most wanted first. */
+function factSpans(run: RunState): HTMLElement[] {
+  const total = run.session_cost_usd ?? 0;
+  const facts = [
+    el('span', '', visible(run.source)),
+    el('span', '', run.duration_s > 0 ? seconds(run.duration_s) : ''),
+    firstTokenSpan(run),
+    tokenSpan(run),
+    el('span', '', costWords(run)),
+    el('span', 'claude-session', total > 0 ? `session ${dollars(total)}` : ''),
+    contextSpan(run)
+  ];
+  return facts.filter(fact => fact.textContent !== '');
 }
 
-function tokenWords({ usage }: RunState): string {
-  const read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
+function firstTokenSpan({ ttft_s: waited }: RunState): HTMLElement {
+  return waited === null ? el('span') : el('span', '', 'first', el('span', 'claude-rest', ' token'), ` ${seconds(waited)}`);
+}
+
+function tokenSpan({ usage }: RunState): HTMLElement {
+  const read = tokensRead(usage);
   if (read === 0 && usage.output_tokens === 0) {
-    return '';
+    return el('span');
   }
   const share = read > 0 ? Math.round((100 * usage.cache_read_tokens) / read) : 0;
-  return `${count(read)} in${share > 0 ? ` (${share} % cached)` : ''} → ${count(usage.output_tokens)} out`;
+  const cached = el('span', 'claude-cached', share > 0 ? ` (${share} % cached)` : '');
+  return el('span', '', `${count(read)} in`, cached, ` → ${count(usage.output_tokens)} out`);
+}
+
+function tokensRead(usage: RunState['usage']): number {
+  return usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
+}
+
+function costWords(run: RunState): string {
+  return run.cost_usd > 0 ? `${run.estimated ? 'about ' : ''}${dollars(run.cost_usd)}` : '';
+}
+
+function contextSpan({ context }: RunState): HTMLElement {
+  if (context === null) {
+    return el('span');
+  }
+  const share = contextShare(context);
+  const fill = el('span');
+  fill.style.width = `${share}%`;
+  const meter = el('span', `claude-meter${share >= 85 ? ' claude-full' : ''}`, fill);
+  meter.setAttribute('aria-hidden', 'true');
+  return el('span', 'claude-context', 'context ', meter, ` ${share} %`);
+}
+
+function contextShare({ used, max }: { used: number; max: number }): number {
+  return Math.min(100, Math.round((100 * used) / max));
+}
+
+/** Everything there is to tell, by name. */
+function allFacts(run: RunState): [string, string][] {
+  const { usage, context } = run;
+  const total = run.session_cost_usd ?? 0;
+  const parts = [
+    usage.cache_read_tokens > 0 ? `${count(usage.cache_read_tokens)} from the cache` : '',
+    usage.cache_write_tokens > 0 ? `${count(usage.cache_write_tokens)} put into the cache` : ''
+  ].filter(Boolean);
+  const read = tokensRead(usage);
+  const cost = costWords(run) + (run.cost_usd > 0 && run.simulated ? ', had a model been called' : '');
+  const facts: [string, string][] = [
+    ['Answered by', run.source || (run.simulated ? 'the simulator: no model was called' : '')],
+    ['Model', oneLine(run.model, 80)],
+    ['Time', run.duration_s > 0 ? seconds(run.duration_s) : ''],
+    ['First token', run.ttft_s !== null ? `after ${seconds(run.ttft_s)}` : ''],
+    ['Read', read > 0 ? [plural(read, 'token'), ...parts].join(', ') : ''],
+    ['Written', usage.output_tokens > 0 ? plural(usage.output_tokens, 'token') : ''],
+    ['This turn', cost],
+    ['The session', total > 0 ? dollars(total) : ''],
+    ['Context', context !== null ? `${count(context.used)} of ${count(context.max)} tokens, ${contextShare(context)} %` : '']
+  ];
+  return facts.filter(([, words]) => words !== '');
 }
 
 function cutWords({ cut }: RunState): string {

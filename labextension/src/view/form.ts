@@ -1,6 +1,8 @@
 /** The model's own questions (AskUserQuestion) as a form. Its words are text, its options are radio or check boxes. */
 
 import { visible } from '../text';
+import { askedQuestions } from '../tools';
+import type { AskedQuestion } from '../tools';
 import { el, show } from './dom';
 
 export interface Form {
@@ -9,7 +11,7 @@ export interface Form {
   answers(): Record<string, string> | null;
 }
 
-interface Asked {
+interface Drawn {
   readonly question: string;
   readonly node: HTMLElement;
   answer(): string;
@@ -22,27 +24,21 @@ interface Asked {
  * @param name - a name for the groups of radio buttons that nothing else on the page has.
  */
 export function readForm(input: Record<string, unknown>, name: string): Form {
-  const given = Array.isArray(input['questions']) ? (input['questions'] as unknown[]) : [];
-  const asked = given.map((question, at) => drawQuestion(record(question), `${name}-${at}`));
+  const asked = askedQuestions({ name: 'AskUserQuestion', input }).map((question, at) =>
+    drawQuestion(question, `${name}-${at}`)
+  );
   return {
     node: el('div', 'claude-form', ...asked.map(one => one.node)),
     answers: () => {
-      const answers: Record<string, string> = {};
-      for (const one of asked) {
-        answers[one.question] = one.answer();
-      }
-      return Object.values(answers).every(answer => answer !== '') ? answers : null;
+      const answers = asked.map(one => [one.question, one.answer()] as const);
+      return answers.every(([, answer]) => answer !== '') ? Object.fromEntries(answers) : null;
     }
   };
 }
 
-function drawQuestion(given: Record<string, unknown>, name: string): Asked {
-  const question = string(given['question']);
-  const several = given['multiSelect'] === true;
-  const header = string(given['header']);
+function drawQuestion({ question, header, several, options }: AskedQuestion, name: string): Drawn {
   const legend = el('legend', '', header ? el('span', 'claude-chip', visible(header)) : '', visible(question));
-  const options = Array.isArray(given['options']) ? (given['options'] as unknown[]).map(record) : [];
-  const rows = options.map(option => drawOption(string(option['label']), string(option['description']), several, name));
+  const rows = options.map(option => drawOption(option.label, option.description, several, name));
   const other = drawOther(several, name);
   const node = el('fieldset', '', legend, ...rows.map(row => row.node), other.node);
   return {
@@ -101,12 +97,4 @@ function choice(several: boolean, name: string): HTMLInputElement {
   box.type = several ? 'checkbox' : 'radio';
   box.name = name;
   return box;
-}
-
-function record(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function string(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

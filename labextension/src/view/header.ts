@@ -23,6 +23,7 @@ export class Header implements Piece<RunState> {
     toQuestion: () => void
   ) {
     this._dot.setAttribute('aria-hidden', 'true');
+    this._simulated.title = 'No model was called';
     this._stop.title = 'Stop: keeps the text and the session';
     this._waiting = button('Waiting for you', 'claude-waiting', toQuestion);
     this._time.setAttribute('role', 'timer');

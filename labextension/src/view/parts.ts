@@ -22,7 +22,7 @@ export function pieceFor(item: Item, around: Surroundings): Piece<Item> {
     case 'tool':
       return adapt(new ToolCard(around), shown => shown as ToolNode);
     case 'group':
-      return adapt(new ToolGroup(inner => pieceFor(inner, around)), shown => (shown as GroupItem).items);
+      return adapt(new ToolGroup(around, inner => pieceFor(inner, around)), shown => (shown as GroupItem).items);
   }
 }
 

@@ -17,6 +17,9 @@ import type { Surroundings } from './surroundings';
 import { toolInput } from './tool';
 
 const READY_AFTER_MS = 350;
+const FILE_FIELDS = ['file_path', 'notebook_path'];
+const CHARACTERS_IN_A_ROW = 72;
+const MOST_ROWS = 16;
 let numbered = 0;
 
 export class QuestionCard implements Piece<Question> {
@@ -50,6 +53,12 @@ export class QuestionCard implements Piece<Question> {
 
   dispose(): void {
     clearTimeout(this._ready);
+    const run = this.node.closest<HTMLElement>('.claude-run');
+    if (run !== null && this.node.contains(document.activeElement)) {
+      // Who answered by keys goes on from here, and not from the top of the page.
+      run.tabIndex = -1;
+      run.focus({ preventScroll: true });
+    }
   }
 
   private _drawPermission(): void {
@@ -60,7 +69,7 @@ export class QuestionCard implements Piece<Question> {
     if (isEditable) {
       this._drawEditor(editable, value);
     }
-    this.node.append(...toolInput({ name: tool, input, result: '' }, isEditable ? editable : ''));
+    this.node.append(...toolInput({ name: tool, input, result: '' }, [editable, ...FILE_FIELDS]));
     const row = el('div', 'claude-row');
     row.append(this._button('Allow', 'claude-main', () => this._allow('allow')));
     if (canRemember) {
@@ -68,13 +77,23 @@ export class QuestionCard implements Piece<Question> {
     }
     row.append(this._button('Deny', '', () => ({ action: 'answer', decision: 'deny' })));
     const why = this._drawReason();
-    row.append(
-      button('Deny and say why…', 'claude-quiet', event => {
-        show(why, true);
-        (event.currentTarget as HTMLElement).setAttribute('aria-expanded', 'true');
-        why.querySelector('textarea')?.focus({ preventScroll: true });
-      })
-    );
+    const more = button('Deny and say why…', 'claude-quiet', () => {
+      unfold(why.hidden);
+    });
+    const unfold = (open: boolean): void => {
+      show(why, open);
+      more.setAttribute('aria-expanded', String(open));
+      (open ? why.querySelector('textarea') : more)?.focus({ preventScroll: true });
+    };
+    more.setAttribute('aria-expanded', 'false');
+    why.addEventListener('keydown', event => {
+      if (event.key === 'Escape') {
+        event.preventDefault();
+        event.stopPropagation(); // to the notebook it would mean something else
+        unfold(false);
+      }
+    });
+    row.append(more);
     this.node.append(row, why);
   }
 
@@ -84,7 +103,7 @@ export class QuestionCard implements Piece<Question> {
     if (this._question.tool === 'Bash' && typeof description === 'string') {
       words.push(visible(description));
     }
-    const file = this._question.input['file_path'] ?? this._question.input['notebook_path'];
+    const file = FILE_FIELDS.map(name => this._question.input[name]).find(value => typeof value === 'string');
     if (typeof file === 'string') {
       words.push(visible(file));
     }
@@ -97,11 +116,11 @@ export class QuestionCard implements Piece<Question> {
   private _drawEditor(field: string, value: string): void {
     const editor = el('textarea', 'claude-editor');
     editor.value = value;
-    editor.rows = Math.min(12, value.split('\n').length);
+    editor.rows = rowsOf(value);
     editor.spellcheck = false;
     editor.setAttribute('aria-label', `The ${field} that would be used; you may edit it`);
     editor.addEventListener('input', () => {
-      editor.rows = Math.min(12, editor.value.split('\n').length);
+      editor.rows = rowsOf(editor.value);
     });
     this._editor = editor;
     const honest = visible(value);
@@ -207,4 +226,10 @@ export class QuestionCard implements Piece<Question> {
   private _form: Form | null = null;
   private readonly _buttons: HTMLButtonElement[] = [];
   private readonly _said = el('p', 'claude-hint');
+}
+
+/** How many rows show the whole text, about; where browsers can, they size the field themselves. */
+function rowsOf(text: string): number {
+  const rows = text.split('\n').map(line => Math.max(1, Math.ceil(line.length / CHARACTERS_IN_A_ROW)));
+  return Math.min(MOST_ROWS, rows.reduce((sum, row) => sum + row, 0));
 }

@@ -37,6 +37,7 @@ export class RunView {
   ) {
     const around: Surroundings = {
       host: _host,
+      opened: new Map(),
       clock: this._clock,
       now,
       isLive: () => this._standing === 'live',
@@ -48,7 +49,9 @@ export class RunView {
     this._spoken.setAttribute('role', 'status');
     this._spoken.setAttribute('aria-live', 'polite');
     this._header = new Header(around, () => {
-      this._questionsNode.firstElementChild?.scrollIntoView({ block: 'nearest' });
+      const question = this._questionsNode.firstElementChild;
+      question?.scrollIntoView({ block: 'nearest' });
+      question?.querySelector<HTMLElement>('textarea, input, button')?.focus({ preventScroll: true });
     });
     this._footer = new Footer(around);
     this._parts = new KeyedChildren<Item>(this._partsNode, item => pieceFor(item, around));
@@ -104,7 +107,8 @@ export class RunView {
     const standing = this._standing;
     this.node.dataset['standing'] = standing;
     this.node.dataset['outcome'] = run.outcome ?? '';
-    this.node.setAttribute('aria-busy', String(standing === 'live'));
+    // Not the whole view: what a busy region says is not read out.
+    this._partsNode.setAttribute('aria-busy', String(standing === 'live'));
     this._header.update(run);
     setText(this._filled, run.filled ? visible(run.filled) : '');
     show(this._filled, run.filled !== '');

@@ -4,6 +4,8 @@ import type { Host } from './host';
 
 export interface Surroundings {
   readonly host: Host;
+  /** Tool uses that the reader has opened (true) or closed (false), by id. A card that moves keeps to it. */
+  readonly opened: Map<string, boolean>;
   /** Called about once a second while the run is live. */
   readonly clock: Set<() => void>;
   /** The time in unix seconds. */

@@ -1,9 +1,20 @@
 /** One tool use: a card with one line, and what went in and came out when it is opened. */
 
 import type { ToolPart } from '../protocol';
-import { plural, visible, visibleOutput } from '../text';
-import { hunksOf, isAgent, isOver, stateWords, tellingArgument, todoItems, toolTitle } from '../tools';
-import type { TodoItem } from '../tools';
+import { oneLine, plural, visible, visibleOutput } from '../text';
+import {
+  askedQuestions,
+  hunksOf,
+  isAgent,
+  isOver,
+  resultText,
+  stateWords,
+  tellingArgument,
+  todoItems,
+  toldFields,
+  toolTitle
+} from '../tools';
+import type { AskedQuestion, TodoItem } from '../tools';
 import { countNested } from './arrange';
 import type { Item, ToolNode } from './arrange';
 import { el, KeyedChildren, setText, show } from './dom';
@@ -21,8 +32,16 @@ export class ToolCard implements Piece<ToolNode> {
     this._state.append(this._sign, this._words);
     this._sign.setAttribute('aria-hidden', 'true');
     const summary = el('summary', '', this._name, this._what, el('span', 'claude-grow'), this._state);
+    // A click comes before what it does, and so does a key; the view itself opens and closes without one.
+    summary.addEventListener('click', () => {
+      const id = this._shown?.tool.id ?? '';
+      if (id !== '') {
+        this._around.opened.set(id, !this.node.open);
+      }
+    });
     this.node.append(summary, this._body);
     this.node.addEventListener('toggle', () => {
+      this._sayWhat();
       this._showBody();
     });
     this._around.clock.add(this._tick);
@@ -38,17 +57,13 @@ export class ToolCard implements Piece<ToolNode> {
     const { tool } = shown;
     this.node.dataset['state'] = tool.state;
     this.node.classList.toggle('claude-agent', isAgent(tool));
+    this.node.classList.toggle('claude-asks', tool.name === 'AskUserQuestion');
     this.node.classList.toggle('claude-todos', shown.isNewestTodo);
     setText(this._name, toolTitle(tool.name));
-    setText(this._what, tellingArgument(tool));
     setText(this._sign, SIGNS[tool.state]);
     this._sayState();
-    if (before === null && this._opensItself(shown)) {
-      this.node.open = true;
-    }
-    if (before !== null && before.isNewestTodo && !shown.isNewestTodo) {
-      this.node.open = false;
-    }
+    this._open(before, shown);
+    this._sayWhat();
     this._showBody();
   }
 
@@ -57,9 +72,20 @@ export class ToolCard implements Piece<ToolNode> {
     this._children?.dispose();
   }
 
+  private _open(before: ToolNode | null, shown: ToolNode): void {
+    const chosen = this._around.opened.get(shown.tool.id);
+    if (chosen !== undefined) {
+      this.node.open = chosen;
+    } else if (before === null || isAnswered(shown.tool) !== isAnswered(before.tool)) {
+      this.node.open = this._opensItself(shown);
+    } else if (before.isNewestTodo && !shown.isNewestTodo) {
+      this.node.open = false;
+    }
+  }
+
   private _opensItself({ tool, isNewestTodo }: ToolNode): boolean {
     const lines = hunksOf(tool).reduce((sum, hunk) => sum + hunk.lines.length, 0);
-    return isNewestTodo || (lines > 0 && lines <= OPEN_DIFF_LINES && tool.state !== 'denied');
+    return isNewestTodo || isAnswered(tool) || (lines > 0 && lines <= OPEN_DIFF_LINES && tool.state !== 'denied');
   }
 
   private readonly _tick = (): void => {
@@ -68,6 +94,18 @@ export class ToolCard implements Piece<ToolNode> {
       this._sayState();
     }
   };
+
+  /** One line about the tool use; a command, which the open card shows whole, gives way to what it is for. */
+  private _sayWhat(): void {
+    if (this._shown !== null) {
+      const { tool } = this._shown;
+      const isShown = this.node.open && (isCommand(tool) || isAnswered(tool));
+      const description = isCommand(tool) ? tool.input['description'] : '';
+      const words = isShown ? (typeof description === 'string' ? oneLine(description) : '') : tellingArgument(tool);
+      setText(this._what, words);
+      this._what.classList.toggle('claude-prose', isShown);
+    }
+  }
 
   private _sayState(): void {
     if (this._shown !== null) {
@@ -118,27 +156,48 @@ function sameChildren(before: ToolNode, now: ToolNode): boolean {
   );
 }
 
+function isCommand(tool: Pick<ToolPart, 'name' | 'input'>): boolean {
+  return tool.name === 'Bash' && typeof tool.input['command'] === 'string';
+}
+
+/** Whether the tool use is a form that was filled in. */
+function isAnswered(tool: ToolPart): boolean {
+  return tool.state === 'done' && askedQuestions(tool).some(asked => asked.answer !== '');
+}
+
 /** What went in and what came out. */
 function inside(tool: ToolPart): HTMLElement[] {
   const todos = todoItems(tool);
   if (todos.length > 0) {
-    return [todoList(todos)];
+    return [todoList(todos), ...(tool.is_error ? resultBlocks(tool) : [])];
   }
-  const blocks = toolInput(tool);
-  const result = visibleOutput(tool.result);
+  if (isAnswered(tool)) {
+    return [answerList(askedQuestions(tool))];
+  }
   const isBoring = hunksOf(tool).length > 0 && tool.state === 'done';
-  if (result.trim() !== '' && !isBoring) {
-    const block = plainText(result, `Result of ${toolTitle(tool.name)}`);
-    block.classList.toggle('claude-failed', tool.is_error);
-    blocks.push(block);
-  } else if (isOver(tool.state) && !isBoring && tool.state === 'done') {
-    blocks.push(el('p', 'claude-hint', 'No output.'));
-  }
-  return blocks;
+  return [...toolInput(tool, toldFields(tool)), ...(isBoring ? [] : resultBlocks(tool))];
 }
 
-/** What a tool is given, as a person wants to see it: a command, a difference, an address, or name and value. */
-export function toolInput(tool: Pick<ToolPart, 'name' | 'input' | 'result'>, without = ''): HTMLElement[] {
+function resultBlocks(tool: ToolPart): HTMLElement[] {
+  const result = visibleOutput(resultText(tool.result));
+  if (result.trim() !== '') {
+    const block = plainText(result, `Result of ${toolTitle(tool.name)}`);
+    block.classList.toggle('claude-failed', tool.is_error);
+    return [block];
+  }
+  return tool.state === 'done' ? [el('p', 'claude-hint', 'No output.')] : [];
+}
+
+/**
+ * What a tool is given, as a person wants to see it: questions, a command, a difference, or name and value.
+ *
+ * @param tool - the tool use.
+ * @param without - fields that are shown already.
+ */
+export function toolInput(
+  tool: Pick<ToolPart, 'name' | 'input' | 'result'>,
+  without: readonly string[] = []
+): HTMLElement[] {
   const hunks = hunksOf(tool);
   if (hunks.length > 0) {
     const honest = hunks.map(hunk => ({
@@ -147,14 +206,18 @@ export function toolInput(tool: Pick<ToolPart, 'name' | 'input' | 'result'>, wit
     }));
     return [difference(honest, tool.result)];
   }
-  if (tool.name === 'Bash' && typeof tool.input['command'] === 'string') {
-    const blocks = without === 'command' ? [] : [plainText(visible(tool.input['command']), 'Command')];
-    blocks.forEach(block => {
-      block.classList.add('claude-command');
-    });
-    return [...blocks, ...fieldList(tool.input, ['command', 'description', without])];
+  const questions = askedQuestions(tool);
+  if (questions.length > 0) {
+    return [answerList(questions)];
   }
-  return fieldList(tool.input, [without]);
+  const { command } = tool.input;
+  if (tool.name === 'Bash' && typeof command === 'string') {
+    const block = plainText(visible(command), 'Command');
+    block.classList.add('claude-command');
+    const fields = fieldList(tool.input, ['command', 'description']);
+    return without.includes('command') ? fields : [block, ...fields];
+  }
+  return fieldList(tool.input, without);
 }
 
 function fieldList(input: Record<string, unknown>, without: readonly string[]): HTMLElement[] {
@@ -170,6 +233,18 @@ function fieldList(input: Record<string, unknown>, without: readonly string[]): 
 function fieldValue(name: string, value: unknown): HTMLElement | string {
   const words = visible(typeof value === 'string' ? value : JSON.stringify(value, null, 2));
   return words.includes('\n') || words.length > 300 ? plainText(words, name) : words;
+}
+
+function answerList(questions: readonly AskedQuestion[]): HTMLElement {
+  const list = el('dl', 'claude-answers');
+  for (const { question, options, answer } of questions) {
+    const about = options.find(option => option.label === answer)?.description ?? '';
+    const told = answer
+      ? [el('span', 'claude-answer', visible(answer)), about ? el('span', 'claude-hint', visible(about)) : '']
+      : [el('span', 'claude-hint', options.map(option => visible(option.label)).join(' · ') || 'not answered')];
+    list.append(el('dt', '', visible(question)), el('dd', '', ...told));
+  }
+  return list;
 }
 
 const TODO_SIGNS: ReadonlyMap<string, [string, string]> = new Map([
@@ -196,7 +271,10 @@ function todoList(todos: readonly TodoItem[]): HTMLElement {
 export class ToolGroup implements Piece<readonly Keyed<Item>[]> {
   readonly node = el('details', 'claude-group');
 
-  constructor(make: (item: Item) => Piece<Item>) {
+  constructor(
+    private readonly _around: Surroundings,
+    make: (item: Item) => Piece<Item>
+  ) {
     this.node.append(el('summary', '', this._words), this._body);
     this._children = new KeyedChildren(this._body, make);
     this.node.addEventListener('toggle', () => {
@@ -205,6 +283,9 @@ export class ToolGroup implements Piece<readonly Keyed<Item>[]> {
   }
 
   update(items: readonly Keyed<Item>[]): void {
+    if (items.slice(this._items.length).some(({ shown }) => this._isRead(shown))) {
+      this.node.open = true;
+    }
     this._items = items;
     setText(this._words, groupWords(items));
     this._draw();
@@ -216,6 +297,11 @@ export class ToolGroup implements Piece<readonly Keyed<Item>[]> {
 
   private _draw(): void {
     this._children.update(this.node.open ? this._items : []);
+  }
+
+  /** Whether the reader has opened it, so that it must not go out of sight. */
+  private _isRead(item: Item): boolean {
+    return item.kind === 'tool' && this._around.opened.get(item.tool.id) === true;
   }
 
   private _items: readonly Keyed<Item>[] = [];

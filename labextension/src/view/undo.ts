@@ -1,0 +1,104 @@
+/** Undoing the edits of a turn: look first, ask, restore. */
+
+import type { Undo } from '../protocol';
+import type { RunState } from '../state';
+import { plural, visible } from '../text';
+import { button, el, show } from './dom';
+import type { Surroundings } from './surroundings';
+
+const NOT_COVERED = 'What commands did is not undone.';
+
+/** A button, and the row that takes its place while it asks and once it is done. */
+export class UndoEdits {
+  /** Stands at the end of a line of facts. */
+  readonly button = button('Undo edits', 'claude-quiet', () => {
+    void this._ask(true);
+  });
+  /** Stands below it. */
+  readonly row = el('div', 'claude-undo');
+
+  constructor(private readonly _around: Surroundings) {
+    this.row.setAttribute('role', 'group');
+    this.row.setAttribute('aria-label', 'Undo edits');
+    this._say();
+  }
+
+  update(run: RunState, over: boolean): void {
+    this._possible = over && run.edits > 0 && this._around.host.request !== null;
+    if (run.undo !== this._told) {
+      this._told = run.undo;
+      this._setAsking(false);
+      this._draw(run.undo);
+    }
+    this._arrange(over);
+  }
+
+  private _draw(undo: Undo | null): void {
+    if (undo === null) {
+      this._say();
+      return;
+    }
+    const files = plural(undo.files.length, 'file');
+    if (undo.error) {
+      this._say(el('span', 'claude-warn', `Not undone: ${visible(undo.error)}`));
+    } else if (undo.done) {
+      this._say(el('span', '', `✓ Restored ${files}. ${NOT_COVERED}`));
+    } else if (this._possible) {
+      this._drawChoice(undo, files);
+    }
+  }
+
+  private _drawChoice(undo: Undo, files: string): void {
+    const words = el('span', '', `Restore ${files} (+${undo.insertions} −${undo.deletions})? ${NOT_COVERED}`);
+    words.title = visible(undo.files.join('\n'));
+    const restore = button('Restore', 'claude-main', event => {
+      if (this._around.host.trusts(event)) {
+        void this._ask(false);
+      }
+    });
+    const keep = button('Keep', '', () => {
+      this._say();
+      this._arrange(true);
+      this.button.focus({ preventScroll: true });
+    });
+    const hadFocus = document.activeElement === this.button;
+    this._say(words, el('span', 'claude-controls', restore, keep));
+    this._arrange(true);
+    if (hadFocus) {
+      keep.focus({ preventScroll: true });
+    }
+  }
+
+  private async _ask(dryRun: boolean): Promise<void> {
+    if (this._asking) {
+      return;
+    }
+    this._setAsking(true);
+    const answer = await this._around.host.request?.({ action: 'undo', dry_run: dryRun });
+    this._setAsking(false);
+    if (answer !== 'done') {
+      this._say(el('span', 'claude-warn', 'The kernel no longer knows this run.'));
+      this._arrange(true);
+    }
+  }
+
+  private _setAsking(asking: boolean): void {
+    this._asking = asking;
+    this.button.disabled = asking;
+  }
+
+  private _say(...nodes: HTMLElement[]): void {
+    this.row.replaceChildren(...nodes);
+  }
+
+  /** While the row says something, the button has nothing to add. */
+  private _arrange(over: boolean): void {
+    const says = over && this.row.childElementCount > 0;
+    show(this.row, says);
+    show(this.button, this._possible && !says);
+  }
+
+  private _told: Undo | null = null;
+  private _possible = false;
+  private _asking = false;
+}
