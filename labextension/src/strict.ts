@@ -1,9 +1,11 @@
 /**
  * What may come of a model's Markdown: an allow-list of elements and attributes, applied to an inert document.
  *
- * It stands behind another sanitizer (JupyterLab's, or DOMPurify) and is stricter: no remote or drawn image, no form,
+ * It stands behind JupyterLab's sanitizer, or behind a builder of elements, and is stricter: no remote or drawn image, no form,
  * no style, no id, no class but those of coloured code. Raw HTML in the Markdown is shown as the text it is.
  */
+
+import { visible } from './text';
 
 const KEPT: ReadonlySet<string> = new Set(
   (
@@ -35,6 +37,7 @@ export function strict(root: ParentNode): void {
     }
   }
   removeComments(root);
+  showHidden(root);
 }
 
 /** Clean a piece of HTML; nothing of it is ever part of a live page before it is clean. */
@@ -82,7 +85,7 @@ function keepAttributes(element: Element): void {
   if (element.localName === 'a') {
     const link = (element.getAttribute('href') ?? '').trim();
     if (SAFE_LINK.test(link)) {
-      kept.push(['href', link], ['target', '_blank'], ['rel', 'noopener noreferrer nofollow'], ['title', link]);
+      kept.push(['href', link], ['target', '_blank'], ['rel', 'noopener noreferrer nofollow'], ['title', visible(link)]);
     }
   }
   if (element.localName === 'td' || element.localName === 'th') {
@@ -115,6 +118,18 @@ function removeComments(root: ParentNode): void {
   found.forEach(node => {
     node.remove();
   });
+}
+
+/** A character reference may stand for a character that does not show, which no one saw before it was decoded. */
+function showHidden(root: ParentNode): void {
+  const walker = root.ownerDocument?.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  while (walker?.nextNode()) {
+    const node = walker.currentNode as Text;
+    const honest = visible(node.data);
+    if (honest !== node.data) {
+      node.data = honest;
+    }
+  }
 }
 
 // Raw HTML in Markdown. A noncharacter stands for `<` while the Markdown is parsed, and becomes `&lt;` after it.
@@ -153,4 +168,9 @@ export function hideRawHtml(markdown: string): string {
 export function showRawHtml(html: string): string {
   // A parser percent-encodes it in a URL.
   return html.replaceAll(STAND_IN, '&lt;').replaceAll('%EF%B7%90', '%3C');
+}
+
+/** Turn the stand-ins in a text into `<`; for text that no parser of HTML will see. */
+export function rawText(text: string): string {
+  return text.replaceAll(STAND_IN, '<');
 }

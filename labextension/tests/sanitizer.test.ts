@@ -114,6 +114,31 @@ describe('Markdown of the model', () => {
     expect(node.querySelector('code.language-py')?.textContent).toBe('x < 1\n');
   });
 
+  it('shows characters that were hidden as character references', async () => {
+    const node = document.createElement('div');
+    await renderMarkdown(node, 'exe.&#x202e;fdp &amp; `&amp;` &lt;b&gt; &zwj;');
+    expect(node.textContent).toBe('exe.⟨U+202E⟩fdp & &amp; <b> ⟨U+200D⟩');
+    expect(strictHtml('<p>a&#8238;b</p>')).toBe('<p>a⟨U+202E⟩b</p>');
+  });
+
+  it('colours code in the widget, and changes none of it', async () => {
+    const node = document.createElement('div');
+    const code = '@cache\ndef total(x):  # "sum"\n    return f"{x}</code>" + 0x1F\n';
+    await renderMarkdown(node, `\`\`\`python\n${code}\`\`\`\n`);
+    expect(node.querySelector('code')?.textContent).toBe(code);
+    expect([...node.querySelectorAll('span')].map(one => `${one.className} ${one.textContent}`)).toEqual([
+      'code-name @cache', 'code-keyword def', 'code-name total', 'code-comment # "sum"', 'code-keyword return',
+      'code-string f"{x}</code>"', 'code-number 0x1F'
+    ]);
+  });
+
+  it.each(['python', 'js', 'sql', 'bash', 'yaml', 'nobody knows', ''])('colours odd code as it is: %s', async language => {
+    const node = document.createElement('div');
+    const code = `'''"\` /* -- # \\ '' "a\\"b ${'"'.repeat(50)} 1e5.5.5 @@@\n<script>\u00e9${"'".repeat(51)}\n`;
+    await renderMarkdown(node, `~~~${language}\n${code}~~~\n`);
+    expect(node.querySelector('code')?.textContent).toBe(code);
+  });
+
   it('says where a picture would be', async () => {
     const node = document.createElement('div');
     await renderMarkdown(node, '![a cat](https://x.example/cat.png)');
@@ -128,6 +153,30 @@ describe('Markdown of the model', () => {
     const diagram = '<figure class="jp-RenderedMermaid"><img src="data:image/svg+xml,%3Csvg/%3E" width="10"></figure>';
     expect(strictHtml(diagram)).toContain('src="data:image/svg+xml,%3Csvg/%3E"');
     expect(strictHtml('<img class="jp-RenderedMermaid" src="data:image/svg+xml,x">')).toBe('<span>[image]</span>');
+  });
+});
+
+describe('a formula in the widget', () => {
+  it.each([
+    ['$\\bar x = \\frac{1}{n} \\sum_i x_i$', 'x̄ = 1/n ∑ᵢ xᵢ'],
+    ['$$\\sigma^2 = \\frac{1}{n}\\sum_i (x_i - \\bar x)^{2}$$', 'σ² = 1/n∑ᵢ (xᵢ - x̄)²'],
+    ['\\(a \\le \\sqrt{b+c}\\)', 'a ≤ √(b+c)'],
+    ['\\[\n\\begin{matrix}a & b\\\\\nc & d\\end{matrix}\n\\]', '\\begin{matrix}a & b\\\\\nc & d\\end{matrix}'],
+    ['$\\href{javascript:hit()}{x}$', '\\href{javascript:hit()}{x}'],
+    ['$x_{ab}^*$', 'x_{ab}^*'],
+    ['$a*b$ and $c*d$', 'a*b']
+  ])('is in plain signs, or its source: %s', async (source, shown) => {
+    const node = document.createElement('div');
+    await renderMarkdown(node, source);
+    expect(node.querySelector('code.language-math')?.textContent).toBe(shown);
+    expect(node.querySelector('em, a')).toBeNull();
+  });
+
+  it('is not seen where there is none', async () => {
+    const node = document.createElement('div');
+    await renderMarkdown(node, 'It costs $5 or $10, and `$x$` stays.');
+    expect(node.querySelector('.language-math')).toBeNull();
+    expect(node.textContent).toBe('It costs $5 or $10, and $x$ stays.');
   });
 });
 
