@@ -175,7 +175,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
     data: dict[str, Any] = {
         "version": 1,
         "session": _sound(response.session),
-        "session_id": response.session_id,
+        "session_id": _sound(response.session_id),
         "turn": response.turn,
         "turn_id": response.turn_id,
         "model": _sound(view.model),
@@ -204,12 +204,12 @@ def part_data(part: Part, budget: Budget) -> dict[str, Any]:
         return {"type": "note", "text": budget.other(part.text)}
     return {
         "type": "tool",
-        "id": part.id,
+        "id": _sound(part.id),
         "name": budget.other(part.name),
         "input": budget.input(part.input),
         "result": budget.other(part.result),
         "is_error": part.is_error,
         "state": str(part.state),
-        "parent": part.parent,
+        "parent": _sound(part.parent),
         "duration_s": round(part.duration_s(), 3),
     }

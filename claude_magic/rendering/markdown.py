@@ -120,14 +120,15 @@ def _fence(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any)
 
 
 def _code(inner: str) -> str:
-    return f'<pre style="{style.PRE}"><code style="padding:0;background-color:transparent;white-space:inherit">{inner}</code></pre>\n'
+    return f'<pre style="{style.PRE}"><code style="{style.PRE_CODE}">{inner}</code></pre>\n'
 
 
-# TeX that can make links, set styles, or define words that do; MathJax on some pages obeys it.
+# TeX that can make links, set styles, draw what looks like a button, or define words that do; MathJax on some pages
+# obeys it.
 _UNSAFE_TEX = re.compile(
-    r"\\(?:href|url|class|css|style|html|data|mml|unicode|require|bbox|text?tip|mathtip|texttip|tooltip|action|toggle|"
-    r"def|gdef|edef|xdef|let|newcommand|renewcommand|newenvironment|renewenvironment|csname|includegraphics|input|"
-    r"ref|eqref|label|begingroup|declare|operatorname\*?\s*\\)",
+    r"\\(?:href|url|class|css|style|html|data|mml|unicode|require|bbox|f?colorbox|definecolor|text?tip|mathtip|"
+    r"texttip|tooltip|action|toggle|def|gdef|edef|xdef|let|newcommand|renewcommand|newenvironment|renewenvironment|"
+    r"csname|includegraphics|input|ref|eqref|label|begingroup|declare|operatorname\*?\s*\\)",
     re.IGNORECASE,
 )
 _MATH = re.compile(

@@ -63,6 +63,7 @@ PRE = (
     f"{MONO};line-height:1.5;{SURFACE};border:{LINE};border-radius:6px;padding:8px 12px;margin:6px 0 10px;"
     "overflow-x:auto;white-space:pre;overflow-wrap:normal"
 )
+PRE_CODE = "padding:0;background-color:transparent;white-space:inherit"
 WRAPPED_PRE = f"{MONO};line-height:1.5;{SURFACE};border-radius:6px;padding:8px 12px;margin:6px 0;white-space:pre-wrap"
 CODE = f"{MONO};{SURFACE};border-radius:3px;padding:1px 4px"
 QUESTION = "font-size:13px;margin:4px 0 8px"

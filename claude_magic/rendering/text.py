@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 # fillers, tag characters and variation selectors beyond the emoji ones.
 _HIDDEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]+"
+    "\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
 # Joiners belong in emoji and in scripts from Arabic to Myanmar; after anything else they only hide.
 _LONE_JOINER = re.compile("(?<![\u0590-\u109f\u200d\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])[\u200c\u200d]+")

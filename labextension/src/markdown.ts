@@ -7,6 +7,9 @@ import { hideRawHtml, showRawHtml, strictHtml } from './strict';
 import { visible } from './text';
 
 const MARKDOWN = 'text/markdown';
+// TeX that can make links, set styles, draw what looks like a button, or define words that do: it stays as its source.
+const UNSAFE_TEX =
+  /\\(?:href|url|class|css|style|html|data|mml|unicode|require|bbox|f?colorbox|definecolor|text?tip|mathtip|tooltip|action|toggle|[gex]?def|let|(?:re)?new(?:command|environment)|csname|includegraphics|input|(?:eq)?ref|label|begingroup|declare)/i;
 const HAS_MATH = /\$|\\\(|\\\[|\\begin\{/;
 
 /**
@@ -33,7 +36,7 @@ export function markdownRenderer(
       element.removeAttribute('id');
       element.removeAttribute('data-jupyter-id');
     });
-    if (HAS_MATH.test(text) && safe.latexTypesetter) {
+    if (HAS_MATH.test(text) && !UNSAFE_TEX.test(text) && safe.latexTypesetter) {
       await onPage;
       await typeset(safe.latexTypesetter, content, node);
     }

@@ -4,7 +4,7 @@
 // fillers, tag characters and variation selectors beyond the emoji ones.
 const HIDDEN =
   // eslint-disable-next-line no-misleading-character-class -- each of them is looked for alone
-  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]+/gu;
+  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]+/gu;
 // Joiners belong in emoji and in scripts from Arabic to Myanmar; after anything else they only hide.
 const LONE_JOINER =
   // eslint-disable-next-line no-misleading-character-class -- as above

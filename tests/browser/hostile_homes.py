@@ -9,19 +9,20 @@ from IPython import get_ipython
 from IPython.display import display
 from ipywidgets import VBox
 from rendering.hostile import PAYLOADS
-from rendering.test_hostile import hostile_response
+from rendering.test_hostile import hostile_questions, hostile_response
 
 from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import MIME_TYPE, response_bundle
 from claude_magic.widgets.hub import hub_of
+from claude_magic.widgets.live import sound
 from claude_magic.widgets.viewer import StreamViewer
 
-_live: list[tuple[LiveScreen, Any, Future[Decision]]] = []
+_live: list[tuple[LiveScreen, Any, list[Future[Decision]]]] = []
 
 
 def begin_live(first: int, last: int) -> None:
-    """Show runs that say payloads in every place and ask a question, in the extension's live view."""
+    """Show runs that say payloads in every place and ask three questions, in the extension's live view."""
     for payload in PAYLOADS[first:last]:
         turn = hostile_response(payload)
         screen = LiveScreen(
@@ -35,24 +36,37 @@ def begin_live(first: int, last: int) -> None:
         )
         screen.begin()
         screen.add(turn.messages)
-        given = {"command": payload, "description": payload, payload: payload}
-        _live.append((screen, turn, screen.ask(PermissionRequest(payload, "turn", "Bash", given, "asked"))))
+        screen.note(f"filled in: {payload}")
+        given = {"command": payload, "description": payload, "file_path": payload, payload: payload}
+        asked = [("Bash", given), (payload, given), ("AskUserQuestion", hostile_questions(payload))]
+        waiting = [
+            screen.ask(PermissionRequest(payload, "turn", tool, about, f"asked {at}"))
+            for at, (tool, about) in enumerate(asked)
+        ]
+        _live.append((screen, turn, waiting))
 
 
 def end_live() -> int:
     """End these runs; return how many questions had been answered before."""
-    answered = sum(waiting.done() for _, _, waiting in _live)
-    for screen, turn, _ in _live:
-        screen.finish(turn, {"filled": f"filled in: {turn.session}"})
+    answered = sum(one.done() for _, _, waiting in _live for one in waiting)
+    for at, (screen, turn, _) in enumerate(_live):
+        screen.finish(turn, _facts(turn.session, refused=at % 2 == 0))
     return answered
 
 
-def viewers() -> VBox:
+def _facts(payload: str, refused: bool) -> Any:
+    """What a run is told besides its messages, with payloads in it."""
+    undo = {"files": [payload], "insertions": 1, "deletions": 1, "done": False, "error": payload if refused else ""}
+    return {"source": payload, "edits": 1, "undo": undo, "notice": payload}
+
+
+def viewers(first: int, last: int) -> VBox:
     """Return the payloads in the widget."""
     made = []
-    for payload in PAYLOADS:
+    for payload in PAYLOADS[first:last]:
         made.append(StreamViewer("main"))
-        made[-1].show(response_bundle(hostile_response(payload))[MIME_TYPE])
+        run = response_bundle(hostile_response(payload))[MIME_TYPE]
+        made[-1].show(sound({**run, **_facts(payload, refused=False), "mode": payload, "filled": payload}))
     return VBox(made)
 
 

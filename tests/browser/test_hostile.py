@@ -14,38 +14,61 @@ from .conftest import MakeNotebook
 
 TESTS = Path(__file__).parents[1]
 IMPORT = f"import sys; sys.path.insert(0, {str(TESTS)!r}); from browser.hostile_homes import *"
+AT_ONCE = 40
 OWN = ("/static/", "/lab/extensions/", "/lab/api/", "/api/")
-LOOK = """
+# Looks at everything in an output. What the model said may hold no element, attribute, class or button of ours, and
+# nothing in it may run, fetch, take the focus, or cover anything.
+LOOK = r"""
 root => {
     const wrong = [];
+    const note = (what, node) => wrong.push(`${what}: ${node.outerHTML.slice(0, 200)}`);
     const never = new Set(['script', 'iframe', 'frame', 'object', 'embed', 'form', 'style', 'link', 'meta', 'base',
-        'audio', 'video', 'source', 'template', 'noscript', 'marquee', 'dialog', 'math-field', 'portal']);
+        'audio', 'video', 'source', 'template', 'noscript', 'marquee', 'dialog', 'math-field', 'portal', 'picture',
+        'area', 'map', 'applet', 'foreignobject', 'animate', 'set', 'use', 'feimage', 'maction', 'select', 'option']);
+    const addresses = ['href', 'xlink:href', 'action', 'formaction', 'src', 'data', 'poster', 'background', 'cite'];
+    const forbidden = ['srcset', 'srcdoc', 'ping', 'autofocus', 'contenteditable', 'draggable', 'accesskey', 'popover',
+        'popovertarget', 'form', 'usemap', 'is', 'slot', 'data-commandlinker-command'];
     for (const node of root.querySelectorAll('*')) {
         const said = node.closest('.claude-text');
-        if (never.has(node.localName)) wrong.push(node.outerHTML.slice(0, 200));
-        if (node.localName === 'img' && !node.src.startsWith('data:image/')) wrong.push(node.outerHTML.slice(0, 200));
+        const ours = said && node.closest('.claude-code') && !node.closest('pre');
+        const formula = node.closest('mjx-container');
+        if (never.has(node.localName.toLowerCase())) note('element', node);
+        if (node.localName === 'img' && !node.src.startsWith('data:image/')) note('picture', node);
         for (const { name, value } of node.attributes) {
             const address = value.trim().toLowerCase();
-            if (name.startsWith('on')) wrong.push(`${node.localName}[${name}]`);
-            if (['href', 'xlink:href', 'action', 'formaction'].includes(name)
-                && !/^(https?:|mailto:)/.test(address)) wrong.push(`${node.localName}[${name}=${value}]`);
+            if (name.startsWith('on') || forbidden.includes(name)) note(name, node);
+            if (addresses.includes(name) && !/^(https?:|mailto:)/.test(address)
+                && !(node.localName === 'img' && address.startsWith('data:image/svg+xml'))) note(name, node);
+            if (name === 'style' && /url\(|image-set|expression|@import|position|animation/i.test(value)
+                && !formula) note('style', node);
+            if (said && !ours && !formula && ['id', 'name', 'style'].includes(name)) note(name, node);
         }
-        if (getComputedStyle(node).position === 'fixed') wrong.push(`fixed ${node.localName}`);
+        if (said && !formula && [...node.classList].some(name => /^(claude-|jp-|lm-)/.test(name))
+            && !node.matches('.claude-text, .claude-block, .claude-code, .jp-RenderedMermaid') && !ours)
+            note('class', node);
+        if (formula && /claude-|jp-(?!Rendered)/.test(node.getAttribute('class') ?? '')) note('class', node);
+        const computed = getComputedStyle(node);
+        if (computed.position === 'fixed') note('fixed', node);
+        if (said && /url\(/.test(computed.backgroundImage)) note('background', node);
+        if (formula && computed.backgroundColor !== 'rgba(0, 0, 0, 0)') note('painted formula', node);
         if (node.matches('button, input, textarea, select, [role=button]')) {
-            const own = node.classList.contains('claude-button') || node.classList.contains('claude-editor');
-            if (!own || (said && !node.closest('.claude-code'))) wrong.push(node.outerHTML.slice(0, 200));
+            const own = node.classList.contains('claude-button') || node.classList.contains('claude-editor')
+                || node.matches('.claude-choice > input');
+            if (!own || (said && !ours)) note('button', node);
         }
-        if (/^(allow|deny)/i.test(node.textContent) && said && node.classList.contains('claude-button'))
-            wrong.push(`fake ${node.textContent}`);
+        if (/^(allow|deny|restore)/i.test(node.textContent) && said && node.classList.contains('claude-button'))
+            note('fake', node);
     }
     const copy = root.cloneNode(true);
     copy.querySelectorAll('mjx-container, textarea').forEach(node => node.remove());
-    const hidden = copy.textContent.match(
-        /[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u2069\\ufeff]/);
-    if (hidden) {
-        const around = copy.textContent.slice(Math.max(0, hidden.index - 60), hidden.index + 60);
-        wrong.push(`hidden U+${hidden[0].codePointAt(0).toString(16)} in ${around}`);
-    }
+    const labels = [...copy.querySelectorAll('*')].flatMap(node => ['title', 'aria-label', 'alt', 'placeholder']
+        .map(name => node.getAttribute(name) ?? ''));
+    const hidden = [copy.textContent, ...labels].join(' ').match(
+        /[\0-\x08\v-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/u);
+    if (hidden) wrong.push(`hidden U+${hidden[0].codePointAt(0).toString(16)} near ${
+        hidden.input.slice(Math.max(0, hidden.index - 60), hidden.index + 60)}`);
+    if (root.contains(document.activeElement)) note('focus', document.activeElement);
+    if (window.hit !== undefined || document.querySelector('base, head meta[http-equiv]')) wrong.push('the page');
     return wrong;
 }
 """
@@ -73,49 +96,86 @@ def wrong(within: Locator) -> list[str]:
     return found
 
 
+def open_all(within: Locator) -> None:
+    """Unfold everything, and wait until it is drawn; what unfolds may hold more."""
+    for _ in range(3):
+        within.evaluate(
+            """root => new Promise(done => {
+                root.querySelectorAll('details').forEach(one => { one.open = true; });
+                root.querySelectorAll('.claude-more').forEach(one => one.click());
+                const look = () => [...root.querySelectorAll('.claude-block')].every(one => one.hasChildNodes())
+                    ? done() : setTimeout(look, 50);
+                requestAnimationFrame(look);
+            })"""
+        )
+
+
+def click_what_the_model_said(within: Locator) -> None:
+    """Click, as a script may and a person might, everything of the model's that says to allow, links aside."""
+    within.evaluate(
+        """root => root.querySelectorAll('.claude-text *, .claude-answers *, .claude-form legend').forEach(node => {
+            if (/allow|deny|restore/i.test(node.textContent) && !node.closest('a') && !node.closest('.claude-code-bar'))
+                node.dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}));
+        })"""
+    )
+
+
+def parts() -> list[tuple[int, int]]:
+    """The corpus in pieces that a page draws at once."""
+    return [(first, min(first + AT_ONCE, len(PAYLOADS))) for first in range(0, len(PAYLOADS), AT_ONCE)]
+
+
+def test_corpus_is_large() -> None:
+    """At least ninety different texts go through every home."""
+    assert len(set(PAYLOADS)) >= 90
+    assert sum(last - first for first, last in parts()) == len(PAYLOADS)
+
+
 def test_live_view_and_saved_run(notebook: MakeNotebook, fetched: list[str]) -> None:
     """Runs that say a payload everywhere draw no fake button, and only the real cards ask, live and when over."""
-    half = len(PAYLOADS) // 2
-    nb = notebook(IMPORT, f"begin_live(0, {half})", f"begin_live({half}, {len(PAYLOADS)})", "end_live()")
+    nb = notebook(IMPORT, *[f"begin_live({first}, {last})" for first, last in parts()], "end_live()")
     nb.run(1)
     fetched.clear()
-    cells = {2: half, 3: len(PAYLOADS) - half}
+    cells = {cell: last - first for cell, (first, last) in enumerate(parts(), start=2)}
     for cell, count in cells.items():
         nb.run(cell)
         expect(nb.view(cell)).to_have_count(count)
-        expect(nb.view(cell).locator(".claude-ask")).to_have_count(count)
+        expect(nb.view(cell).locator(".claude-ask")).to_have_count(3 * count)
+        open_all(nb.output(cell))
         assert wrong(nb.output(cell)) == []
-    nb.run(4)
-    assert nb.text(4).endswith("0")
+        click_what_the_model_said(nb.output(cell))
+    end = max(cells) + 1
+    nb.run(end)
+    assert nb.text(end).endswith("0")
     for cell, count in cells.items():
         expect(nb.output(cell).locator(".claude-run[data-standing=over]")).to_have_count(count)
         expect(nb.view(cell).locator(".claude-ask")).to_have_count(0)
-        nb.output(cell).evaluate("root => root.querySelectorAll('details').forEach(one => { one.open = true; })")
+        open_all(nb.output(cell))
         assert wrong(nb.output(cell)) == []
     assert fetched == []
 
 
 def test_widget(notebook: MakeNotebook, fetched: list[str]) -> None:
     """The same in the widget."""
-    nb = notebook(IMPORT, "viewers()")
+    nb = notebook(IMPORT, *[f"viewers({first}, {last})" for first, last in parts()])
     nb.run(1)
     fetched.clear()
-    nb.run(2)
-    expect(nb.output(2).locator(".claude-run[data-standing=over]")).to_have_count(len(PAYLOADS))
-    nb.output(2).evaluate("root => root.querySelectorAll('details').forEach(one => { one.open = true; })")
-
-    assert wrong(nb.output(2)) == []
+    for cell, (first, last) in enumerate(parts(), start=2):
+        nb.run(cell)
+        expect(nb.output(cell).locator(".claude-run[data-standing=over]")).to_have_count(last - first)
+        open_all(nb.output(cell))
+        assert wrong(nb.output(cell)) == []
     assert fetched == []
 
 
 def test_static_page(notebook: MakeNotebook, fetched: list[str]) -> None:
     """The same in the HTML that stays in the notebook, where JupyterLab itself would run what it holds."""
-    half = len(PAYLOADS) // 2
-    nb = notebook(IMPORT, f"pages(0, {half})", f"pages({half}, {len(PAYLOADS)})")
+    nb = notebook(IMPORT, *[f"pages({first}, {last})" for first, last in parts()])
     nb.run(1)
     fetched.clear()
-    for cell in (2, 3):
+    for cell, (first, last) in enumerate(parts(), start=2):
         nb.run(cell)
-        expect(nb.output(cell).locator(".jp-RenderedHTMLCommon").last).to_be_attached()
+        expect(nb.output(cell).locator(".jp-RenderedHTMLCommon")).to_have_count(last - first)
+        open_all(nb.output(cell))
         assert wrong(nb.output(cell)) == []
     assert fetched == []

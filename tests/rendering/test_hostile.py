@@ -46,6 +46,19 @@ def hostile_response(payload: str):
         use("t4", "Agent", {"description": payload, "prompt": payload}),
         use("t5", "TodoWrite", {"todos": [{"content": payload, "status": payload}]}, parent="t4"),
         result("t4", payload),
+        use("t6", "AskUserQuestion", hostile_questions(payload)),
+        message("tool_result", payload, raw={"tool_use_result": {"answers": {payload: payload}}}, tool_use_id="t6"),
+        use("t7", "MultiEdit", {"file_path": payload, "edits": [{"old_string": payload, "new_string": ""}] * 2}),
+        result("t7", payload, failed=True),
+        use("t8", "Write", {"file_path": payload, "content": payload}),
+        result("t8", payload),
+        use("t9", "NotebookEdit", {"notebook_path": payload, "new_source": payload}),
+        use("t10", "WebFetch", {"url": payload, "prompt": payload}),
+        use("t11", f"mcp__{payload}__{payload}", {"list": [payload, {payload: payload}]}),
+        use(payload, "Bash", {"command": payload, "description": payload}, parent=payload),
+        message("permission", payload, tool_use_id=payload),
+        message("retry", raw={"error_status": payload, "attempt": payload, "max_retries": payload}),
+        message("rate_limit", payload, raw={"rate_limit_info": {"status": "rejected", "rateLimitType": payload}}),
         message("status", payload),
         message("error", payload, error=payload),
         message("text", "\n\n" + payload),
@@ -55,6 +68,17 @@ def hostile_response(payload: str):
         outcome=Outcome.ERROR,
         error=payload,
     )
+
+
+def hostile_questions(payload: str):
+    option = {"label": payload, "description": payload}
+    asked = {"question": payload, "header": payload, "options": [option, option]}
+    return {"questions": [asked, {**asked, "multiSelect": True}]}
+
+
+def test_there_are_enough_payloads() -> None:
+    """The corpus is large, and no payload stands in it twice."""
+    assert len(PAYLOADS) == len(set(PAYLOADS)) >= 150
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

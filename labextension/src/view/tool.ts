@@ -232,7 +232,7 @@ function fieldList(input: Record<string, unknown>, without: readonly string[]): 
 
 function fieldValue(name: string, value: unknown): HTMLElement | string {
   const words = visible(typeof value === 'string' ? value : JSON.stringify(value, null, 2));
-  return words.includes('\n') || words.length > 300 ? plainText(words, name) : words;
+  return words.includes('\n') || words.length > 300 ? plainText(words, oneLine(name)) : words;
 }
 
 function answerList(questions: readonly AskedQuestion[]): HTMLElement {
