@@ -27,6 +27,7 @@ export class Header implements Piece<RunState> {
     this._stop.title = 'Stop: keeps the text and the session';
     this._waiting = button('Waiting for you', 'claude-waiting', toQuestion);
     this._time.setAttribute('role', 'timer');
+    this._time.setAttribute('aria-label', 'Time so far');
     const controls = el('span', 'claude-controls', this._waiting, this._time, this._stop);
     this.node.append(this._dot, this._name, this._model, this._mode, this._simulated, controls);
     this._around.clock.add(this._tick);

@@ -6,7 +6,7 @@
  */
 
 import type { Action, Question } from '../protocol';
-import { visible } from '../text';
+import { oneLine, visible } from '../text';
 import { toolTitle } from '../tools';
 import { button, el, setText, show } from './dom';
 import type { Piece } from './dom';
@@ -30,7 +30,7 @@ export class QuestionCard implements Piece<Question> {
     private readonly _around: Surroundings
   ) {
     this._question = question;
-    const title = el('h4', 'claude-ask-title', visible(question.title || `Use ${toolTitle(question.tool)}?`));
+    const title = el('h4', 'claude-ask-title', oneLine(question.title || `Use ${toolTitle(question.tool)}?`));
     title.id = `claude-question-${++numbered}`;
     this.node.setAttribute('aria-labelledby', title.id);
     this.node.append(title);
@@ -54,7 +54,8 @@ export class QuestionCard implements Piece<Question> {
   dispose(): void {
     clearTimeout(this._ready);
     const run = this.node.closest<HTMLElement>('.claude-run');
-    if (run !== null && this.node.contains(document.activeElement)) {
+    const hasFocus = this.node.contains(document.activeElement);
+    if (run !== null && (hasFocus || (this._hadFocus && document.activeElement === document.body))) {
       // Who answered by keys goes on from here, and not from the top of the page.
       run.tabIndex = -1;
       run.focus({ preventScroll: true });
@@ -101,11 +102,11 @@ export class QuestionCard implements Piece<Question> {
     const words = [toolTitle(this._question.tool)];
     const description = this._question.input['description'];
     if (this._question.tool === 'Bash' && typeof description === 'string') {
-      words.push(visible(description));
+      words.push(oneLine(description, 300));
     }
     const file = FILE_FIELDS.map(name => this._question.input[name]).find(value => typeof value === 'string');
     if (typeof file === 'string') {
-      words.push(visible(file));
+      words.push(oneLine(file, 300));
     }
     if (editable) {
       words.push(`you may edit the ${editable}`);
@@ -199,6 +200,8 @@ export class QuestionCard implements Piece<Question> {
 
   private async _send(action: Action, label: string): Promise<void> {
     const { id, token } = this._question;
+    const pressed = document.activeElement;
+    this._hadFocus = this.node.contains(pressed); // a button that cannot be pressed has no focus either
     this._setEnabled(false);
     setText(this._said, `${label}: sent`);
     const request = this._around.host.request;
@@ -212,6 +215,9 @@ export class QuestionCard implements Piece<Question> {
     }
     setText(this._said, 'The kernel could not be reached. You may try again.');
     this._setEnabled(true);
+    if (this._hadFocus && pressed instanceof HTMLElement) {
+      pressed.focus({ preventScroll: true });
+    }
   }
 
   private _setEnabled(enabled: boolean): void {
@@ -224,6 +230,7 @@ export class QuestionCard implements Piece<Question> {
   private readonly _ready: ReturnType<typeof setTimeout>;
   private _editor: HTMLTextAreaElement | null = null;
   private _form: Form | null = null;
+  private _hadFocus = false;
   private readonly _buttons: HTMLButtonElement[] = [];
   private readonly _said = el('p', 'claude-hint');
 }
