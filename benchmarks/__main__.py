@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.measuring import ROOT
 from benchmarks.report import Report, machine, say
 
-NAMES = ("stream", "latency", "load", "kernel", "memory", "frames")
+NAMES = ("stream", "latency", "load", "kernel", "memory", "frames", "transcripts", "view")
 QUICK: dict[str, dict[str, Any]] = {
     "stream": {"messages": 2_000, "rounds": 1},
     "latency": {"rounds": 1},
@@ -22,6 +22,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "kernel": {"sessions": 2, "seconds": 0.3, "rounds": 1},
     "memory": {"entries": 2_000, "messages": 2_000, "rounds": 1},
     "frames": {"turns": 200, "rounds": 1},
+    "view": {"seconds": 1.0, "runs": 2, "rounds": 1},
 }
 """Sizes that show that a benchmark works, and nothing else."""
 

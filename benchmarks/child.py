@@ -4,10 +4,11 @@ It speaks enough of the stream-json protocol for claude_magic and for `claude-ag
 the same number of lines: what an agent says that thinks, writes and uses tools, in the shapes and sizes of CLI
 2.1.330. All lines are made before the first prompt, so that writing them is all that a turn costs.
 
-Usage: child.py --messages=N [--first=N] [--rate=LINES_PER_SECOND] [--shape=agent|tools] [FLAGS OF THE CLI]
+Usage: child.py --messages=N [--first=N] [--rate=LINES_PER_SECOND] [--shape=agent|tools|stamped] [FLAGS OF THE CLI]
 
 A turn is N lines (and the echo of the prompt, where the CLI's flag asks for it); the first turn may have fewer, so that
-whoever measures can warm up.
+whoever measures can warm up. In the shape `stamped`, at a rate, each piece of text ends with the time at which it was
+written, in unix milliseconds: "t1790000000000 ".
 """
 
 from __future__ import annotations
@@ -26,9 +27,27 @@ MODEL = "claude-opus-5-5"
 NUMBER = "@@@@@@"
 """Stands for the number of the API call, in every id, until the lines are written out."""
 
+STAMP = "t" + 13 * "#"
+"""Stands for the time until the line is written, so it has as many digits."""
+
 TEXT_DELTAS, THINKING_DELTAS, INPUT_DELTAS = 150, 30, 10
 SENTENCE = "The quick look at the frame shows that two of the columns hold dates as text, so they sort as words."
 WORDS = SENTENCE.split()
+MARKDOWN = f"""
+
+## What the frame holds
+
+{SENTENCE} {SENTENCE} It is the column `date` that does it, and **not** the totals.
+
+- {SENTENCE}
+- A second thing: `region` has a trailing space in *some* of the rows.
+
+```python
+frame = pd.read_csv("orders.csv", parse_dates=["date"])
+totals = frame.groupby("region")["amount"].sum()
+```
+
+{SENTENCE} {SENTENCE} {SENTENCE}"""
 TOOL_OUTPUT = "\n".join(f"2026-11-{day:02d}  1299.00  0.25  north  shipped" for day in range(1, 29))
 USAGE = {
     "input_tokens": 1000, "output_tokens": 50, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 18000,
@@ -123,10 +142,20 @@ class Lines:
         yield self.tool_result()
 
 
+    def stamped(self) -> Iterator[str]:
+        """One API call that only writes, in Markdown; each piece is three words and the time."""
+        words = MARKDOWN.split(" ")
+        pieces = [f"{' '.join(words[at : at + 3])} {STAMP} " for at in range(0, len(words), 3)]
+        yield self.event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        for piece in pieces:
+            yield self.delta(0, "text_delta", "text", piece)
+        yield self.event("content_block_stop", index=0)
+
+
 def stream(count: int, shape: str) -> list[bytes]:
     """Return `count` lines, in chunks that are one API call each."""
     lines = Lines()
-    call = list(lines.tools() if shape == "tools" else lines.call())
+    call = list({"agent": lines.call, "tools": lines.tools, "stamped": lines.stamped}[shape]())
     whole = "".join(line + "\n" for line in call).encode()
     chunks = [numbered(whole, number) for number in range(count // len(call))]
     rest = "".join(line + "\n" for line in call[: count % len(call)]).encode()
@@ -189,7 +218,7 @@ class Child:
                 if select.select([0], [], [], max(0.0, due - time.monotonic()))[0]:
                     self.listen()
                     return
-                write(line)
+                write(line.replace(STAMP.encode(), b"t%013d" % (1e3 * time.time())))
 
     def listen(self) -> None:
         line = sys.stdin.buffer.readline()
