@@ -117,7 +117,12 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
 
   private readonly _watcher: Watcher = {
     changed: () => {
-      this._follow();
+      const channel = this._channel;
+      if (channel?.state && !this.isDisposed) {
+        this._view.show({ run: channel.state, reachable: !channel.lost });
+      } else {
+        this._follow();
+      }
     },
     finished: (bundle: ReadonlyJSONObject) => {
       // The notebook keeps this, also when the page was loaded again after the cell had begun.

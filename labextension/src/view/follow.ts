@@ -2,6 +2,7 @@
 
 const NEAR_PX = 48;
 const MARGIN_PX = 16;
+const LOOK_AGAIN_MS = 250; // what scrolls may change: a page becomes long, or the output gets a height of its own
 
 /**
  * Follows the end of `node` in whatever scrolls around it. Scrolling up lets go; scrolling back to the end takes hold.
@@ -10,29 +11,54 @@ const MARGIN_PX = 16;
 export class Follower {
   constructor(private readonly _node: HTMLElement) {}
 
-  /** Whether there is anything to follow: a page that was loaded in the middle of a run stays where its reader left it. */
+  /**
+   * Begin, before the view changes.
+   *
+   * @param isNew - whether there is anything to follow: a page that was loaded in the middle of a run stays where its
+   *   reader left it.
+   */
   start(isNew: boolean): void {
-    this._mayFollow = isNew;
     this.release();
+    this._mayFollow = isNew;
+    this._take(this._findScroller());
+    this._endWasNear = this._endIsNear();
+    this._follows = isNew && this._endWasNear;
   }
 
-  /** Call before the view changes. */
-  before(): void {
-    const scroller = this._findScroller();
-    if (scroller !== this._scroller) {
-      this.release();
-      this._scroller = scroller;
-      scroller?.addEventListener('scroll', this._onScroll, { passive: true });
-      scroller?.addEventListener('wheel', this._onWheel, { passive: true });
-      this._follows = this._mayFollow && this._endIsNear();
-      this._top = scroller?.scrollTop ?? 0;
+  /** Call when the view has another size, after layout. */
+  grown(): void {
+    const now = performance.now();
+    if (this._scroller === null || now - this._looked >= LOOK_AGAIN_MS) {
+      this._looked = now;
+      const scroller = this._findScroller();
+      if (scroller !== this._scroller) {
+        this._take(scroller);
+        this._follows = this._mayFollow && this._endWasNear;
+      }
     }
+    if (this._follows) {
+      this._scrollToEnd();
+    }
+    this._endWasNear = this._follows || this._endIsNear();
   }
 
-  /** Call after the view changed. */
-  after(): void {
+  release(): void {
+    this._scroller?.removeEventListener('scroll', this._onScroll);
+    this._scroller?.removeEventListener('wheel', this._onWheel);
+    this._scroller = null;
+  }
+
+  private _take(scroller: HTMLElement | null): void {
+    this.release();
+    this._scroller = scroller;
+    scroller?.addEventListener('scroll', this._onScroll, { passive: true });
+    scroller?.addEventListener('wheel', this._onWheel, { passive: true });
+    this._top = scroller?.scrollTop ?? 0;
+  }
+
+  private _scrollToEnd(): void {
     const scroller = this._scroller;
-    if (scroller === null || !this._follows) {
+    if (scroller === null) {
       return;
     }
     const hidden = this._below(scroller) + MARGIN_PX;
@@ -40,12 +66,6 @@ export class Follower {
       scroller.scrollTop += hidden;
       this._top = scroller.scrollTop;
     }
-  }
-
-  release(): void {
-    this._scroller?.removeEventListener('scroll', this._onScroll);
-    this._scroller?.removeEventListener('wheel', this._onWheel);
-    this._scroller = null;
   }
 
   private readonly _onScroll = (): void => {
@@ -65,18 +85,17 @@ export class Follower {
   };
 
   private _endIsNear(): boolean {
-    const scroller = this._scroller;
-    if (scroller === null || !this._node.isConnected) {
+    if (!this._node.isConnected) {
       return false;
     }
-    const below = this._below(scroller);
-    return below < NEAR_PX && below > -scroller.clientHeight;
+    const below = this._below(this._scroller);
+    return below < NEAR_PX && below > -(this._scroller?.clientHeight ?? window.innerHeight);
   }
 
   /** How far the end of the run is below the visible part, in pixels; negative where it is visible. */
-  private _below(scroller: HTMLElement): number {
-    const bottom = Math.min(scroller.getBoundingClientRect().bottom, window.innerHeight);
-    return this._node.getBoundingClientRect().bottom - bottom;
+  private _below(scroller: HTMLElement | null): number {
+    const bottom = scroller?.getBoundingClientRect().bottom ?? window.innerHeight;
+    return this._node.getBoundingClientRect().bottom - Math.min(bottom, window.innerHeight);
   }
 
   private _wouldHideEditing(scroller: HTMLElement, distance: number): boolean {
@@ -92,9 +111,6 @@ export class Follower {
   }
 
   private _findScroller(): HTMLElement | null {
-    if (this._scroller?.contains(this._node) && this._scroller.scrollHeight > this._scroller.clientHeight) {
-      return this._scroller;
-    }
     for (let node = this._node.parentElement; node !== null; node = node.parentElement) {
       const { overflowY } = getComputedStyle(node);
       if ((overflowY === 'auto' || overflowY === 'scroll') && node.scrollHeight > node.clientHeight) {
@@ -108,5 +124,7 @@ export class Follower {
   private _scroller: HTMLElement | null = null;
   private _mayFollow = false;
   private _follows = false;
+  private _endWasNear = false;
+  private _looked = -LOOK_AGAIN_MS;
   private _top = 0;
 }

@@ -13,6 +13,7 @@ import type { Piece } from './dom';
 import type { Host } from './host';
 
 const EVERY_MS = 250;
+const NEXT_MS = 100; // within this time a text that still grows is drawn again
 const PIECE = 12_000; // characters of finished text that are rendered together
 const EAGER = 60_000; // characters of one text that are rendered without looking whether they are near
 const COLOURED_LIVE = 6_000; // characters of an open code block that are coloured while it grows
@@ -181,10 +182,16 @@ class Block {
     }
   }
 
+  /** When it is time, render at once: whoever calls is drawing, and one frame then shows all that is new. */
   private _renderSoon(): void {
-    if (this._timer === undefined && !this._rendering) {
-      const wait = Math.max(EVERY_MS, 4 * this._cost) - (performance.now() - this._rendered);
-      this._timer = setTimeout(() => void this._render(), Math.max(0, wait));
+    if (this._rendering) {
+      return;
+    }
+    const wait = Math.max(EVERY_MS, 4 * this._cost) - (performance.now() - this._rendered);
+    if (wait <= 0) {
+      void this._render();
+    } else {
+      this._timer ??= setTimeout(() => void this._render(), wait + NEXT_MS);
     }
   }
 

@@ -9,6 +9,7 @@ import { el, KeyedChildren, setText, show } from './dom';
 import { Follower } from './follow';
 import { Ending, Footer } from './footer';
 import type { Standing } from './footer';
+import { drawNoMore, drawSoon } from './frames';
 import { Header } from './header';
 import type { Host } from './host';
 import { pieceFor } from './parts';
@@ -23,7 +24,7 @@ export interface Shown {
   readonly reachable: boolean;
 }
 
-/** Draws a run into `node`, and again whenever `show` is called, at most once a frame. */
+/** Draws a run into `node`, and again whenever `show` is called, together with the other runs of the page. */
 export class RunView {
   readonly node = el('section', 'claude-run');
 
@@ -60,38 +61,31 @@ export class RunView {
     this.node.append(this._ending.node, this._footer.node, this._spoken);
   }
 
-  /** Show this from the next frame on. */
+  /** Show this from one of the next frames on. */
   show(shown: Shown): void {
     this._next = shown;
-    if (this._frame === 0 && !this._disposed) {
-      this._frame = requestAnimationFrame(() => {
-        this._frame = 0;
-        this.flush();
-      });
+    if (!this._disposed) {
+      drawSoon(this.flush);
     }
   }
 
   /** Draw now what is to be shown. */
-  flush(): void {
+  readonly flush = (): void => {
+    drawNoMore(this.flush);
     const next = this._next;
     this._next = null;
     if (next !== null && !this._disposed) {
-      const isLive = next.run.live && this._host.request !== null;
-      if (isLive && !this._hasBegun) {
+      if (next.run.live && this._host.request !== null && !this._hasBegun) {
         this._hasBegun = true;
         this._follower.start(next.run.parts.length === 0);
       }
-      this._follower.before();
       this._draw(next);
-      if (isLive) {
-        this._follower.after();
-      }
     }
-  }
+  };
 
   dispose(): void {
     this._disposed = true;
-    cancelAnimationFrame(this._frame);
+    drawNoMore(this.flush);
     clearInterval(this._timer);
     this._follower.release();
     this._parts.dispose();
@@ -144,9 +138,9 @@ export class RunView {
           tick();
         });
       }, 1_000);
-      // Rendered Markdown comes a little later than the state, and grows the run as well.
+      // It tells of growth when layout is done, so that nothing has to compute it twice.
       this._growth = typeof ResizeObserver === 'undefined' ? null : new ResizeObserver(() => {
-        this._follower.after();
+        this._follower.grown();
       });
       this._growth?.observe(this.node);
     } else if (!live && this._timer !== undefined) {
@@ -159,7 +153,6 @@ export class RunView {
   private _standing: Standing | null = null;
   private _asked: ReadonlySet<string> = new Set();
   private _next: Shown | null = null;
-  private _frame = 0;
   private _hasBegun = false;
   private _disposed = false;
   private _timer: ReturnType<typeof setInterval> | undefined;
