@@ -34,7 +34,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 Finding = dict[str, float]
 
 
-def run(seconds: float = 8.0, rate: int = 40, runs: int = 8, rounds: int = 3) -> Report:
+def run(seconds: float = 6.0, rate: int = 40, runs: int = 8, rounds: int = 3) -> Report:
     """Measure.
 
     Args:

@@ -9,7 +9,7 @@ import { el, KeyedChildren, setText, show } from './dom';
 import { Follower } from './follow';
 import { Ending, Footer } from './footer';
 import type { Standing } from './footer';
-import { drawNoMore, drawSoon } from './frames';
+import { framesOfPage } from './frames';
 import { Header } from './header';
 import type { Host } from './host';
 import { pieceFor } from './parts';
@@ -65,13 +65,13 @@ export class RunView {
   show(shown: Shown): void {
     this._next = shown;
     if (!this._disposed) {
-      drawSoon(this.flush);
+      this._frames.drawSoon(this.flush);
     }
   }
 
   /** Draw now what is to be shown. */
   readonly flush = (): void => {
-    drawNoMore(this.flush);
+    this._frames.drawNoMore(this.flush);
     const next = this._next;
     this._next = null;
     if (next !== null && !this._disposed) {
@@ -85,7 +85,7 @@ export class RunView {
 
   dispose(): void {
     this._disposed = true;
-    drawNoMore(this.flush);
+    this._frames.drawNoMore(this.flush);
     clearInterval(this._timer);
     this._follower.release();
     this._parts.dispose();
@@ -157,6 +157,7 @@ export class RunView {
   private _disposed = false;
   private _timer: ReturnType<typeof setInterval> | undefined;
   private _growth: ResizeObserver | null = null;
+  private readonly _frames = framesOfPage();
   private readonly _clock = new Set<() => void>();
   private readonly _partsNode = el('div', 'claude-parts');
   private readonly _questionsNode = el('div', 'claude-questions');
