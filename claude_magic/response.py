@@ -101,6 +101,8 @@ class Response:
         source: where the answer is from when nobody was asked for it now, in words; "" otherwise.
         started: when the prompt was sent, in unix seconds.
         error: the failure in words; "" where there is none.
+        process_gone: whether the CLI's process ended before the turn did, such as by force; the session resumes in a
+            new one.
     """
 
     text: str
@@ -124,6 +126,7 @@ class Response:
     source: str = ""
     started: float = 0.0
     error: str = ""
+    process_gone: bool = False
 
     @property
     def code(self) -> list[Code]:

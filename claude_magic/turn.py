@@ -254,6 +254,7 @@ def conclude(
         model=facts.model,
         simulated=facts.simulated,
         source=facts.source,
+        process_gone=death is not None,
     )
     return response, error
 

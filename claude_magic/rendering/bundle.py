@@ -9,12 +9,12 @@ from typing import Any
 
 from claude_magic.errors import ClaudeError, ProcessError
 from claude_magic.rendering import page
-from claude_magic.rendering.facts import advice_for, footer, footer_facts, notice
+from claude_magic.rendering.facts import advice_for, ending_of, footer, footer_facts, notice
 from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.text import excerpt, visible
 from claude_magic.rendering.tools import asked_questions, state_words, telling_argument, tool_title
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
-from claude_magic.response import Outcome, Response
+from claude_magic.response import Response
 
 MIME_TYPE = "application/vnd.claude-magic.v1+json"
 _TEXT_LIMIT = 1_000_000  # characters of answer in the stored data, and as plain text
@@ -27,7 +27,7 @@ _STDERR_LINES = 20
 def response_bundle(response: Response) -> dict[str, Any]:
     """Return a finished turn as one MIME bundle: data for the live view, static HTML, plain text."""
     view = RunView.of(response)
-    ending = notice(view.outcome, view.error)
+    ending = ending_of(response)
     return {
         MIME_TYPE: run_data(response, view),
         "text/html": clean(page.final_html(view, footer_facts(response), ending)),
@@ -190,7 +190,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         "duration_s": response.duration_s,
         "ttft_s": response.ttft_s,
         "error": budget.other(response.error),
-        "notice": budget.other(notice(Outcome(response.outcome), response.error)),
+        "notice": budget.other(ending_of(response)),
     }
     return data | {"cut": {"characters": budget.left_out, "parts": max(0, len(parts) - _PART_LIMIT)}}
 

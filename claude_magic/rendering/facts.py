@@ -21,6 +21,12 @@ _NOTICES = {
     Outcome.DENIED: "Stopped because you denied a tool use. The session is warm: prompt again to go on.",
     Outcome.TIMEOUT: "Stopped because it took too long. The text is kept: prompt again to go on, or raise --timeout.",
 }
+_NOTICES_WITHOUT_PROCESS = {
+    Outcome.INTERRUPTED: "Stopped by you. The text is kept. The process is gone: the next prompt resumes the session "
+    "in a new one.",
+    Outcome.DENIED: "Stopped because you denied a tool use. The process is gone: the next prompt resumes the session "
+    "in a new one.",
+}
 
 
 def model_words(model: str) -> str:
@@ -31,16 +37,25 @@ def model_words(model: str) -> str:
     return f"{match[1]} " + ".".join(number for number in (match[2], match[3]) if number)
 
 
-def notice(outcome: Outcome | None, error: str = "") -> str:
+def notice(outcome: Outcome | None, error: str = "", *, process_gone: bool = False) -> str:
     """Return what a reader must know of how a run ended, and what to do next; "" after a success.
 
     Args:
         outcome: how it ended; `None` while it runs.
         error: the failure in words.
+        process_gone: whether the CLI's process ended before the turn did.
     """
+    if outcome is None:
+        return ""
     if outcome is Outcome.ERROR:
         return f"Failed: {error or 'no reason was given.'}"
-    return _NOTICES.get(outcome, "") if outcome is not None else ""
+    without = _NOTICES_WITHOUT_PROCESS.get(outcome) if process_gone else None
+    return without or _NOTICES.get(outcome, "")
+
+
+def ending_of(response: Response) -> str:
+    """Return the `notice` of a finished turn."""
+    return notice(Outcome(response.outcome), response.error, process_gone=response.process_gone)
 
 
 def footer(response: Response) -> str:

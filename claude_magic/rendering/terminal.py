@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from claude_magic.messages import Message, MessageType
-from claude_magic.rendering.facts import footer, notice
+from claude_magic.rendering.facts import ending_of, footer
 from claude_magic.rendering.notes import note_words
 from claude_magic.rendering.text import one_line, visible
 from claude_magic.rendering.tools import asked_questions, state_words, telling_argument, tool_title
@@ -56,7 +56,7 @@ class TerminalPrinter:
 
     def finish(self, response: Response) -> None:
         """Print how the run ended and the footer."""
-        ending = notice(response.outcome, response.error)
+        ending = ending_of(response)
         lines = [visible(words) for words in (ending, footer(response)) if words]
         if lines:
             self._paragraph()

@@ -350,6 +350,7 @@ def test_a_second_interrupt_ends_the_process(kernel: Kernel, api: Simulator) -> 
     assert time.monotonic() - began < 30
     assert "KeyboardInterrupt" in cell.error
     assert cell.text.startswith("w0")
+    assert "The process is gone: the next prompt resumes the session in a new one." in cell.text
     assert not psutil.pid_exists(pid)
     assert kernel.run("%claude ask still there?").text.startswith("You said: still there?")
     assert int(kernel.value("client.get_session('main').pid")) != pid

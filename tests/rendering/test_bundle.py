@@ -161,6 +161,16 @@ def test_every_odd_end_says_what_to_do_next(outcome: Outcome) -> None:
     assert words == bundle[MIME_TYPE]["notice"]
 
 
+@pytest.mark.parametrize("outcome", [Outcome.INTERRUPTED, Outcome.DENIED])
+def test_end_by_force_does_not_promise_a_warm_session(outcome: Outcome) -> None:
+    """Where the process is gone, the words say so, and that the next prompt resumes."""
+    bundle = response_bundle(response(*TURN, outcome=outcome, process_gone=True))
+
+    assert "warm" not in bundle["text/plain"]
+    assert "The process is gone: the next prompt resumes the session in a new one." in bundle["text/plain"]
+    assert bundle[MIME_TYPE]["notice"] == notice(outcome, process_gone=True) != notice(outcome)
+
+
 def test_success_has_no_notice() -> None:
     """A plain success is not marked."""
     assert "■" not in response_bundle(response(*TURN))["text/html"]
