@@ -29,6 +29,7 @@ from claude_magic.widgets.undoing import undo_on_page
 
 _BATCH_S = 0.05
 _FRONT_END = Path(__file__).parent / "static" / "viewer.js"
+_AS_MANY_AS_FIT = "repeat(auto-fit, minmax(min(100%, 320px), 1fr))"
 _NO_FRONT_END = """\
 const words = "The front end of this viewer was not built: install claude_magic from a wheel, or with Node.js in PATH.";
 export default { render({ el }) { el.textContent = words; } };
@@ -58,16 +59,17 @@ class StreamViewer(anywidget.AnyWidget):
         self._client.response_observers.append(self._response)
 
     @classmethod
-    def grid(cls, *sessions: str, client: ClaudeClient | None = None, columns: int = 2) -> GridBox:
+    def grid(cls, *sessions: str, client: ClaudeClient | None = None, columns: int | None = None) -> GridBox:
         """Return a grid of viewers, one for each session.
 
         Args:
             sessions: their names.
             client: whose sessions; the kernel's client by default.
-            columns: viewers side by side.
+            columns: viewers side by side; without it as many as fit, each at least 320 px wide.
         """
+        template = _AS_MANY_AS_FIT if columns is None else f"repeat({columns}, minmax(0, 1fr))"
         viewers = [cls(session, client=client) for session in sessions]
-        return GridBox(viewers, layout=Layout(grid_template_columns=f"repeat({columns}, minmax(0, 1fr))"))
+        return GridBox(viewers, layout=Layout(grid_template_columns=template))
 
     def close(self) -> None:
         """Stop following, and take the widget off the page."""

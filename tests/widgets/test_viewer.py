@@ -202,10 +202,19 @@ def test_state_is_small(viewer: Heard) -> None:
 
 
 def test_grid_has_a_viewer_for_each_session(client: ClaudeClient) -> None:
-    """Several sessions stand side by side, and each viewer follows its own."""
-    grid = StreamViewer.grid("a", "b", "c", client=client, columns=3)
+    """Several sessions stand side by side, as many as fit, and each viewer follows its own."""
+    grid = StreamViewer.grid("a", "b", "c", client=client)
 
     assert [child.session for child in grid.children] == ["a", "b", "c"]
-    assert "repeat(3," in grid.layout.grid_template_columns
+    assert grid.layout.grid_template_columns == "repeat(auto-fit, minmax(min(100%, 320px), 1fr))"
+    for child in grid.children:
+        child.close()
+
+
+def test_grid_of_so_many_columns(client: ClaudeClient) -> None:
+    """The number of viewers side by side can be said."""
+    grid = StreamViewer.grid("a", "b", "c", client=client, columns=3)
+
+    assert grid.layout.grid_template_columns == "repeat(3, minmax(0, 1fr))"
     for child in grid.children:
         child.close()
