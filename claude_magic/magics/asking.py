@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from claude_magic.magics.live_screen import LiveScreen
@@ -29,16 +29,21 @@ class Asker:
 
     def __init__(self, can_ask: Callable[[], bool]) -> None:
         self._can_ask = can_ask
-        self._cells: dict[str, tuple[Session, Inbox, Screen, bool]] = {}
+        self._cells: dict[str, tuple[Session, Inbox, Future[Screen], bool]] = {}
         self._always: dict[str, tuple[Session, set[str]]] = {}
 
-    def begin(self, session: Session, inbox: Inbox, screen: Screen) -> None:
-        """A cell waits for this session: its thread can ask, and `screen` shows its run."""
-        self._cells[session.name] = (session, inbox, screen, self._can_ask())
+    def begin(self, session: Session, inbox: Inbox, shown: Future[Screen]) -> None:
+        """A cell waits for this session: its thread can ask, and what `shown` brings shows its run.
+
+        The run may begin before that is there; a question waits for it.
+        """
+        self._cells[session.name] = (session, inbox, shown, self._can_ask())
 
     def end(self, session: Session) -> None:
         """The cell is done."""
-        self._cells.pop(session.name, None)
+        cell = self._cells.pop(session.name, None)
+        if cell is not None:
+            cell[2].cancel()
 
     def __call__(self, request: PermissionRequest) -> Decision:
         """Decide about one request."""
@@ -47,9 +52,10 @@ class Asker:
         cell = self._cells.get(request.session)
         if cell is None:
             return Deny(NOBODY_TO_ASK)
-        session, inbox, screen, can_ask = cell
+        session, inbox, shown, can_ask = cell
         try:
-            if isinstance(screen, LiveScreen):
+            screen = shown.result()
+            if isinstance(screen, LiveScreen) and screen.can_ask:
                 decision = screen.ask(request).result()
             elif can_ask:
                 decision = inbox.run(lambda: self._ask(request, screen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ from claude_magic.magics.prompting import (
     result_value,
     shorten,
 )
-from claude_magic.magics.screen import Screen, in_notebook, plain_screen
+from claude_magic.magics.screen import Screen, in_notebook, is_captured, plain_screen
 from claude_magic.magics.simulation import Simulation
+from claude_magic.magics.stages import make_widget, stage_for
 from claude_magic.records.history import History
 from claude_magic.response import Outcome, Response
 from claude_magic.runtime import Inbox
@@ -300,11 +302,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         return names
 
     def _run(self, session: Session, options: Options, prompt: Prompt, *, literal: bool) -> Response:
-        screen = self._screen(options, session)
-        if prompt.filled.summary:
-            screen.note(prompt.filled.summary)
-        inbox = Inbox(screen.tick)
-        self.asker.begin(session, inbox, screen)
+        shown: Future[Screen] = Future()
+        inbox = Inbox(lambda: shown.result().tick() if shown.done() else None)
         stream = self.client.stream(
             session,
             prompt.content,
@@ -315,18 +314,35 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             json_schema=prompt.schema,
             inbox=inbox,
         )
+        self.asker.begin(session, inbox, shown)
         try:
-            return self._follow(stream, screen, session)
+            # The turn begins here, so that its process starts while a new page is asked what it can draw.
+            with stream:
+                screen = self._screen(options, session)
+                shown.set_result(screen)
+                return self._show(stream, screen, session, prompt)
         finally:
             self.asker.end(session)
             inbox.close()
 
+    def _show(self, stream: Stream, screen: Screen, session: Session, prompt: Prompt) -> Response:
+        try:
+            screen.begin()
+            if prompt.filled.summary:
+                screen.note(prompt.filled.summary)
+            return self._follow(stream, screen, session)
+        finally:
+            screen.close()
+
     def _screen(self, options: Options, session: Session) -> Screen:
         model, simulated = options.model or session.model, session.config.simulated is not None
         hub = self.hub
-        if options.quiet or hub is None or not hub.page_listens():
+        stage = None
+        if hub is not None and not options.quiet and not is_captured(self.shell):
+            stage = stage_for(hub.page(make_widget), session.name)
+        if hub is None or stage is None:
             return plain_screen(self.shell, session=session.name, model=model, simulated=simulated, quiet=options.quiet)
-        screen = LiveScreen(
+        return LiveScreen(
             hub,
             session=session.name,
             model=model,
@@ -334,9 +350,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             mode=options.permission_mode or session.config.permission_mode,
             on_stop=lambda: self.client.interrupt_soon(session),
             on_undo=lambda channel, dry_run: undo_on_page(self.client, session, channel, dry_run),
+            stage=stage,
         )
-        screen.begin()
-        return screen
 
     @property
     def hub(self) -> Hub | None:

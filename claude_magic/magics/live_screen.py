@@ -1,4 +1,4 @@
-"""The live view as a screen: what the JupyterLab extension draws while the cell runs."""
+"""The live view as a screen: what the page draws while the cell runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from IPython.display import DisplayHandle, display
 
 from claude_magic.errors import ClaudeError
 from claude_magic.magics.screen import SEE_ABOVE
+from claude_magic.magics.stages import ExtensionStage, Stage
 from claude_magic.messages import Message
 from claude_magic.permissions import Decision, PermissionRequest
-from claude_magic.rendering import RunView, error_bundle, response_bundle
+from claude_magic.rendering import RunView, error_bundle, response_bundle, run_bundle
 from claude_magic.response import Outcome, Response
-from claude_magic.widgets.facts import facts_of, headline
+from claude_magic.widgets.facts import facts_of
 from claude_magic.widgets.hub import Channel, Hub
 from claude_magic.widgets.live import LiveRun, sound
 from claude_magic.widgets.protocol import MIME_TYPE, RunData
@@ -35,9 +36,8 @@ class LiveScreen:
         mode: permission mode, for the header.
         on_stop: called when a page asks to stop.
         on_undo: called with `dry_run` when a page asks to undo the turn's edits.
+        stage: where the run stands; in the extension's view if not given.
     """
-
-    can_ask = True
 
     def __init__(
         self,
@@ -49,20 +49,26 @@ class LiveScreen:
         mode: str,
         on_stop: Callable[[], object],
         on_undo: Callable[[Channel, bool], object],
+        stage: Stage | None = None,
     ) -> None:
+        self._stage = stage or ExtensionStage()
         self._facts: RunData = {"mode": mode}
         self._run = LiveRun(RunView(session=session, model=model, simulated=simulated), self._facts)
-        self._channel = hub.channel(self._run, on_stop, lambda dry_run: on_undo(self._channel, dry_run))
+        self._channel = hub.channel(
+            self._run, self._stage.link, on_stop, lambda dry_run: on_undo(self._channel, dry_run)
+        )
         self._handle: DisplayHandle | None = None
         self._flushed = 0.0
+        self._is_over = False
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether an answer that is given on the page arrives while the cell runs."""
+        return self._stage.can_ask
 
     def begin(self) -> None:
-        """Put the view below the cell."""
         self._channel.open()
-        data = {**self._run.snapshot(), "parts": []}
-        words = headline(data)
-        bundle = {MIME_TYPE: data, "text/plain": words}
-        self._handle = display(bundle, raw=True, display_id=True)
+        self._handle = display(self._stage.bundle(dict(self._run.snapshot())), raw=True, display_id=True)
 
     def add(self, messages: Iterable[Message]) -> None:
         self._channel.add(messages)
@@ -99,15 +105,21 @@ class LiveScreen:
         self._end(error_bundle(error, None), {**facts, **self._facts, **extra})
         return SEE_ABOVE
 
+    def close(self) -> None:
+        if not self._is_over:
+            self._end(run_bundle(self._run.view, final=True), {})
+
     def _end(self, bundle: dict[str, Any], facts: RunData) -> None:
-        # The id stays in the cell: the page asks by it for the edits to be undone.
         ended: RunData = {"run": self._run.id, "live": False}
         if MIME_TYPE in bundle:
             run: RunData = {**bundle[MIME_TYPE], **sound(facts), **ended}
-            bundle[MIME_TYPE] = run
+            # Where the view stays, it asks by the id for the edits to be undone.
+            bundle[MIME_TYPE] = run if self._stage.stays else {**run, "run": ""}
         else:
             # It failed before there was anything to keep as data: the pages are told, the cell keeps the words.
             run = {**self._run.snapshot(), **facts, **ended, "outcome": str(Outcome.ERROR)}
-        self._channel.finish(run, bundle)
+        self._channel.finish(run, bundle if self._stage.stays else {})
         if self._handle is not None:
             self._handle.update(bundle, raw=True)
+        self._stage.close()
+        self._is_over = True

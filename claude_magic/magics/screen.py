@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.display import DisplayHandle, display
 
 from claude_magic.errors import ClaudeError
@@ -26,7 +27,10 @@ SEE_ABOVE = "see above."
 
 
 class Screen(Protocol):
-    """Shows one run."""
+    """Shows one run: `begin`, then what comes, then `finish` or `fail`, and `close` in any case."""
+
+    def begin(self) -> None:
+        """Make room below the cell."""
 
     def add(self, messages: Iterable[Message]) -> None:
         """Show what is new."""
@@ -49,10 +53,18 @@ class Screen(Protocol):
     def fail(self, error: ClaudeError, extra: RunData) -> str:
         """The run failed: show what there was. Return what is left to be said of the error; "" is all of it."""
 
+    def close(self) -> None:
+        """The cell is over: nothing that is shown may need it any longer."""
+
 
 def in_notebook(shell: InteractiveShell) -> bool:
     """Whether the shell is a kernel, whose displays can be updated."""
     return getattr(shell, "kernel", None) is not None
+
+
+def is_captured(shell: InteractiveShell) -> bool:
+    """Whether displays go to `%%capture`, where nobody sees a question."""
+    return isinstance(shell.display_pub, CapturingDisplayPublisher)
 
 
 def plain_screen(shell: InteractiveShell, *, session: str, model: str, simulated: bool, quiet: bool) -> Screen:
@@ -81,6 +93,9 @@ class NotebookScreen:
         self._drawn = 0.0
         self._cost_s = 0.0
         self._changed = False
+
+    def begin(self) -> None:
+        """The display comes with the first message."""
 
     def add(self, messages: Iterable[Message]) -> None:
         self._view.add(messages)
@@ -116,6 +131,9 @@ class NotebookScreen:
         self._show(_with_facts(error_bundle(error, None), error.response, extra))
         return SEE_ABOVE
 
+    def close(self) -> None:
+        """What is displayed can stay."""
+
     def _draw(self) -> None:
         from claude_magic.rendering import run_bundle
 
@@ -140,6 +158,9 @@ class TerminalScreen:
 
         self._printer = TerminalPrinter(_write)
 
+    def begin(self) -> None:
+        """Nothing is printed yet."""
+
     def add(self, messages: Iterable[Message]) -> None:
         self._printer.feed(messages)
 
@@ -163,9 +184,15 @@ class TerminalScreen:
             self._printer.finish(error.response)
         return ""
 
+    def close(self) -> None:
+        """What is printed can stay."""
+
 
 class SilentScreen:
     """Shows nothing but what went wrong."""
+
+    def begin(self) -> None:
+        """Nothing."""
 
     def add(self, messages: Iterable[Message]) -> None:
         """Nothing."""
@@ -187,6 +214,9 @@ class SilentScreen:
 
     def fail(self, error: ClaudeError, extra: RunData) -> str:
         return ""
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 def _with_facts(bundle: dict[str, Any], response: Response | None, extra: RunData) -> dict[str, Any]:

@@ -18,11 +18,15 @@ from comm import create_comm
 from claude_magic.messages import Message
 from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
 from claude_magic.widgets.live import LiveRun
+from claude_magic.widgets.pages import Page, Pages
 from claude_magic.widgets.protocol import COMM_TARGET, REPLY, REQUEST, VERSION, Op, Request, RunData
 
 logger = logging.getLogger(__name__)
 
-HELLO_TIMEOUT_S = 0.7
+EXTENSION_TIMEOUT_S = 0.3
+"""The extension answers within 0.05 s on a page at rest; after this, widgets are asked as well."""
+WIDGET_TIMEOUT_S = 0.7
+"""How long the first cell of a page waits for either of them, once a widget was made."""
 _REMEMBERED_RUNS = 50
 
 OnStop = Callable[[], object]
@@ -37,6 +41,13 @@ class Link(Protocol):
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message to the pages."""
+
+
+class Greeter(Protocol):
+    """A widget whose front end says hello, if there is one."""
+
+    def close(self) -> None:
+        """Take it away."""
 
 
 class CommLink:
@@ -197,8 +208,9 @@ class Hub:
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
         self._channels: dict[str, Channel] = {}
-        self._pages: dict[str, bool] = {}
-        self._said_hello = threading.Condition()
+        self._pages = Pages()
+        self._asked: set[str] = set()
+        self._greeter: Greeter | None = None
         handlers = getattr(kernel, "control_handlers", None)
         self.has_control = handlers is not None
         if handlers is not None:
@@ -206,28 +218,53 @@ class Hub:
 
     def close(self) -> None:
         """Listen no more."""
+        self._dismiss()
         handlers = getattr(self._kernel, "control_handlers", None)
         if handlers is not None:
             handlers.pop(REQUEST, None)
 
-    def page_listens(self) -> bool:
-        """Whether the page that runs this cell has the live view; asked once for each page, for up to 0.7 s."""
+    def page(self, make_greeter: Callable[[], Greeter | None] = lambda: None) -> Page:
+        """Return what the page that runs this cell can draw.
+
+        A page that has not run a cell before is asked, which takes a second where nobody answers. Who answers later
+        counts from then on.
+
+        Args:
+            make_greeter: makes a widget that is not shown; `None` where there are no widgets.
+        """
         parent = self._kernel.get_parent() or {}
-        client = str(parent.get("header", {}).get("session", ""))
+        client = _client_of(parent)
         takes_input = bool(parent.get("content", {}).get("allow_stdin", False))
         if not takes_input or not self.has_control:
-            return False  # nbclient and papermill: nobody watches
-        if client not in self._pages:
-            comm = create_comm(target_name=COMM_TARGET, data={"version": VERSION, "hello": True})
-            with self._said_hello:
-                self._said_hello.wait_for(lambda: client in self._pages, HELLO_TIMEOUT_S)
-                self._pages.setdefault(client, False)
-            comm.close()
-        return self._pages[client]
+            return Page.PLAIN  # nbclient and papermill: nobody watches
+        if client not in self._asked:
+            self._asked.add(client)
+            self._ask(client, make_greeter)
+        page = self._pages.of(client)
+        if page is not Page.PLAIN:
+            self._dismiss()
+        return page
 
-    def channel(self, run: LiveRun, on_stop: OnStop, on_undo: OnUndo) -> Channel:
-        """Return a channel with a comm of its own for a new run."""
-        channel = Channel(run, CommLink(), on_stop, on_undo)
+    def hear_widget(self) -> None:
+        """A widget of the page whose message is being handled said hello by its own comm."""
+        self._pages.hear(_client_of(self._kernel.get_parent() or {}), Page.MUTE_WIDGET)
+
+    def _ask(self, client: str, make_greeter: Callable[[], Greeter | None]) -> None:
+        comm = create_comm(target_name=COMM_TARGET, data={"version": VERSION, "hello": True})
+        if not self._pages.wait(client, Page.EXTENSION, EXTENSION_TIMEOUT_S) and self._pages.of(client) is Page.PLAIN:
+            self._dismiss()
+            self._greeter = make_greeter()
+            self._pages.wait(client, Page.MUTE_WIDGET, WIDGET_TIMEOUT_S)
+        comm.close()
+
+    def _dismiss(self) -> None:
+        if self._greeter is not None:
+            self._greeter.close()
+            self._greeter = None
+
+    def channel(self, run: LiveRun, link: Link, on_stop: OnStop, on_undo: OnUndo) -> Channel:
+        """Return a channel for a new run."""
+        channel = Channel(run, link, on_stop, on_undo)
         self.add(channel)
         return channel
 
@@ -241,8 +278,7 @@ class Hub:
         """Handle a control message of a page, and acknowledge it."""
         found = False
         try:
-            client = str(parent.get("header", {}).get("session", ""))
-            found = self._handle(cast(Request, parent.get("content") or {}), client)
+            found = self._handle(cast(Request, parent.get("content") or {}), _client_of(parent))
         except Exception:
             logger.exception("a request of a page failed")
         reply = {"status": "ok", "found": found}
@@ -252,12 +288,14 @@ class Hub:
         if request.get("version") != VERSION:
             return False
         if request.get("action") == "hello":
-            with self._said_hello:
-                self._pages[client] = True
-                self._said_hello.notify_all()
+            self._pages.hear(client, Page.WIDGET if request.get("widget") else Page.EXTENSION)
             return True
         channel = self._channels.get(str(request.get("run")))
         return channel.receive(request) if channel is not None else False
+
+
+def _client_of(message: dict[str, Any]) -> str:
+    return str(message.get("header", {}).get("session", ""))
 
 
 def hub_of(kernel: Any) -> Hub:

@@ -133,7 +133,7 @@ class Question(TypedDict):
 
 
 class Request(TypedDict, total=False):
-    """What a page asks of the kernel."""
+    """What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension."""
 
     version: int
     run: str
@@ -145,6 +145,7 @@ class Request(TypedDict, total=False):
     stop: bool
     input: dict[str, Any]
     dry_run: bool
+    widget: bool
 
 
 Op = list[Any]

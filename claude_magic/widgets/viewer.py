@@ -6,14 +6,10 @@ Small by design: the name of the session and its state are traits, everything el
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
-from IPython import get_ipython
 from ipywidgets import GridBox, Layout
 
 from claude_magic.blocking import ClaudeClient, get_client
@@ -22,21 +18,17 @@ from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import RunView, response_bundle
 from claude_magic.response import Response
 from claude_magic.widgets.facts import facts_of
-from claude_magic.widgets.hub import Channel, hub_of
+from claude_magic.widgets.hub import Channel
 from claude_magic.widgets.live import LiveRun
-from claude_magic.widgets.protocol import MIME_TYPE, Request, RunData
+from claude_magic.widgets.protocol import MIME_TYPE, RunData
+from claude_magic.widgets.run_widget import RunWidget, WidgetLink, hub_here
 from claude_magic.widgets.undoing import undo_on_page
 
 _BATCH_S = 0.05
-_FRONT_END = Path(__file__).parent / "static" / "viewer.js"
 _AS_MANY_AS_FIT = "repeat(auto-fit, minmax(min(100%, 320px), 1fr))"
-_NO_FRONT_END = """\
-const words = "The front end of this viewer was not built: install claude_magic from a wheel, or with Node.js in PATH.";
-export default { render({ el }) { el.textContent = words; } };
-"""
 
 
-class StreamViewer(anywidget.AnyWidget):
+class StreamViewer(RunWidget):
     """Shows what a session does, as it happens, with a stop button.
 
     Args:
@@ -44,8 +36,6 @@ class StreamViewer(anywidget.AnyWidget):
         client: whose session; the kernel's client by default.
     """
 
-    _esm = _FRONT_END if _FRONT_END.exists() else _NO_FRONT_END
-    session = traitlets.Unicode("main", help="The session that is followed.").tag(sync=True)
     state = traitlets.Unicode("idle", help="running, or how the last turn ended.").tag(sync=True)
 
     def __init__(self, session: str = "main", client: ClaudeClient | None = None, **kwargs: Any) -> None:
@@ -54,7 +44,6 @@ class StreamViewer(anywidget.AnyWidget):
         self._channel: Channel | None = None
         self._turn_id = ""
         self._flush_planned = False
-        self.on_msg(self._from_page)
         self._client.observers.append(self._messages)
         self._client.response_observers.append(self._response)
 
@@ -112,10 +101,10 @@ class StreamViewer(anywidget.AnyWidget):
             asyncio.get_running_loop().call_later(_BATCH_S, self._flush, self._channel)
 
     def _begin(self, view: RunView, facts: RunData) -> Channel:
-        self._channel = Channel(LiveRun(view, facts), _WidgetLink(self), self._stop, self._undo)
-        kernel = getattr(get_ipython(), "kernel", None)
-        if kernel is not None:
-            hub_of(kernel).add(self._channel)  # the control channel works while a cell runs, the widget's own does not
+        self._channel = Channel(LiveRun(view, facts), WidgetLink(self), self._stop, self._undo)
+        hub = hub_here()
+        if hub is not None:
+            hub.add(self._channel)
         self._channel.open()
         self.state = "running"
         return self._channel
@@ -135,26 +124,9 @@ class StreamViewer(anywidget.AnyWidget):
 
     # What the page asks; on whatever thread the kernel handles it.
 
-    def _from_page(self, widget: Any, content: Request, buffers: Any) -> None:
-        if self._channel is not None:
-            self._channel.receive(content)
-
     def _stop(self) -> None:
         self._client.interrupt_soon(self.session)
 
     def _undo(self, dry_run: bool) -> None:
         if self._channel is not None:
             undo_on_page(self._client, self._client.get_session(self.session), self._channel, dry_run)
-
-
-class _WidgetLink:
-    """The widget's own custom messages."""
-
-    def __init__(self, widget: StreamViewer) -> None:
-        self._widget = widget
-
-    def open(self, run: str, receive: Callable[[Request], object]) -> None:
-        """The widget is the link: it is open as long as the widget is."""
-
-    def send(self, message: dict[str, Any]) -> None:
-        self._widget.send(message)

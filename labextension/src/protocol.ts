@@ -123,7 +123,7 @@ export interface Question {
   session_choice: boolean;
 }
 
-/** What a page asks of the kernel. */
+/** What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension. */
 export interface Request {
   version: number;
   run: string;
@@ -135,6 +135,7 @@ export interface Request {
   stop?: boolean;
   input?: Record<string, unknown>;
   dry_run?: boolean;
+  widget?: boolean;
 }
 
 /** A request as the view makes it: version and run are added on the way. */

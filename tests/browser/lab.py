@@ -126,15 +126,15 @@ class Server:
             self.process.wait()
 
 
-def start_lab(surroundings: Surroundings, *, extension: bool = True) -> Server:
-    """Start JupyterLab, with the extension or with it disabled as its user would."""
+def start_lab(surroundings: Surroundings, *, without: tuple[str, ...] = ()) -> Server:
+    """Start JupyterLab, with these extensions disabled as its user would."""
     arguments = [
         "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser",
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly", "--ServerApp.port_retries=0",
     ]  # fmt: skip
-    if not extension:
-        surroundings.run("jupyter", "labextension", "disable", "--level=user", "claude-magic")
+    for extension in without:
+        surroundings.run("jupyter", "labextension", "disable", "--level=user", extension)
     return _start(surroundings, arguments, "--ServerApp.port", "--ServerApp.ip", "--IdentityProvider.token", "api")
 
 

@@ -1,4 +1,4 @@
-"""JupyterLab without the extension: the display below the cell, `input()` for permissions, the interrupt button."""
+"""JupyterLab without the extension and without widgets: the display below the cell, `input()` for permissions, the interrupt button."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from .notebook import Notebook
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A JupyterLab whose user has disabled the extension."""
-    server = start_lab(Surroundings(tmp_path_factory.mktemp("lab")), extension=False)
+    """A JupyterLab whose user has disabled the extension and the widgets."""
+    without = ("claude-magic", "@jupyter-widgets/jupyterlab-manager")
+    server = start_lab(Surroundings(tmp_path_factory.mktemp("lab")), without=without)
     yield server
     server.stop()
 
@@ -112,17 +113,3 @@ def test_undo_by_magic(notebook: MakeNotebook) -> None:
     expect(nb.output(2)).to_contain_text("Restored 1 file")
     expect(nb.output(2)).to_contain_text("What Bash commands did is not covered.")
     assert notes.read_text() == "first line\nsecond line\n"
-
-
-def test_viewer_needs_no_extension(notebook: MakeNotebook) -> None:
-    """`StreamViewer` draws the run where the extension does not."""
-    nb = notebook(
-        "from claude_magic.widgets.viewer import StreamViewer\nStreamViewer('main')", "%%claude\na rich answer"
-    )
-    nb.run(1)
-    nb.run(2)
-    view = nb.output(1).locator(".claude-run")
-
-    expect(view).to_have_attribute("data-outcome", "success")
-    expect(view.locator("table")).to_contain_text("215")
-    nb.picture("plain-viewer", 1)

@@ -13,7 +13,7 @@ import pytest
 from claude_magic.config import SessionConfig
 from claude_magic.magics import asking
 from claude_magic.magics.asking import Asker, answer_questions, can_ask, telling
-from claude_magic.magics.screen import SilentScreen
+from claude_magic.magics.screen import Screen, SilentScreen
 from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
 from claude_magic.runtime import Inbox, wait_for
 from claude_magic.session import Session
@@ -62,7 +62,7 @@ class Desk:
         self.typed = list(typed)
         inbox = Inbox()
         session = self.sessions.setdefault(request.session, Session(request.session, SessionConfig()))
-        self.asker.begin(session, inbox, self.screen)
+        self.asker.begin(session, inbox, shown(self.screen))
         answer: Future[Decision] = Future()
         asker = threading.Thread(target=lambda: answer.set_result(self.asker(request)))
         asker.start()
@@ -72,6 +72,12 @@ class Desk:
             inbox.leave()
             self.asker.end(session)
             asker.join()
+
+
+def shown(screen: Screen) -> Future[Screen]:
+    ready: Future[Screen] = Future()
+    ready.set_result(screen)
+    return ready
 
 
 def bash(command: str = "ls", session: str = "main") -> PermissionRequest:
@@ -165,7 +171,7 @@ def _with_call(asker: Asker, call: Callable[[PermissionRequest], Decision]) -> A
 def test_the_cell_left_before_it_was_asked(desk: Desk) -> None:
     """A question that nobody takes any more is a denial."""
     inbox = Inbox()
-    desk.asker.begin(Session("main", SessionConfig()), inbox, desk.screen)
+    desk.asker.begin(Session("main", SessionConfig()), inbox, shown(desk.screen))
     decisions: list[Decision] = []
     asker = threading.Thread(target=lambda: decisions.append(desk.asker(bash())))
     asker.start()
@@ -174,6 +180,34 @@ def test_the_cell_left_before_it_was_asked(desk: Desk) -> None:
         asker.join(0.01)
 
     assert decisions == [Deny()]
+
+
+def test_a_question_waits_for_the_screen(desk: Desk) -> None:
+    """The run may ask before it is known where it is shown."""
+    desk.typed = ["y"]
+    inbox = Inbox()
+    later: Future[Screen] = Future()
+    desk.asker.begin(Session("main", SessionConfig()), inbox, later)
+    answer: Future[Decision] = Future()
+    asker = threading.Thread(target=lambda: answer.set_result(desk.asker(bash())))
+    asker.start()
+    later.set_result(desk.screen)
+
+    assert wait_for(answer, inbox) == Allow()
+    asker.join()
+
+
+def test_the_cell_ends_before_it_is_shown(desk: Desk) -> None:
+    """Then a question that waits is a denial."""
+    session = Session("main", SessionConfig())
+    desk.asker.begin(session, Inbox(), Future())
+    answer: Future[Decision] = Future()
+    asker = threading.Thread(target=lambda: answer.set_result(desk.asker(bash())))
+    asker.start()
+    desk.asker.end(session)
+    asker.join()
+
+    assert isinstance(answer.result(), Deny)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from rendering.builders import message, permission, use
 from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
 from claude_magic.rendering import RunView
 from claude_magic.widgets import hub as hub_module
-from claude_magic.widgets.hub import Channel, Hub, Remembered
+from claude_magic.widgets.hub import Channel, CommLink, Hub, Remembered
 from claude_magic.widgets.live import LiveRun
+from claude_magic.widgets.pages import Page
 from claude_magic.widgets.protocol import COMM_TARGET, REQUEST, VERSION
 
 from .stand_ins import FakeComm, FakeComms, FakeKernel, FakeLink
@@ -37,7 +39,8 @@ class Calls:
 def comms(monkeypatch: pytest.MonkeyPatch) -> FakeComms:
     made = FakeComms()
     monkeypatch.setattr(hub_module, "create_comm", made.create)
-    monkeypatch.setattr(hub_module, "HELLO_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(hub_module, "EXTENSION_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(hub_module, "WIDGET_TIMEOUT_S", 0.02)
     return made
 
 
@@ -226,7 +229,7 @@ def test_stop_and_undo_reach_those_who_can() -> None:
 
 def open_channel(hub: Hub, calls: Calls | None = None) -> Channel:
     calls = calls or Calls()
-    channel = hub.channel(live(), calls.stop, calls.undo)
+    channel = hub.channel(live(), CommLink(), calls.stop, calls.undo)
     channel.open()
     return channel
 
@@ -283,7 +286,7 @@ async def test_request_that_fails_is_acknowledged(
     def fail() -> None:
         raise OSError("no")
 
-    channel = hub.channel(live(), fail, Calls().undo)
+    channel = hub.channel(live(), CommLink(), fail, Calls().undo)
 
     assert await kernel.control(run=channel.run.id, action="stop") == {"status": "ok", "found": False}
     assert "a request of a page failed" in caplog.text
@@ -299,63 +302,130 @@ async def test_closed_hub_listens_no_more(hub: Hub, kernel: FakeKernel) -> None:
 
 async def test_old_runs_are_forgotten(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
     """The kernel does not keep every run it ever showed."""
-    runs = [hub.channel(live(), Calls().stop, Calls().undo).run.id for _ in range(60)]
+    runs = [hub.channel(live(), CommLink(), Calls().stop, Calls().undo).run.id for _ in range(60)]
 
     assert not (await kernel.control(run=runs[0], action="stop"))["found"]
     assert (await kernel.control(run=runs[-1], action="stop"))["found"]
 
 
-# Is there a page?
+# What can the page draw?
 
 
-async def greet(kernel: FakeKernel, comms: FakeComms, client: str = "page-1") -> None:
-    """Have the page say hello while the kernel waits for it."""
-    comms.on_open = lambda comm: hello(kernel, comm, client)
+class FakeWidget:
+    """A widget that is not shown; `on_load` is what its front end does."""
+
+    def __init__(self, on_load: Callable[[], object] = lambda: None) -> None:
+        self.closed = False
+        on_load()
+
+    def close(self) -> None:
+        self.closed = True
 
 
-def hello(kernel: FakeKernel, comm: FakeComm, client: str) -> None:
-    request = {"header": {"session": client}, "content": {"version": VERSION, "run": "", "action": "hello"}}
-    coroutine = kernel.control_handlers[REQUEST](None, [], request)
+class Widgets(list[FakeWidget]):
+    """Makes such widgets and remembers them."""
+
+    def __init__(self, on_load: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.on_load = on_load
+
+    def make(self) -> FakeWidget:
+        self.append(FakeWidget(self.on_load))
+        return self[-1]
+
+
+def hello(kernel: FakeKernel, client: str = "page-1", **more: Any) -> None:
+    """Have a page say hello on the control channel while the kernel waits for it."""
+    content = {"version": VERSION, "run": "", "action": "hello", **more}
+    coroutine = kernel.control_handlers[REQUEST](None, [], {"header": {"session": client}, "content": content})
     with pytest.raises(StopIteration):
         coroutine.send(None)
 
 
-async def test_page_with_the_extension_says_hello(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
-    """A page is asked once, by a comm that is closed again; what it said is remembered."""
-    await greet(kernel, comms)
+def test_page_with_the_extension_says_hello(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """A page is asked once, by a comm that is closed again; what it said is remembered; no widget is made."""
+    comms.on_open = lambda comm: hello(kernel)
+    widgets = Widgets()
 
-    assert hub.page_listens()
-    assert hub.page_listens()
+    assert hub.page(widgets.make) is Page.EXTENSION
+    assert hub.page(widgets.make) is Page.EXTENSION
     assert [(comm.data, comm.closed) for comm in comms] == [({"version": VERSION, "hello": True}, True)]
+    assert widgets == []
+
+
+def test_page_that_draws_widgets_says_hello(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """Where the extension is silent, a widget that is not shown greets, and goes away when it was heard."""
+    widgets = Widgets(lambda: hello(kernel, widget=True))
+
+    assert hub.page(widgets.make) is Page.WIDGET
+    assert hub.page(widgets.make) is Page.WIDGET
+    assert [widget.closed for widget in widgets] == [True]
 
 
 def test_silent_page_has_no_live_view(hub: Hub, comms: FakeComms) -> None:
-    """A page that says nothing in time has no extension; it is not asked again."""
-    assert not hub.page_listens()
-    assert not hub.page_listens()
+    """A page that says nothing in time gets displays; it is not asked again, but the widget may still be loaded."""
+    widgets = Widgets()
+
+    assert hub.page(widgets.make) is Page.PLAIN
+    assert hub.page(widgets.make) is Page.PLAIN
     assert len(comms) == 1
+    assert [widget.closed for widget in widgets] == [False]
+    hub.close()
+    assert widgets[0].closed
 
 
-async def test_late_hello_counts_for_the_next_cell(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
-    """A page that was only slow gets the live view from then on."""
-    assert not hub.page_listens()
-    assert (await kernel.control(run="", action="hello"))["found"]
-    assert hub.page_listens()
+def test_nothing_is_made_where_there_are_no_widgets(hub: Hub, comms: FakeComms) -> None:
+    """Without the packages for widgets the page gets displays."""
+    assert hub.page(lambda: None) is Page.PLAIN
 
 
-async def test_every_page_is_asked_for_itself(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
-    """Another browser's page, with the extension or without, does not speak for this one."""
-    await greet(kernel, comms, "page-2")
+def test_late_hello_counts_for_the_next_cell(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """A page that was only slow gets what it can draw from then on, and the best of it."""
+    widgets = Widgets()
+    assert hub.page(widgets.make) is Page.PLAIN
 
-    assert not hub.page_listens()
+    hub.hear_widget()
+    assert hub.page(widgets.make) is Page.MUTE_WIDGET
+    assert widgets[0].closed
+    hello(kernel, widget=True)
+    assert hub.page(widgets.make) is Page.WIDGET
+    hello(kernel)
+    assert hub.page(widgets.make) is Page.EXTENSION
+    hub.hear_widget()
+    assert hub.page(widgets.make) is Page.EXTENSION
+
+
+def test_viewer_of_a_dashboard_speaks_for_its_page(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """A widget that was heard before the first cell is enough; the extension is asked nevertheless."""
+    widgets = Widgets()
+    hello(kernel, widget=True)
+    assert hub.page(widgets.make) is Page.WIDGET
+    hello(kernel, "page-2", widget=True)
     kernel.parent["header"]["session"] = "page-2"
-    assert hub.page_listens()
+    comms.on_open = lambda comm: hello(kernel, "page-2")
+
+    assert hub.page(widgets.make) is Page.EXTENSION
+    assert widgets == []
+
+
+def test_every_page_is_asked_for_itself(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """Another browser's page, whatever it draws, does not speak for this one; each gets a widget to load."""
+    widgets = Widgets(lambda: hello(kernel, "page-2", widget=True))
+
+    assert hub.page(widgets.make) is Page.PLAIN
+    kernel.parent["header"]["session"] = "page-2"
+    assert hub.page(widgets.make) is Page.WIDGET
+    kernel.parent["header"]["session"] = "page-3"
+    assert hub.page(widgets.make) is Page.PLAIN
+    assert [widget.closed for widget in widgets] == [True, False]
 
 
 def test_nobody_is_asked_where_nobody_watches(comms: FakeComms) -> None:
-    """nbclient and papermill take no input: no comm is opened, nothing is waited for."""
-    assert not Hub(FakeKernel(takes_input=False)).page_listens()
-    assert comms == []
+    """nbclient and papermill take no input: no comm is opened, no widget made, nothing is waited for."""
+    widgets = Widgets()
+
+    assert Hub(FakeKernel(takes_input=False)).page(widgets.make) is Page.PLAIN
+    assert (comms, widgets) == ([], [])
 
 
 def test_kernel_without_control_channel_has_no_live_view(comms: FakeComms) -> None:
@@ -364,5 +434,5 @@ def test_kernel_without_control_channel_has_no_live_view(comms: FakeComms) -> No
     del kernel.control_handlers
     hub = Hub(kernel)
 
-    assert not hub.page_listens()
+    assert hub.page(Widgets().make) is Page.PLAIN
     hub.close()

@@ -13,7 +13,9 @@ from fakes import FakeCLIs, FakeTransport, compile_fake
 from claude_magic.blocking import ClaudeClient
 from claude_magic.config import PoolConfig
 from claude_magic.permissions import PermissionRequest
-from claude_magic.widgets import viewer as viewer_module
+from claude_magic.widgets import run_widget
+from claude_magic.widgets.hub import hub_of
+from claude_magic.widgets.pages import Page
 from claude_magic.widgets.protocol import VERSION
 from claude_magic.widgets.viewer import StreamViewer
 
@@ -127,13 +129,28 @@ async def test_page_stops_the_turn_while_a_cell_runs(
 ) -> None:
     """A running cell blocks the widget's own messages; a request on the control channel arrives."""
     kernel = FakeKernel()
-    monkeypatch.setattr(viewer_module, "get_ipython", lambda: type("Shell", (), {"kernel": kernel}))
+    monkeypatch.setattr(run_widget, "get_ipython", lambda: type("Shell", (), {"kernel": kernel}))
     clis.behave = until_stopped
     answer = client.submit("main", "go on and on")
     run = viewer.until("ops")[0]["run"]["run"]
 
     assert await kernel.control(run=run, action="stop") == {"status": "ok", "found": True}
     assert answer.result(timeout=GUARD_S).outcome == "interrupted"
+
+
+async def test_page_is_known_to_draw_widgets(
+    client: ClaudeClient, viewer: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hello of any viewer counts for its page: on the control channel, or as a message of the widget."""
+    kernel = FakeKernel("page-2")
+    monkeypatch.setattr(run_widget, "get_ipython", lambda: type("Shell", (), {"kernel": kernel}))
+    Heard("other", client).close()
+    hub = hub_of(kernel)
+
+    viewer.say(run="", action="hello", widget=True)
+    assert hub._pages.of("page-2") is Page.MUTE_WIDGET
+    assert (await kernel.control("page-1", run="", action="hello", widget=True))["found"]
+    assert hub._pages.of("page-1") is Page.WIDGET
 
 
 def test_page_that_comes_late_gets_a_snapshot(client: ClaudeClient, viewer: Heard) -> None:
@@ -198,7 +215,7 @@ def test_state_is_small(viewer: Heard) -> None:
     """What the notebook would save of a widget is its session and its state."""
     synced = set(viewer.get_state()) - {name for name in viewer.keys if name.startswith("_")}
 
-    assert synced <= {"session", "state", "layout", "tabbable", "tooltip"}
+    assert synced <= {"session", "state", "in_cell", "layout", "tabbable", "tooltip"}
 
 
 def test_grid_has_a_viewer_for_each_session(client: ClaudeClient) -> None:

@@ -38,6 +38,12 @@ class Watch {
 
   constructor(private readonly _model: Model) {
     _model.on('msg:custom', this._onMessage);
+    void this._greet();
+  }
+
+  /** Whether what is asked here arrives while a cell shows the run: by the control channel, or not before its end. */
+  get isHeard(): boolean {
+    return this._hasControl || this._model.get('in_cell') !== true;
   }
 
   dispose(): void {
@@ -57,6 +63,22 @@ class Watch {
     return 'done';
   }
 
+  /** Tell the kernel that widgets are drawn here, and learn which way it hears. */
+  private async _greet(): Promise<void> {
+    const hello: Request = { version: VERSION, run: '', action: 'hello', widget: true };
+    this._hasControl = await this._control(hello);
+    if (!this._hasControl) {
+      this._model.send(hello);
+      this._tell();
+    }
+  }
+
+  private _tell(): void {
+    this.watchers.forEach(tell => {
+      tell();
+    });
+  }
+
   private readonly _onMessage = (message: unknown): void => {
     const before = this.state ?? fromData({});
     const after = reduce(before, message);
@@ -69,9 +91,7 @@ class Watch {
     }
     if (after !== before) {
       this.state = after;
-      this.watchers.forEach(tell => {
-        tell();
-      });
+      this._tell();
     }
   };
 
@@ -104,6 +124,8 @@ class Watch {
       }
     });
   }
+
+  private _hasControl = true;
 }
 
 /** One widget: what it watches, and its views. anywidget hands each call another proxy of the same model. */
@@ -125,9 +147,12 @@ function widget(): {
 }
 
 function draw(watch: Watch, model: Model, root: HTMLElement): () => void {
+  const request = (action: Action): Promise<Answer> => watch.request(action);
   const view = new RunView({
     renderMarkdown,
-    request: action => watch.request(action),
+    get request() {
+      return watch.isHeard ? request : null;
+    },
     insertCell: null,
     trusts: event => event.isTrusted
   });

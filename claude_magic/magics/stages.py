@@ -1,0 +1,100 @@
+"""Where a live run stands below its cell: in the view of the JupyterLab extension, or in a widget."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol
+
+from claude_magic.widgets.facts import headline
+from claude_magic.widgets.hub import CommLink, Link
+from claude_magic.widgets.pages import Page
+from claude_magic.widgets.protocol import MIME_TYPE
+
+if TYPE_CHECKING:
+    from claude_magic.widgets.run_widget import RunWidget
+
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Stage(Protocol):
+    """Where a live run stands.
+
+    Attributes:
+        link: tells the pages how it goes on.
+        can_ask: whether an answer given there arrives while the cell runs.
+        stays: whether what stands there goes on to draw the run when it is over, and can ask for it by its id.
+    """
+
+    link: Link
+    can_ask: bool
+    stays: bool
+
+    def bundle(self, run: dict[str, Any]) -> dict[str, Any]:
+        """What is displayed below the cell while the run is live; later it is replaced."""
+
+    def close(self) -> None:
+        """The run is over, and its display was replaced."""
+
+
+class ExtensionStage:
+    """The view of the JupyterLab extension."""
+
+    can_ask = True
+    stays = True
+
+    def __init__(self) -> None:
+        self.link: Link = CommLink()
+
+    def bundle(self, run: dict[str, Any]) -> dict[str, Any]:
+        return {MIME_TYPE: {**run, "parts": []}, "text/plain": headline(run)}
+
+    def close(self) -> None:
+        """The view stays."""
+
+
+class WidgetStage:
+    """A widget for this run only: a notebook that is saved with one would show an error where its model is gone.
+
+    Args:
+        widget: the widget.
+        can_ask: whether what is said in it arrives while the cell runs.
+    """
+
+    stays = False
+
+    def __init__(self, widget: RunWidget, *, can_ask: bool) -> None:
+        from claude_magic.widgets.run_widget import WidgetLink
+
+        self.link: Link = WidgetLink(widget)
+        self.can_ask = can_ask
+        self._widget = widget
+
+    def bundle(self, run: dict[str, Any]) -> dict[str, Any]:
+        words = headline(run)
+        shown = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        return {_WIDGET_VIEW: shown, "text/html": f"<p>{escape(words)}</p>", "text/plain": words}
+
+    def close(self) -> None:
+        self._widget.close()
+
+
+def stage_for(page: Page, session: str) -> Stage | None:
+    """Return the best stage that a page can draw; `None` if there is none.
+
+    Args:
+        page: what the page said of itself.
+        session: name of the session that is shown.
+    """
+    if page is Page.EXTENSION:
+        return ExtensionStage()
+    widget = make_widget(session) if page is not Page.PLAIN else None
+    return WidgetStage(widget, can_ask=page is Page.WIDGET) if widget is not None else None
+
+
+def make_widget(session: str = "") -> RunWidget | None:
+    """Return a widget for a cell, not shown yet; `None` where the packages for widgets are not installed."""
+    try:
+        from claude_magic.widgets.run_widget import RunWidget
+    except ModuleNotFoundError:
+        return None
+    return RunWidget(session, in_cell=True)

@@ -1,0 +1,45 @@
+"""What the pages of a kernel can draw, as far as they have said so."""
+
+from __future__ import annotations
+
+import threading
+from enum import IntEnum
+
+
+class Page(IntEnum):
+    """What a page can draw of a run. A page may say several things, and the highest of them counts."""
+
+    PLAIN = 0
+    """Displays that are updated."""
+    MUTE_WIDGET = 1
+    """Widgets; what is said in them arrives when the cell is over."""
+    WIDGET = 2
+    """Widgets, and what is said in them arrives while the cell runs."""
+    EXTENSION = 3
+    """The live view of the JupyterLab extension."""
+
+
+class Pages:
+    """Remembers what the pages said; may be used on any thread.
+
+    A page is known by the session id in the headers of its messages, which it makes anew when it is loaded.
+    """
+
+    def __init__(self) -> None:
+        self._said: dict[str, Page] = {}
+        self._heard = threading.Condition()
+
+    def hear(self, client: str, page: Page) -> None:
+        """A page said what it can draw."""
+        with self._heard:
+            self._said[client] = max(page, self._said.get(client, Page.PLAIN))
+            self._heard.notify_all()
+
+    def of(self, client: str) -> Page:
+        """What this page can draw, as far as it has said so."""
+        return self._said.get(client, Page.PLAIN)
+
+    def wait(self, client: str, page: Page, timeout_s: float) -> bool:
+        """Wait until this page has said that it can draw so much, or more; return whether it has."""
+        with self._heard:
+            return self._heard.wait_for(lambda: self.of(client) >= page, timeout_s)
