@@ -28,10 +28,14 @@ class RunWidget(anywidget.AnyWidget):
     Args:
         session: name of the session that is shown.
         in_cell: whether a running cell shows it, so that its own messages are not read before the cell is over.
+
+    Attributes:
+        run: the run that is shown, by which a page that missed its beginning can ask for it.
     """
 
     _esm = _FRONT_END if _FRONT_END.exists() else _NO_FRONT_END
     session = traitlets.Unicode("main", help="The session that is shown.").tag(sync=True)
+    run = traitlets.Unicode("", help="Id of the run that is shown.").tag(sync=True)
     in_cell = traitlets.Bool(False, help="Whether it is shown by the cell that runs.").tag(sync=True)
 
     def __init__(self, session: str = "main", **kwargs: Any) -> None:
@@ -71,7 +75,7 @@ class WidgetLink:
 
     def open(self, run: str, receive: Callable[[Request], object]) -> None:
         """Listen to the widget, which is open as long as it lives."""
-        self._widget.receive = receive
+        self._widget.receive, self._widget.run = receive, run
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message to the pages."""

@@ -1,4 +1,4 @@
-"""JupyterLab without the extension and without widgets: the display below the cell, `input()` for permissions, the interrupt button."""
+"""JupyterLab without the extension and without widgets: an updated display, `input()` for permissions, interrupt."""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +16,14 @@ from .conftest import MakeNotebook
 from .lab import Server, Surroundings, start_lab
 from .notebook import Notebook
 
+KERNELS = ["this", "other"] if os.environ.get("CLAUDE_MAGIC_TEST_IPYKERNEL") else ["this"]
 KEPT = {MIME_TYPE, "text/html", "text/plain"}
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def lab(tmp_path_factory: pytest.TempPathFactory, other_ipykernel: Path | None) -> Iterator[Server]:
     """A JupyterLab whose user has disabled the extension."""
-    server = start_lab(Surroundings(tmp_path_factory.mktemp("lab")), without=("claude-magic",))
+    server = start_lab(Surroundings(tmp_path_factory.mktemp("lab"), other_ipykernel), without=("claude-magic",))
     yield server
     server.stop()
 
@@ -59,9 +62,10 @@ def test_first_cell_streams_in_the_widget_and_keeps_the_page(notebook: MakeNoteb
     nb.picture("widget-over", 1)
 
 
-def test_allow_in_the_widget_runs_the_command(notebook: MakeNotebook) -> None:
-    """The question is asked and answered in the widget while the cell runs."""
-    nb = notebook("%%claude\nmake a file")
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_allow_in_the_widget_runs_the_command(notebook: MakeNotebook, kernel: str) -> None:
+    """The question is asked and answered in the widget while the cell runs, on each version of ipykernel."""
+    nb = notebook("%%claude\nmake a file", kernel=kernel)
     nb.start(1)
     card = nb.view(1).locator(".claude-ask")
     expect(card).to_be_visible()
@@ -109,6 +113,39 @@ def test_interrupt_at_a_question_takes_the_widget_away(notebook: MakeNotebook) -
     assert nb.error(1) == "KeyboardInterrupt"
     assert kept(nb, 1)[MIME_TYPE]["outcome"] == "interrupted"
     assert not (nb.folder / "made.txt").exists()
+
+
+def test_widget_without_a_control_channel_only_shows(notebook: MakeNotebook) -> None:
+    """Where what is said in a widget arrives late, the widget has no Stop, and the question comes as an input field."""
+    nb = notebook("%%claude\nhello", "%%claude\nmake a file")
+    nb.page.evaluate(
+        """() => {
+            const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+            const send = kernel.sendControlMessage.bind(kernel);
+            kernel.sendControlMessage = (message, ...more) => {
+                if (message.header.msg_type === 'claude_magic_request') throw new Error('no way through');
+                return send(message, ...more);
+            };
+        }"""
+    )
+    nb.run(1)
+    expect(nb.output(1)).to_contain_text("Hello from the session.")
+    assert kept(nb, 1)[MIME_TYPE]["outcome"] == "success"
+
+    nb.start(2)
+    field = nb.output(2).locator(".jp-Stdin-input")
+    expect(field).to_be_visible()
+    view = nb.view(2)
+    expect(view).to_have_attribute("data-standing", "live")
+    expect(view).to_contain_text("I will make a file.")
+    expect(view.locator(".claude-ask")).to_have_count(0)
+    expect(view.get_by_role("button", name="Stop")).to_be_hidden()
+    nb.picture("widget-mute", 2)
+    field.fill("y")
+    field.press("Enter")
+    nb.wait(2)
+    expect(view).to_have_count(0)
+    assert "The tool said: one." in kept(nb, 2)["text/plain"]
 
 
 def test_viewer_needs_no_extension(notebook: MakeNotebook) -> None:

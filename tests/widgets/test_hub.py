@@ -16,7 +16,7 @@ from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.pages import Page
 from claude_magic.widgets.protocol import COMM_TARGET, REQUEST, VERSION
 
-from .stand_ins import FakeComm, FakeComms, FakeKernel, FakeLink
+from .stand_ins import FakeComms, FakeKernel, FakeLink
 
 ASKED = PermissionRequest("analysis", "turn", "Bash", {"command": "ls"}, "t1")
 

@@ -215,7 +215,7 @@ def test_state_is_small(viewer: Heard) -> None:
     """What the notebook would save of a widget is its session and its state."""
     synced = set(viewer.get_state()) - {name for name in viewer.keys if name.startswith("_")}
 
-    assert synced <= {"session", "state", "in_cell", "layout", "tabbable", "tooltip"}
+    assert synced <= {"session", "state", "run", "in_cell", "layout", "tabbable", "tooltip"}
 
 
 def test_grid_has_a_viewer_for_each_session(client: ClaudeClient) -> None:

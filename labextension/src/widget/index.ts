@@ -52,11 +52,18 @@ class Watch {
 
   /** Ask for a snapshot: a page that was loaded again, or a message that is missing. */
   join(): void {
-    this._model.send({ version: VERSION, run: this.state?.run ?? '', action: 'attach' } satisfies Request);
+    const run = this._model.get('run');
+    if (typeof run === 'string' && run !== '') {
+      void this._request({ version: VERSION, run, action: 'attach' });
+    }
   }
 
-  async request(action: Action): Promise<Answer> {
-    const content: Request = { version: VERSION, run: this.state?.run ?? '', ...action };
+  /** Ask something about the run that is shown. */
+  request(action: Action): Promise<Answer> {
+    return this._request({ version: VERSION, run: this.state?.run ?? '', ...action });
+  }
+
+  private async _request(content: Request): Promise<Answer> {
     if (!(await this._control(content))) {
       this._model.send(content);
     }
