@@ -51,6 +51,7 @@ class LiveScreen:
         on_undo: Callable[[Channel, bool], object],
         stage: Stage | None = None,
     ) -> None:
+        self._hub = hub
         self._stage = stage or ExtensionStage()
         self._facts: RunData = {"mode": mode}
         self._run = LiveRun(RunView(session=session, model=model, simulated=simulated), self._facts)
@@ -121,5 +122,5 @@ class LiveScreen:
         self._channel.finish(run, bundle if self._stage.stays else {})
         if self._handle is not None:
             self._handle.update(bundle, raw=True)
-        self._stage.close()
+        self._hub.retire(self._channel, self._stage.close)
         self._is_over = True

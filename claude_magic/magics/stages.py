@@ -33,7 +33,7 @@ class Stage(Protocol):
         """What is displayed below the cell while the run is live; later it is replaced."""
 
     def close(self) -> None:
-        """The run is over, and its display was replaced."""
+        """The run is over, and no page shows it here any more."""
 
 
 class ExtensionStage:
@@ -55,6 +55,8 @@ class ExtensionStage:
 class WidgetStage:
     """A widget for this run only: a notebook that is saved with one would show an error where its model is gone.
 
+    The words beside it are for a notebook that was saved in the middle of the run.
+
     Args:
         widget: the widget.
         can_ask: whether what is said in it arrives while the cell runs.
@@ -70,7 +72,7 @@ class WidgetStage:
         self._widget = widget
 
     def bundle(self, run: dict[str, Any]) -> dict[str, Any]:
-        words = headline(run)
+        words = f"How this run of session {run.get('session', '')} ended was not saved here."
         shown = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
         return {_WIDGET_VIEW: shown, "text/html": f"<p>{escape(words)}</p>", "text/plain": words}
 

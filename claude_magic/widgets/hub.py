@@ -28,6 +28,7 @@ EXTENSION_TIMEOUT_S = 0.3
 WIDGET_TIMEOUT_S = 0.7
 """How long the first cell of a page waits for either of them, once a widget was made."""
 _REMEMBERED_RUNS = 50
+_RETIRED_RUNS = 3
 
 OnStop = Callable[[], object]
 OnUndo = Callable[[bool], object]
@@ -89,6 +90,7 @@ class Channel:
         self._seq = 0
         self._open: dict[str, Future[Decision]] = {}
         self._final: dict[str, Any] | None = None
+        self._on_leave: Callable[[], object] = lambda: None
 
     def open(self) -> None:
         """Open the link, to which every page of the kernel may listen, and tell all that is known."""
@@ -146,6 +148,10 @@ class Channel:
             self.run.view.answer(tool_use_id, allowed)
             self.flush()
 
+    def when_left(self, close: Callable[[], object]) -> None:
+        """Have `close` called when a page says that it has taken the view of this run away."""
+        self._on_leave = close
+
     def receive(self, request: Request) -> bool:
         """Do what a page asks; return whether it made sense. A wrong or used token changes nothing."""
         action = request.get("action")
@@ -155,6 +161,8 @@ class Channel:
             self._on_stop()
         elif action == "undo":
             self._on_undo(bool(request.get("dry_run", True)))
+        elif action == "leave":
+            self._on_leave()
         elif action == "answer":
             return self._answer(request)
         else:
@@ -211,6 +219,7 @@ class Hub:
         self._pages = Pages()
         self._asked: set[str] = set()
         self._greeter: Greeter | None = None
+        self._retired: dict[str, Callable[[], object]] = {}
         handlers = getattr(kernel, "control_handlers", None)
         self.has_control = handlers is not None
         if handlers is not None:
@@ -273,6 +282,21 @@ class Hub:
         self._channels[channel.run.id] = channel
         while len(self._channels) > _REMEMBERED_RUNS:
             self._channels.pop(next(iter(self._channels)))
+
+    def retire(self, channel: Channel, close: Callable[[], object]) -> None:
+        """Close what a run stood on as soon as a page says that it has replaced it.
+
+        A page that was loaded again in the middle of the run cannot, and still needs it. Only the last few are kept.
+        """
+        self._retired[channel.run.id] = close
+        channel.when_left(lambda: self._close(channel.run.id))
+        while len(self._retired) > _RETIRED_RUNS:
+            self._close(next(iter(self._retired)))
+
+    def _close(self, run: str) -> None:
+        close = self._retired.pop(run, None)
+        if close is not None:
+            close()
 
     async def _control(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Handle a control message of a page, and acknowledge it."""

@@ -27,6 +27,8 @@ from claude_magic.widgets.undoing import undo_on_page
 _BATCH_S = 0.05
 _AS_MANY_AS_FIT = "repeat(auto-fit, minmax(min(100%, 320px), 1fr))"
 
+_GAP = "8px 24px"
+
 
 class StreamViewer(RunWidget):
     """Shows what a session does, as it happens, with a stop button.
@@ -58,7 +60,7 @@ class StreamViewer(RunWidget):
         """
         template = _AS_MANY_AS_FIT if columns is None else f"repeat({columns}, minmax(0, 1fr))"
         viewers = [cls(session, client=client) for session in sessions]
-        return GridBox(viewers, layout=Layout(grid_template_columns=template))
+        return GridBox(viewers, layout=Layout(grid_template_columns=template, grid_gap=_GAP))
 
     def close(self) -> None:
         """Stop following, and take the widget off the page."""

@@ -127,7 +127,7 @@ export interface Question {
 export interface Request {
   version: number;
   run: string;
-  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo';
+  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo' | 'leave';
   question?: string;
   token?: string;
   decision?: 'allow' | 'session' | 'deny';

@@ -164,6 +164,26 @@ describe('the widget', () => {
     expect(model.sent[0]).toEqual(HELLO);
   });
 
+  it('leaves a cell when the run is over, and takes it well where the kernel is gone', async () => {
+    model.traits['in_cell'] = true;
+    const widget = makeWidget();
+    widget.initialize({ model });
+    const remove = widget.render({ model: new Proxy(model, {}), el: root });
+    model.tell({ type: 'snapshot', seq: 1, run: { run: 'r', live: true } });
+    widget.render({ model: new Proxy(model, {}), el: root })();
+    await Promise.resolve();
+    expect(model.sent).not.toContainEqual({ version: 1, run: 'r', action: 'leave' });
+
+    model.tell({ type: 'final', seq: 2, run: { run: 'r', outcome: 'success' }, bundle: {} });
+    const send = vi.spyOn(model, 'send').mockImplementation(() => {
+      throw new Error('Cannot send');
+    });
+    remove();
+    await vi.waitFor(() => {
+      expect(send).toHaveBeenCalledWith({ version: 1, run: 'r', action: 'leave' });
+    });
+  });
+
   it('says hello as a message of the widget where the control channel is silent', async () => {
     vi.useFakeTimers();
     try {

@@ -28,6 +28,18 @@ def lab(tmp_path_factory: pytest.TempPathFactory, other_ipykernel: Path | None) 
     server.stop()
 
 
+LEFT = """\
+import time
+from ipywidgets.widgets import widget
+
+until = time.monotonic() + 20
+while (left := [w for w in list(widget._instances.values()) if type(w).__name__ == "RunWidget"]):
+    if time.monotonic() > until:
+        break
+    time.sleep(0.02)
+len(left)"""
+
+
 def press(within: Locator, name: str) -> None:
     within.get_by_role("button", name=name, exact=True).click()
 
@@ -65,7 +77,7 @@ def test_first_cell_streams_in_the_widget_and_keeps_the_page(notebook: MakeNoteb
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_allow_in_the_widget_runs_the_command(notebook: MakeNotebook, kernel: str) -> None:
     """The question is asked and answered in the widget while the cell runs, on each version of ipykernel."""
-    nb = notebook("%%claude\nmake a file", kernel=kernel)
+    nb = notebook("%%claude\nmake a file", LEFT, kernel=kernel)
     nb.start(1)
     card = nb.view(1).locator(".claude-ask")
     expect(card).to_be_visible()
@@ -78,6 +90,23 @@ def test_allow_in_the_widget_runs_the_command(notebook: MakeNotebook, kernel: st
     expect(nb.output(1)).to_contain_text("The tool said: one.")
     assert (nb.folder / "made.txt").read_text() == "one\n"
     assert "The tool said: one." in kept(nb, 1)["text/plain"]
+    nb.run(2)
+    assert nb.text(2).strip().endswith("0")
+
+
+def test_reload_in_the_middle_shows_the_end(notebook: MakeNotebook) -> None:
+    """A page that is loaded again while the cell runs shows the whole run when the cell is over."""
+    nb = notebook("%%claude --allow Bash\nwait at the gate")
+    nb.start(1)
+    expect(nb.view(1)).to_contain_text("Before the gate.")
+    nb.save()
+    nb.page.goto(nb.server.address(f"lab/tree/{nb.path}?reset"))
+    expect(nb.output(1)).to_contain_text("Loading widget")
+    (nb.folder / "open").touch()
+
+    expect(nb.view(1)).to_contain_text("After the gate: passed.")
+    expect(nb.view(1)).to_have_attribute("data-outcome", "success")
+    assert "was not saved here" in "".join(nb.saved["cells"][1]["outputs"][0]["data"]["text/plain"])
 
 
 def test_stop_in_the_widget_keeps_text_and_session(notebook: MakeNotebook) -> None:

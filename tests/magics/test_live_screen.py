@@ -17,7 +17,7 @@ from claude_magic.permissions import Deny, PermissionRequest
 from claude_magic.response import Outcome
 from claude_magic.widgets.hub import Hub
 from claude_magic.widgets.pages import Page
-from claude_magic.widgets.protocol import MIME_TYPE
+from claude_magic.widgets.protocol import MIME_TYPE, VERSION
 from claude_magic.widgets.run_widget import RunWidget
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -40,20 +40,23 @@ class Cell:
 
 
 class Widget(RunWidget):
-    """A widget whose page remembers what it was sent, and when it was closed."""
+    """A widget whose page remembers what it was sent."""
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
-        self.closed_after = 0
-        self._cell = cell
+        self.closed = False
         super().__init__("analysis", in_cell=True)
 
     def send(self, content: Any, buffers: Any = None) -> None:
         self.sent.append(content)
 
     def close(self) -> None:
-        self.closed_after = self.closed_after or len(self._cell.shown)
+        self.closed = True
         super().close()
+
+    def leave(self) -> None:
+        """Say what the page says when the display was replaced."""
+        self._handle_custom_msg({"version": VERSION, "run": self.run, "action": "leave"}, [])
 
 
 @pytest.fixture
@@ -64,13 +67,13 @@ def cell(monkeypatch: pytest.MonkeyPatch) -> Cell:
 
 
 @pytest.fixture
-def widget(cell: Cell) -> Widget:
-    return Widget(cell)
+def widget() -> Widget:
+    return Widget()
 
 
-def screen_on(stage: Any) -> LiveScreen:
+def screen_on(stage: Any, hub: Hub | None = None) -> LiveScreen:
     return LiveScreen(
-        Hub(FakeKernel()),
+        hub or Hub(FakeKernel()),
         session="analysis",
         model="opus",
         simulated=False,
@@ -89,7 +92,7 @@ def screen(widget: Widget) -> LiveScreen:
 
 
 def test_widget_is_displayed_with_words_beside_it(cell: Cell, widget: Widget, screen: LiveScreen) -> None:
-    """Where no widget can be drawn there are words, and the widget has its snapshot and the run's id."""
+    """The words are for a notebook saved in the middle; the widget has its snapshot and the run's id."""
     (bundle,) = cell.shown
 
     assert bundle[VIEW] == {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
@@ -102,7 +105,7 @@ def test_widget_is_displayed_with_words_beside_it(cell: Cell, widget: Widget, sc
 
 def test_words_beside_the_widget_are_no_html() -> None:
     """The name of a session is somebody's text."""
-    widget = Widget(Cell())
+    widget = Widget()
     bundle = WidgetStage(widget, can_ask=True).bundle({"session": "<img src=x>"})
 
     assert "<img" not in bundle["text/html"]
@@ -110,7 +113,7 @@ def test_words_beside_the_widget_are_no_html() -> None:
 
 
 def test_finished_run_takes_the_widgets_place(cell: Cell, widget: Widget, screen: LiveScreen) -> None:
-    """The display is replaced by what is kept, then the widget is closed; the kept data names no live run."""
+    """The display is replaced by what is kept, which names no live run; the widget ends when the page has left it."""
     screen.note("filled in: sales")
     turn = response(message("text", "Hello"))
     screen.add(turn.messages)
@@ -118,13 +121,16 @@ def test_finished_run_takes_the_widgets_place(cell: Cell, widget: Widget, screen
     screen.close()
 
     kept = cell.shown[-1]
-    assert len(cell.shown) == widget.closed_after == 2
+    assert len(cell.shown) == 2
     assert set(kept) == {MIME_TYPE, "text/html", "text/plain"}
     data = kept[MIME_TYPE]
     assert (data["run"], data["live"], data["filled"], data["session_cost_usd"]) == ("", False, "filled in: sales", 0.5)
     assert widget.sent[-1]["type"] == "final"
     assert widget.sent[-1]["bundle"] == {}
-    assert widget.comm is None
+    assert not widget.closed
+    widget.leave()
+    assert widget.closed
+    widget.leave()
 
 
 @pytest.mark.parametrize(
@@ -137,7 +143,8 @@ def test_failed_run_takes_the_widgets_place(cell: Cell, widget: Widget, screen: 
 
     assert VIEW not in cell.shown[-1]
     assert "busy" in cell.shown[-1]["text/plain"]
-    assert len(cell.shown) == widget.closed_after == 2
+    widget.leave()
+    assert (len(cell.shown), widget.closed) == (2, True)
 
 
 def test_cell_that_breaks_off_leaves_no_widget(cell: Cell, widget: Widget, screen: LiveScreen) -> None:
@@ -148,8 +155,24 @@ def test_cell_that_breaks_off_leaves_no_widget(cell: Cell, widget: Widget, scree
 
     assert set(cell.shown[-1]) == {"text/html", "text/plain"}
     assert "So far" in cell.shown[-1]["text/plain"]
-    assert widget.closed_after == 2
+    widget.leave()
+    assert widget.closed
     assert waiting.result(timeout=0) == Deny("The turn is over.")
+
+
+def test_widgets_that_no_page_leaves_are_few(cell: Cell) -> None:
+    """A page that was loaded again needs the widget; pages that are gone for good do not pile them up."""
+    hub, widgets = Hub(FakeKernel()), [Widget() for _ in range(5)]
+    for widget in widgets:
+        screen = screen_on(WidgetStage(widget, can_ask=True), hub)
+        screen.begin()
+        screen.finish(response(message("text", "Hello")), {})
+        screen.close()
+
+    assert [widget.closed for widget in widgets] == [True, True, False, False, False]
+    for widget in widgets:
+        widget.leave()
+    assert all(widget.closed for widget in widgets)
 
 
 def test_view_of_the_extension_stays(cell: Cell) -> None:

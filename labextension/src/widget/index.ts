@@ -64,10 +64,16 @@ class Watch {
   }
 
   private async _request(content: Request): Promise<Answer> {
-    if (!(await this._control(content))) {
+    return (await this._control(content)) || this._send(content) ? 'done' : 'unreachable';
+  }
+
+  private _send(content: Request): boolean {
+    try {
       this._model.send(content);
+      return true;
+    } catch {
+      return false; // the kernel is gone, or has closed the widget
     }
-    return 'done';
   }
 
   /** Tell the kernel that widgets are drawn here, and learn which way it hears. */
@@ -75,7 +81,7 @@ class Watch {
     const hello: Request = { version: VERSION, run: '', action: 'hello', widget: true };
     this._hasControl = await this._control(hello);
     if (!this._hasControl) {
-      this._model.send(hello);
+      this._send(hello);
       this._tell();
     }
   }
@@ -183,6 +189,9 @@ function draw(watch: Watch, model: Model, root: HTMLElement): () => void {
   }
   return () => {
     watch.watchers.delete(update);
+    if (watch.state?.live === false && model.get('in_cell') === true) {
+      void watch.request({ action: 'leave' }); // the cell shows what it keeps of the run: nobody needs the model now
+    }
     view.dispose();
     box.remove();
   };
