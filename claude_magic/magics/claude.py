@@ -318,7 +318,11 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         try:
             # The turn begins here, so that its process starts while a new page is asked what it can draw.
             with stream:
-                screen = self._screen(options, session)
+                try:
+                    screen = self._screen(options, session)
+                except KeyboardInterrupt:
+                    _stop(stream)
+                    raise
                 shown.set_result(screen)
                 return self._show(stream, screen, session, prompt)
         finally:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import pytest
+from cells import VIEW, Cell
 from rendering.builders import message, response
 from widgets.stand_ins import FakeKernel, FakeLink
 
@@ -19,24 +20,6 @@ from claude_magic.widgets.hub import Hub
 from claude_magic.widgets.pages import Page
 from claude_magic.widgets.protocol import MIME_TYPE, VERSION
 from claude_magic.widgets.run_widget import RunWidget
-
-VIEW = "application/vnd.jupyter.widget-view+json"
-
-
-class Cell:
-    """What is displayed below a cell, the latest last."""
-
-    def __init__(self) -> None:
-        self.shown: list[dict[str, Any]] = []
-
-    def display(self, bundle: dict[str, Any], **options: Any) -> Cell:
-        assert options == {"raw": True, "display_id": True}
-        self.shown.append(bundle)
-        return self
-
-    def update(self, bundle: dict[str, Any], **options: Any) -> None:
-        assert options == {"raw": True}
-        self.shown.append(bundle)
 
 
 class Widget(RunWidget):
