@@ -108,7 +108,7 @@ class Record(msgspec.Struct, gc=False):
     @property
     def time(self) -> float | None:
         """When it was written, in unix seconds."""
-        return unix_seconds(self.timestamp) if self.timestamp else None
+        return unix_seconds(self.timestamp)
 
 
 class Kind(msgspec.Struct, gc=False):
@@ -123,8 +123,10 @@ decode_kind = msgspec.json.Decoder(Kind).decode
 _decode_any = msgspec.json.Decoder().decode
 
 
-def unix_seconds(words: str) -> float | None:
+def unix_seconds(words: str | None) -> float | None:
     """Return a moment in ISO 8601 as unix seconds, or `None` where it is none."""
+    if not words:
+        return None
     try:
         return datetime.fromisoformat(words).timestamp()
     except ValueError:
@@ -167,9 +169,8 @@ class Call(msgspec.Struct, array_like=True, gc=False):
         """All tokens that were sent, whatever their price."""
         return self.input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
 
-    def count(self, usage: Usage, seen: float | None) -> None:
+    def count(self, usage: Usage) -> None:
         """Take the token counts of a later record: the last one is right, the earlier ones stand as it streamed."""
-        self.seen = seen
         self.input_tokens = usage.input_tokens or 0
         self.output_tokens = usage.output_tokens or 0
         self.cache_read_tokens = usage.cache_read_input_tokens or 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
@@ -19,13 +20,16 @@ from claude_magic.records.transcript_lines import (
     Record,
     ToolUse,
     Turn,
+    Usage,
     decode_kind,
     decode_record,
     decode_records,
     plain,
+    unix_seconds,
 )
 
-CHUNK_BYTES = 4_000_000
+CHUNK_BYTES = 262_144
+"""What is read at once: little enough to stay in the processor's cache until it is decoded."""
 MAX_PROBLEMS = 1_000
 """Broken lines of one file whose place is kept; more are only counted."""
 _INTERRUPTED = "[Request interrupted by user"
@@ -33,7 +37,10 @@ _COMMAND = re.compile(r"<command-name>(.*?)</command-name>.*?(?:<command-args>(.
 _COMMAND_OUTPUT = "<local-command-stdout>"
 _SAID_BY_THE_CLI = (_COMMAND_OUTPUT, "<local-command-stderr>", "<local-command-caveat>", "<bash-")
 _NOTIFICATION = "<task-notification>"
+_SAID = ("user", "assistant")
 _READ_TYPES = ("user", "assistant", "system")
+
+_encode = msgspec.json.Encoder().encode
 
 Clean = Callable[[str], str]
 """Takes secrets out of a text."""
@@ -97,7 +104,7 @@ def scan(file: Path, facts: FileFacts, clean: Clean, on_bytes: Callable[[int], N
         OSError: the file cannot be read.
     """
     scanner = _Scanner(file, facts, clean)
-    with file.open("rb") as stream:
+    with file.open("rb", buffering=0) as stream:
         stream.seek(facts.offset)
         facts.unfinished = None
         for chunk in _whole_lines(stream):
@@ -105,18 +112,27 @@ def scan(file: Path, facts: FileFacts, clean: Clean, on_bytes: Callable[[int], N
             on_bytes(len(chunk))
 
 
-def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield chunks that end with a line; the last may be a line without an end."""
-    rest: list[bytes] = []
-    while block := stream.read(CHUNK_BYTES):
-        end = block.rfind(b"\n") + 1
-        if not end:
-            rest.append(block)  # one line may be longer than a chunk
-            continue
-        yield b"".join([*rest, block[:end]])
-        rest = [block[end:]] if end < len(block) else []
-    if rest:
-        yield b"".join(rest)
+def _whole_lines(stream: RawIOBase) -> Iterator[memoryview]:
+    """Yield chunks that end with a line; the last may be a line without an end.
+
+    A chunk is only good until the next one: all are read into the same memory.
+    """
+    buffer = bytearray(CHUNK_BYTES)
+    filled = 0
+    while True:
+        if filled == len(buffer):
+            buffer = buffer + bytes(len(buffer))  # one line may be longer than a chunk
+        count = stream.readinto(memoryview(buffer)[filled:])
+        if not count:
+            break
+        end = buffer.rfind(b"\n", filled, filled + count) + 1
+        filled += count
+        if end:
+            yield memoryview(buffer)[:end]
+            buffer[: filled - end] = buffer[end:filled]
+            filled -= end
+    if filled:
+        yield memoryview(buffer)[:filled]
 
 
 def _lines(chunk: bytes) -> list[bytes]:
@@ -126,13 +142,14 @@ def _lines(chunk: bytes) -> list[bytes]:
     return [*(part + b"\n" for part in parts), *([last] if last else [])]
 
 
-def _lines_before(file: Path, offset: int) -> int:
-    """Count the lines that end before a byte; only who meets a broken line must know."""
+def _count_lines(file: Path, begin: int, end: int) -> int:
+    """Count the lines that end between two places in a file."""
     count = 0
     with file.open("rb") as stream:
-        while offset and (block := stream.read(min(CHUNK_BYTES, offset))):
+        stream.seek(begin)
+        while begin < end and (block := stream.read(min(CHUNK_BYTES, end - begin))):
             count += block.count(b"\n")
-            offset -= len(block)
+            begin += len(block)
     return count
 
 
@@ -142,9 +159,9 @@ def records_of(file: Path) -> Iterator[Record]:
     Raises:
         OSError: the file cannot be read.
     """
-    with file.open("rb") as stream:
+    with file.open("rb", buffering=0) as stream:
         for chunk in _whole_lines(stream):
-            for line in _lines(chunk):
+            for line in _lines(bytes(chunk)):
                 try:
                     yield decode_record(line)
                 except (msgspec.DecodeError, UnicodeDecodeError):
@@ -152,33 +169,45 @@ def records_of(file: Path) -> Iterator[Record]:
 
 
 class _Scanner:
-    """Takes the records of one file into its facts, in order."""
+    """Takes the records of one file into its facts, in order.
+
+    Plan: most time goes by here, so whatever can be is done for many records at once: they are decoded and counted by
+    the chunk, and of a call's token counts only the chunk's last are taken.
+    """
 
     def __init__(self, file: Path, facts: FileFacts, clean: Clean) -> None:
         self._file = file
         self._facts = facts
         self._clean = clean
+        self._is_agent = bool(facts.agent_id)
         self._calls = {(call.message_id, call.request_id): call for call in facts.calls}
+        self._counts: dict[tuple[str, str | None], Usage] = {}
         self._tools = {tool.id: tool for tool in facts.tools}
         self._turns = {turn.id for turn in facts.turns}
         self._texts = {uuid for turn in facts.turns for uuid in turn.texts}
+        self._turn = facts.turns[-1] if facts.turns else None
+        self._line = self._line_offset = 0
 
-    def take_lines(self, chunk: bytes) -> None:
-        """Take whole lines; a last one without an end is taken if it is a whole record, else left for later."""
-        facts = self._facts
+    def take_lines(self, chunk: memoryview) -> None:
+        """Take whole lines; a last one without its end that is no whole record is left for later."""
         try:
             records = decode_records(chunk)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            self._take_one_by_one(chunk)
-            return
-        for record in records:
-            self._take(record)
-        facts.offset += len(chunk)
+            self._take_one_by_one(bytes(chunk))
+        else:
+            self._take(records)
+            self._facts.offset += len(chunk)
+        for key, usage in self._counts.items():
+            self._calls[key].count(usage)
+        self._counts.clear()
 
     def _take_one_by_one(self, chunk: bytes) -> None:
         """Take lines some of which are broken, or are records of a type whose fields mean something else."""
         facts = self._facts
-        first = _lines_before(self._file, facts.offset) + 1
+        # Only who meets a broken line must know its number.
+        self._line += _count_lines(self._file, self._line_offset, facts.offset)
+        self._line_offset = facts.offset
+        first = self._line + 1
         for number, line in enumerate(_lines(chunk), first):
             reason = self._take_line(line)
             if reason and not line.endswith(b"\n"):
@@ -195,7 +224,7 @@ class _Scanner:
         if not line.strip():
             return ""
         try:
-            self._take(decode_record(line))
+            self._take([decode_record(line)])
         except (msgspec.ValidationError, UnicodeDecodeError) as error:
             return self._take_kind(line, error)
         except msgspec.DecodeError as error:
@@ -209,78 +238,77 @@ class _Scanner:
             return f"not a record: {error}"
         if kind in _READ_TYPES:
             return f"not a {kind} record as it is known: {error}"
-        self._count(kind)
+        self._count(kind, 1)
         return ""
 
-    def _count(self, kind: str | None) -> None:
+    def _count(self, kind: str | None, count: int) -> None:
         types = self._facts.types
         name = kind or "(no type)"
-        types[name] = types.get(name, 0) + 1
+        types[name] = types.get(name, 0) + count
 
-    def _take(self, record: Record) -> None:
+    def _take(self, records: Sequence[Record]) -> None:
         facts = self._facts
-        kind = record.type
-        self._count(kind)
+        kinds = Counter([record.type for record in records])
+        for kind, count in kinds.items():
+            self._count(kind, count)
         if facts.first is None:
-            facts.first = record.time
-        if kind == "assistant":
-            self._assistant(record)
-        elif kind == "user":
-            self._user(record)
-        elif kind == "custom-title" and record.customTitle:
-            facts.title = self._clean(record.customTitle)
+            facts.first = next((time for record in records if (time := record.time) is not None), None)
+        if "custom-title" in kinds:
+            titles = [record.customTitle for record in records if record.type == "custom-title"]
+            facts.title = next((self._clean(title) for title in reversed(titles) if title), facts.title)
+        said = [(one, one.message) for one in records if one.message is not None and one.type in _SAID]
+        if said:
+            times = [unix_seconds(record.timestamp) for record, _ in said]
+            self._note(said, [time for time in times if time is not None])
+            for (record, message), time in zip(said, times, strict=True):
+                if record.type == "assistant":
+                    self._assistant(record, message, time)
+                else:
+                    self._user(record, message, time)
 
-    def _said(self, record: Record) -> float | None:
-        """Note when, where and in which session something was said; return when."""
-        facts, time = self._facts, record.time
-        if time is not None:
-            facts.started = time if facts.started is None else min(facts.started, time)
-            facts.ended = time if facts.ended is None else max(facts.ended, time)
-        if not facts.working_dir and record.cwd:
-            facts.working_dir = record.cwd
-        if record.forkedFrom:
-            facts.is_fork = True
-        return time
+    def _note(self, said: Sequence[tuple[Record, APIMessage]], times: Sequence[float]) -> None:
+        """Note when, where and in which session something was said."""
+        facts = self._facts
+        if times:
+            facts.started = min(times) if facts.started is None else min(facts.started, *times)
+            facts.ended = max(times) if facts.ended is None else max(facts.ended, *times)
+        if not facts.working_dir:
+            facts.working_dir = next((record.cwd for record, _ in said if record.cwd), "")
+        if not facts.is_fork:
+            facts.is_fork = any(record.forkedFrom for record, _ in said)
 
-    def _is_side(self, record: Record) -> bool:
-        return bool(self._facts.agent_id) or record.isSidechain is True
-
-    def _assistant(self, record: Record) -> None:
-        message = record.message
-        if message is None:
-            return
-        time = self._said(record)
-        is_side = self._is_side(record)
-        turn = self._facts.turns[-1] if self._facts.turns else None
-        if message.model != SYNTHETIC and message.usage is not None:
-            self._call(record, message, time, is_side)
-        texts = []
+    def _assistant(self, record: Record, message: APIMessage, time: float | None) -> None:
+        is_side = self._is_agent or record.isSidechain is True
+        is_own = message.model != SYNTHETIC
+        if is_own and message.usage is not None:
+            self._call(record, message, message.usage, time, is_side)
+        content = message.content
+        texts = [content] if isinstance(content, str) else []
         last = "text"
-        for block in message.content if isinstance(message.content, list) else ():
+        for block in content if isinstance(content, list) else ():
             if block.type == "text" and block.text:
                 texts.append(block.text)
             elif block.type == "tool_use":
                 self._use(block, time, is_side)
                 last = "tool_use"
+        turn = self._turn
         if turn is None or is_side:
             return
-        if isinstance(message.content, str):
-            texts = [message.content]
-        if time is not None:
-            turn.ended = time if turn.ended is None else max(turn.ended, time)
+        if time is not None and (turn.ended is None or time > turn.ended):
+            turn.ended = time
         if record.isApiErrorMessage:
             turn.last, turn.error = "error", self._kept("\n\n".join(texts))
-        elif message.model != SYNTHETIC:
+        elif is_own:
             turn.last, turn.model = last, message.model or turn.model
-            self._text(turn, record.uuid or f"{self._facts.offset} {len(turn.texts)}", texts)
+            if texts:
+                self._text(turn, record.uuid or f"{self._facts.offset} {len(turn.texts)}", texts)
 
     def _text(self, turn: Turn, uuid: str, texts: list[str]) -> None:
-        if texts and uuid not in self._texts:
+        if uuid not in self._texts:
             self._texts.add(uuid)
             turn.texts[uuid] = self._kept("\n\n".join(texts))
 
-    def _call(self, record: Record, message: APIMessage, time: float | None, is_side: bool) -> None:
-        assert message.usage is not None  # whoever calls has looked
+    def _call(self, record: Record, message: APIMessage, usage: Usage, time: float | None, is_side: bool) -> None:
         key = (message.id or record.uuid or "", record.requestId)
         call = self._calls.get(key)
         if call is None:
@@ -288,44 +316,44 @@ class _Scanner:
             call = Call(key[0], key[1], message.model or "", place, time, time, is_side)
             self._calls[key] = call
             self._facts.calls.append(call)
-        call.count(message.usage, time)
+        call.seen = time
+        self._counts[key] = usage
 
     def _use(self, block: Block, time: float | None, is_side: bool) -> None:
         if not block.id or block.id in self._tools:
             return
-        given = plain(block.input)
-        words = self._clean(input_text(given if isinstance(given, dict) else {}))
+        words = self._clean(input_of(block))
         use = ToolUse(block.id, len(self._facts.turns) - 1, block.name or "", words, time, is_side)
         self._tools[block.id] = use
         self._facts.tools.append(use)
 
-    def _user(self, record: Record) -> None:
-        message = record.message
-        if message is None:
-            return
-        time = self._said(record)
+    def _user(self, record: Record, message: APIMessage, time: float | None) -> None:
         content = message.content
         if isinstance(content, list) and any(block.type == "tool_result" for block in content):
             self._results(content, time)
-            if self._facts.turns and not self._is_side(record) and time is not None:
-                turn = self._facts.turns[-1]
-                turn.ended = time if turn.ended is None else max(turn.ended, time)
+            turn = self._turn
+            is_side = self._is_agent or record.isSidechain is True
+            if turn is not None and not is_side and time is not None and (turn.ended is None or time > turn.ended):
+                turn.ended = time
             return
         words = words_of(message)
-        if self._facts.agent_id:
+        if self._is_agent:
             self._agent_prompt(record, time)
         elif words.startswith((_INTERRUPTED, _COMMAND_OUTPUT)):
-            if self._facts.turns:
-                self._facts.turns[-1].last = "interrupted" if words.startswith(_INTERRUPTED) else "text"
+            if self._turn is not None:
+                self._turn.last = "interrupted" if words.startswith(_INTERRUPTED) else "text"
         elif is_prompt(record, words) and record.uuid and record.uuid not in self._turns:
             self._turns.add(record.uuid)
-            self._facts.turns.append(Turn(record.uuid, record.promptId, self._kept(prompt_of(words)), time))
+            self._begin(Turn(record.uuid, record.promptId, self._kept(prompt_of(words)), time))
 
     def _agent_prompt(self, record: Record, time: float | None) -> None:
         """A subagent was told something: what follows belongs to the turn of that prompt's id."""
-        turns = self._facts.turns
-        if not turns or turns[-1].prompt_id != record.promptId:
-            turns.append(Turn("", record.promptId, "", time))
+        if self._turn is None or self._turn.prompt_id != record.promptId:
+            self._begin(Turn("", record.promptId, "", time))
+
+    def _begin(self, turn: Turn) -> None:
+        self._facts.turns.append(turn)
+        self._turn = turn
 
     def _results(self, content: list[Block], time: float | None) -> None:
         for block in content:
@@ -337,6 +365,15 @@ class _Scanner:
 
     def _kept(self, words: str) -> str:
         return shortened(self._clean(words), LONGEST_STRING)
+
+
+def input_of(block: Block) -> str:
+    """Return the input of a tool use as compact JSON text, its strings cut."""
+    given = plain(block.input)
+    if not isinstance(given, dict):
+        return input_text({})
+    # Looking into every value is the slow part; where all is short no string can be long.
+    return _encode(given).decode() if len(memoryview(block.input)) <= LONGEST_STRING else input_text(given)
 
 
 def words_of(message: APIMessage) -> str:

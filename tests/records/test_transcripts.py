@@ -399,3 +399,10 @@ def test_the_estimate_is_what_the_newer_cli_counted_itself() -> None:
                 counted[record["sessionId"]] = record["totalCostUSD"]
     assert len(counted) == 3
     assert {session: pytest.approx(cost) for session, cost in counted.items()} == costs[list(counted)].to_dict()
+
+
+def test_a_broken_line_far_inside_is_told_with_its_number(tmp_path: Path) -> None:
+    """Lines are counted on from the last broken one, however much is read at once."""
+    good = lines([prompt("x" * 1000, 0)])
+    write(session_path(tmp_path), good * 900 + b"one\n" + good * 900 + b"two\n" + good + b"three\n")
+    assert read(tmp_path).problems["line"].to_list() == [901, 1802, 1804]
