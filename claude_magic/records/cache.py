@@ -15,12 +15,11 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
 import platformdirs
 
 from claude_magic.records.transcript_files import SessionFile
-from claude_magic.records.transcript_scan import FileFacts
 
 VERSION = 1
 """Of what is kept; a change of `FileFacts` or of the tables makes it another."""
@@ -32,8 +31,18 @@ CREATE TABLE IF NOT EXISTS tables (name TEXT PRIMARY KEY, key TEXT, crc INTEGER,
 
 _DROP = "DROP TABLE IF EXISTS files; DROP TABLE IF EXISTS tables;"
 _log = logging.getLogger(__name__)
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(FileFacts).decode
+
+
+class Known(NamedTuple):
+    """A file as it was read: its size in bytes, when it was changed last in unix nanoseconds, and its facts."""
+
+    size: int
+    mtime_ns: int
+    facts: bytes
+
+    def is_of(self, file: SessionFile) -> bool:
+        """Whether the file is still as it was."""
+        return (self.size, self.mtime_ns) == (file.size, file.mtime_ns)
 
 
 class TranscriptCache:
@@ -63,33 +72,33 @@ class TranscriptCache:
                 return found
         return None
 
-    def facts(self) -> dict[str, tuple[int, int, FileFacts]]:
-        """Return size, time of change and facts of each file that is known, by its name."""
-        found: dict[str, tuple[int, int, FileFacts]] = {}
+    def facts(self) -> dict[str, Known]:
+        """Return what is known of each file, by its name."""
+        found: dict[str, Known] = {}
         with self._opened() as database:
             for name, size, mtime_ns, crc, data in database.execute("SELECT * FROM files"):
                 if zlib.crc32(data) == crc:
-                    found[name] = (size, mtime_ns, _decode(data))
+                    found[name] = Known(size, mtime_ns, data)
         return found
 
     def keep(
-        self, files: Iterable[tuple[SessionFile, FileFacts]], key: str, tables: Mapping[str, bytes], gone: Iterable[str]
+        self, files: Iterable[tuple[SessionFile, bytes]], key: str, tables: Mapping[str, bytes], gone: Iterable[str]
     ) -> None:
         """Keep what was read.
 
         Args:
-            files: those of which something new was read.
+            files: those of which something new was read, with their facts.
             key: says what the tables were made of.
             tables: by name; they take the place of those that were kept before.
             gone: names of files that are no longer there.
         """
-        rows = [(file.name, file.size, file.mtime_ns, _encode(facts)) for file, facts in files]
+        rows = [(file.name, file.size, file.mtime_ns, zlib.crc32(facts), facts) for file, facts in files]
         with self._opened(write=True) as database, database:
             database.executescript(_SCHEMA)  # somebody may have emptied it
             database.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in gone])
             database.executemany(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
-                [(name, size, mtime, zlib.crc32(data), data) for name, size, mtime, data in rows],
+                rows,
             )
             database.executemany(
                 "INSERT OR REPLACE INTO tables VALUES (?, ?, ?, ?)",
@@ -108,7 +117,7 @@ class TranscriptCache:
                 yield opened
             except sqlite3.OperationalError as error:
                 _log.debug("the cache of session files is not usable now: %s", error)
-            except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+            except sqlite3.DatabaseError as error:
                 _log.debug("the cache of session files is damaged and made anew: %s", error)
                 self._remove()
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 
-from claude_magic.records.cache import VERSION, TranscriptCache
+from claude_magic.records.cache import VERSION, Known, TranscriptCache
 from claude_magic.records.prices import price_table
 from claude_magic.records.transcript_assembly import Assembly
-from claude_magic.records.transcript_files import SessionFile, new_facts
-from claude_magic.records.transcript_progress import Progress
-from claude_magic.records.transcript_scan import Clean, FileFacts, scan
+from claude_magic.records.transcript_files import SessionFile
+from claude_magic.records.transcript_parallel import read_files
+from claude_magic.records.transcript_reading import unpack
+from claude_magic.records.transcript_scan import Clean, FileFacts
 from claude_magic.records.transcript_secrets import Cleaner
 from claude_magic.records.transcript_tables import Table, from_bytes, to_bytes
 
 TABLES = ("sessions", "turns", "tools", "usage")
 _NOTES = "notes"
-_HEAD_BYTES = 512
 
 
 class FoundProblem(msgspec.Struct, array_like=True, frozen=True):
@@ -88,7 +85,8 @@ def read_history(
     if kept is not None:
         return History(files, _decode_notes(kept[_NOTES]), kept, cleaner)
     known = cache.facts() if cache is not None else {}
-    facts, changed, unreadable = _read(files, known, cleaner.text)
+    packs, changed, unreadable = _read(files, known, cleaner.text)
+    facts = {name: unpack(data) for name, data in packs.items()}
     assembly = Assembly(facts.values(), price_table())
     tables = {
         "sessions": assembly.sessions(), "turns": assembly.turns(),
@@ -98,7 +96,7 @@ def read_history(
     notes = _notes(facts, unreadable, assembly.unpriced)
     if cache is not None and not unreadable:
         gone = known.keys() - facts.keys() if is_all else ()
-        cache.keep([(file, facts[file.name]) for file in changed], key, data | {_NOTES: _encode_notes(notes)}, gone)
+        cache.keep([(file, packs[file.name]) for file in changed], key, data | {_NOTES: _encode_notes(notes)}, gone)
     return History(files, notes, data, cleaner)
 
 
@@ -110,47 +108,17 @@ def _key(files: Sequence[SessionFile]) -> str:
 
 
 def _read(
-    files: Sequence[SessionFile], known: Mapping[str, tuple[int, int, FileFacts]], clean: Clean
-) -> tuple[dict[str, FileFacts], list[SessionFile], list[FoundProblem]]:
+    files: Sequence[SessionFile], known: Mapping[str, Known], clean: Clean
+) -> tuple[dict[str, bytes], list[SessionFile], list[FoundProblem]]:
     """Return the facts of all files, those in which something was new, and what could not be read."""
-    facts: dict[str, FileFacts] = {}
-    changed: list[SessionFile] = []
-    unreadable: list[FoundProblem] = []
-    for file in files:
-        size, mtime_ns, found = known.get(file.name, (-1, 0, None))
-        if found is not None and (size, mtime_ns) == (file.size, file.mtime_ns):
-            facts[file.name] = found
-        else:
-            facts[file.name] = found if found is not None and _goes_on(file, found) else new_facts(file)
-            changed.append(file)
-    with Progress(sum(file.size - facts[file.name].offset for file in changed)) as progress:
-        for file in changed:
-            try:
-                own = facts[file.name]
-                scan(file.path, own, clean, progress.advance)
-                own.head = _head(file.path, own)
-            except FileNotFoundError:
-                del facts[file.name]  # gone since it was listed
-            except OSError as error:
-                unreadable.append(FoundProblem(file.name, 0, 0, f"cannot be read: {error.strerror or error}"))
-    return facts, [file for file in changed if file.name in facts], unreadable
-
-
-def _goes_on(file: SessionFile, facts: FileFacts) -> bool:
-    """Whether a file still begins as it did; the CLI only appends, but somebody may have put another one there."""
-    try:
-        return file.size >= facts.offset and _head(file.path, facts) == facts.head
-    except OSError:
-        return False
-
-
-def _head(path: Path, facts: FileFacts) -> int:
-    """Return a checksum of the first bytes and of the last ones that were taken in."""
-    count = min(_HEAD_BYTES, facts.offset)
-    with path.open("rb") as stream:
-        begin = stream.read(count)
-        stream.seek(facts.offset - count, os.SEEK_SET)
-        return zlib.crc32(begin + stream.read(count))
+    changed = [file for file in files if file.name not in known or not known[file.name].is_of(file)]
+    facts = {file.name: known[file.name].facts for file in files if file.name in known}
+    found = {reading.name: reading for reading in read_files(changed, facts, clean)}
+    facts |= {name: reading.facts for name, reading in found.items()}
+    unreadable = [FoundProblem(one.name, 0, 0, one.problem) for one in found.values() if one.problem]
+    # In the order of the files, whoever read them; those that are gone since they were listed have no facts.
+    ordered = {file.name: facts[file.name] for file in files if facts[file.name]}
+    return ordered, [file for file in changed if file.name in ordered], sorted(unreadable, key=lambda one: one.file)
 
 
 def _notes(facts: Mapping[str, FileFacts], unreadable: list[FoundProblem], unpriced: dict[str, int]) -> Notes:

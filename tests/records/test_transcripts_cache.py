@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from claude_magic import read_transcripts
-from claude_magic.records import transcript_history, transcript_progress
+from claude_magic.records import transcript_progress, transcript_reading
 from claude_magic.records.transcript_progress import Progress
 from claude_magic.records.transcripts import Transcripts
 
@@ -34,14 +34,14 @@ def root(tmp_path: Path) -> Path:
 def scanned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The files that are scanned from now on, and how many bytes of each."""
     seen: list[tuple[str, int]] = []
-    whole = transcript_history.scan
+    whole = transcript_reading.scan
 
     def scan(file: Path, facts: Any, clean: Any, on_bytes: Any) -> None:
         before = facts.offset
         whole(file, facts, clean, on_bytes)
         seen.append((file.stem, facts.offset - before))
 
-    monkeypatch.setattr(transcript_history, "scan", scan)
+    monkeypatch.setattr(transcript_reading, "scan", scan)
     return seen
 
 

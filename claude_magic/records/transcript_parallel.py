@@ -1,0 +1,169 @@
+"""`read_files`: many session files, with the help of worker processes where there is much to read. No pandas.
+
+Plan: files make batches of about equal size, the largest files first. This process and its workers claim one batch
+after the other, so that all end at about the same time. Then the workers say what they found. Whatever is missing,
+because a worker could not start or has died, this process reads itself.
+
+The workers are plain processes: `multiprocessing` would run a script a second time, or fork a kernel that has threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+import claude_magic
+from claude_magic.records.transcript_claims import Claims
+from claude_magic.records.transcript_files import SessionFile
+from claude_magic.records.transcript_progress import Progress
+from claude_magic.records.transcript_reading import Reading, read_file
+from claude_magic.records.transcript_scan import Clean
+
+BATCH_BYTES = 4_000_000
+WORKER_BYTES = 25_000_000
+"""A worker takes a tenth of a second to start; it must have at least so much to do."""
+MOST_PROCESSES = 8
+"""More would wait for the one that puts everything together."""
+
+_START = """
+import sys
+sys.path[:] = sys.argv[3:]
+from claude_magic.records.transcript_worker import main
+main(*sys.argv[1:3])
+"""
+if sys.platform == "win32":
+    _NO_WINDOW = subprocess.CREATE_NO_WINDOW
+else:
+    _NO_WINDOW = 0
+_log = logging.getLogger(__name__)
+
+
+def read_files(files: Sequence[SessionFile], known: Mapping[str, bytes], clean: Clean) -> list[Reading]:
+    """Read what is new in files; a bar shows how far it is.
+
+    Args:
+        files: the files.
+        known: facts that are known of some of them, by name.
+        clean: takes secrets out of texts.
+    """
+    with Progress(sum(file.size for file in files)) as progress:
+        found = [read_file(file, known[file.name], clean, progress.advance) for file in files if file.name in known]
+        new = [file for file in files if file.name not in known]
+        found += _with_workers(new, clean, progress)
+        done = {reading.name for reading in found}
+        rest = [file for file in new if file.name not in done]
+        return found + [read_file(file, b"", clean, progress.advance) for file in rest]
+
+
+def _with_workers(files: Sequence[SessionFile], clean: Clean, progress: Progress) -> list[Reading]:
+    """Read what is worth being read together; return nothing where it is not, or cannot be."""
+    count = _processes(sum(file.size for file in files)) - 1
+    if count < 1:
+        return []
+    batches = list(_batches(files))
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="claude-magic-") as name,
+            _Workers(Path(name), batches, count) as workers,
+        ):
+            sizes = [sum(file.size for file in batch) for batch in batches]
+            found = []
+            for number in Claims(Path(name), len(batches)).take(lambda number: progress.advance(sizes[number])):
+                found += [read_file(file, b"", clean, progress.advance) for file in batches[number]]
+            return found + workers.found()
+    except OSError as error:
+        _log.debug("session files are read without helpers: %s", error)
+        return []
+
+
+def _processes(size: int) -> int:
+    """Return how many processes are worth it for so many bytes, this one included."""
+    may_use = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(may_use, size // WORKER_BYTES, MOST_PROCESSES) if _python() else 1
+
+
+def _python() -> str | None:
+    """Return the Python to start; a frozen or embedded one is another program."""
+    is_python = "python" in Path(sys.executable or "").name.lower() and not getattr(sys, "frozen", False)
+    return sys.executable if is_python else None
+
+
+def _batches(files: Sequence[SessionFile]) -> Iterator[list[SessionFile]]:
+    batch: list[SessionFile] = []
+    size = 0
+    for file in sorted(files, key=lambda file: file.size, reverse=True):
+        batch.append(file)
+        size += file.size
+        if size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+class _Workers:
+    """Worker processes; none is left when the block ends.
+
+    Args:
+        folder: where the claims are made.
+        batches: what there is to read.
+        count: how many processes.
+    """
+
+    def __init__(self, folder: Path, batches: Sequence[Sequence[SessionFile]], count: int) -> None:
+        work = folder / "batches"
+        work.write_bytes(msgspec.msgpack.encode(batches))
+        self._command = [_python() or "", "-P", "-S", "-E", "-c", _START, str(folder), str(work), *_import_path()]
+        self._count = count
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> _Workers:
+        try:
+            for _ in range(self._count):
+                self._running.append(
+                    subprocess.Popen(
+                        self._command,
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL,
+                        creationflags=_NO_WINDOW,
+                    )
+                )
+        except OSError as error:
+            _log.debug("a worker for session files cannot start: %s", error)
+        return self
+
+    def found(self) -> list[Reading]:
+        """Wait for the workers and return what they found; of one that has died, nothing."""
+        found: list[Reading] = []
+        for worker in self._running:
+            assert worker.stdout is not None
+            data = worker.stdout.read()
+            try:
+                found += msgspec.msgpack.decode(data, type=list[Reading])
+            except msgspec.DecodeError:
+                _log.debug("a worker for session files has failed with exit code %s", worker.poll())
+        return found
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for worker in self._running:
+            worker.kill()
+        for worker in self._running:
+            with contextlib.suppress(OSError):  # what it was not told does not matter
+                worker.communicate()
+
+
+def _import_path() -> list[str]:
+    """Return where this process finds its modules, without the folder of the notebook."""
+    places = [path for path in sys.path if path and Path(path).is_absolute() and path != os.getcwd()]
+    ours = [str(Path(module.__file__ or "").parent.parent) for module in (claude_magic, msgspec)]
+    return list(dict.fromkeys([*places, *ours]))

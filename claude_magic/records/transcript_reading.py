@@ -1,0 +1,87 @@
+"""`read_file`: one session file from its place on the disk to its facts as bytes. No pandas, and little else.
+
+It is all that the worker processes do; so this module imports only what that needs.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from claude_magic.records.transcript_files import SessionFile, new_facts
+from claude_magic.records.transcript_scan import Clean, FileFacts, scan
+
+_HEAD_BYTES = 512
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(FileFacts).decode
+
+
+class Reading(msgspec.Struct, array_like=True, frozen=True):
+    """What came of reading a file.
+
+    Attributes:
+        name: the file's.
+        facts: as `pack` gives them; empty where the file is gone.
+        problem: why it cannot be read, or "".
+    """
+
+    name: str
+    facts: bytes = b""
+    problem: str = ""
+
+
+def pack(facts: FileFacts) -> bytes:
+    """Return the facts as bytes."""
+    return _encode(facts)
+
+
+def unpack(data: bytes) -> FileFacts:
+    """Return the facts that `pack` made bytes of.
+
+    Raises:
+        msgspec.DecodeError: they are something else.
+    """
+    return _decode(data)
+
+
+def read_file(file: SessionFile, known: bytes, clean: Clean, on_bytes: Callable[[int], None]) -> Reading:
+    """Read what is new in a file.
+
+    Args:
+        file: the file.
+        known: the facts that are known of it, or nothing.
+        clean: takes secrets out of what is kept.
+        on_bytes: is told of every chunk how long it was.
+    """
+    facts = unpack(known) if known else None
+    if facts is None or not _goes_on(file, facts):
+        facts = new_facts(file)
+    try:
+        scan(file.path, facts, clean, on_bytes)
+        facts.head = _head(file.path, facts)
+    except FileNotFoundError:
+        return Reading(file.name)  # gone since it was listed
+    except OSError as error:
+        return Reading(file.name, pack(facts), f"cannot be read: {error.strerror or error}")
+    return Reading(file.name, pack(facts))
+
+
+def _goes_on(file: SessionFile, facts: FileFacts) -> bool:
+    """Whether a file still begins as it did; the CLI only appends, but somebody may have put another one there."""
+    try:
+        return file.size >= facts.offset and _head(file.path, facts) == facts.head
+    except OSError:
+        return False
+
+
+def _head(path: Path, facts: FileFacts) -> int:
+    """Return a checksum of the first bytes and of the last ones that were taken in."""
+    count = min(_HEAD_BYTES, facts.offset)
+    with path.open("rb") as stream:
+        begin = stream.read(count)
+        stream.seek(facts.offset - count, os.SEEK_SET)
+        return zlib.crc32(begin + stream.read(count))

@@ -1,0 +1,52 @@
+"""A worker process of `read_transcripts`: it claims batches of files, reads them, and says at last what it found.
+
+Its arguments are the folder of the claims and the file of the batches. It ends early when its stdin ends, because then
+the process that started it is gone. What it found goes to stdout in one piece when nothing is left to claim; before
+that the other side, which reads files too, has no time to listen.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from claude_magic.records.transcript_claims import Claims
+from claude_magic.records.transcript_files import SessionFile
+from claude_magic.records.transcript_reading import Reading, read_file
+from claude_magic.records.transcript_secrets import Cleaner
+
+
+def main(folder: str, batches: str) -> None:
+    """Run the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted cell ends the worker by its own means
+    gc.disable()  # nothing here makes circles, and the process is short
+    found = _read(Path(folder), Path(batches), Cleaner(os.environ))
+    if found is not None:
+        sys.stdout.buffer.write(msgspec.msgpack.encode(found))
+        sys.stdout.buffer.flush()
+
+
+def _read(folder: Path, batches: Path, cleaner: Cleaner) -> list[Reading] | None:
+    """Read what can be claimed; return `None` where nobody wants it any more."""
+    found = []
+    try:
+        work = msgspec.msgpack.decode(batches.read_bytes(), type=list[list[SessionFile]])
+        for number in Claims(folder, len(work)).take():
+            for file in work[number]:
+                found.append(read_file(file, b"", cleaner.text, lambda count: None))
+                if _is_alone():
+                    return None
+    except FileNotFoundError:
+        return None  # the claims are gone, and so is whoever made them
+    return found
+
+
+def _is_alone() -> bool:
+    """Whether stdin has ended; on Windows, where that cannot be asked, the end is noticed when the claims are gone."""
+    return sys.platform != "win32" and bool(select.select([sys.stdin], [], [], 0)[0])
