@@ -21,8 +21,8 @@ import platformdirs
 
 from claude_magic.records.transcript_files import SessionFile
 
-VERSION = 1
-"""Of what is kept; a change of `FileFacts` or of the tables makes it another."""
+VERSION = 2
+"""Of what is kept; a change of `Pack` or of the tables makes it another."""
 _BUSY_TIMEOUT_S = 5.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, crc INTEGER, facts BLOB);

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from functools import cache
 from importlib.resources import files
+from typing import Any, Protocol
 
 import msgspec
 
-from claude_magic.records.transcript_lines import Call
-
 _DECORATION = re.compile(r"^.*?(?=claude-)|[@-]\d{8}.*$|\[[^\]]*\]$|-v\d+(:\d+)?$|-latest$|:.*$")
 _MILLION = 1e6
+
+
+class Tokens(Protocol):
+    """What is paid for: numbers of one call, or an array of each for many calls."""
+
+    input_tokens: Any
+    output_tokens: Any
+    cache_read_tokens: Any
+    cache_write_5m_tokens: Any
+    cache_write_1h_tokens: Any
+    web_searches: Any
+    is_fast: Any
+    is_us: Any
+
+
+def _choose(condition: bool, yes: float, no: float) -> float:
+    return yes if condition else no
 
 
 class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,7 +41,7 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache_write_5m: float
     cache_write_1h: float
 
-    def of(self, call: Call) -> float:
+    def of(self, call: Tokens) -> Any:
         """Return what the tokens of a call cost, in US dollars."""
         return (
             call.input_tokens * self.input
@@ -66,19 +83,29 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the price of a model by any of its names, or `None` where it is not known."""
         return self.models.get(model) or self.models.get(plain_name(model))
 
-    def cost(self, call: Call) -> float | None:
-        """Return what an API call cost in US dollars, or `None` where the model has no price here."""
-        price = self.price(call.model)
+    def cost(self, model: str, tokens: Tokens, choose: Callable[[Any, Any, Any], Any] = _choose) -> Any:
+        """Return what API calls cost in US dollars, or `None` where their model has no price here.
+
+        Args:
+            model: the model that answered them.
+            tokens: of one call, or of many as arrays; the result is alike.
+            choose: picks one of two numbers by a condition; `numpy.where` for arrays.
+        """
+        price = self.price(model)
         if price is None:
             return None
-        long = price.long_context
-        rates = long if long is not None and call.prompt_tokens > long.above else price
-        cost = rates.of(call)
-        if call.is_fast:
-            cost *= price.fast
-        if call.is_us:
-            cost *= self.extras.us_inference
-        return cost + call.web_searches * self.extras.web_search
+        cost, long = price.of(tokens), price.long_context
+        if long is not None:
+            prompt = (
+                tokens.input_tokens
+                + tokens.cache_read_tokens
+                + tokens.cache_write_5m_tokens
+                + tokens.cache_write_1h_tokens
+            )
+            cost = choose(prompt > long.above, long.of(tokens), cost)
+        cost = choose(tokens.is_fast, cost * price.fast, cost)
+        cost = choose(tokens.is_us, cost * self.extras.us_inference, cost)
+        return cost + tokens.web_searches * self.extras.web_search
 
 
 @cache

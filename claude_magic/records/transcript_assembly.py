@@ -12,13 +12,26 @@ Plan:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from claude_magic.records.prices import PriceTable
-from claude_magic.records.transcript_lines import Call, ToolUse, Turn
+from claude_magic.records.transcript_packs import COUNTED, Pack
 from claude_magic.records.transcript_scan import FileFacts
-from claude_magic.records.transcript_tables import Table, Unknown, counts, flags, numbers, repeated, words
+from claude_magic.records.transcript_tables import (
+    NO_COUNT,
+    Array,
+    Table,
+    Unknown,
+    counts,
+    flags,
+    numbers,
+    repeated,
+    texts,
+    words,
+)
 
 _SIMULATED = "msg_sim_"
 NAME_LENGTH = 8
@@ -26,94 +39,167 @@ NAME_LENGTH = 8
 
 @dataclass(slots=True)
 class _Session:
-    """A session while it is put together."""
+    """A session while it is put together; `place` is its place among all."""
 
     id: str
     name: str
+    place: int
     working_dir: str = ""
     started: float | None = None
     ended: float | None = None
     turns: list[_Turn] = field(default_factory=list)
     loose: _Turn | None = None
-    is_simulated: bool = False
+
+    @property
+    def all_turns(self) -> list[_Turn]:
+        """Its turns, and at the end what came before the first."""
+        return [*self.turns, self.loose] if self.loose is not None else self.turns
 
 
 @dataclass(slots=True)
 class _Turn:
-    """A turn with what belongs to it; number 0 is what came before a session's first prompt."""
+    """A turn; number 0 is what came before a session's first prompt.
+
+    Attributes:
+        place: its place among all, those of number 0 included.
+        pack, row: where its facts are.
+    """
 
     session: _Session
     number: int
-    facts: Turn
-    calls: list[_Call] = field(default_factory=list)
-    tools: list[_Tool] = field(default_factory=list)
-
-    @property
-    def id(self) -> str | None:
-        return self.facts.id or None
-
-    @property
-    def place(self) -> int | None:
-        return self.number or None
+    place: int
+    pack: int = -1
+    row: int = -1
+    id: str = ""
+    started: float | None = None
 
 
-@dataclass(slots=True)
-class _Call:
-    turn: _Turn
-    facts: Call
-    cost: float | None = None
+class _Rows:
+    """The calls, or the tool uses, of all files.
+
+    Attributes:
+        places: the first row of each, by its key.
+        copies: rows that are not the first of theirs, and which is.
+        turns: of each row, the place of its turn.
+        files: of each row, the place of its file.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[Hashable, int] = {}
+        self.copies: list[tuple[int, int]] = []
+        self.turns: list[int] = []
+        self.files: list[int] = []
+
+    def add(self, keys: Iterable[Hashable], turns: Iterable[int], file: int) -> None:
+        """Add the rows of a file; those that another has already are copies."""
+        before = len(self.turns)
+        for row, key in enumerate(keys, before):
+            first = self.places.setdefault(key, row)
+            if first != row:
+                self.copies.append((row, first))
+        self.turns += turns
+        self.files += [file] * (len(self.turns) - before)
+
+    def counting(self) -> Array:
+        """Return the rows that count, in their order."""
+        return np.fromiter(self.places.values(), "int64", len(self.places))
 
 
-@dataclass(slots=True)
-class _Tool:
-    turn: _Turn
-    facts: ToolUse
-    parent: str | None
+class _Paid:
+    """The calls that count, each in the order it was first met, with what they are paid for as arrays.
+
+    Of the copies of a call in several files, the one that was written last tells the tokens.
+
+    Attributes:
+        rows: the place of each among the calls of all files.
+        times: when their first record was written, in unix seconds.
+        models: names of models, and of each call which it is: `model`.
+    """
+
+    def __init__(self, packs: Sequence[Pack], calls: _Rows) -> None:
+        self.rows = calls.counting()
+        times = _matrix("float64", 2, (pack.calls.times for pack in packs))
+        facts = _matrix("int64", 2 + len(COUNTED), (pack.calls.counts for pack in packs))
+        self.times = times[self.rows, 0]
+        self.is_sidechain = facts[self.rows, 1]
+        names, model = _numbered(name for pack in packs for name in pack.calls.models)
+        self.models, self.model = names, model[self.rows]
+        counted = facts[_latest(times[:, 1], calls)[self.rows], 2:].T
+        (
+            self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_5m_tokens,
+            self.cache_write_1h_tokens, self.web_searches, self.is_fast, self.is_us,
+        ) = counted  # fmt: skip
+
+    def costs(self, prices: PriceTable) -> Array:
+        """Return what each cost in US dollars, NaN where its model has no price."""
+        costs = np.full(len(self.rows), np.nan)
+        for place, name in enumerate(self.models):
+            cost = prices.cost(name, self, np.where)
+            if cost is not None:
+                costs = np.where(self.model == place, cost, costs)
+        return costs
+
+    def unpriced(self, costs: Array) -> dict[str, int]:
+        """Return the models without a price, and how many calls they answered."""
+        found = np.bincount(self.model[np.isnan(costs)], minlength=len(self.models)).tolist()
+        return {name or "(no name)": count for name, count in zip(self.models, found, strict=True) if count}
+
+
+def _latest(seen: Array, calls: _Rows) -> Array:
+    """Return of each row the place of the copy of its call that was written last."""
+    latest = np.arange(len(seen))
+    moments = np.nan_to_num(seen)
+    for copy, first in calls.copies:
+        if moments[copy] > moments[latest[first]]:
+            latest[first] = copy
+    return latest
 
 
 class Assembly:
     """Takes the facts of files and makes the tables.
 
     Args:
-        files: the facts of all files, in any order; the result does not depend on it.
+        packs: the facts of all files, in any order; the result does not depend on it.
         prices: what the tokens cost.
 
     Attributes:
         unpriced: models without a price, and how many calls they answered.
     """
 
-    def __init__(self, files: Iterable[FileFacts], prices: PriceTable) -> None:
-        self.unpriced: dict[str, int] = {}
-        self._prices = prices
+    def __init__(self, packs: Iterable[Pack], prices: PriceTable) -> None:
+        self._packs = sorted(packs, key=lambda pack: _rank(pack.file))
         self._sessions: dict[str, _Session] = {}
-        self._turns: dict[str, _Turn] = {}
-        self._by_prompt_id: dict[str, _Turn] = {}
-        self._calls: dict[tuple[str, str | None], _Call] = {}
-        self._tools: dict[str, _Tool] = {}
-        ordered = sorted(files, key=_rank)
-        for facts in ordered:
-            self._add(facts)
-        for call in self._calls.values():
-            self._price(call)
+        self._turns: list[_Turn] = []
+        self._turn_by_id: dict[str, _Turn] = {}
+        self._turn_by_prompt_id: dict[str, _Turn] = {}
+        self._calls, self._tools = _Rows(), _Rows()
+        for place, pack in enumerate(self._packs):
+            self._add(place, pack)
+        self._paid = _Paid(self._packs, self._calls)
+        self._costs = self._paid.costs(prices)
+        self.unpriced = self._paid.unpriced(self._costs)
+        self._sums = self._summed()
+        self._simulated = self._simulated_sessions()
 
-    def _add(self, facts: FileFacts) -> None:
-        session = self._session(facts)
-        if facts.agent_id:
-            places = [self._turn_of_agent(facts, turn, session) for turn in facts.turns]
+    def _add(self, place: int, pack: Pack) -> None:
+        session = self._session(pack.file)
+        started = memoryview(pack.turns.times).cast("d")[::2]
+        if pack.file.agent_id:
+            told = zip(pack.turns.prompt_ids, started, strict=True)
+            turns = [self._turn_of_agent(pack.file, prompt_id, moment, session) for prompt_id, moment in told]
         else:
-            places = [self._turn(turn, session) for turn in facts.turns]
-        for call in facts.calls:
-            self._call(call, self._at(places, call.turn, session))
-        for tool in facts.tools:
-            if tool.id not in self._tools:
-                turn = self._at(places, tool.turn, session)
-                added = self._tools[tool.id] = _Tool(turn, tool, facts.parent_tool_use_id or None)
-                turn.tools.append(added)
+            turns = [self._turn(place, row, pack, moment, session) for row, moment in enumerate(started)]
+        if pack.is_loose:
+            turns.append(self._loose(session))  # stands last, because its number in the file is -1
+        calls, tools = pack.calls, pack.tools
+        turns_of_calls = [turns[turn].place for turn in memoryview(calls.counts).cast("q")[:: 2 + len(COUNTED)]]
+        self._calls.add(zip(calls.message_ids, calls.request_ids, strict=True), turns_of_calls, place)
+        self._tools.add(tools.ids, [turns[turn].place for turn in memoryview(tools.counts).cast("q")[::4]], place)
 
     def _session(self, facts: FileFacts) -> _Session:
         session = self._sessions.get(facts.session_id)
         if session is None:
-            session = _Session(facts.session_id, facts.title or facts.session_id[:NAME_LENGTH])
+            session = _Session(facts.session_id, facts.title or facts.session_id[:NAME_LENGTH], len(self._sessions))
             self._sessions[facts.session_id] = session
         session.working_dir = session.working_dir or facts.working_dir
         # A fork's first moment is its own; what it copied was said before.
@@ -121,143 +207,162 @@ class Assembly:
         session.ended = _most(session.ended, facts.ended)
         return session
 
-    def _turn(self, facts: Turn, session: _Session) -> _Turn:
-        known = self._turns.get(facts.id)
+    def _turn(self, place: int, row: int, pack: Pack, started: float, session: _Session) -> _Turn:
+        known = self._turn_by_id.get(pack.turns.ids[row])
         if known is not None:
             return known
-        turn = _Turn(session, len(session.turns) + 1, facts)
+        turn = _Turn(session, len(session.turns) + 1, len(self._turns), place, row, pack.turns.ids[row], started)
         session.turns.append(turn)
-        self._turns[facts.id] = turn
-        if facts.prompt_id:
-            self._by_prompt_id.setdefault(facts.prompt_id, turn)
+        self._turns.append(turn)
+        self._turn_by_id[turn.id] = turn
+        prompt_id = pack.turns.prompt_ids[row]
+        if prompt_id:
+            self._turn_by_prompt_id.setdefault(prompt_id, turn)
         return turn
 
-    def _turn_of_agent(self, facts: FileFacts, told: Turn, session: _Session) -> _Turn:
-        turn = self._by_prompt_id.get(told.prompt_id or "")
-        if turn is None:
-            started_by = self._tools.get(facts.parent_tool_use_id)
-            turn = started_by.turn if started_by is not None else None
-        return turn or self._turn_at(session, told.started)
+    def _turn_of_agent(self, facts: FileFacts, prompt_id: str | None, told: float, session: _Session) -> _Turn:
+        turn = self._turn_by_prompt_id.get(prompt_id or "")
+        started_by = self._tools.places.get(facts.parent_tool_use_id)
+        if turn is None and started_by is not None:
+            turn = self._turns[self._tools.turns[started_by]]
+        return turn or self._turn_at(session, told)
 
-    def _turn_at(self, session: _Session, moment: float | None) -> _Turn:
+    def _turn_at(self, session: _Session, moment: float) -> _Turn:
         """Return the turn of a session that ran at a moment."""
-        begun = [turn for turn in session.turns if moment and turn.facts.started and turn.facts.started <= moment]
+        begun = [turn for turn in session.turns if turn.started and turn.started <= moment]
         return begun[-1] if begun else self._loose(session)
-
-    def _at(self, places: Sequence[_Turn], place: int, session: _Session) -> _Turn:
-        return places[place] if 0 <= place < len(places) else self._loose(session)
 
     def _loose(self, session: _Session) -> _Turn:
         if session.loose is None:
-            session.loose = _Turn(session, 0, Turn("", None, "", None))
+            session.loose = _Turn(session, 0, len(self._turns))
+            self._turns.append(session.loose)
         return session.loose
 
-    def _call(self, facts: Call, turn: _Turn) -> None:
-        key = (facts.message_id, facts.request_id)
-        known = self._calls.get(key)
-        if known is None:
-            call = self._calls[key] = _Call(turn, facts)
-            turn.calls.append(call)
-            turn.session.is_simulated |= facts.message_id.startswith(_SIMULATED)
-        elif (facts.seen or 0.0) > (known.facts.seen or 0.0):
-            known.facts.take(facts)
+    def _summed(self) -> Array:
+        """Return a row for each sum over turns, and a column for each turn: `_SUMMED`, cost and tool uses."""
+        paid = self._paid
+        turns = np.array(self._calls.turns, "int64")[paid.rows]
+        written = paid.cache_write_5m_tokens + paid.cache_write_1h_tokens
+        main = paid.is_sidechain == 0
+        read = paid.cache_read_tokens
+        sums = [_sum(turns, values, len(self._turns))
+                for values in (main, paid.input_tokens, paid.output_tokens, read, written, self._costs)]  # fmt: skip
+        uses = np.array(self._tools.turns, "int64")[self._tools.counting()]
+        return np.array([*sums, np.bincount(uses, minlength=len(self._turns))])
 
-    def _price(self, call: _Call) -> None:
-        call.cost = self._prices.cost(call.facts)
-        if call.cost is None:
-            model = call.facts.model or "(no name)"
-            self.unpriced[model] = self.unpriced.get(model, 0) + 1
+    def _simulated_sessions(self) -> set[str]:
+        ids = (id for pack in self._packs for id in pack.calls.message_ids)
+        rows = {row for row, id in enumerate(ids) if id.startswith(_SIMULATED)}
+        return {
+            self._turns[self._calls.turns[row]].session.id for row in rows.intersection(self._calls.places.values())
+        }
+
+    def _last_model(self, session: _Session) -> str | None:
+        models = (self._packs[turn.pack].turns.models[turn.row] for turn in reversed(session.turns))
+        return next((model for model in models if model), None)
 
     # Tables.
 
     def usage(self) -> Table:
         """Return one row per API message, oldest first."""
-        rows = sorted(self._calls.values(), key=lambda call: call.facts.time or 0.0)
-        facts = [row.facts for row in rows]
+        paid = self._paid
+        order = _by_time(paid.times)
+        rows = paid.rows[order]
+        turns = np.array(self._calls.turns, "int64")[rows]
+        message_ids = [id for pack in self._packs for id in pack.calls.message_ids]
+        request_ids = [id for pack in self._packs for id in pack.calls.request_ids]
         return {
-            "time": numbers(call.time for call in facts),
-            "session_id": repeated(row.turn.session.id for row in rows),
-            "turn_id": repeated(row.turn.id for row in rows),
-            "message_id": words(call.message_id or None for call in facts),
-            "request_id": words(call.request_id for call in facts),
-            "model": repeated(call.model or None for call in facts),
-            "is_sidechain": flags(call.is_sidechain for call in facts),
-            "input_tokens": counts(call.input_tokens for call in facts),
-            "output_tokens": counts(call.output_tokens for call in facts),
-            "cache_read_tokens": counts(call.cache_read_tokens for call in facts),
-            "cache_write_5m_tokens": counts(call.cache_write_5m_tokens for call in facts),
-            "cache_write_1h_tokens": counts(call.cache_write_1h_tokens for call in facts),
-            "cost_usd": numbers(row.cost for row in rows),
-            "estimated": flags(True for _ in rows),
+            "time": numbers(paid.times[order]),
+            "session_id": repeated([turn.session.id for turn in self._turns], turns),
+            "turn_id": repeated([turn.id for turn in self._turns], turns),
+            "message_id": words(message_ids[row] or None for row in rows.tolist()),
+            "request_id": words(request_ids[row] for row in rows.tolist()),
+            "model": repeated(paid.models, paid.model[order]),
+            "is_sidechain": flags(paid.is_sidechain[order]),
+            **{name: counts(getattr(paid, name)[order]) for name in COUNTED[:5]},
+            "cost_usd": numbers(self._costs[order]),
+            "estimated": flags(np.ones(len(rows))),
         }
 
     def tools(self) -> Table:
         """Return one row per tool use, oldest first."""
-        rows = sorted(self._tools.values(), key=lambda tool: tool.facts.started or 0.0)
-        facts = [row.facts for row in rows]
+        rows = self._tools.counting()
+        times = _matrix("float64", 2, (pack.tools.times for pack in self._packs))
+        rows = rows[_by_time(times[rows, 0])]
+        started, ended = times[rows].T
+        _, _, is_error, result_chars = _matrix("int64", 4, (pack.tools.counts for pack in self._packs))[rows].T
+        turns = np.array(self._tools.turns, "int64")[rows]
+        files = np.array(self._tools.files, "int64")[rows]
+        ids = [id for pack in self._packs for id in pack.tools.ids]
+        names, name = _numbered(name for pack in self._packs for name in pack.tools.names)
         return {
-            "session": repeated(row.turn.session.name for row in rows),
-            "turn": counts(row.turn.place for row in rows),
-            "turn_id": repeated(row.turn.id for row in rows),
-            "tool_use_id": words(tool.id for tool in facts),
-            "parent_tool_use_id": repeated(row.parent for row in rows),
-            "name": repeated(tool.name or None for tool in facts),
-            "input": words(tool.input for tool in facts),
-            "started": numbers(tool.started for tool in facts),
-            "duration_s": numbers(_span(tool.started, tool.ended) for tool in facts),
-            "is_error": flags(tool.is_error for tool in facts),
+            "session": repeated([turn.session.name for turn in self._turns], turns),
+            "turn": counts(np.array([turn.number or NO_COUNT for turn in self._turns], "int64")[turns]),
+            "turn_id": repeated([turn.id for turn in self._turns], turns),
+            "tool_use_id": words(ids[row] for row in rows.tolist()),
+            "parent_tool_use_id": repeated([pack.file.parent_tool_use_id for pack in self._packs], files),
+            "name": repeated(names, name[rows]),
+            "input": texts((pack.tools.inputs for pack in self._packs), rows),
+            "started": numbers(started),
+            "duration_s": numbers(_spans(started, ended)),
+            "is_error": flags(is_error),
             "permission": Unknown(len(rows)),
-            "result_chars": counts(tool.result_chars for tool in facts),
+            "result_chars": counts(result_chars),
         }
 
     def turns(self) -> Table:
         """Return one row per turn, oldest first."""
-        rows = sorted(self._turns.values(), key=lambda turn: (turn.facts.started or 0.0, turn.number))
-        facts = [row.facts for row in rows]
+        rows = [turn for turn in self._turns if turn.number]
+        times = _matrix("float64", 2, (pack.turns.times for pack in self._packs))
+        begins = np.cumsum([0, *(len(pack.turns.ids) for pack in self._packs)])
+        facts = np.array([begins[turn.pack] + turn.row for turn in rows], "int64")
+        order = np.lexsort((np.array([turn.number for turn in rows]), np.nan_to_num(times[facts, 0])))
+        rows, facts = [rows[place] for place in order.tolist()], facts[order]
+        started, ended = times[facts].T
+        sums = self._sums[:, [turn.place for turn in rows]]
+        of_turns = [(self._packs[turn.pack].turns, turn.row) for turn in rows]
         return {
-            "session": repeated(row.session.name for row in rows),
-            "session_id": repeated(row.session.id for row in rows),
-            "turn": counts(row.number for row in rows),
-            "turn_id": words(turn.id for turn in facts),
-            "model": repeated(turn.model or None for turn in facts),
-            "started": numbers(turn.started for turn in facts),
-            "duration_s": numbers(_span(turn.started, turn.ended) for turn in facts),
+            "session": repeated(*_numbered(turn.session.name for turn in rows)),
+            "session_id": repeated(*_numbered(turn.session.id for turn in rows)),
+            "turn": counts(turn.number for turn in rows),
+            "turn_id": words(turn.id for turn in rows),
+            "model": repeated(*_numbered(turns.models[row] for turns, row in of_turns)),
+            "started": numbers(started),
+            "duration_s": numbers(_spans(started, ended)),
             "ttft_s": Unknown(len(rows)),
-            "outcome": repeated(_OUTCOMES.get(turn.last) for turn in facts),
-            "error": repeated(turn.error or None for turn in facts),
-            "num_steps": counts(sum(not call.facts.is_sidechain for call in row.calls) for row in rows),
-            "input_tokens": counts(sum(call.facts.input_tokens for call in row.calls) for row in rows),
-            "output_tokens": counts(sum(call.facts.output_tokens for call in row.calls) for row in rows),
-            "cache_read_tokens": counts(sum(call.facts.cache_read_tokens for call in row.calls) for row in rows),
-            "cache_write_tokens": counts(sum(map(_written, row.calls)) for row in rows),
-            "cost_usd": numbers(_sum(row.calls) for row in rows),
-            "estimated": flags(True for _ in rows),
-            "tool_uses": counts(len(row.tools) for row in rows),
-            "prompt": words(turn.prompt for turn in facts),
-            "text": words("\n\n".join(turn.texts.values()) for turn in facts),
-            "simulated": flags(row.session.is_simulated for row in rows),
+            "outcome": repeated(*_numbered(_OUTCOMES.get(turns.lasts[row], "") for turns, row in of_turns)),
+            "error": repeated(*_numbered(turns.errors[row] for turns, row in of_turns)),
+            **{name: counts(values) for name, values in zip(_SUMMED, sums, strict=False)},
+            "cost_usd": numbers(sums[-2]),
+            "estimated": flags(np.ones(len(rows))),
+            "tool_uses": counts(sums[-1]),
+            "prompt": texts((pack.turns.prompts for pack in self._packs), facts),
+            "text": texts((pack.turns.texts for pack in self._packs), facts),
+            "simulated": flags(turn.session.id in self._simulated for turn in rows),
         }
 
     def sessions(self) -> Table:
         """Return one row per session that has a turn or a call of its own, oldest first."""
         rows = [session for session in self._sessions.values() if session.turns or session.loose is not None]
         rows.sort(key=lambda session: (session.started or 0.0, session.id))
+        costs = self._sums[-2]
         return {
             "name": words(row.name for row in rows),
             "session_id": words(row.id for row in rows),
             "workspace_id": Unknown(len(rows)),
             "state": Unknown(len(rows)),
-            "model": repeated(_last_model(row) for row in rows),
-            "working_dir": repeated(row.working_dir or None for row in rows),
+            "model": words(self._last_model(row) for row in rows),
+            "working_dir": words(row.working_dir or None for row in rows),
             "pid": Unknown(len(rows)),
             "created": numbers(row.started for row in rows),
             "last_used": numbers(row.ended for row in rows),
             "turns": counts(len(row.turns) for row in rows),
-            "cost_usd": numbers(_sum(_all_calls(row)) for row in rows),
-            "simulated": flags(row.is_simulated for row in rows),
+            "cost_usd": numbers(sum(costs[turn.place] for turn in row.all_turns) for row in rows),
+            "simulated": flags(row.id in self._simulated for row in rows),
         }
 
 
+_SUMMED = ("num_steps", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _OUTCOMES = {"text": "success", "error": "error", "interrupted": "interrupted"}
 """How a turn stands at the end -> its outcome. One that ends with a tool use was cut off; the file cannot say how."""
 
@@ -274,28 +379,27 @@ def _most(*moments: float | None) -> float | None:
     return max((moment for moment in moments if moment is not None), default=None)
 
 
-def _span(begin: float | None, end: float | None) -> float | None:
-    return None if begin is None or end is None else max(0.0, end - begin)
+def _matrix(kind: str, columns: int, parts: Iterable[bytes]) -> Array:
+    """Return the rows of all parts as one matrix."""
+    return np.frombuffer(b"".join(parts), kind).reshape(-1, columns)
 
 
-def _written(call: _Call) -> int:
-    return call.facts.cache_write_5m_tokens + call.facts.cache_write_1h_tokens
+def _numbered(values: Iterable[str]) -> tuple[list[str], Array]:
+    """Return the different values, and of each value which of them it is."""
+    known: dict[str, int] = {}
+    places = [known.setdefault(value, len(known)) for value in values]
+    return list(known), np.array(places, "int64")
 
 
-def _sum(calls: Iterable[_Call]) -> float | None:
-    """Return what calls cost together, or `None` where one of them has no price."""
-    total = 0.0
-    for call in calls:
-        if call.cost is None:
-            return None
-        total += call.cost
-    return total
+def _by_time(moments: Array) -> Array:
+    """Return the order by time; what has no time comes first."""
+    return np.argsort(np.nan_to_num(moments), kind="stable")
 
 
-def _all_calls(session: _Session) -> list[_Call]:
-    turns = [*session.turns, *([session.loose] if session.loose is not None else [])]
-    return [call for turn in turns for call in turn.calls]
+def _spans(begins: Array, ends: Array) -> Array:
+    spans: Array = np.maximum(0.0, ends - begins)
+    return spans
 
 
-def _last_model(session: _Session) -> str | None:
-    return next((turn.facts.model for turn in reversed(session.turns) if turn.facts.model), None)
+def _sum(turns: Array, values: Array, count: int) -> Array:
+    return np.bincount(turns, weights=values, minlength=count)

@@ -30,6 +30,7 @@ from claude_magic.records.transcript_tables import (
     Numbers,
     Repeated,
     Table,
+    Texts,
     Unknown,
     Words,
 )
@@ -71,7 +72,7 @@ def problems_frame(problems: list[FoundProblem]) -> pd.DataFrame:
 
 def _array(column: Column, make: Callable[[list[Any]], Any]) -> Any:
     """Return a column as the array that `make` would make of its values."""
-    if isinstance(column, Words):
+    if isinstance(column, Words | Texts):
         return text(column.values)
     if isinstance(column, Repeated):
         return text(column.values).take(np.frombuffer(column.places, "int32"))

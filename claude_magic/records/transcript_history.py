@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
@@ -12,11 +14,11 @@ from claude_magic.records.cache import VERSION, Known, TranscriptCache
 from claude_magic.records.prices import price_table
 from claude_magic.records.transcript_assembly import Assembly
 from claude_magic.records.transcript_files import SessionFile
+from claude_magic.records.transcript_packs import Pack, packed
 from claude_magic.records.transcript_parallel import read_files
-from claude_magic.records.transcript_reading import unpack
-from claude_magic.records.transcript_scan import Clean, FileFacts
+from claude_magic.records.transcript_scan import Clean
 from claude_magic.records.transcript_secrets import Cleaner
-from claude_magic.records.transcript_tables import Table, from_bytes, to_bytes
+from claude_magic.records.transcript_tables import Table, to_bytes
 
 TABLES = ("sessions", "turns", "tools", "usage")
 _NOTES = "notes"
@@ -53,19 +55,18 @@ _decode_notes = msgspec.msgpack.Decoder(Notes).decode
 
 @dataclass
 class History:
-    """The tables as bytes, each decoded when it is asked for the first time."""
+    """The tables, each made when it is asked for the first time."""
 
     files: Sequence[SessionFile]
     notes: Notes
-    _data: Mapping[str, bytes]
-    _cleaner: Cleaner
+    _make: Callable[[str], Table]
     _tables: dict[str, Table] = field(default_factory=dict)
 
     def table(self, name: str) -> Table:
         """Return one of `TABLES`."""
         if name not in self._tables:
-            data = self._data[name]
-            self._tables[name] = self._cleaner.table(from_bytes(data), data)
+            with no_collection():
+                self._tables[name] = self._make(name)
         return self._tables[name]
 
 
@@ -80,24 +81,47 @@ def read_history(
         cleaner: takes secrets out of texts.
         is_all: whether these are all files of the cache's folder, so that the others can be forgotten.
     """
-    key = _key(files)
-    kept = cache.tables(key, (*TABLES, _NOTES)) if cache is not None else None
-    if kept is not None:
-        return History(files, _decode_notes(kept[_NOTES]), kept, cleaner)
-    known = cache.facts() if cache is not None else {}
+    with no_collection():
+        if cache is None:
+            packs, _, unreadable = _read(files, {}, cleaner.text)
+            return _assembled(files, packs, unreadable)
+        key = _key(files)
+        kept = cache.tables(key, (*TABLES, _NOTES))
+        if kept is None:
+            return _read_and_kept(files, cache, key, cleaner, is_all=is_all)
+        return History(files, _decode_notes(kept[_NOTES]), lambda name: cleaner.table(kept[name]))
+
+
+def _read_and_kept(
+    files: Sequence[SessionFile], cache: TranscriptCache, key: str, cleaner: Cleaner, *, is_all: bool
+) -> History:
+    known = cache.facts()
     packs, changed, unreadable = _read(files, known, cleaner.text)
-    facts = {name: unpack(data) for name, data in packs.items()}
+    history = _assembled(files, packs, unreadable)
+    if unreadable:
+        return history
+    tables = {name: to_bytes(history.table(name)) for name in TABLES} | {_NOTES: _encode_notes(history.notes)}
+    gone = known.keys() - packs.keys() if is_all else ()
+    cache.keep([(file, packs[file.name]) for file in changed], key, tables, gone)
+    return history
+
+
+def _assembled(files: Sequence[SessionFile], packs: Mapping[str, bytes], unreadable: list[FoundProblem]) -> History:
+    facts = {name: packed(data) for name, data in packs.items()}
     assembly = Assembly(facts.values(), price_table())
-    tables = {
-        "sessions": assembly.sessions(), "turns": assembly.turns(),
-        "tools": assembly.tools(), "usage": assembly.usage(),
-    }  # fmt: skip
-    data = {name: to_bytes(table) for name, table in tables.items()}
-    notes = _notes(facts, unreadable, assembly.unpriced)
-    if cache is not None and not unreadable:
-        gone = known.keys() - facts.keys() if is_all else ()
-        cache.keep([(file, packs[file.name]) for file in changed], key, data | {_NOTES: _encode_notes(notes)}, gone)
-    return History(files, notes, data, cleaner)
+    return History(files, _notes(facts, unreadable, assembly.unpriced), lambda name: getattr(assembly, name)())
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep Python from looking for garbage in circles while many objects are made that are none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _key(files: Sequence[SessionFile]) -> str:
@@ -121,9 +145,10 @@ def _read(
     return ordered, [file for file in changed if file.name in ordered], sorted(unreadable, key=lambda one: one.file)
 
 
-def _notes(facts: Mapping[str, FileFacts], unreadable: list[FoundProblem], unpriced: dict[str, int]) -> Notes:
+def _notes(packs: Mapping[str, Pack], unreadable: list[FoundProblem], unpriced: dict[str, int]) -> Notes:
     notes = Notes(problems=unreadable, broken=len(unreadable), unpriced=unpriced)
-    for name, one in facts.items():
+    for name, pack in packs.items():
+        one = pack.file
         for kind, count in one.types.items():
             notes.types[kind] = notes.types.get(kind, 0) + count
         places = [*one.problems, *([one.unfinished] if one.unfinished is not None else [])]

@@ -164,11 +164,6 @@ class Call(msgspec.Struct, array_like=True, gc=False):
     is_fast: bool = False
     is_us: bool = False
 
-    @property
-    def prompt_tokens(self) -> int:
-        """All tokens that were sent, whatever their price."""
-        return self.input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
-
     def count(self, usage: Usage) -> None:
         """Take the token counts of a later record: the last one is right, the earlier ones stand as it streamed."""
         self.input_tokens = usage.input_tokens or 0
@@ -184,14 +179,6 @@ class Call(msgspec.Struct, array_like=True, gc=False):
         self.web_searches = (tools.web_search_requests or 0) if tools is not None else 0
         self.is_fast = usage.speed == "fast"
         self.is_us = usage.inference_geo == "us"
-
-    def take(self, other: Call) -> None:
-        """Take the token counts of the same call out of another file."""
-        for name in _COUNTED:
-            setattr(self, name, getattr(other, name))
-
-
-_COUNTED = Call.__struct_fields__[Call.__struct_fields__.index("seen") :]
 
 
 class ToolUse(msgspec.Struct, array_like=True, gc=False):
@@ -212,7 +199,8 @@ class Turn(msgspec.Struct, array_like=True):
     """One prompt and what came of it, on the main thread.
 
     Attributes:
-        texts: the answer's blocks by the uuid of their record, so that one written twice counts once.
+        texts: the answer's blocks.
+        uuids: of the records they come from, so that one written twice counts once.
         last: `text`, `tool_use`, `error` or `interrupted`: how it stands at the end of the file.
     """
 
@@ -221,7 +209,8 @@ class Turn(msgspec.Struct, array_like=True):
     prompt: str
     started: float | None
     ended: float | None = None
-    texts: dict[str, str] = {}
+    texts: list[str] = []
+    uuids: list[str] = []
     last: str = ""
     error: str = ""
     model: str = ""

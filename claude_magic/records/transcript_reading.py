@@ -13,11 +13,10 @@ from pathlib import Path
 import msgspec
 
 from claude_magic.records.transcript_files import SessionFile, new_facts
+from claude_magic.records.transcript_packs import pack, unpack
 from claude_magic.records.transcript_scan import Clean, FileFacts, scan
 
 _HEAD_BYTES = 512
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(FileFacts).decode
 
 
 class Reading(msgspec.Struct, array_like=True, frozen=True):
@@ -32,20 +31,6 @@ class Reading(msgspec.Struct, array_like=True, frozen=True):
     name: str
     facts: bytes = b""
     problem: str = ""
-
-
-def pack(facts: FileFacts) -> bytes:
-    """Return the facts as bytes."""
-    return _encode(facts)
-
-
-def unpack(data: bytes) -> FileFacts:
-    """Return the facts that `pack` made bytes of.
-
-    Raises:
-        msgspec.DecodeError: they are something else.
-    """
-    return _decode(data)
 
 
 def read_file(file: SessionFile, known: bytes, clean: Clean, on_bytes: Callable[[int], None]) -> Reading:

@@ -184,7 +184,7 @@ class _Scanner:
         self._counts: dict[tuple[str, str | None], Usage] = {}
         self._tools = {tool.id: tool for tool in facts.tools}
         self._turns = {turn.id for turn in facts.turns}
-        self._texts = {uuid for turn in facts.turns for uuid in turn.texts}
+        self._texts = {uuid for turn in facts.turns for uuid in turn.uuids}
         self._turn = facts.turns[-1] if facts.turns else None
         self._line = self._line_offset = 0
 
@@ -300,13 +300,14 @@ class _Scanner:
             turn.last, turn.error = "error", self._kept("\n\n".join(texts))
         elif is_own:
             turn.last, turn.model = last, message.model or turn.model
-            if texts:
-                self._text(turn, record.uuid or f"{self._facts.offset} {len(turn.texts)}", texts)
+            if any(texts):
+                self._text(turn, record.uuid or f"{self._facts.offset} {len(turn.uuids)}", texts)
 
     def _text(self, turn: Turn, uuid: str, texts: list[str]) -> None:
         if uuid not in self._texts:
             self._texts.add(uuid)
-            turn.texts[uuid] = self._kept("\n\n".join(texts))
+            turn.uuids.append(uuid)
+            turn.texts.append(self._kept("\n\n".join(texts)))
 
     def _call(self, record: Record, message: APIMessage, usage: Usage, time: float | None, is_side: bool) -> None:
         key = (message.id or record.uuid or "", record.requestId)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from claude_magic.records.transcript_tables import Repeated, Table, Words
+from claude_magic.records.transcript_tables import Column, Repeated, Table, Texts, Words, from_bytes
 from claude_magic.redaction import redactor_for, secrets_in
 
 
@@ -29,16 +29,20 @@ class Cleaner:
                 return self._redactor.text(words)
         return words
 
-    def table(self, table: Table, data: bytes) -> Table:
+    def table(self, data: bytes) -> Table:
         """Return a table without secrets: the cache may have been filled where they were not known.
 
         Args:
-            table: the table.
-            data: the bytes it was decoded from.
+            data: the table as bytes.
         """
+        table = from_bytes(data)
         if not any(secret in data for secret in self._as_bytes):
             return table
-        for column in table.values():
-            if isinstance(column, Words | Repeated):
-                column.values = [None if value is None else self.text(value) for value in column.values]
-        return table
+        return {name: self._column(column) for name, column in table.items()}
+
+    def _column(self, column: Column) -> Column:
+        if isinstance(column, Words | Texts):
+            return Words([value and self.text(value) for value in column.values])
+        if isinstance(column, Repeated):
+            return Repeated([value and self.text(value) for value in column.values], column.places)
+        return column

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
 
 NO_COUNT = -1
 """Stands for a whole number that is not known."""
@@ -23,6 +26,19 @@ class Repeated(msgspec.Struct, array_like=True, tag=True):
 
     values: list[str | None]
     places: bytes
+
+
+class Texts(msgspec.Struct, array_like=True, tag=True):
+    """A column of long texts, none of them NA: MessagePack lists, and which of all their texts stands where (int32)."""
+
+    parts: list[bytes]
+    places: bytes
+
+    @property
+    def values(self) -> list[str | None]:
+        """The texts, decoded."""
+        texts = [text for part in self.parts for text in _decode_texts(part)]
+        return [texts[place] for place in memoryview(self.places).cast("i")]
 
 
 class Counts(msgspec.Struct, array_like=True, tag=True):
@@ -49,7 +65,7 @@ class Unknown(msgspec.Struct, array_like=True, tag=True):
     length: int
 
 
-Column = Words | Repeated | Counts | Numbers | Flags | Unknown
+Column = Words | Repeated | Texts | Counts | Numbers | Flags | Unknown
 Table = dict[str, Column]
 """Columns by name, all of one length."""
 
@@ -59,31 +75,34 @@ def words(values: Iterable[str | None]) -> Words:
     return Words(list(values))
 
 
-def repeated(values: Iterable[str | None]) -> Repeated:
-    """Make a column of texts that repeat."""
-    known: dict[str | None, int] = {}
-    places = array("i", [known.setdefault(value, len(known)) for value in values])
-    return Repeated(list(known), places.tobytes())
+def repeated(values: Sequence[str | None], places: Array) -> Repeated:
+    """Make a column of texts that repeat; an empty one is NA."""
+    return Repeated([value or None for value in values], places.astype("int32").tobytes())
 
 
-def counts(values: Iterable[int | None]) -> Counts:
-    """Make a column of whole numbers."""
-    return Counts(array("q", [NO_COUNT if value is None else value for value in values]).tobytes())
+def texts(parts: Iterable[bytes], places: Array) -> Texts:
+    """Make a column of long texts."""
+    return Texts(list(parts), places.astype("int32").tobytes())
 
 
-def numbers(values: Iterable[float | None]) -> Numbers:
-    """Make a column of numbers."""
-    nan = float("nan")
-    return Numbers(array("d", [nan if value is None else value for value in values]).tobytes())
+def counts(values: Array | Iterable[int]) -> Counts:
+    """Make a column of whole numbers; `NO_COUNT` is NA."""
+    return Counts(np.asarray(values if isinstance(values, np.ndarray) else list(values), "int64").tobytes())
 
 
-def flags(values: Iterable[bool | None]) -> Flags:
-    """Make a column of yes and no."""
-    return Flags(array("b", [NO_COUNT if value is None else value for value in values]).tobytes())
+def numbers(values: Array | Iterable[float | None]) -> Numbers:
+    """Make a column of numbers; `None` and NaN are NA."""
+    return Numbers(np.asarray(values if isinstance(values, np.ndarray) else list(values), "float64").tobytes())
+
+
+def flags(values: Array | Iterable[bool]) -> Flags:
+    """Make a column of yes and no; `NO_COUNT` is NA."""
+    return Flags(np.asarray(values if isinstance(values, np.ndarray) else list(values), "int8").tobytes())
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Table).decode
+_decode_texts = msgspec.msgpack.Decoder(list[str]).decode
 
 
 def to_bytes(table: Table) -> bytes:
@@ -107,5 +126,5 @@ def values_of(table: Table, name: str) -> list[Any]:
         return list(memoryview(column.data).cast("q"))
     if isinstance(column, Repeated):
         return [column.values[place] for place in memoryview(column.places).cast("i")]
-    assert isinstance(column, Words), f"{name} has neither texts nor whole numbers"
+    assert isinstance(column, Words | Texts), f"{name} has neither texts nor whole numbers"
     return column.values

@@ -42,7 +42,7 @@ COUNTED_BY_THE_CLI = [
 @pytest.mark.parametrize(("model", "counts", "cost"), COUNTED_BY_THE_CLI)
 def test_a_call_costs_what_the_cli_counts(model: str, counts: dict[str, int | bool], cost: float) -> None:
     """The table gives the CLI's own figure, to the last digit that matters."""
-    assert price_table().cost(call(model, **counts)) == pytest.approx(cost, rel=1e-12)
+    assert price_table().cost(model, call(model, **counts)) == pytest.approx(cost, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_generations_are_told_apart() -> None:
 
 def test_an_unknown_model_has_no_price() -> None:
     """A guess would look like a fact."""
-    assert price_table().cost(call("some-model-9", input_tokens=1000)) is None
+    assert price_table().cost("some-model-9", call("some-model-9", input_tokens=1000)) is None
 
 
 def test_every_price_is_plausible() -> None:
