@@ -18,7 +18,7 @@ from claude_magic.records.transcript_packs import Pack, packed
 from claude_magic.records.transcript_parallel import read_files
 from claude_magic.records.transcript_scan import Clean
 from claude_magic.records.transcript_secrets import Cleaner
-from claude_magic.records.transcript_tables import Table, to_bytes
+from claude_magic.records.transcript_tables import Table, from_bytes, to_bytes, without_secrets
 
 TABLES = ("sessions", "turns", "tools", "usage")
 _NOTES = "notes"
@@ -89,7 +89,13 @@ def read_history(
         kept = cache.tables(key, (*TABLES, _NOTES))
         if kept is None:
             return _read_and_kept(files, cache, key, cleaner, is_all=is_all)
-        return History(files, _decode_notes(kept[_NOTES]), lambda name: cleaner.table(kept[name]))
+        return History(files, _decode_notes(kept[_NOTES]), lambda name: _kept_table(kept[name], cleaner))
+
+
+def _kept_table(data: bytes, cleaner: Cleaner) -> Table:
+    """Return a table that was kept; maybe it was made where a secret of now was not known."""
+    table = from_bytes(data)
+    return without_secrets(table, cleaner.text) if cleaner.finds(data) else table
 
 
 def _read_and_kept(

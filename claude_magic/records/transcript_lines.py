@@ -55,24 +55,32 @@ class Part(msgspec.Struct, gc=False):
 
 
 class Block(msgspec.Struct, gc=False):
-    """One content block of a message."""
+    """One content block of a message.
+
+    Attributes:
+        content: of a tool's result; decoded when it is asked for, because the newer CLI stores all results twice.
+    """
 
     type: str = ""
     text: str | None = None
-    thinking: str | None = None
     id: str | None = None
     name: str | None = None
     input: msgspec.Raw = NOTHING
     tool_use_id: str | None = None
     is_error: bool | None = None
-    content: str | list[Part | str] | None = None
+    content: msgspec.Raw = NOTHING
+    thinking: msgspec.Raw = NOTHING
 
     @property
     def result(self) -> str:
-        """The text of a tool's result."""
-        if isinstance(self.content, list):
-            return "\n".join((part if isinstance(part, str) else part.text) or "" for part in self.content)
-        return self.content or ""
+        """The text of a tool's result; "" where it has none, or another shape than is known."""
+        try:
+            content = _decode_result(self.content) if self.content else None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return ""
+        if isinstance(content, list):
+            return "\n".join((part if isinstance(part, str) else part.text) or "" for part in content)
+        return content or ""
 
 
 class APIMessage(msgspec.Struct, gc=False):
@@ -101,7 +109,6 @@ class Record(msgspec.Struct, gc=False):
     forkedFrom: msgspec.Raw = NOTHING
     agentId: str | None = None
     cwd: str | None = None
-    subtype: str | None = None
     content: msgspec.Raw = NOTHING
     customTitle: str | None = None
 
@@ -121,6 +128,7 @@ decode_record = msgspec.json.Decoder(Record).decode
 decode_records = msgspec.json.Decoder(Record).decode_lines
 decode_kind = msgspec.json.Decoder(Kind).decode
 _decode_any = msgspec.json.Decoder().decode
+_decode_result = msgspec.json.Decoder(str | list[Part | str] | None).decode
 
 
 def unix_seconds(words: str | None) -> float | None:

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from claude_magic.records.messages import LONGEST_TEXT, MessageRecord
 from claude_magic.records.ring import shortened
-from claude_magic.records.tools import input_text
 from claude_magic.records.transcript_files import SessionFile, new_facts
 from claude_magic.records.transcript_lines import SYNTHETIC, Block, Record, plain
-from claude_magic.records.transcript_scan import Clean, is_prompt, prompt_of, records_of, words_of
+from claude_magic.records.transcript_scan import Clean, input_of, is_prompt, prompt_of, records_of, words_of
 
 Place = tuple[str, str, int]
 """Of a turn: the session's id and name, and the how-manieth of it the turn is."""
@@ -86,8 +85,9 @@ def _read(record: Record, is_main: bool) -> Iterator[tuple[str, str, str]]:
 def _block(block: Block, failed: bool) -> Iterator[tuple[str, str, str]]:
     if block.type == "text" and block.text:
         yield ("system", "note", block.text) if failed else ("assistant", "text", block.text)
-    elif block.type == "thinking" and block.thinking:
-        yield "assistant", "thinking", block.thinking
+    elif block.type == "thinking":
+        thought = plain(block.thinking)
+        if isinstance(thought, str) and thought:
+            yield "assistant", "thinking", thought
     elif block.type == "tool_use":
-        given = plain(block.input)
-        yield "assistant", "tool_use", f"{block.name} {input_text(given if isinstance(given, dict) else {})}"
+        yield "assistant", "tool_use", f"{block.name} {input_of(block)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from io import RawIOBase
 from pathlib import Path
 
@@ -25,7 +26,6 @@ from claude_magic.records.transcript_lines import (
     decode_record,
     decode_records,
     plain,
-    unix_seconds,
 )
 
 CHUNK_BYTES = 262_144
@@ -39,8 +39,6 @@ _SAID_BY_THE_CLI = (_COMMAND_OUTPUT, "<local-command-stderr>", "<local-command-c
 _NOTIFICATION = "<task-notification>"
 _SAID = ("user", "assistant")
 _READ_TYPES = ("user", "assistant", "system")
-
-_encode = msgspec.json.Encoder().encode
 
 Clean = Callable[[str], str]
 """Takes secrets out of a text."""
@@ -257,14 +255,13 @@ class _Scanner:
             titles = [record.customTitle for record in records if record.type == "custom-title"]
             facts.title = next((self._clean(title) for title in reversed(titles) if title), facts.title)
         said = [(one, one.message) for one in records if one.message is not None and one.type in _SAID]
-        if said:
-            times = [unix_seconds(record.timestamp) for record, _ in said]
-            self._note(said, [time for time in times if time is not None])
-            for (record, message), time in zip(said, times, strict=True):
-                if record.type == "assistant":
-                    self._assistant(record, message, time)
-                else:
-                    self._user(record, message, time)
+        times = _times([record for record, _ in said])
+        self._note(said, [time for time in times if time is not None])
+        for (record, message), time in zip(said, times, strict=True):
+            if record.type == "assistant":
+                self._assistant(record, message, time)
+            else:
+                self._user(record, message, time)
 
     def _note(self, said: Sequence[tuple[Record, APIMessage]], times: Sequence[float]) -> None:
         """Note when, where and in which session something was said."""
@@ -281,11 +278,16 @@ class _Scanner:
         is_side = self._is_agent or record.isSidechain is True
         is_own = message.model != SYNTHETIC
         if is_own and message.usage is not None:
-            self._call(record, message, message.usage, time, is_side)
+            key = (message.id or record.uuid or "", record.requestId)
+            call = self._calls.get(key)
+            if call is None:
+                call = self._begin_call(key, message.model or "", time, is_side)
+            call.seen = time
+            self._counts[key] = message.usage
         content = message.content
-        texts = [content] if isinstance(content, str) else []
+        texts = []
         last = "text"
-        for block in content if isinstance(content, list) else ():
+        for block in content if isinstance(content, list) else (Block("text", content),):
             if block.type == "text" and block.text:
                 texts.append(block.text)
             elif block.type == "tool_use":
@@ -300,7 +302,7 @@ class _Scanner:
             turn.last, turn.error = "error", self._kept("\n\n".join(texts))
         elif is_own:
             turn.last, turn.model = last, message.model or turn.model
-            if any(texts):
+            if texts:
                 self._text(turn, record.uuid or f"{self._facts.offset} {len(turn.uuids)}", texts)
 
     def _text(self, turn: Turn, uuid: str, texts: list[str]) -> None:
@@ -309,16 +311,11 @@ class _Scanner:
             turn.uuids.append(uuid)
             turn.texts.append(self._kept("\n\n".join(texts)))
 
-    def _call(self, record: Record, message: APIMessage, usage: Usage, time: float | None, is_side: bool) -> None:
-        key = (message.id or record.uuid or "", record.requestId)
-        call = self._calls.get(key)
-        if call is None:
-            place = len(self._facts.turns) - 1
-            call = Call(key[0], key[1], message.model or "", place, time, time, is_side)
-            self._calls[key] = call
-            self._facts.calls.append(call)
-        call.seen = time
-        self._counts[key] = usage
+    def _begin_call(self, key: tuple[str, str | None], model: str, time: float | None, is_side: bool) -> Call:
+        call = Call(*key, model, len(self._facts.turns) - 1, time, time, is_side)
+        self._calls[key] = call
+        self._facts.calls.append(call)
+        return call
 
     def _use(self, block: Block, time: float | None, is_side: bool) -> None:
         if not block.id or block.id in self._tools:
@@ -369,12 +366,20 @@ class _Scanner:
 
 
 def input_of(block: Block) -> str:
-    """Return the input of a tool use as compact JSON text, its strings cut."""
+    """Return the input of a tool use as compact JSON text; long strings are cut, so it stays valid JSON."""
+    raw = bytes(block.input)
+    if len(raw) <= LONGEST_STRING and raw.startswith(b"{") and b"\\u" not in raw:
+        return msgspec.json.format(raw, indent=-1).decode()  # nothing to cut, and no letter written as a number
     given = plain(block.input)
-    if not isinstance(given, dict):
-        return input_text({})
-    # Looking into every value is the slow part; where all is short no string can be long.
-    return _encode(given).decode() if len(memoryview(block.input)) <= LONGEST_STRING else input_text(given)
+    return input_text(given if isinstance(given, dict) else {})
+
+
+def _times(records: Sequence[Record]) -> Sequence[float | None]:
+    """Return when each record was written, in unix seconds."""
+    try:
+        return [datetime.fromisoformat(record.timestamp or "").timestamp() for record in records]
+    except ValueError:
+        return [record.time for record in records]
 
 
 def words_of(message: APIMessage) -> str:

@@ -1,10 +1,9 @@
-"""`Cleaner`: takes the secrets of an environment out of what was read. No pandas."""
+"""`Cleaner`: takes the secrets of an environment out of what was read. No pandas, and no numpy: workers import it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from claude_magic.records.transcript_tables import Column, Repeated, Table, Texts, Words, from_bytes
 from claude_magic.redaction import redactor_for, secrets_in
 
 
@@ -29,20 +28,6 @@ class Cleaner:
                 return self._redactor.text(words)
         return words
 
-    def table(self, data: bytes) -> Table:
-        """Return a table without secrets: the cache may have been filled where they were not known.
-
-        Args:
-            data: the table as bytes.
-        """
-        table = from_bytes(data)
-        if not any(secret in data for secret in self._as_bytes):
-            return table
-        return {name: self._column(column) for name, column in table.items()}
-
-    def _column(self, column: Column) -> Column:
-        if isinstance(column, Words | Texts):
-            return Words([value and self.text(value) for value in column.values])
-        if isinstance(column, Repeated):
-            return Repeated([value and self.text(value) for value in column.values], column.places)
-        return column
+    def finds(self, data: bytes) -> bool:
+        """Whether there is a secret in what are texts in UTF-8, among other things."""
+        return any(secret in data for secret in self._as_bytes)

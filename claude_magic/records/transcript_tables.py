@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -117,6 +117,19 @@ def from_bytes(data: bytes) -> Table:
         msgspec.DecodeError: they are something else.
     """
     return _decode(data)
+
+
+def without_secrets(table: Table, clean: Callable[[str], str]) -> Table:
+    """Return a table whose texts are cleaned."""
+    return {name: _cleaned(column, clean) for name, column in table.items()}
+
+
+def _cleaned(column: Column, clean: Callable[[str], str]) -> Column:
+    if isinstance(column, Words | Texts):
+        return Words([value and clean(value) for value in column.values])
+    if isinstance(column, Repeated):
+        return Repeated([value and clean(value) for value in column.values], column.places)
+    return column
 
 
 def values_of(table: Table, name: str) -> list[Any]:
