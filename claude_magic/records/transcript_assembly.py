@@ -118,13 +118,13 @@ class _Paid:
 
     def __init__(self, packs: Sequence[Pack], calls: _Rows) -> None:
         self.rows = calls.counting()
-        times = _matrix("float64", 2, (pack.calls.times for pack in packs))
-        facts = _matrix("int64", 2 + len(COUNTED), (pack.calls.counts for pack in packs))
-        self.times = times[self.rows, 0]
-        self.is_sidechain = facts[self.rows, 1]
+        times = _columns("float64", 2, (pack.calls.times for pack in packs))
+        facts = _columns("int64", 2 + len(COUNTED), (pack.calls.counts for pack in packs))
+        self.times = times[0, self.rows]
+        self.is_sidechain = facts[1, self.rows]
         names, model = _numbered(name for pack in packs for name in pack.calls.models)
         self.models, self.model = names, model[self.rows]
-        counted = facts[_latest(times[:, 1], calls)[self.rows], 2:].T
+        counted = facts[2:, _latest(times[1], calls)[self.rows]]
         (
             self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_5m_tokens,
             self.cache_write_1h_tokens, self.web_searches, self.is_fast, self.is_us,
@@ -183,7 +183,7 @@ class Assembly:
 
     def _add(self, place: int, pack: Pack) -> None:
         session = self._session(pack.file)
-        started = memoryview(pack.turns.times).cast("d")[::2]
+        started = memoryview(pack.turns.times).cast("d")[: len(pack.turns.ids)]
         if pack.file.agent_id:
             told = zip(pack.turns.prompt_ids, started, strict=True)
             turns = [self._turn_of_agent(pack.file, prompt_id, moment, session) for prompt_id, moment in told]
@@ -192,9 +192,11 @@ class Assembly:
         if pack.is_loose:
             turns.append(self._loose(session))  # stands last, because its number in the file is -1
         calls, tools = pack.calls, pack.tools
-        turns_of_calls = [turns[turn].place for turn in memoryview(calls.counts).cast("q")[:: 2 + len(COUNTED)]]
-        self._calls.add(zip(calls.message_ids, calls.request_ids, strict=True), turns_of_calls, place)
-        self._tools.add(tools.ids, [turns[turn].place for turn in memoryview(tools.counts).cast("q")[::4]], place)
+        of_calls = memoryview(calls.counts).cast("q")[: len(calls.models)]
+        of_tools = memoryview(tools.counts).cast("q")[: len(tools.names)]
+        keys = zip(calls.message_ids, calls.request_ids, strict=True)
+        self._calls.add(keys, [turns[turn].place for turn in of_calls], place)
+        self._tools.add(tools.ids, [turns[turn].place for turn in of_tools], place)
 
     def _session(self, facts: FileFacts) -> _Session:
         session = self._sessions.get(facts.session_id)
@@ -287,10 +289,10 @@ class Assembly:
     def tools(self) -> Table:
         """Return one row per tool use, oldest first."""
         rows = self._tools.counting()
-        times = _matrix("float64", 2, (pack.tools.times for pack in self._packs))
-        rows = rows[_by_time(times[rows, 0])]
-        started, ended = times[rows].T
-        _, _, is_error, result_chars = _matrix("int64", 4, (pack.tools.counts for pack in self._packs))[rows].T
+        times = _columns("float64", 2, (pack.tools.times for pack in self._packs))
+        rows = rows[_by_time(times[0, rows])]
+        started, ended = times[:, rows]
+        _, _, is_error, result_chars = _columns("int64", 4, (pack.tools.counts for pack in self._packs))[:, rows]
         turns = np.array(self._tools.turns, "int64")[rows]
         files = np.array(self._tools.files, "int64")[rows]
         ids = [id for pack in self._packs for id in pack.tools.ids]
@@ -313,12 +315,12 @@ class Assembly:
     def turns(self) -> Table:
         """Return one row per turn, oldest first."""
         rows = [turn for turn in self._turns if turn.number]
-        times = _matrix("float64", 2, (pack.turns.times for pack in self._packs))
+        times = _columns("float64", 2, (pack.turns.times for pack in self._packs))
         begins = np.cumsum([0, *(len(pack.turns.ids) for pack in self._packs)])
         facts = np.array([begins[turn.pack] + turn.row for turn in rows], "int64")
-        order = np.lexsort((np.array([turn.number for turn in rows]), np.nan_to_num(times[facts, 0])))
+        order = np.lexsort((np.array([turn.number for turn in rows]), np.nan_to_num(times[0, facts])))
         rows, facts = [rows[place] for place in order.tolist()], facts[order]
-        started, ended = times[facts].T
+        started, ended = times[:, facts]
         sums = self._sums[:, [turn.place for turn in rows]]
         of_turns = [(self._packs[turn.pack].turns, turn.row) for turn in rows]
         return {
@@ -379,9 +381,10 @@ def _most(*moments: float | None) -> float | None:
     return max((moment for moment in moments if moment is not None), default=None)
 
 
-def _matrix(kind: str, columns: int, parts: Iterable[bytes]) -> Array:
-    """Return the rows of all parts as one matrix."""
-    return np.frombuffer(b"".join(parts), kind).reshape(-1, columns)
+def _columns(kind: str, count: int, parts: Iterable[bytes]) -> Array:
+    """Return the columns of all parts, joined: a row for each of the `count` columns."""
+    found = [np.frombuffer(part, kind).reshape(count, -1) for part in parts]
+    return np.concatenate(found, axis=1) if found else np.empty((count, 0), kind)
 
 
 def _numbered(values: Iterable[str]) -> tuple[list[str], Array]:

@@ -55,11 +55,7 @@ class Part(msgspec.Struct, gc=False):
 
 
 class Block(msgspec.Struct, gc=False):
-    """One content block of a message.
-
-    Attributes:
-        content: of a tool's result; decoded when it is asked for, because the newer CLI stores all results twice.
-    """
+    """One content block of a message; `content` is a tool's result."""
 
     type: str = ""
     text: str | None = None
@@ -67,20 +63,16 @@ class Block(msgspec.Struct, gc=False):
     name: str | None = None
     input: msgspec.Raw = NOTHING
     tool_use_id: str | None = None
+    content: str | list[Part | str] | None = None
     is_error: bool | None = None
-    content: msgspec.Raw = NOTHING
     thinking: msgspec.Raw = NOTHING
 
     @property
     def result(self) -> str:
-        """The text of a tool's result; "" where it has none, or another shape than is known."""
-        try:
-            content = _decode_result(self.content) if self.content else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return ""
-        if isinstance(content, list):
-            return "\n".join((part if isinstance(part, str) else part.text) or "" for part in content)
-        return content or ""
+        """The text of a tool's result."""
+        if isinstance(self.content, list):
+            return "\n".join((part if isinstance(part, str) else part.text) or "" for part in self.content)
+        return self.content or ""
 
 
 class APIMessage(msgspec.Struct, gc=False):
@@ -128,7 +120,6 @@ decode_record = msgspec.json.Decoder(Record).decode
 decode_records = msgspec.json.Decoder(Record).decode_lines
 decode_kind = msgspec.json.Decoder(Kind).decode
 _decode_any = msgspec.json.Decoder().decode
-_decode_result = msgspec.json.Decoder(str | list[Part | str] | None).decode
 
 
 def unix_seconds(words: str | None) -> float | None:

@@ -1,17 +1,17 @@
 """`Pack`: the facts of one file in columns, which are quick to send, to keep and to put together. No pandas.
 
-Numbers are in matrices as bytes. Texts that only the frames show are a MessagePack list as bytes, so that nobody
-decodes them on the way.
+Numbers are columns as bytes, one column after the other. Texts that only the frames show are a MessagePack list as
+bytes, so that nobody decodes them on the way.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from claude_magic.records.transcript_lines import Call, ToolUse, Turn
 from claude_magic.records.transcript_scan import FileFacts
@@ -25,7 +25,6 @@ COUNTED = (
 """What the last record of a call tells: attributes of `Call`, in this order."""
 
 _NAN = float("nan")
-T = TypeVar("T")
 
 
 class Turns(msgspec.Struct, array_like=True, frozen=True):
@@ -122,7 +121,7 @@ def _turns(turns: Sequence[Turn]) -> Turns:
         [turn.model for turn in turns],
         [turn.last for turn in turns],
         [turn.error for turn in turns],
-        _moments((turn.started, turn.ended) for turn in turns),
+        _moments([turn.started for turn in turns], [turn.ended for turn in turns]),
         _encode([turn.prompt for turn in turns]),
         _encode(["\n\n".join(turn.texts) for turn in turns]),
         _encode([turn.uuids for turn in turns]),
@@ -130,80 +129,58 @@ def _turns(turns: Sequence[Turn]) -> Turns:
 
 
 def _calls(calls: Sequence[Call]) -> Calls:
-    counts = (
-        (
-            call.turn, call.is_sidechain, call.input_tokens, call.output_tokens, call.cache_read_tokens,
-            call.cache_write_5m_tokens, call.cache_write_1h_tokens, call.web_searches, call.is_fast, call.is_us,
-        )
-        for call in calls
-    )  # fmt: skip
-    return Calls(
-        [call.message_id for call in calls],
-        [call.request_id for call in calls],
-        [call.model for call in calls],
-        _moments((call.time, call.seen) for call in calls),
-        array("q", chain.from_iterable(counts)).tobytes(),
-    )
+    message_ids, request_ids, models, turn, time, seen, *counts = _columns(calls, Call)
+    return Calls(message_ids, request_ids, models, _moments(time, seen), _numbers(turn, *counts))
 
 
 def _tools(tools: Sequence[ToolUse]) -> Tools:
-    counts = (
-        (
-            tool.turn, tool.is_sidechain, UNKNOWN if tool.is_error is None else tool.is_error,
-            UNKNOWN if tool.result_chars is None else tool.result_chars,
-        )
-        for tool in tools
-    )  # fmt: skip
-    return Tools(
-        [tool.id for tool in tools],
-        [tool.name for tool in tools],
-        _encode([tool.input for tool in tools]),
-        _moments((tool.started, tool.ended) for tool in tools),
-        array("q", chain.from_iterable(counts)).tobytes(),
-    )
+    ids, turn, names, inputs, started, is_sidechain, ended, is_error, result_chars = _columns(tools, ToolUse)
+    numbers = _numbers(turn, is_sidechain, is_error, result_chars)
+    return Tools(ids, names, _encode(inputs), _moments(started, ended), numbers)
+
+
+def _columns(rows: Sequence[msgspec.Struct], kind: type[msgspec.Struct]) -> list[Any]:
+    """Return the fields of rows, each as a tuple of all its values."""
+    return list(zip(*map(astuple, rows), strict=True)) or [()] * len(kind.__struct_fields__)
+
+
+def _moments(*columns: Sequence[float | None]) -> bytes:
+    return b"".join(array("d", [_NAN if moment is None else moment for moment in column]) for column in columns)
+
+
+def _numbers(*columns: Sequence[int | None]) -> bytes:
+    return b"".join(array("q", [UNKNOWN if number is None else number for number in column]) for column in columns)
 
 
 def _unpacked_turns(turns: Turns) -> Iterator[Turn]:
-    texts, uuids = _texts(turns.texts), _lists(turns.uuids)
-    prompts = _texts(turns.prompts)
-    for place, (started, ended) in enumerate(_pairs(turns.times)):
-        text = texts[place]
-        yield Turn(
-            turns.ids[place], turns.prompt_ids[place], prompts[place], started, ended, [text] if text else [],
-            uuids[place], turns.lasts[place], turns.errors[place], turns.models[place],
-        )  # fmt: skip
+    texts = [[text] if text else [] for text in _texts(turns.texts)]
+    started, ended = _known_moments(turns.times)
+    columns = (turns.ids, turns.prompt_ids, _texts(turns.prompts), started, ended, texts, _lists(turns.uuids))
+    return (Turn(*row) for row in zip(*columns, turns.lasts, turns.errors, turns.models, strict=True))
 
 
 def _unpacked_calls(calls: Calls) -> Iterator[Call]:
-    rows = _batched(memoryview(calls.counts).cast("q"), 2 + len(COUNTED))
-    for place, ((time, seen), row) in enumerate(zip(_pairs(calls.times), rows, strict=True)):
-        turn, is_sidechain, given, written, read, short, hour, searches, is_fast, is_us = row
-        yield Call(
-            calls.message_ids[place], calls.request_ids[place], calls.models[place], turn, time, seen,
-            bool(is_sidechain), given, written, read, short, hour, searches, bool(is_fast), bool(is_us),
-        )  # fmt: skip
+    turn, is_sidechain, *counts, is_fast, is_us = _split(calls.counts, "q", 2 + len(COUNTED))
+    columns = (calls.message_ids, calls.request_ids, calls.models, turn, *_known_moments(calls.times))
+    flags = (map(bool, is_sidechain), *counts, map(bool, is_fast), map(bool, is_us))
+    return (Call(*row) for row in zip(*columns, *flags, strict=True))
 
 
 def _unpacked_tools(tools: Tools) -> Iterator[ToolUse]:
-    inputs = _texts(tools.inputs)
-    rows = _batched(memoryview(tools.counts).cast("q"), 4)
-    for place, ((started, ended), row) in enumerate(zip(_pairs(tools.times), rows, strict=True)):
-        turn, is_sidechain, is_error, chars = row
-        yield ToolUse(
-            tools.ids[place], turn, tools.names[place], inputs[place], started, bool(is_sidechain), ended,
-            None if is_error == UNKNOWN else bool(is_error), None if chars == UNKNOWN else chars,
-        )  # fmt: skip
+    turn, is_sidechain, is_error, result_chars = _split(tools.counts, "q", 4)
+    started, ended = _known_moments(tools.times)
+    failed = (None if flag == UNKNOWN else bool(flag) for flag in is_error)
+    chars = (None if count == UNKNOWN else count for count in result_chars)
+    columns = (tools.ids, turn, tools.names, _texts(tools.inputs), started, map(bool, is_sidechain), ended)
+    return (ToolUse(*row) for row in zip(*columns, failed, chars, strict=True))
 
 
-def _moments(pairs: Iterable[tuple[float | None, float | None]]) -> bytes:
-    return array("d", [_NAN if moment is None else moment for pair in pairs for moment in pair]).tobytes()
+def _known_moments(times: bytes) -> list[list[float | None]]:
+    return [[None if moment != moment else moment for moment in column] for column in _split(times, "d", 2)]
 
 
-def _pairs(times: bytes) -> Iterator[tuple[float | None, ...]]:
-    known = (None if moment != moment else moment for moment in memoryview(times).cast("d"))
-    return _batched(known, 2)
-
-
-def _batched(values: Iterable[T], count: int) -> Iterator[tuple[T, ...]]:
-    """Yield the values in tuples of `count`."""
-    return zip(*[iter(values)] * count, strict=True)
+def _split(data: bytes, kind: str, count: int) -> list[Any]:
+    """Return the `count` columns that bytes hold one after the other."""
+    values = memoryview(data).cast(kind)  # type: ignore[call-overload]  # mypy knows only written-out kinds
+    size = len(values) // count
+    return [values[place * size : (place + 1) * size].tolist() for place in range(count)]

@@ -39,6 +39,7 @@ _SAID_BY_THE_CLI = (_COMMAND_OUTPUT, "<local-command-stderr>", "<local-command-c
 _NOTIFICATION = "<task-notification>"
 _SAID = ("user", "assistant")
 _READ_TYPES = ("user", "assistant", "system")
+_encode = msgspec.json.Encoder().encode
 
 Clean = Callable[[str], str]
 """Takes secrets out of a text."""
@@ -367,11 +368,11 @@ class _Scanner:
 
 def input_of(block: Block) -> str:
     """Return the input of a tool use as compact JSON text; long strings are cut, so it stays valid JSON."""
-    raw = bytes(block.input)
-    if len(raw) <= LONGEST_STRING and raw.startswith(b"{") and b"\\u" not in raw:
-        return msgspec.json.format(raw, indent=-1).decode()  # nothing to cut, and no letter written as a number
     given = plain(block.input)
-    return input_text(given if isinstance(given, dict) else {})
+    if not isinstance(given, dict):
+        return input_text({})
+    # To look into every value takes longest; where all is short no string can be long.
+    return _encode(given).decode() if len(memoryview(block.input)) <= LONGEST_STRING else input_text(given)
 
 
 def _times(records: Sequence[Record]) -> Sequence[float | None]:
