@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, size INTEGER, mtime_ns 
 CREATE TABLE IF NOT EXISTS tables (name TEXT PRIMARY KEY, key TEXT, crc INTEGER, data BLOB);
 """
 
+_SETTINGS = "PRAGMA page_size = 65536; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY;"
+"""Large pages for large blobs. A crash in the middle of writing may damage it, which is noticed: see `_checksum`."""
 _DROP = "DROP TABLE IF EXISTS files; DROP TABLE IF EXISTS tables;"
 _log = logging.getLogger(__name__)
 
@@ -66,8 +68,14 @@ class TranscriptCache:
             names: which tables.
         """
         with self._opened() as database:
-            rows = database.execute("SELECT name, crc, data FROM tables WHERE key = ?", (key,)).fetchall()
-            found = {name: data for name, crc, data in rows if zlib.crc32(data) == crc}
+            database.execute("BEGIN")  # so that nobody puts others in their place meanwhile
+            rows = database.execute("SELECT rowid, name, crc FROM tables WHERE key = ?", (key,)).fetchall()
+            found = {}
+            for row, name, crc in rows:
+                with database.blobopen("tables", "data", row, readonly=True) as blob:  # a query would copy it twice
+                    data = blob.read()
+                if _checksum(data, name, key) == crc:
+                    found[name] = data
             if all(name in found for name in names):
                 return found
         return None
@@ -77,7 +85,7 @@ class TranscriptCache:
         found: dict[str, Known] = {}
         with self._opened() as database:
             for name, size, mtime_ns, crc, data in database.execute("SELECT * FROM files"):
-                if zlib.crc32(data) == crc:
+                if _checksum(data, name, size, mtime_ns) == crc:
                     found[name] = Known(size, mtime_ns, data)
         return found
 
@@ -92,7 +100,10 @@ class TranscriptCache:
             tables: by name; they take the place of those that were kept before.
             gone: names of files that are no longer there.
         """
-        rows = [(file.name, file.size, file.mtime_ns, zlib.crc32(facts), facts) for file, facts in files]
+        rows = []
+        for file, facts in files:
+            about = (file.name, file.size, file.mtime_ns)
+            rows.append((*about, _checksum(facts, *about), facts))
         with self._opened(write=True) as database, database:
             database.executescript(_SCHEMA)  # somebody may have emptied it
             database.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in gone])
@@ -102,7 +113,7 @@ class TranscriptCache:
             )
             database.executemany(
                 "INSERT OR REPLACE INTO tables VALUES (?, ?, ?, ?)",
-                [(name, key, zlib.crc32(data), data) for name, data in tables.items()],
+                [(name, key, _checksum(data, name, key), data) for name, data in tables.items()],
             )
 
     @contextlib.contextmanager
@@ -133,8 +144,9 @@ class TranscriptCache:
             return None
         try:
             (version,) = database.execute("PRAGMA user_version").fetchone()
+            database.executescript(_SETTINGS)
             if version != VERSION:
-                database.executescript(f"{_DROP}{_SCHEMA}PRAGMA user_version = {VERSION};")
+                database.executescript(f"{_DROP}VACUUM; {_SCHEMA}PRAGMA user_version = {VERSION};")
         except sqlite3.DatabaseError as error:
             database.close()
             if not isinstance(error, sqlite3.OperationalError):
@@ -146,6 +158,11 @@ class TranscriptCache:
         for ending in ("", "-wal", "-shm", "-journal"):
             with contextlib.suppress(OSError):
                 self._path.with_name(self._path.name + ending).unlink()
+
+
+def _checksum(data: bytes, *about: str | int) -> int:
+    """Return a checksum of what is kept together with what it is kept of."""
+    return zlib.crc32(data, zlib.crc32(repr(about).encode()))
 
 
 def _nothing() -> sqlite3.Connection:

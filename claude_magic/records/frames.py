@@ -25,6 +25,9 @@ Column = Callable[[list[Any]], Any]
 
 def text(values: list[Any]) -> Any:
     """Words as they are: dtype `string`, `None` is NA."""
+    if pd.StringDtype().storage == "python":
+        # They are strings already, so pandas need not look at each one whether it can become one.
+        return pd.arrays.StringArray(thing(values))
     try:
         return pd.array(values, dtype="string")
     except UnicodeEncodeError:
