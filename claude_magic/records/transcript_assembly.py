@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from claude_magic.records.prices import PriceTable
-from claude_magic.records.transcript_packs import COUNTED, Pack
+from claude_magic.records.transcript_packs import COUNTED, SIMULATED, Pack
 from claude_magic.records.transcript_scan import FileFacts
 from claude_magic.records.transcript_tables import (
     NO_COUNT,
@@ -33,8 +35,8 @@ from claude_magic.records.transcript_tables import (
     words,
 )
 
-_SIMULATED = "msg_sim_"
 NAME_LENGTH = 8
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ class _Turn:
     started: float | None = None
 
 
-class _Rows:
+class _Rows(Generic[K]):
     """The calls, or the tool uses, of all files.
 
     Attributes:
@@ -85,20 +87,19 @@ class _Rows:
     """
 
     def __init__(self) -> None:
-        self.places: dict[Hashable, int] = {}
+        self.places: dict[K, int] = {}
         self.copies: list[tuple[int, int]] = []
         self.turns: list[int] = []
         self.files: list[int] = []
 
-    def add(self, keys: Iterable[Hashable], turns: Iterable[int], file: int) -> None:
+    def add(self, keys: Iterable[K], turns: Iterable[int], file: int) -> None:
         """Add the rows of a file; those that another has already are copies."""
-        before = len(self.turns)
-        for row, key in enumerate(keys, before):
-            first = self.places.setdefault(key, row)
-            if first != row:
-                self.copies.append((row, first))
+        before, known = len(self.turns), len(self.places)
+        firsts = list(map(self.places.setdefault, keys, count(before)))
+        if len(self.places) < known + len(firsts):
+            self.copies += [(row, first) for row, first in enumerate(firsts, before) if row != first]
         self.turns += turns
-        self.files += [file] * (len(self.turns) - before)
+        self.files += [file] * len(firsts)
 
     def counting(self) -> Array:
         """Return the rows that count, in their order."""
@@ -116,13 +117,13 @@ class _Paid:
         models: names of models, and of each call which it is: `model`.
     """
 
-    def __init__(self, packs: Sequence[Pack], calls: _Rows) -> None:
+    def __init__(self, packs: Sequence[Pack], calls: _Rows[tuple[str, str | None]]) -> None:
         self.rows = calls.counting()
         times = _columns("float64", 2, (pack.calls.times for pack in packs))
         facts = _columns("int64", 2 + len(COUNTED), (pack.calls.counts for pack in packs))
         self.times = times[0, self.rows]
         self.is_sidechain = facts[1, self.rows]
-        names, model = _numbered(name for pack in packs for name in pack.calls.models)
+        names, model = _numbered(chain.from_iterable(pack.calls.models for pack in packs))
         self.models, self.model = names, model[self.rows]
         counted = facts[2:, _latest(times[1], calls)[self.rows]]
         (
@@ -145,7 +146,7 @@ class _Paid:
         return {name or "(no name)": count for name, count in zip(self.models, found, strict=True) if count}
 
 
-def _latest(seen: Array, calls: _Rows) -> Array:
+def _latest(seen: Array, calls: _Rows[tuple[str, str | None]]) -> Array:
     """Return of each row the place of the copy of its call that was written last."""
     latest = np.arange(len(seen))
     moments = np.nan_to_num(seen)
@@ -172,7 +173,8 @@ class Assembly:
         self._turns: list[_Turn] = []
         self._turn_by_id: dict[str, _Turn] = {}
         self._turn_by_prompt_id: dict[str, _Turn] = {}
-        self._calls, self._tools = _Rows(), _Rows()
+        self._calls: _Rows[tuple[str, str | None]] = _Rows()
+        self._tools: _Rows[str] = _Rows()
         for place, pack in enumerate(self._packs):
             self._add(place, pack)
         self._paid = _Paid(self._packs, self._calls)
@@ -253,11 +255,12 @@ class Assembly:
         return np.array([*sums, np.bincount(uses, minlength=len(self._turns))])
 
     def _simulated_sessions(self) -> set[str]:
-        ids = (id for pack in self._packs for id in pack.calls.message_ids)
-        rows = {row for row, id in enumerate(ids) if id.startswith(_SIMULATED)}
-        return {
-            self._turns[self._calls.turns[row]].session.id for row in rows.intersection(self._calls.places.values())
-        }
+        found = set()
+        for id, request_id in self._calls.places if any(pack.is_simulated for pack in self._packs) else ():
+            if id.startswith(SIMULATED):
+                turn = self._turns[self._calls.turns[self._calls.places[id, request_id]]]
+                found.add(turn.session.id)
+        return found
 
     def _last_model(self, session: _Session) -> str | None:
         models = (self._packs[turn.pack].turns.models[turn.row] for turn in reversed(session.turns))
@@ -296,7 +299,7 @@ class Assembly:
         turns = np.array(self._tools.turns, "int64")[rows]
         files = np.array(self._tools.files, "int64")[rows]
         ids = [id for pack in self._packs for id in pack.tools.ids]
-        names, name = _numbered(name for pack in self._packs for name in pack.tools.names)
+        names, name = _numbered(chain.from_iterable(pack.tools.names for pack in self._packs))
         return {
             "session": repeated([turn.session.name for turn in self._turns], turns),
             "turn": counts(np.array([turn.number or NO_COUNT for turn in self._turns], "int64")[turns]),
@@ -389,9 +392,9 @@ def _columns(kind: str, count: int, parts: Iterable[bytes]) -> Array:
 
 def _numbered(values: Iterable[str]) -> tuple[list[str], Array]:
     """Return the different values, and of each value which of them it is."""
-    known: dict[str, int] = {}
-    places = [known.setdefault(value, len(known)) for value in values]
-    return list(known), np.array(places, "int64")
+    found = list(values)
+    known = {value: place for place, value in enumerate(dict.fromkeys(found))}
+    return list(known), np.fromiter(map(known.__getitem__, found), "int64", len(found))
 
 
 def _by_time(moments: Array) -> Array:

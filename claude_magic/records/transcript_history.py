@@ -152,7 +152,7 @@ def _read(
 
 
 def _notes(packs: Mapping[str, Pack], unreadable: list[FoundProblem], unpriced: dict[str, int]) -> Notes:
-    notes = Notes(problems=unreadable, broken=len(unreadable), unpriced=unpriced)
+    notes = Notes(problems=[*unreadable], broken=len(unreadable), unpriced=unpriced)
     for name, pack in packs.items():
         one = pack.file
         for kind, count in one.types.items():

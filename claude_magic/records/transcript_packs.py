@@ -16,6 +16,8 @@ from msgspec.structs import astuple
 from claude_magic.records.transcript_lines import Call, ToolUse, Turn
 from claude_magic.records.transcript_scan import FileFacts
 
+SIMULATED = "msg_sim_"
+"""Begins the ids of the simulator's messages."""
 UNKNOWN = -1
 """Stands for a whole number or a flag that is not known; NaN stands for such a moment."""
 COUNTED = (
@@ -69,6 +71,7 @@ class Pack(msgspec.Struct, array_like=True, frozen=True):
 
     Attributes:
         is_loose: whether something happened before the first turn.
+        is_simulated: whether some call was answered by the simulator.
     """
 
     file: FileFacts
@@ -76,6 +79,7 @@ class Pack(msgspec.Struct, array_like=True, frozen=True):
     calls: Calls
     tools: Tools
     is_loose: bool
+    is_simulated: bool
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -88,7 +92,8 @@ def pack(facts: FileFacts) -> bytes:
     """Return the facts of a file as the bytes of a `Pack`."""
     own = msgspec.structs.replace(facts, turns=[], calls=[], tools=[])
     is_loose = any(call.turn < 0 for call in facts.calls) or any(tool.turn < 0 for tool in facts.tools)
-    return _encode(Pack(own, _turns(facts.turns), _calls(facts.calls), _tools(facts.tools), is_loose))
+    is_simulated = any(call.message_id.startswith(SIMULATED) for call in facts.calls)
+    return _encode(Pack(own, _turns(facts.turns), _calls(facts.calls), _tools(facts.tools), is_loose, is_simulated))
 
 
 def packed(data: bytes) -> Pack:

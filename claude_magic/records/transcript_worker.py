@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import select
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -27,7 +28,9 @@ def main(folder: str, batches: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted cell ends the worker by its own means
     gc.disable()  # nothing here makes circles, and the process is short
     found = _read(Path(folder), Path(batches), Cleaner(os.environ))
-    if found is not None:
+    if found is None:
+        shutil.rmtree(folder, ignore_errors=True)  # whose it was cannot do that any more
+    else:
         sys.stdout.buffer.write(msgspec.msgpack.encode(found))
         sys.stdout.buffer.flush()
 
