@@ -35,19 +35,25 @@ def main(folder: str, batches: str) -> None:
         sys.stdout.buffer.flush()
 
 
+class _Alone(Exception):
+    """Nobody waits for this process any more."""
+
+
 def _read(folder: Path, batches: Path, cleaner: Cleaner) -> list[Reading] | None:
     """Read what can be claimed; return `None` where nobody wants it any more."""
     found = []
     try:
         work = msgspec.msgpack.decode(batches.read_bytes(), type=list[list[SessionFile]])
         for number in Claims(folder, len(work)).take():
-            for file in work[number]:
-                found.append(read_file(file, b"", cleaner.text, lambda count: None))
-                if _is_alone():
-                    return None
-    except FileNotFoundError:
+            found += [read_file(file, b"", cleaner.text, _go_on) for file in work[number]]
+    except (FileNotFoundError, _Alone):
         return None  # the claims are gone, and so is whoever made them
     return found
+
+
+def _go_on(count: int) -> None:
+    if _is_alone():
+        raise _Alone
 
 
 def _is_alone() -> bool:
