@@ -3,13 +3,13 @@
 Facts (measured on 2.1.197 and 2.1.330): `total_cost_usd` and `modelUsage` of a result are totals of the process,
 subagents included; `usage` is the turn's, without subagents. The newer CLI adds `model_usage_since_last_result`, the
 turn's own figures by model. A resumed process of the newer CLI goes on from the old total; `/clear` starts it anew.
-The older one counts nothing for a call that was interrupted.
+The older one counts nothing for a call that was interrupted; all that is known of such a call is what was streamed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from claude_magic.messages import Message, MessageType
@@ -68,43 +68,82 @@ class CostMeter:
             return cost
         if reported:
             return TurnCost(cost.cost_usd, cost.usage, estimated=True)
-        return TurnCost(cost.cost_usd, _larger(cost.usage, streamed_usage(messages)), estimated=True)
+        calls = _streamed_calls(messages)
+        uncounted = sum(call.cost_usd for call in calls if not call.is_whole)
+        usage = _larger(cost.usage, sum((call.usage for call in calls), NO_USAGE))
+        return TurnCost(cost.cost_usd + uncounted, usage, estimated=True)
 
 
-def streamed_usage(messages: Iterable[Message]) -> Usage:
-    """Return the tokens that the stream itself spoke of: for turns whose result never came, or counted nothing.
+def streamed_cost(messages: Iterable[Message]) -> TurnCost:
+    """Return what a turn cost whose result never came, by the tokens that the stream spoke of and the list prices.
 
     Args:
-        messages: a turn's messages.
+        messages: the turn's messages.
     """
-    total = Usage()
-    current: dict[str, Any] = {}
-    shown = 0
+    calls = _streamed_calls(messages)
+    usage = sum((call.usage for call in calls), NO_USAGE)
+    return TurnCost(sum(call.cost_usd for call in calls), usage, estimated=True)
+
+
+@dataclass
+class _StreamedCall:
+    """An API call as its stream tells it; `is_whole` once its final count has come, and `shown` in characters."""
+
+    model: str = ""
+    counts: dict[str, Any] = field(default_factory=dict)
+    shown: int = 0
+    is_whole: bool = False
+
+    @property
+    def usage(self) -> Usage:
+        """Its tokens; those of an answer that was cut off by its length."""
+        written = int(self.counts.get("output_tokens") or 0)
+        return Usage(
+            int(self.counts.get("input_tokens") or 0),
+            written if self.is_whole else max(written, self.shown // _CHARACTERS_PER_TOKEN),
+            int(self.counts.get("cache_read_input_tokens") or 0),
+            int(self.counts.get("cache_creation_input_tokens") or 0),
+        )
+
+    @property
+    def cost_usd(self) -> float:
+        """What it cost by the list prices; 0.0 where its model has none, for it would be a guess."""
+        from claude_magic.records.prices import Paid, price_table  # only few turns need them
+
+        usage = self.usage
+        hour = int((self.counts.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0)
+        paid = Paid(
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cache_read_tokens=usage.cache_read_tokens,
+            cache_write_5m_tokens=usage.cache_write_tokens - hour,
+            cache_write_1h_tokens=hour,
+            web_searches=int((self.counts.get("server_tool_use") or {}).get("web_search_requests") or 0),
+            is_fast=self.counts.get("speed") == "fast",
+            is_us=self.counts.get("inference_geo") == "us",
+        )
+        return float(price_table().cost(self.model, paid) or 0.0)
+
+
+def _streamed_calls(messages: Iterable[Message]) -> list[_StreamedCall]:
+    """Return the API calls that a turn's stream spoke of; those of subagents have streams of their own."""
+    calls: list[_StreamedCall] = []
+    running: dict[str, _StreamedCall] = {}
     for message in messages:
         if message.type in (MessageType.TEXT, MessageType.THINKING):
-            shown += len(message.text)
-        elif message.wire == "message_start":
-            total += _api_usage(current, shown)
-            current = dict(message.raw["event"].get("message", {}).get("usage") or {})
-            current["final"] = False
-            shown = 0
-        elif message.wire == "message_delta":
-            usage = message.raw["event"].get("usage") or {}
-            current |= {key: value for key, value in usage.items() if value is not None}
-            current["final"] = True
-    return total + _api_usage(current, shown)
-
-
-def _api_usage(usage: Mapping[str, Any], shown: int) -> Usage:
-    written = int(usage.get("output_tokens") or 0)
-    if not usage.get("final"):
-        written = max(written, shown // _CHARACTERS_PER_TOKEN)
-    return Usage(
-        int(usage.get("input_tokens") or 0),
-        written,
-        int(usage.get("cache_read_input_tokens") or 0),
-        int(usage.get("cache_creation_input_tokens") or 0),
-    )
+            if message.parent_tool_use_id in running:
+                running[message.parent_tool_use_id].shown += len(message.text)
+        elif message.wire in ("message_start", "message_delta"):
+            parent, event = str(message.raw.get("parent_tool_use_id") or ""), message.raw["event"]
+            if message.wire == "message_start":
+                begun = event.get("message") or {}
+                running[parent] = _StreamedCall(str(begun.get("model") or ""), dict(begun.get("usage") or {}))
+                calls.append(running[parent])
+            elif parent in running:
+                counts = event.get("usage") or {}
+                running[parent].counts |= {key: value for key, value in counts.items() if value is not None}
+                running[parent].is_whole = True
+    return calls
 
 
 def _sum_models(models: Mapping[str, Any]) -> Usage:

@@ -13,7 +13,7 @@ from typing import Any
 
 from claude_magic.config import SessionConfig
 from claude_magic.connection import Answer, Connection
-from claude_magic.cost import CostMeter, TurnCost, streamed_usage
+from claude_magic.cost import CostMeter, streamed_cost
 from claude_magic.edits import Rewind, edited_files
 from claude_magic.errors import (
     ClaudeError,
@@ -308,10 +308,7 @@ class Session:
             raise ModelNotFoundError(f"The model {turn.model!r} cannot be used: {error.message}") from None
 
     def _conclude(self, turn: Turn, result: Message | None, death: ClaudeError | None) -> None:
-        if result is not None:
-            cost = self._meter.turn(result.raw, turn.messages)
-        else:
-            cost = TurnCost(0.0, streamed_usage(turn.messages), estimated=True)
+        cost = self._meter.turn(result.raw, turn.messages) if result is not None else streamed_cost(turn.messages)
         self._note_model(turn)
         if turn.prompt and edited_files(turn.notable):
             self._editing_turns.append(turn.id)

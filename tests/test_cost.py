@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lines import Line, decode, delta, event, result
 
-from claude_magic.cost import CostMeter, streamed_usage
+from claude_magic.cost import CostMeter, streamed_cost
 from claude_magic.response import Usage
 
 
@@ -66,15 +66,59 @@ def test_sums_of_turns_equal_the_total() -> None:
     assert sum(meter.turn(ends(total, 1), []).cost_usd for total in totals) == pytest.approx(totals[-1])
 
 
+OPUS = "claude-opus-4-8"
+"""Five dollars per million tokens sent, 25 per million written."""
+
+
+def start(model: str = OPUS, **usage: Any) -> Line:
+    return event("message_start", message={"model": model, "usage": usage})
+
+
 def test_an_interrupted_turn_is_estimated_from_its_stream() -> None:
-    """The older CLI counts nothing for the call that was cut off."""
-    start = event("message_start", message={"usage": {"input_tokens": 7, "output_tokens": 1}})
-    cost = CostMeter().turn(
-        result(total_cost_usd=0, modelUsage={}, terminal_reason="aborted_streaming"), decode(start, delta("x" * 400))
-    )
+    """The older CLI counts nothing for the call that was cut off; the list prices say what it cost."""
+    cut = decode(start(input_tokens=1000, output_tokens=1), delta("x" * 400))
+    cost = CostMeter().turn(result(total_cost_usd=0, modelUsage={}, terminal_reason="aborted_streaming"), cut)
 
     assert cost.estimated
-    assert cost.usage == Usage(7, 100)
+    assert cost.usage == Usage(1000, 100)
+    assert cost.cost_usd == pytest.approx(1000 * 5e-6 + 100 * 25e-6)
+
+
+def test_only_the_call_that_was_cut_off_is_added() -> None:
+    """Those before it are in the CLI's total."""
+    whole = [start(input_tokens=1000, output_tokens=1), delta("x"), event("message_delta", usage={"output_tokens": 40})]
+    turn = decode(*whole, start(input_tokens=2000, output_tokens=1), delta("x" * 40))
+    counted = {OPUS: {"inputTokens": 1000, "outputTokens": 40, "costUSD": 0.006}}
+    aborted = result(total_cost_usd=0.006, modelUsage=counted, terminal_reason="aborted_streaming")
+    cost = CostMeter().turn(aborted, turn)
+
+    assert cost.usage == Usage(3000, 50)
+    assert cost.cost_usd == pytest.approx(0.006 + 2000 * 5e-6 + 10 * 25e-6)
+
+
+def test_an_interrupted_tool_adds_nothing() -> None:
+    """All its calls were counted."""
+    whole = decode(start(input_tokens=1000), event("message_delta", usage={"output_tokens": 40}))
+    counted = {OPUS: {"inputTokens": 1000, "outputTokens": 40}}
+    cost = CostMeter().turn(result(total_cost_usd=0.006, modelUsage=counted, terminal_reason="aborted_tools"), whole)
+
+    assert (cost.cost_usd, cost.usage, cost.estimated) == (0.006, Usage(1000, 40), True)
+
+
+def test_writes_to_the_cache_cost_by_how_long_they_last() -> None:
+    """An hour is dearer than five minutes."""
+    written = {"cache_creation_input_tokens": 300, "cache_creation": {"ephemeral_1h_input_tokens": 200}}
+    cost = streamed_cost(decode(start(**written)))
+
+    assert cost.cost_usd == pytest.approx(100 * 6.25e-6 + 200 * 10e-6)
+
+
+def test_a_model_without_a_price_is_no_guess() -> None:
+    """Then what the CLI reported stands."""
+    cut = decode(start("next-model", input_tokens=1000))
+    cost = CostMeter().turn(result(total_cost_usd=0.5, terminal_reason="aborted_streaming"), cut)
+
+    assert (cost.cost_usd, cost.usage, cost.estimated) == (0.5, Usage(1000), True)
 
 
 def test_an_interrupted_turn_of_the_newer_cli_is_its_own_estimate() -> None:
@@ -85,18 +129,18 @@ def test_an_interrupted_turn_of_the_newer_cli_is_its_own_estimate() -> None:
     assert (cost.estimated, cost.cost_usd, cost.usage) == (True, 0.5, Usage(3, 4, 5, 6))
 
 
-def test_streamed_usage_takes_the_final_count_where_there_is_one() -> None:
+def test_the_stream_takes_the_final_count_where_there_is_one() -> None:
     """Several API calls add up; `message_delta` has the final count of its call."""
     call = [
-        event(
-            "message_start", message={"usage": {"input_tokens": 5, "output_tokens": 1, "cache_read_input_tokens": 2}}
-        ),
+        start(input_tokens=5, output_tokens=1, cache_read_input_tokens=2),
         delta("word"),
         event("message_delta", usage={"output_tokens": 40, "input_tokens": None}),
     ]
+    cost = streamed_cost(decode(*call, *call))
 
-    assert streamed_usage(decode(*call, *call)) == Usage(10, 80, 4, 0)
-    assert streamed_usage([]) == Usage()
+    assert cost.usage == Usage(10, 80, 4, 0)
+    assert cost.cost_usd == pytest.approx(2 * (5 * 5e-6 + 40 * 25e-6 + 2 * 0.5e-6))
+    assert streamed_cost([]).usage == Usage()
 
 
 def test_a_result_that_counts_nothing() -> None:

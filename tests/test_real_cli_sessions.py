@@ -21,6 +21,7 @@ from claude_magic.errors import (
     SessionNotFoundError,
 )
 from claude_magic.permissions import Allow, Deny, PermissionRequest
+from claude_magic.records.prices import Paid, price_table
 from claude_magic.simulator import Scenario, Simulator, fail, rule, step, text, tool
 
 SLEEP = "python3 -c 'import time; time.sleep(60)'"
@@ -171,6 +172,10 @@ async def test_interrupt_and_go_on(stage: Stage, delay_s: float) -> None:
     assert response.text or not delay_s
     assert response.outcome == "interrupted"
     assert response.estimated
+    if response.text:
+        used = response.usage
+        paid = Paid(used.input_tokens, used.output_tokens, used.cache_read_tokens, used.cache_write_tokens)
+        assert response.cost_usd == pytest.approx(price_table().cost(response.model, paid))
     assert (await client.execute("main", "bye")).text == "Bye."
     assert session.pid == pid
 

@@ -28,6 +28,19 @@ class Tokens(Protocol):
     is_us: Any
 
 
+class Paid(msgspec.Struct):
+    """The tokens of one call."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    web_searches: int = 0
+    is_fast: bool = False
+    is_us: bool = False
+
+
 def _choose(condition: bool, yes: float, no: float) -> float:
     return yes if condition else no
 
