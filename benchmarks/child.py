@@ -141,7 +141,6 @@ class Lines:
         yield self.assistant(self.tool_use())
         yield self.tool_result()
 
-
     def stamped(self) -> Iterator[str]:
         """One API call that only writes, in Markdown; each piece is three words and the time."""
         words = MARKDOWN.split(" ")

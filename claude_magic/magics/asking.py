@@ -60,10 +60,7 @@ class Asker:
             elif can_ask:
                 decision = inbox.run(lambda: self._ask(request, screen))
             else:
-                tool = request.tool_name
-                words = f"{tool} was denied: nobody can be asked here. In a new session, --allow {tool} lets it run."
-                inbox.run(lambda: screen.note(words))
-                decision = Deny(NOBODY_TO_ASK)
+                decision = Deny(NOBODY_TO_ASK)  # the run's ending says so, and what to do
         except (KeyboardInterrupt, CancelledError):
             # The cell was stopped while it asked. Its own thread deals with that; the loop's must not even see it.
             return Deny()
@@ -75,8 +72,8 @@ class Asker:
         """Somebody has answered a question: the cell that shows the run learns it. Called on the loop's thread."""
         cell = self._cells.get(request.session)
         if cell is not None:
-            _, inbox, screen, _ = cell
-            inbox.post(lambda: screen.answered(request.tool_use_id, isinstance(decision, Allow)))
+            _, inbox, shown, _ = cell
+            inbox.post(lambda: shown.result().answered(request.tool_use_id, isinstance(decision, Allow)))
 
     def _remembered(self, name: str) -> set[str]:
         """Return the tools that were allowed for good; a new session under an old name has none."""

@@ -27,7 +27,7 @@ _STDERR_LINES = 20
 def response_bundle(response: Response) -> dict[str, Any]:
     """Return a finished turn as one MIME bundle: data for the live view, static HTML, plain text."""
     view = RunView.of(response)
-    ending = ending_of(response)
+    ending = ending_of(response, view)
     return {
         MIME_TYPE: run_data(response, view),
         "text/html": clean(page.final_html(view, footer_facts(response), ending)),
@@ -190,7 +190,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         "duration_s": response.duration_s,
         "ttft_s": response.ttft_s,
         "error": budget.other(response.error),
-        "notice": budget.other(ending_of(response)),
+        "notice": budget.other(ending_of(response, view)),
     }
     return data | {"cut": {"characters": budget.left_out, "parts": max(0, len(parts) - _PART_LIMIT)}}
 

@@ -6,7 +6,9 @@ import re
 
 from claude_magic.errors import ClaudeError, ProcessError, RateLimitError
 from claude_magic.messages import MessageType
+from claude_magic.permissions import NOBODY_TO_ASK
 from claude_magic.rendering.text import clock, count, one_line, plural, seconds
+from claude_magic.rendering.view import RunView, ToolState
 from claude_magic.response import Outcome, Response, Usage
 
 SIMULATED = "simulated: no model was called"
@@ -53,9 +55,20 @@ def notice(outcome: Outcome | None, error: str = "", *, process_gone: bool = Fal
     return without or _NOTICES.get(outcome, "")
 
 
-def ending_of(response: Response) -> str:
-    """Return the `notice` of a finished turn."""
-    return notice(Outcome(response.outcome), response.error, process_gone=response.process_gone)
+def ending_of(response: Response, view: RunView) -> str:
+    """Return the `notice` of a finished turn, and what to do where a tool was denied because nobody could be asked.
+
+    Args:
+        response: the turn.
+        view: its run.
+    """
+    words = notice(Outcome(response.outcome), response.error, process_gone=response.process_gone)
+    names = {tool.name for tool in view.tools if tool.state is ToolState.DENIED and NOBODY_TO_ASK in tool.result}
+    if not names:
+        return words
+    listed = ",".join(sorted(names))
+    unasked = f"Nobody could be asked here, so {listed} was denied. In a new session, --allow {listed} lets it run."
+    return f"{words} {unasked}".strip()
 
 
 def footer(response: Response) -> str:

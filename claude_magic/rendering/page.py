@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from claude_magic.permissions import NOBODY_TO_ASK
 from claude_magic.rendering import style
 from claude_magic.rendering.facts import SIMULATED, model_words
 from claude_magic.rendering.markdown import MarkdownStream, to_html
@@ -102,7 +101,6 @@ def final_html(view: RunView, facts: list[str], ending: str = "", ending_block: 
             pieces.append(_note(part.text))
     if tools > _TOOL_LIMIT:
         pieces.append(_note(f"{plural(tools - _TOOL_LIMIT, 'more tool use', 'more tool uses')} not shown"))
-    pieces.append(_unasked(view))
     bar = "run"
     if ending:
         bar = "bad" if ending_block or view.outcome is Outcome.ERROR else "warn"
@@ -244,12 +242,3 @@ def _pre(text: str) -> str:
 def _unwrapped(result: str) -> str:
     """A tool's own failures come in a tag that is meant for the model."""
     return result.rstrip().removeprefix("<tool_use_error>").removesuffix("</tool_use_error>").strip("\n")
-
-
-def _unasked(view: RunView) -> str:
-    """Say what to do where a tool was denied because there was nobody to ask."""
-    names = {tool.name for tool in view.tools if tool.state is ToolState.DENIED and NOBODY_TO_ASK in tool.result}
-    if not names:
-        return ""
-    listed = ",".join(sorted(names))
-    return _note(f"Nobody could be asked for permission here, so {listed} was denied. --allow {listed} allows it.")

@@ -56,7 +56,7 @@ class TerminalPrinter:
 
     def finish(self, response: Response) -> None:
         """Print how the run ended and the footer."""
-        ending = ending_of(response)
+        ending = ending_of(response, self._view)
         lines = [visible(words) for words in (ending, footer(response)) if words]
         if lines:
             self._paragraph()

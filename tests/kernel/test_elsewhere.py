@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import signal
@@ -42,7 +43,8 @@ def test_papermill(environment: dict[str, str], api: Simulator, tmp_path: Path) 
     assert loaded.outputs == []
     [answer] = hello.outputs
     assert set(answer.data) == {"application/vnd.claude-magic.v1+json", "text/html", "text/plain"}
-    assert "was denied: nobody can be asked here" in "".join(output.get("text", "") for output in denied.outputs)
+    [refused] = denied.outputs
+    assert all("Nobody could be asked here, so" in json.dumps(shown) for shown in refused.data.values())
     assert "%claude nosuch is unknown" in wrong.outputs[0].text
     assert after.outputs == []
     assert not (tmp_path / "nobody").exists()

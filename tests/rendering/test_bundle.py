@@ -182,7 +182,11 @@ def test_tool_that_nobody_could_allow_says_how() -> None:
         use("1", "Bash", {"command": "ls"}), result("1", NOBODY_TO_ASK, failed=True), denials=({"tool_use_id": "1"},)
     )
 
-    assert "--allow Bash allows it." in Page(response_bundle(turn)["text/html"]).text
+    bundle = response_bundle(turn)
+    words = "Nobody could be asked here, so Bash was denied. In a new session, --allow Bash lets it run."
+    assert words in Page(bundle["text/html"]).text
+    assert words in bundle["text/plain"]
+    assert bundle[MIME_TYPE]["notice"] == words
 
 
 def test_final_error_is_said_once() -> None:

@@ -12,7 +12,7 @@ from fakes import FakeCLIs, FakeTransport, compile_fake
 
 from claude_magic.blocking import ClaudeClient
 from claude_magic.config import PoolConfig
-from claude_magic.permissions import PermissionRequest
+from claude_magic.permissions import Deny, PermissionRequest
 from claude_magic.widgets import run_widget
 from claude_magic.widgets.hub import hub_of
 from claude_magic.widgets.pages import Page
@@ -186,6 +186,29 @@ def test_viewer_can_ask(client: ClaudeClient, clis: FakeCLIs, viewer: Heard) -> 
     assert answer.result(timeout=GUARD_S).outcome == "success"
 
 
+async def refused_tool(cli: FakeTransport, message: dict[str, Any]) -> None:
+    """Use a tool, ask for it, and wait."""
+    cli.begin(message)
+    block = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "ls"}}
+    cli.say({"type": "assistant", "message": {"content": [block]}, "parent_tool_use_id": None})
+    await cli.ask("Bash", {"command": "ls"})
+    await cli.until_interrupted()
+
+
+def test_decision_made_elsewhere_is_shown(client: ClaudeClient, clis: FakeCLIs, viewer: Heard) -> None:
+    """Whoever answers, the card shows at once what became of the tool."""
+    clis.behave = refused_tool
+    client.ask = lambda request: Deny("no")
+    answer = client.submit("main", "look")
+    states: list[str] = []
+    while "denied" not in states:
+        ops = viewer.until("ops")[-1]["ops"]
+        states += [op[2]["state"] for op in ops if op[0] == "part" and op[2]["type"] == "tool"]
+
+    client.interrupt("main")
+    assert answer.result(timeout=GUARD_S).outcome == "interrupted"
+
+
 def test_viewer_without_a_turn_cannot_ask(viewer: Heard) -> None:
     """Where nothing runs there is nothing to ask about."""
     with pytest.raises(RuntimeError, match="no running turn"):
@@ -209,6 +232,7 @@ def test_closed_viewer_follows_no_more(client: ClaudeClient, viewer: Heard) -> N
     assert viewer.sent.empty()
     assert client.observers == []
     assert client.response_observers == []
+    assert client.decision_observers == []
 
 
 def test_state_is_small(viewer: Heard) -> None:
