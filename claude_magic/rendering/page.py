@@ -25,6 +25,7 @@ _TOOL_LIMIT = 200  # lines for tools
 _RESULT_LIMIT = 2_000
 _THOUGHT_LIMIT = 4_000
 _LIVE_CHILDREN = 3
+_OPEN_DIFF_LINES = 60
 _STATE_TONE = {
     ToolState.FAILED: style.tone("bad"),
     ToolState.DENIED: style.tone("warn"),
@@ -166,10 +167,20 @@ def _tool(tool: ToolPart, view: RunView) -> str:
     line, body = _tool_line(tool, view), _tool_body(tool, view)
     if not body:
         return f'<div style="{style.TOOL}">{line}</div>'
+    opened = " open" if _opens_itself(tool, view) else ""
     return (
-        f'<details style="{style.TOOL}"><summary style="{style.SUMMARY}">{line}</summary>'
+        f'<details{opened} style="{style.TOOL}"><summary style="{style.SUMMARY}">{line}</summary>'
         f'<div style="margin:2px 0 8px 14px">{body}</div></details>'
     )
+
+
+def _opens_itself(tool: ToolPart, view: RunView) -> bool:
+    """A small change of a file, answered questions and the newest list of things to do need no click to be read."""
+    if todo_items(tool):
+        return tool is next(one for one in reversed(view.tools) if todo_items(one))
+    is_answered = any(asked.answer for asked in asked_questions(tool))
+    is_change = 0 < len(diff_lines(tool)) <= _OPEN_DIFF_LINES
+    return is_answered or (is_change and tool.state is not ToolState.DENIED)
 
 
 def _tool_body(tool: ToolPart, view: RunView) -> str:

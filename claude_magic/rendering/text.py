@@ -80,6 +80,8 @@ def excerpt(text: str, limit: int) -> tuple[str, int]:
 
 def seconds(value: float) -> str:
     """Return a duration in words: `0.3 s`, `14 s`, `2 min 5 s`, `1 h 3 min`."""
+    if 0 < value < 0.05:
+        return "under 0.1 s"
     if value < 9.95:
         return f"{value:.1f} s"
     whole = round(value)

@@ -34,6 +34,8 @@ export function plainFormula(tex: string): string {
     })
     .replace(/\\frac\{([^{}]*)\}\{([^{}]*)\}/g, (_, above: string, below: string) => `${grouped(above)}/${grouped(below)}`)
     .replace(/√\{([^{}]*)\}/g, (_, inner: string) => `√${grouped(inner)}`)
+    .replace(/-/g, '−')
+    .replace(/(?<=[^\s(])(?=[∑∏∫])/gu, ' ')
     .replace(/\s+/g, ' ')
     .trim();
   return /[\\{}^_&$]/.test(plain) ? tex.trim() : plain;

@@ -59,6 +59,9 @@ export function oneLine(text: string, limit = 160): string {
 
 /** Return a duration in words: `0.3 s`, `3 s`, `14 s`, `2 min 5 s`, `1 h 3 min`. */
 export function seconds(value: number): string {
+  if (value > 0 && value < 0.05) {
+    return 'under 0.1 s';
+  }
   if (value < 9.95) {
     return `${value.toFixed(1).replace(/\.0$/, '')} s`;
   }

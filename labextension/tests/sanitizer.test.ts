@@ -159,7 +159,7 @@ describe('Markdown of the model', () => {
 describe('a formula in the widget', () => {
   it.each([
     ['$\\bar x = \\frac{1}{n} \\sum_i x_i$', 'x̄ = 1/n ∑ᵢ xᵢ'],
-    ['$$\\sigma^2 = \\frac{1}{n}\\sum_i (x_i - \\bar x)^{2}$$', 'σ² = 1/n∑ᵢ (xᵢ - x̄)²'],
+    ['$$\\sigma^2 = \\frac{1}{n}\\sum_i (x_i - \\bar x)^{2}$$', 'σ² = 1/n ∑ᵢ (xᵢ − x̄)²'],
     ['\\(a \\le \\sqrt{b+c}\\)', 'a ≤ √(b+c)'],
     ['\\[\n\\begin{matrix}a & b\\\\\nc & d\\end{matrix}\n\\]', '\\begin{matrix}a & b\\\\\nc & d\\end{matrix}'],
     ['$\\href{javascript:hit()}{x}$', '\\href{javascript:hit()}{x}'],

@@ -239,6 +239,17 @@ def test_unanswered_questions_show_what_there_was_to_choose() -> None:
     assert "The user skipped the questions." in text
 
 
+def test_what_is_worth_reading_is_open() -> None:
+    """A small change, answered questions and the newest list of things to do are unfolded, everything else is folded."""
+    edit = {"file_path": "a", "old_string": "a", "new_string": "b"}
+    todos = {"todos": [{"content": "a", "status": "pending"}]}
+    uses = [("Edit", edit), ("TodoWrite", todos), ("TodoWrite", todos), ("Bash", {"command": "ls"})]
+    pairs = [(use(str(at), name, given), result(str(at), "x")) for at, (name, given) in enumerate(uses)]
+    html = response_bundle(response(*[one for pair in pairs for one in pair]))["text/html"]
+
+    assert [" open" in piece.split(">")[0] for piece in html.split("<details")[1:]] == [True, False, True, False]
+
+
 def test_simulation_is_said_once() -> None:
     """In the header of the page, in the footer of the plain text, and nowhere twice."""
     bundle = response_bundle(response(*TURN, simulated=True))
