@@ -26,7 +26,6 @@ from claude_magic.widgets.undoing import undo_on_page
 
 _BATCH_S = 0.05
 _AS_MANY_AS_FIT = "repeat(auto-fit, minmax(min(100%, 320px), 1fr))"
-
 _GAP = "8px 24px"
 
 
