@@ -85,7 +85,7 @@ class Response:
         outcome: how the turn ended.
         denials: tool uses that were not allowed, as the CLI lists them.
         cost_usd: what the CLI reported for this turn, in US dollars.
-        estimated: the CLI did not report all of it (an interrupted call on an older CLI).
+        estimated: the CLI did not report all of it (an interrupted call on an older CLI); the list prices fill in.
         usage: tokens, subagents included.
         duration_s: from sending the prompt to the end, in seconds.
         ttft_s: from sending the prompt to the first token, in seconds; `None` if there was none.

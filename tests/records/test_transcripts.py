@@ -175,7 +175,8 @@ def test_a_fork_counts_only_what_is_its_own(root: Path) -> None:
     assert list(fork["prompt"]) == ["go on"]
     assert list(fork["turn"]) == [1]
     assert len(after.tools()) == len(before.tools())
-    assert list(after.messages().query("session == @OTHER[:8]")["text"]) == ["go on", "Yes."]
+    messages = after.messages()
+    assert list(messages[messages["session"] == OTHER[:8]]["text"]) == ["go on", "Yes."]
     assert after.sessions().set_index("session_id").loc[OTHER, "created"] == pd.Timestamp("2026-11-02 09:01:39Z")
 
 
