@@ -384,10 +384,11 @@ def _times(records: Sequence[Record]) -> Sequence[float | None]:
 
 
 def words_of(message: APIMessage) -> str:
-    """Return the text of a message."""
+    """Return the text of a message; a block that is only a line feed marks a prompt as literal, and nobody wrote it."""
     content = message.content
     if isinstance(content, list):
-        return "\n".join(block.text for block in content if block.type == "text" and block.text)
+        texts = (block.text for block in content if block.type == "text")
+        return "\n".join(text for text in texts if text and text != "\n")
     return content or ""
 
 

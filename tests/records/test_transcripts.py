@@ -407,3 +407,11 @@ def test_a_broken_line_far_inside_is_told_with_its_number(tmp_path: Path) -> Non
     good = lines([prompt("x" * 1000, 0)])
     write(session_path(tmp_path), good * 900 + b"one\n" + good * 900 + b"two\n" + good + b"three\n")
     assert read(tmp_path).problems["line"].to_list() == [901, 1802, 1804]
+
+
+def test_a_prompt_is_told_without_the_mark_that_it_is_literal(tmp_path: Path) -> None:
+    """Our own prompts end with a block of one line feed, so that the CLI looks for no command in them."""
+    write(session_path(tmp_path), [prompt([text("what\n"), text("\n")], 0), prompt([text("one"), text("two")], 1)])
+    transcripts = read(tmp_path)
+    assert list(transcripts.turns()["prompt"]) == ["what\n", "one\ntwo"]
+    assert list(transcripts.messages()["text"]) == ["what", "one\ntwo"]
