@@ -12,15 +12,15 @@ Plan:
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain, count
-from typing import Generic, TypeVar
+from itertools import chain
 
 import numpy as np
 
 from claude_magic.records.prices import PriceTable
 from claude_magic.records.transcript_packs import COUNTED, SIMULATED, Pack
+from claude_magic.records.transcript_rows import PaidCalls, Rows, columns, numbered
 from claude_magic.records.transcript_scan import FileFacts
 from claude_magic.records.transcript_tables import (
     NO_COUNT,
@@ -36,7 +36,6 @@ from claude_magic.records.transcript_tables import (
 )
 
 NAME_LENGTH = 8
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(slots=True)
@@ -76,86 +75,6 @@ class _Turn:
     started: float | None = None
 
 
-class _Rows(Generic[K]):
-    """The calls, or the tool uses, of all files.
-
-    Attributes:
-        places: the first row of each, by its key.
-        copies: rows that are not the first of theirs, and which is.
-        turns: of each row, the place of its turn.
-        files: of each row, the place of its file.
-    """
-
-    def __init__(self) -> None:
-        self.places: dict[K, int] = {}
-        self.copies: list[tuple[int, int]] = []
-        self.turns: list[int] = []
-        self.files: list[int] = []
-
-    def add(self, keys: Iterable[K], turns: Iterable[int], file: int) -> None:
-        """Add the rows of a file; those that another has already are copies."""
-        before, known = len(self.turns), len(self.places)
-        firsts = list(map(self.places.setdefault, keys, count(before)))
-        if len(self.places) < known + len(firsts):
-            self.copies += [(row, first) for row, first in enumerate(firsts, before) if row != first]
-        self.turns += turns
-        self.files += [file] * len(firsts)
-
-    def counting(self) -> Array:
-        """Return the rows that count, in their order."""
-        return np.fromiter(self.places.values(), "int64", len(self.places))
-
-
-class _Paid:
-    """The calls that count, each in the order it was first met, with what they are paid for as arrays.
-
-    Of the copies of a call in several files, the one that was written last tells the tokens.
-
-    Attributes:
-        rows: the place of each among the calls of all files.
-        times: when their first record was written, in unix seconds.
-        models: names of models, and of each call which it is: `model`.
-    """
-
-    def __init__(self, packs: Sequence[Pack], calls: _Rows[tuple[str, str | None]]) -> None:
-        self.rows = calls.counting()
-        times = _columns("float64", 2, (pack.calls.times for pack in packs))
-        facts = _columns("int64", 2 + len(COUNTED), (pack.calls.counts for pack in packs))
-        self.times = times[0, self.rows]
-        self.is_sidechain = facts[1, self.rows]
-        names, model = _numbered(chain.from_iterable(pack.calls.models for pack in packs))
-        self.models, self.model = names, model[self.rows]
-        counted = facts[2:, _latest(times[1], calls)[self.rows]]
-        (
-            self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_5m_tokens,
-            self.cache_write_1h_tokens, self.web_searches, self.is_fast, self.is_us,
-        ) = counted  # fmt: skip
-
-    def costs(self, prices: PriceTable) -> Array:
-        """Return what each cost in US dollars, NaN where its model has no price."""
-        costs = np.full(len(self.rows), np.nan)
-        for place, name in enumerate(self.models):
-            cost = prices.cost(name, self, np.where)
-            if cost is not None:
-                costs = np.where(self.model == place, cost, costs)
-        return costs
-
-    def unpriced(self, costs: Array) -> dict[str, int]:
-        """Return the models without a price, and how many calls they answered."""
-        found = np.bincount(self.model[np.isnan(costs)], minlength=len(self.models)).tolist()
-        return {name or "(no name)": count for name, count in zip(self.models, found, strict=True) if count}
-
-
-def _latest(seen: Array, calls: _Rows[tuple[str, str | None]]) -> Array:
-    """Return of each row the place of the copy of its call that was written last."""
-    latest = np.arange(len(seen))
-    moments = np.nan_to_num(seen)
-    for copy, first in calls.copies:
-        if moments[copy] > moments[latest[first]]:
-            latest[first] = copy
-    return latest
-
-
 class Assembly:
     """Takes the facts of files and makes the tables.
 
@@ -173,11 +92,11 @@ class Assembly:
         self._turns: list[_Turn] = []
         self._turn_by_id: dict[str, _Turn] = {}
         self._turn_by_prompt_id: dict[str, _Turn] = {}
-        self._calls: _Rows[tuple[str, str | None]] = _Rows()
-        self._tools: _Rows[str] = _Rows()
+        self._calls: Rows[tuple[str, str | None]] = Rows()
+        self._tools: Rows[str] = Rows()
         for place, pack in enumerate(self._packs):
             self._add(place, pack)
-        self._paid = _Paid(self._packs, self._calls)
+        self._paid = PaidCalls(self._packs, self._calls)
         self._costs = self._paid.costs(prices)
         self.unpriced = self._paid.unpriced(self._costs)
         self._sums = self._summed()
@@ -292,14 +211,14 @@ class Assembly:
     def tools(self) -> Table:
         """Return one row per tool use, oldest first."""
         rows = self._tools.counting()
-        times = _columns("float64", 2, (pack.tools.times for pack in self._packs))
+        times = columns("float64", 2, (pack.tools.times for pack in self._packs))
         rows = rows[_by_time(times[0, rows])]
         started, ended = times[:, rows]
-        _, _, is_error, result_chars = _columns("int64", 4, (pack.tools.counts for pack in self._packs))[:, rows]
+        _, _, is_error, result_chars = columns("int64", 4, (pack.tools.counts for pack in self._packs))[:, rows]
         turns = np.array(self._tools.turns, "int64")[rows]
         files = np.array(self._tools.files, "int64")[rows]
         ids = [id for pack in self._packs for id in pack.tools.ids]
-        names, name = _numbered(chain.from_iterable(pack.tools.names for pack in self._packs))
+        names, name = numbered(chain.from_iterable(pack.tools.names for pack in self._packs))
         return {
             "session": repeated([turn.session.name for turn in self._turns], turns),
             "turn": counts(np.array([turn.number or NO_COUNT for turn in self._turns], "int64")[turns]),
@@ -318,7 +237,7 @@ class Assembly:
     def turns(self) -> Table:
         """Return one row per turn, oldest first."""
         rows = [turn for turn in self._turns if turn.number]
-        times = _columns("float64", 2, (pack.turns.times for pack in self._packs))
+        times = columns("float64", 2, (pack.turns.times for pack in self._packs))
         begins = np.cumsum([0, *(len(pack.turns.ids) for pack in self._packs)])
         facts = np.array([begins[turn.pack] + turn.row for turn in rows], "int64")
         order = np.lexsort((np.array([turn.number for turn in rows]), np.nan_to_num(times[0, facts])))
@@ -327,16 +246,16 @@ class Assembly:
         sums = self._sums[:, [turn.place for turn in rows]]
         of_turns = [(self._packs[turn.pack].turns, turn.row) for turn in rows]
         return {
-            "session": repeated(*_numbered(turn.session.name for turn in rows)),
-            "session_id": repeated(*_numbered(turn.session.id for turn in rows)),
+            "session": repeated(*numbered(turn.session.name for turn in rows)),
+            "session_id": repeated(*numbered(turn.session.id for turn in rows)),
             "turn": counts(turn.number for turn in rows),
             "turn_id": words(turn.id for turn in rows),
-            "model": repeated(*_numbered(turns.models[row] for turns, row in of_turns)),
+            "model": repeated(*numbered(turns.models[row] for turns, row in of_turns)),
             "started": numbers(started),
             "duration_s": numbers(_spans(started, ended)),
             "ttft_s": Unknown(len(rows)),
-            "outcome": repeated(*_numbered(_OUTCOMES.get(turns.lasts[row], "") for turns, row in of_turns)),
-            "error": repeated(*_numbered(turns.errors[row] for turns, row in of_turns)),
+            "outcome": repeated(*numbered(_OUTCOMES.get(turns.lasts[row], "") for turns, row in of_turns)),
+            "error": repeated(*numbered(turns.errors[row] for turns, row in of_turns)),
             **{name: counts(values) for name, values in zip(_SUMMED, sums, strict=False)},
             "cost_usd": numbers(sums[-2]),
             "estimated": flags(np.ones(len(rows))),
@@ -382,19 +301,6 @@ def _least(*moments: float | None) -> float | None:
 
 def _most(*moments: float | None) -> float | None:
     return max((moment for moment in moments if moment is not None), default=None)
-
-
-def _columns(kind: str, count: int, parts: Iterable[bytes]) -> Array:
-    """Return the columns of all parts, joined: a row for each of the `count` columns."""
-    found = [np.frombuffer(part, kind).reshape(count, -1) for part in parts]
-    return np.concatenate(found, axis=1) if found else np.empty((count, 0), kind)
-
-
-def _numbered(values: Iterable[str]) -> tuple[list[str], Array]:
-    """Return the different values, and of each value which of them it is."""
-    found = list(values)
-    known = {value: place for place, value in enumerate(dict.fromkeys(found))}
-    return list(known), np.fromiter(map(known.__getitem__, found), "int64", len(found))
 
 
 def _by_time(moments: Array) -> Array:

@@ -33,7 +33,8 @@ def read_transcripts(
 ) -> Transcripts:
     """Read the CLI's session files, those of subagents included.
 
-    What was read before is kept in a small cache, so that only what is new has to be read; it holds prompts, answers
+    Large amounts are read with the help of a few processes, which end with the call. What was read before is kept in a
+    cache, so that only what is new has to be read; it holds prompts, answers
     and tool inputs, cut at 10,000 characters, for the user's eyes only. Secret values of this process's environment
     are replaced in every text.
 
