@@ -143,7 +143,7 @@ def _read(
     """Return the facts of all files, those in which something was new, and what could not be read."""
     changed = [file for file in files if file.name not in known or not known[file.name].is_of(file)]
     facts = {file.name: known[file.name].facts for file in files if file.name in known}
-    found = {reading.name: reading for reading in read_files(changed, facts, clean)}
+    found = {reading.name: reading for reading in read_files(changed, known, clean)}
     facts |= {name: reading.facts for name, reading in found.items()}
     unreadable = [FoundProblem(one.name, 0, 0, one.problem) for one in found.values() if one.problem]
     # In the order of the files, whoever read them; those that are gone since they were listed have no facts.

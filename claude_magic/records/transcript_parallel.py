@@ -22,6 +22,7 @@ from types import TracebackType
 import msgspec
 
 import claude_magic
+from claude_magic.records.cache import Known
 from claude_magic.records.transcript_claims import Claims
 from claude_magic.records.transcript_files import SessionFile
 from claude_magic.records.transcript_progress import Progress
@@ -47,16 +48,18 @@ else:
 _log = logging.getLogger(__name__)
 
 
-def read_files(files: Sequence[SessionFile], known: Mapping[str, bytes], clean: Clean) -> list[Reading]:
+def read_files(files: Sequence[SessionFile], known: Mapping[str, Known], clean: Clean) -> list[Reading]:
     """Read what is new in files; a bar shows how far it is.
 
     Args:
         files: the files.
-        known: facts that are known of some of them, by name.
+        known: what is known of some of them, by name.
         clean: takes secrets out of texts.
     """
-    with Progress(sum(file.size for file in files)) as progress:
-        found = [read_file(file, known[file.name], clean, progress.advance) for file in files if file.name in known]
+    sizes = (file.size - known[file.name].size if file.name in known else file.size for file in files)
+    with Progress(sum(max(0, size) for size in sizes)) as progress:
+        grown = [file for file in files if file.name in known]
+        found = [read_file(file, known[file.name].facts, clean, progress.advance) for file in grown]
         new = [file for file in files if file.name not in known]
         found += _with_workers(new, clean, progress)
         done = {reading.name for reading in found}
@@ -72,7 +75,7 @@ def _with_workers(files: Sequence[SessionFile], clean: Clean, progress: Progress
     batches = list(_batches(files))
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="claude-magic-") as name,
+            tempfile.TemporaryDirectory(prefix="claude-magic-", ignore_cleanup_errors=True) as name,
             _Workers(Path(name), batches, count) as workers,
         ):
             sizes = [sum(file.size for file in batch) for batch in batches]

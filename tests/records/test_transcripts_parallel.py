@@ -251,3 +251,20 @@ def test_a_worker_imports_only_what_it_needs(tmp_path: Path) -> None:
     code = "import sys, claude_magic.records.transcript_worker; print({'pandas', 'numpy', 'asyncio'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_the_bar_counts_what_is_new(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of all files, whoever reads them; the next time of those only that have grown, and of these only what is new."""
+    monkeypatch.setattr("claude_magic.records.transcript_progress._QUIET_S", 0.0)
+    monkeypatch.setattr("claude_magic.records.transcript_progress._EVERY_S", 0.0)
+    read(root, cache=tmp_path / "cache")
+    shown = capsys.readouterr().err
+    assert "100%" in shown
+    assert shown.split("\r")[-2].strip() == ""
+    grown = next(root.rglob("*.jsonl"))
+    with grown.open("ab") as stream:
+        stream.write(lines([answer("late", 99_000, text("x" * 2_000_000))]))
+    read(root, cache=tmp_path / "cache")
+    assert "100% of 2 MB" in capsys.readouterr().err
