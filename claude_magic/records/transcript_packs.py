@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import astuple
@@ -150,11 +150,18 @@ def _columns(rows: Sequence[msgspec.Struct], kind: type[msgspec.Struct]) -> list
 
 
 def _moments(*columns: Sequence[float | None]) -> bytes:
-    return b"".join(array("d", [_NAN if moment is None else moment for moment in column]) for column in columns)
+    return b"".join(_array("d", column, _NAN) for column in columns)
 
 
 def _numbers(*columns: Sequence[int | None]) -> bytes:
-    return b"".join(array("q", [UNKNOWN if number is None else number for number in column]) for column in columns)
+    return b"".join(_array("q", column, UNKNOWN) for column in columns)
+
+
+def _array(kind: Literal["d", "q"], column: Sequence[float | None], missing: float) -> array[Any]:
+    try:
+        return array(kind, column)  # most columns have no gaps, and then this is quick
+    except TypeError:
+        return array(kind, [missing if value is None else value for value in column])
 
 
 def _unpacked_turns(turns: Turns) -> Iterator[Turn]:
