@@ -13,15 +13,14 @@ from claude_magic.records.cache import TranscriptCache
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.prices import price_table
 from claude_magic.records.transcript_files import Since, find_files, find_root
-from claude_magic.records.transcript_history import History, read_history
 from claude_magic.records.transcript_messages import MessageReader, Place
 from claude_magic.records.transcript_secrets import Cleaner
-from claude_magic.records.transcript_tables import values_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from claude_magic.records.plots import Plots
+    from claude_magic.records.transcript_history import History
 
 
 def read_transcripts(
@@ -56,6 +55,8 @@ def read_transcripts(
     Warns:
         UserWarning: once, naming the models that have no price; what they cost is NA.
     """
+    from claude_magic.records.transcript_history import read_history  # brings numpy along
+
     folder = find_root(root, os.environ)
     files = find_files(folder, since, project)
     keeper = None
@@ -154,6 +155,8 @@ class Transcripts:
             yield messages_frame(rows)
 
     def _messages(self) -> Iterator[MessageRecord]:
+        from claude_magic.records.transcript_tables import values_of
+
         turns, tools = self._history.table("turns"), self._history.table("tools")
         of_turns = (values_of(turns, name) for name in ("turn_id", "session_id", "session", "turn"))
         places: dict[str, Place] = {turn_id: (*place,) for turn_id, *place in zip(*of_turns, strict=True)}
