@@ -80,7 +80,7 @@ async def killed_in_mid_answer(client: AsyncClaudeClient) -> None:
 
 
 async def test_tokens_and_money_are_those_counted_by_hand(client: AsyncClaudeClient, tmp_path: Path) -> None:
-    """Tools, subagents, `/clear`, an interrupt, a kill -9 and the resume after it: live, and from the files."""
+    """Tools, subagents, an interrupt, a kill -9 and the resume after it: live, and from the files."""
     for prompt in ("plain", "look", "delegate"):
         await client.execute("main", prompt)
     async with client.stream("main", "slow") as stream:
@@ -109,7 +109,7 @@ async def test_tokens_and_money_are_those_counted_by_hand(client: AsyncClaudeCli
 
 
 async def test_what_a_tool_did_is_told_alike(client: AsyncClaudeClient, tmp_path: Path) -> None:
-    """Names, failures and inputs of the tools, and no frame has the secret that one of them printed."""
+    """Names and failures of the tools; and no live frame has the secret that one of them printed."""
     await client.execute("main", "look")
     await client.execute("main", "delegate")
     await client.close()
