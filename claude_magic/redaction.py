@@ -131,4 +131,13 @@ def redactor_for(*sources: Mapping[str, str], named: Iterable[tuple[str, str | N
     """
     secrets = {name: value for source in sources for name, value in secrets_in(source).items()}
     secrets |= {name: value for name, value in named if value}
+    _told.update((value, name) for name, value in secrets.items())
     return Redactor(secrets)
+
+
+_told: dict[str, str] = {}
+
+
+def told_secrets() -> dict[str, str]:
+    """Return value and name of every secret that this process has had to hide; a file may tell one of them later."""
+    return {value: name for value, name in _told.copy().items() if len(value) >= _SHORTEST_SECRET}

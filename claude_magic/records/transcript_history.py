@@ -16,7 +16,6 @@ from claude_magic.records.transcript_assembly import Assembly
 from claude_magic.records.transcript_files import SessionFile
 from claude_magic.records.transcript_packs import Pack, packed
 from claude_magic.records.transcript_parallel import read_files
-from claude_magic.records.transcript_scan import Clean
 from claude_magic.records.transcript_secrets import Cleaner
 from claude_magic.records.transcript_tables import Table, from_bytes, to_bytes, without_secrets
 
@@ -83,7 +82,7 @@ def read_history(
     """
     with no_collection():
         if cache is None:
-            packs, _, unreadable = _read(files, {}, cleaner.text)
+            packs, _, unreadable = _read(files, {}, cleaner)
             return _assembled(files, packs, unreadable)
         key = _key(files)
         kept = cache.tables(key, (*TABLES, _NOTES))
@@ -102,7 +101,7 @@ def _read_and_kept(
     files: Sequence[SessionFile], cache: TranscriptCache, key: str, cleaner: Cleaner, *, is_all: bool
 ) -> History:
     known = cache.facts()
-    packs, changed, unreadable = _read(files, known, cleaner.text)
+    packs, changed, unreadable = _read(files, known, cleaner)
     history = _assembled(files, packs, unreadable)
     if unreadable:
         return history
@@ -138,12 +137,12 @@ def _key(files: Sequence[SessionFile]) -> str:
 
 
 def _read(
-    files: Sequence[SessionFile], known: Mapping[str, Known], clean: Clean
+    files: Sequence[SessionFile], known: Mapping[str, Known], cleaner: Cleaner
 ) -> tuple[dict[str, bytes], list[SessionFile], list[FoundProblem]]:
     """Return the facts of all files, those in which something was new, and what could not be read."""
     changed = [file for file in files if file.name not in known or not known[file.name].is_of(file)]
     facts = {file.name: known[file.name].facts for file in files if file.name in known}
-    found = {reading.name: reading for reading in read_files(changed, known, clean)}
+    found = {reading.name: reading for reading in read_files(changed, known, cleaner)}
     facts |= {name: reading.facts for name, reading in found.items()}
     unreadable = [FoundProblem(one.name, 0, 0, one.problem) for one in found.values() if one.problem]
     # In the order of the files, whoever read them; those that are gone since they were listed have no facts.

@@ -27,7 +27,8 @@ from claude_magic.records.transcript_claims import Claims
 from claude_magic.records.transcript_files import SessionFile
 from claude_magic.records.transcript_progress import Progress
 from claude_magic.records.transcript_reading import Reading, read_file
-from claude_magic.records.transcript_scan import Clean
+from claude_magic.records.transcript_secrets import Cleaner
+from claude_magic.records.transcript_worker import LENGTH_BYTES
 
 BATCH_BYTES = 4_000_000
 WORKER_BYTES = 25_000_000
@@ -48,26 +49,26 @@ else:
 _log = logging.getLogger(__name__)
 
 
-def read_files(files: Sequence[SessionFile], known: Mapping[str, Known], clean: Clean) -> list[Reading]:
+def read_files(files: Sequence[SessionFile], known: Mapping[str, Known], cleaner: Cleaner) -> list[Reading]:
     """Read what is new in files; a bar shows how far it is.
 
     Args:
         files: the files.
         known: what is known of some of them, by name.
-        clean: takes secrets out of texts.
+        cleaner: takes secrets out of texts.
     """
     sizes = (file.size - known[file.name].size if file.name in known else file.size for file in files)
     with Progress(sum(max(0, size) for size in sizes)) as progress:
         grown = [file for file in files if file.name in known]
-        found = [read_file(file, known[file.name].facts, clean, progress.advance) for file in grown]
+        found = [read_file(file, known[file.name].facts, cleaner.text, progress.advance) for file in grown]
         new = [file for file in files if file.name not in known]
-        found += _with_workers(new, clean, progress)
+        found += _with_workers(new, cleaner, progress)
         done = {reading.name for reading in found}
         rest = [file for file in new if file.name not in done]
-        return found + [read_file(file, b"", clean, progress.advance) for file in rest]
+        return found + [read_file(file, b"", cleaner.text, progress.advance) for file in rest]
 
 
-def _with_workers(files: Sequence[SessionFile], clean: Clean, progress: Progress) -> list[Reading]:
+def _with_workers(files: Sequence[SessionFile], cleaner: Cleaner, progress: Progress) -> list[Reading]:
     """Read what is worth being read together; return nothing where it is not, or cannot be."""
     count = _processes(sum(file.size for file in files)) - 1
     if count < 1:
@@ -76,12 +77,12 @@ def _with_workers(files: Sequence[SessionFile], clean: Clean, progress: Progress
     try:
         with (
             tempfile.TemporaryDirectory(prefix="claude-magic-", ignore_cleanup_errors=True) as name,
-            _Workers(Path(name), batches, count) as workers,
+            _Workers(Path(name), batches, count, cleaner.secrets) as workers,
         ):
             sizes = [sum(file.size for file in batch) for batch in batches]
             found = []
             for number in Claims(Path(name), len(batches)).take(lambda number: progress.advance(sizes[number])):
-                found += [read_file(file, b"", clean, progress.advance) for file in batches[number]]
+                found += [read_file(file, b"", cleaner.text, progress.advance) for file in batches[number]]
             return found + workers.found()
     except OSError as error:
         _log.debug("session files are read without helpers: %s", error)
@@ -120,27 +121,34 @@ class _Workers:
         folder: where the claims are made.
         batches: what there is to read.
         count: how many processes.
+        secrets: value and name of each; they go through a pipe, and never into a file or an argument.
     """
 
-    def __init__(self, folder: Path, batches: Sequence[Sequence[SessionFile]], count: int) -> None:
+    def __init__(
+        self, folder: Path, batches: Sequence[Sequence[SessionFile]], count: int, secrets: Mapping[str, str]
+    ) -> None:
         work = folder / "batches"
         work.write_bytes(msgspec.msgpack.encode(batches))
         self._command = [_python() or "", "-P", "-S", "-E", "-c", _START, str(folder), str(work), *_import_path()]
         self._count = count
+        told = msgspec.msgpack.encode(secrets)
+        self._told = len(told).to_bytes(LENGTH_BYTES, "big") + told
         self._running: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> _Workers:
         try:
             for _ in range(self._count):
-                self._running.append(
-                    subprocess.Popen(
-                        self._command,
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        stderr=subprocess.DEVNULL,
-                        creationflags=_NO_WINDOW,
-                    )
+                worker = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    creationflags=_NO_WINDOW,
                 )
+                self._running.append(worker)
+                assert worker.stdin is not None
+                worker.stdin.write(self._told)
+                worker.stdin.flush()
         except OSError as error:
             _log.debug("a worker for session files cannot start: %s", error)
         return self

@@ -1,14 +1,14 @@
 """A worker process of `read_transcripts`: it claims batches of files, reads them, and says at last what it found.
 
-Its arguments are the folder of the claims and the file of the batches. It ends early when its stdin ends, because then
-the process that started it is gone. What it found goes to stdout in one piece when nothing is left to claim; before
-that the other side, which reads files too, has no time to listen.
+Its arguments are the folder of the claims and the file of the batches; its stdin tells the secrets to take out, with
+their length before them. It ends early when its stdin ends, because then the process that started it is gone. What it
+found goes to stdout in one piece when nothing is left to claim; before that the other side, which reads files too, has
+no time to listen.
 """
 
 from __future__ import annotations
 
 import gc
-import os
 import select
 import shutil
 import signal
@@ -22,12 +22,15 @@ from claude_magic.records.transcript_files import SessionFile
 from claude_magic.records.transcript_reading import Reading, read_file
 from claude_magic.records.transcript_secrets import Cleaner
 
+LENGTH_BYTES = 4
+"""How the length of the secrets is told."""
+
 
 def main(folder: str, batches: str) -> None:
     """Run the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted cell ends the worker by its own means
     gc.disable()  # nothing here makes circles, and the process is short
-    found = _read(Path(folder), Path(batches), Cleaner(os.environ))
+    found = _read(Path(folder), Path(batches))
     if found is None:
         shutil.rmtree(folder, ignore_errors=True)  # whose it was cannot do that any more
     else:
@@ -39,16 +42,25 @@ class _Alone(Exception):
     """Nobody waits for this process any more."""
 
 
-def _read(folder: Path, batches: Path, cleaner: Cleaner) -> list[Reading] | None:
+def _read(folder: Path, batches: Path) -> list[Reading] | None:
     """Read what can be claimed; return `None` where nobody wants it any more."""
     found = []
     try:
+        cleaner = Cleaner(_told())
         work = msgspec.msgpack.decode(batches.read_bytes(), type=list[list[SessionFile]])
         for number in Claims(folder, len(work)).take():
             found += [read_file(file, b"", cleaner.text, _go_on) for file in work[number]]
     except (FileNotFoundError, _Alone):
         return None  # the claims are gone, and so is whoever made them
     return found
+
+
+def _told() -> dict[str, str]:
+    length = int.from_bytes(sys.stdin.buffer.read(LENGTH_BYTES), "big")
+    data = sys.stdin.buffer.read(length)
+    if not data or len(data) < length:
+        raise _Alone
+    return msgspec.msgpack.decode(data, type=dict[str, str])
 
 
 def _go_on(count: int) -> None:

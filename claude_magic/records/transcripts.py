@@ -14,7 +14,7 @@ from claude_magic.records.messages import MessageRecord
 from claude_magic.records.prices import price_table
 from claude_magic.records.transcript_files import Since, find_files, find_root
 from claude_magic.records.transcript_messages import MessageReader, Place
-from claude_magic.records.transcript_secrets import Cleaner
+from claude_magic.records.transcript_secrets import Cleaner, secrets_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ def read_transcripts(
     Large amounts are read with the help of a few processes, which end with the call. What was read before is kept in a
     cache, so that only what is new has to be read; it holds prompts, answers
     and tool inputs, cut at 10,000 characters, for the user's eyes only. Secret values of this process's environment
-    are replaced in every text.
+    and of its sessions are replaced in every text.
 
     Args:
         root: a configuration folder of the CLI, its `projects`, or any folder or file of sessions. `None` is the
@@ -62,7 +62,7 @@ def read_transcripts(
     keeper = None
     if cache is not False:
         keeper = TranscriptCache(None if cache is True else Path(cache), folder)
-    cleaner = Cleaner(os.environ)
+    cleaner = Cleaner(secrets_known(os.environ))
     history = read_history(files, keeper, cleaner, is_all=since is None and project is None)
     if history.notes.unpriced:
         names = ", ".join(sorted(history.notes.unpriced))

@@ -16,6 +16,7 @@ from claude_magic.records.frames import MESSAGES, SESSIONS, TOOLS, TURNS, Schema
 from claude_magic.records.transcript_files import moment_of
 from claude_magic.records.transcript_frames import USAGE
 from claude_magic.records.transcripts import Transcripts
+from claude_magic.redaction import redactor_for
 
 from .transcript_records import (
     OTHER,
@@ -357,10 +358,14 @@ def test_a_folder_with_files_of_any_name_can_be_read(tmp_path: Path) -> None:
     assert transcripts.turns()["tool_uses"].to_list() == [1, 2]
 
 
-def test_secrets_of_the_environment_are_in_no_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prompt, answer, input, result and title are all cleaned."""
-    secret = "sk-ant-planted-0123456789"
-    monkeypatch.setenv("PLANTED_API_KEY", secret)
+@pytest.mark.parametrize("told", ["environment", "session"])
+def test_secrets_are_in_no_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    """Prompt, answer, input, result and title are all cleaned, whoever was told the secret."""
+    secret = f"sk-ant-planted-for-the-{told}"
+    if told == "environment":
+        monkeypatch.setenv("PLANTED_API_KEY", secret)
+    else:
+        redactor_for(named=[("PLANTED_API_KEY", secret)])  # as the launch of a session does
     records = [
         {"type": "custom-title", "customTitle": f"about {secret}"}, prompt(f"use {secret}", 0, id="p"),
         answer("m", 1, text(secret), use("t", command=f"echo {secret}")), result("t", secret, 2),

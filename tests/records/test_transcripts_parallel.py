@@ -18,6 +18,7 @@ from claude_magic import read_transcripts
 from claude_magic.records import transcript_parallel as parallel
 from claude_magic.records.transcript_claims import Claims
 from claude_magic.records.transcript_files import SessionFile, find_files
+from claude_magic.records.transcript_worker import LENGTH_BYTES
 from claude_magic.records.transcripts import Transcripts
 
 from .transcript_records import (
@@ -237,6 +238,8 @@ def test_a_worker_does_not_mind_an_interrupted_cell(root: Path, tmp_path: Path) 
         "transcript_worker.read_file = lambda *words: (signal.raise_signal(signal.SIGINT), whole(*words))[1]"
     )
     reading, writing = os.pipe()
+    nothing_secret = msgspec.msgpack.encode({})
+    os.write(writing, len(nothing_secret).to_bytes(LENGTH_BYTES, "big") + nothing_secret)
     try:
         found = worker(root, tmp_path / "claims", reading, interrupts)
     finally:
