@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 from rendering.hostile import PAYLOADS
 
 from .conftest import MakeNotebook
@@ -15,6 +15,8 @@ from .conftest import MakeNotebook
 TESTS = Path(__file__).parents[1]
 IMPORT = f"import sys; sys.path.insert(0, {str(TESTS)!r}); from browser.hostile_homes import *"
 AT_ONCE = 40
+PARTS = [(first, min(first + AT_ONCE, len(PAYLOADS))) for first in range(0, len(PAYLOADS), AT_ONCE)]
+"""The corpus in pieces that a page draws at once."""
 OWN = ("/static/", "/lab/extensions/", "/lab/api/", "/api/")
 # Looks at everything in an output. What the model said may hold no element, attribute, class or button of ours, and
 # nothing in it may run, fetch, take the focus, or cover anything.
@@ -100,14 +102,24 @@ def open_all(within: Locator) -> None:
     """Unfold everything, and wait until it is drawn; what unfolds may hold more."""
     for _ in range(3):
         within.evaluate(
-            """root => new Promise(done => {
+            """root => {
                 root.querySelectorAll('details').forEach(one => { one.open = true; });
                 root.querySelectorAll('.claude-more').forEach(one => one.click());
-                const look = () => [...root.querySelectorAll('.claude-block')].every(one => one.hasChildNodes())
-                    ? done() : setTimeout(look, 50);
-                requestAnimationFrame(look);
-            })"""
+            }"""
         )
+        wait_until_drawn(within)
+
+
+def wait_until_drawn(within: Locator) -> None:
+    """Wait until every stretch of an answer is rendered."""
+    within.evaluate(
+        """root => new Promise(done => {
+            const texts = () => [...root.querySelectorAll('.claude-text')];
+            const look = () => texts().every(one => one.querySelector('.claude-block *'))
+                ? done() : setTimeout(look, 50);
+            requestAnimationFrame(look);
+        })"""
+    )
 
 
 def click_what_the_model_said(within: Locator) -> None:
@@ -120,47 +132,71 @@ def click_what_the_model_said(within: Locator) -> None:
     )
 
 
-def parts() -> list[tuple[int, int]]:
-    """The corpus in pieces that a page draws at once."""
-    return [(first, min(first + AT_ONCE, len(PAYLOADS))) for first in range(0, len(PAYLOADS), AT_ONCE)]
-
-
 def test_corpus_is_large() -> None:
     """At least ninety different texts go through every home."""
     assert len(set(PAYLOADS)) >= 90
-    assert sum(last - first for first, last in parts()) == len(PAYLOADS)
+    assert sum(last - first for first, last in PARTS) == len(PAYLOADS)
 
 
-def test_live_view_and_saved_run(notebook: MakeNotebook, fetched: list[str]) -> None:
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "<button class='claude-button claude-main'>Allow</button>",
+        "<p class=claude-text><button class=claude-button>Allow</button></p>",
+        "<p class=claude-text><b class=claude-ask>Run this?</b></p>",
+        "<p class=claude-text id=x><b id=jupyterapp>x</b></p>",
+        "<img src='http://127.0.0.1:1/x.png'>",
+        "<a href='javascript:hit()'>x</a>",
+        "<a href='https://x.example' ping='https://x.example'>x</a>",
+        "<p onclick='hit()'>x</p>",
+        "<p style='position:fixed'>x</p>",
+        "<p style='background-image:url(data:,x)'>x</p>",
+        "<svg><a xlink:href='data:text/html,x'>x</a></svg>",
+        "<input autofocus>",
+        "<p>exe.\u202efdp</p>",
+        "<p title='\u200b'>x</p>",
+        "<mjx-container><i style='background-color:blue'>Allow</i></mjx-container>",
+        "<template>x</template>",
+    ],
+)
+def test_what_is_wrong_is_seen(context: BrowserContext, bad: str) -> None:
+    """The look that the other tests trust finds each of these, and nothing in a harmless answer."""
+    page = context.new_page()
+    page.set_content(f"<div class=good><p class=claude-text>Allow <a href='https://x.example'>x</a></p></div>{bad}")
+
+    assert wrong(page.locator(".good")) == []
+    assert wrong(page.locator("body"))
+    page.close()
+
+
+@pytest.mark.parametrize(("first", "last"), PARTS)
+def test_live_view_and_saved_run(notebook: MakeNotebook, fetched: list[str], first: int, last: int) -> None:
     """Runs that say a payload everywhere draw no fake button, and only the real cards ask, live and when over."""
-    nb = notebook(IMPORT, *[f"begin_live({first}, {last})" for first, last in parts()], "end_live()")
+    count = last - first
+    nb = notebook(IMPORT, f"begin_live({first}, {last})", "end_live()")
     nb.run(1)
     fetched.clear()
-    cells = {cell: last - first for cell, (first, last) in enumerate(parts(), start=2)}
-    for cell, count in cells.items():
-        nb.run(cell)
-        expect(nb.view(cell)).to_have_count(count)
-        expect(nb.view(cell).locator(".claude-ask")).to_have_count(3 * count)
-        open_all(nb.output(cell))
-        assert wrong(nb.output(cell)) == []
-        click_what_the_model_said(nb.output(cell))
-    end = max(cells) + 1
-    nb.run(end)
-    assert nb.text(end).endswith("0")
-    for cell, count in cells.items():
-        expect(nb.output(cell).locator(".claude-run[data-standing=over]")).to_have_count(count)
-        expect(nb.view(cell).locator(".claude-ask")).to_have_count(0)
-        open_all(nb.output(cell))
-        assert wrong(nb.output(cell)) == []
+    nb.run(2)
+    expect(nb.view(2)).to_have_count(count)
+    expect(nb.view(2).locator(".claude-ask")).to_have_count(3 * count)
+    wait_until_drawn(nb.output(2))
+    assert wrong(nb.output(2)) == []
+    click_what_the_model_said(nb.output(2))
+    nb.run(3)
+    assert nb.text(3).endswith("0")
+    expect(nb.output(2).locator(".claude-run[data-standing=over]")).to_have_count(count)
+    expect(nb.view(2).locator(".claude-ask")).to_have_count(0)
+    open_all(nb.output(2))
+    assert wrong(nb.output(2)) == []
     assert fetched == []
 
 
 def test_widget(notebook: MakeNotebook, fetched: list[str]) -> None:
     """The same in the widget."""
-    nb = notebook(IMPORT, *[f"viewers({first}, {last})" for first, last in parts()])
+    nb = notebook(IMPORT, *[f"viewers({first}, {last})" for first, last in PARTS])
     nb.run(1)
     fetched.clear()
-    for cell, (first, last) in enumerate(parts(), start=2):
+    for cell, (first, last) in enumerate(PARTS, start=2):
         nb.run(cell)
         expect(nb.output(cell).locator(".claude-run[data-standing=over]")).to_have_count(last - first)
         open_all(nb.output(cell))
@@ -170,10 +206,10 @@ def test_widget(notebook: MakeNotebook, fetched: list[str]) -> None:
 
 def test_static_page(notebook: MakeNotebook, fetched: list[str]) -> None:
     """The same in the HTML that stays in the notebook, where JupyterLab itself would run what it holds."""
-    nb = notebook(IMPORT, *[f"pages({first}, {last})" for first, last in parts()])
+    nb = notebook(IMPORT, *[f"pages({first}, {last})" for first, last in PARTS])
     nb.run(1)
     fetched.clear()
-    for cell, (first, last) in enumerate(parts(), start=2):
+    for cell, (first, last) in enumerate(PARTS, start=2):
         nb.run(cell)
         expect(nb.output(cell).locator(".jp-RenderedHTMLCommon")).to_have_count(last - first)
         open_all(nb.output(cell))

@@ -40,6 +40,7 @@ def test_answer_is_drawn_as_safe_html(notebook: MakeNotebook) -> None:
 
     expect(nb.view(1)).to_have_count(0)
     expect(nb.output(1).locator("table")).to_contain_text("215")
+    expect(nb.output(1).get_by_role("cell", name="215")).to_have_css("text-align", "right")
     expect(nb.output(1)).to_contain_text("return sum(values)")
     expect(nb.output(1)).to_contain_text("simulated: no model was called")
     nb.picture("plain-answer", 1)

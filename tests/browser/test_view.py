@@ -42,6 +42,7 @@ def test_answer_streams_and_stays(notebook: MakeNotebook) -> None:
     nb.run(2)
     rich = nb.view(2)
     expect(rich.locator("table")).to_contain_text("215")
+    expect(rich.get_by_role("cell", name="215")).to_have_css("text-align", "right")
     expect(rich.locator("mjx-container, .MathJax, .katex").first).to_be_attached()
     expect(rich.locator("pre").first).to_contain_text("return sum(values)")
     expect(rich.locator(".claude-head")).to_contain_text("simulated")

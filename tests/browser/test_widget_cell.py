@@ -188,5 +188,8 @@ def test_viewer_needs_no_extension(notebook: MakeNotebook) -> None:
 
     expect(view).to_have_attribute("data-outcome", "success")
     expect(view.locator("table")).to_contain_text("215")
+    expect(view.get_by_role("cell", name="215")).to_have_css("text-align", "right")
+    expect(view.locator("pre .code-keyword")).to_have_text(["def", "return"])
+    expect(view.locator(".language-math")).to_have_text("x̄ = 1/n ∑ᵢ xᵢ")
     expect(nb.output(2)).to_contain_text("return sum(values)")
     nb.picture("plain-viewer", 1)

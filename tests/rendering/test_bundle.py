@@ -240,7 +240,7 @@ def test_unanswered_questions_show_what_there_was_to_choose() -> None:
 
 
 def test_what_is_worth_reading_is_open() -> None:
-    """A small change, answered questions and the newest list of things to do are unfolded, all else is folded."""
+    """A small change and the newest list of things to do are unfolded; everything else waits for a click."""
     edit = {"file_path": "a", "old_string": "a", "new_string": "b"}
     todos = {"todos": [{"content": "a", "status": "pending"}]}
     uses = [("Edit", edit), ("TodoWrite", todos), ("TodoWrite", todos), ("Bash", {"command": "ls"})]
