@@ -24,8 +24,8 @@ PAGES := $(shell find labextension/src labextension/style labextension/scripts l
 # The tests run against two versions of the CLI: the newest that claude-agent-sdk bundles, and an older one.
 OLD_SDK := 0.2.111
 OLD_CLI := .cache/cli-$(OLD_SDK)
-# The browser tests run on two kernels: the one that is installed, and the last of the 6.x series.
-OLD_KERNEL := .cache/ipykernel-6.31.0
+# The browser tests run on three kernels: the one that is installed, the last of the 6.x series, and one between.
+OLD_KERNELS := .cache/ipykernel-6.31.0 .cache/ipykernel-7.3.0
 OLD_CLI_PATH := $(CURDIR)/$(OLD_CLI)/claude_agent_sdk/_bundled/claude
 
 .PHONY: help lab demo test check bench wheel clean
@@ -39,11 +39,11 @@ lab: $(VENV)/lab ## open the quickstart in JupyterLab; answers are simulated whe
 demo: $(VENV)/lab ## run the quickstart in the terminal, and write it to output/ as a notebook and as a page
 	CLAUDE_MAGIC_SIMULATE=auto $(RUN) notebooks/run.py $(NOTEBOOK) --output output
 
-test: check $(OLD_CLI)/done $(OLD_KERNEL)/done ## run every check and every test
+test: check $(OLD_CLI)/done $(OLD_KERNELS:=/done) ## run every check and every test
 	$(RUN) labext_build.py test
 	tests/browser/ensure_chromium.sh $(RUN)
 	CLAUDE_MAGIC_TEST_CLIS="$(OLD_CLI_PATH)" $(RUN) -m pytest -m "not browser" -n 2 --dist worksteal $(TEST_ARGS)
-	CLAUDE_MAGIC_TEST_IPYKERNEL="$(CURDIR)/$(OLD_KERNEL)" $(RUN) -m pytest -m browser -n 2 --dist loadfile $(TEST_ARGS)
+	CLAUDE_MAGIC_TEST_IPYKERNEL="$(subst $() ,:,$(addprefix $(CURDIR)/,$(OLD_KERNELS)))" $(RUN) -m pytest -m browser -n 2 --dist loadfile $(TEST_ARGS)
 
 check: $(VENV)/test ## look at the code without running it: ruff, mypy, eslint, tsc
 	$(RUN) -m ruff check
@@ -98,7 +98,8 @@ $(OLD_CLI)/done: | $(VENV)/pip
 	  echo "The older Claude CLI (in claude-agent-sdk $(OLD_SDK), from the package index) could not be fetched; the tests need it." >&2; exit 1; }
 	@touch $@
 
-$(OLD_KERNEL)/done: | $(VENV)/pip
-	@rm -rf $(OLD_KERNEL)
-	$(PIP) install --no-deps --target $(OLD_KERNEL) ipykernel==6.31.0 nest-asyncio
+# The 6.x series needs nest-asyncio, which the others do not.
+.cache/ipykernel-%/done: | $(VENV)/pip
+	@rm -rf $(@D)
+	$(PIP) install --no-deps --target $(@D) ipykernel==$* nest-asyncio
 	@touch $@

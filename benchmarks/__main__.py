@@ -22,6 +22,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "kernel": {"sessions": 2, "seconds": 0.3, "rounds": 1},
     "memory": {"entries": 2_000, "messages": 2_000, "rounds": 1},
     "frames": {"turns": 200, "rounds": 1},
+    "transcripts": {"megabytes": 1, "rounds": 1, "alone": True},
     "view": {"seconds": 1.0, "runs": 2, "rounds": 1},
 }
 """Sizes that show that a benchmark works, and nothing else."""

@@ -94,7 +94,9 @@ def updated_display(client: ClaudeClient, names: list[str]) -> float:
     texts = dict.fromkeys(names, "")
     displays = {name: display(Markdown(""), display_id=True) for name in names}
     for batch in batches(client, [client.submit(name, PROMPT) for name in names]):
-        for message in batch.messages if batch is not None else ():
+        if batch is None:
+            continue
+        for message in batch.messages:
             if message.type is MessageType.TEXT:
                 texts[batch.session] += message.text
                 displays[batch.session].update(Markdown(texts[batch.session]))

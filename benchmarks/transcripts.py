@@ -42,7 +42,7 @@ Processor time is that of all processes; the peak is that of the process, and of
 """
 
 
-def run(megabytes: int = 100, rounds: int = 3, peers: str | None = None) -> Report:
+def run(megabytes: int = 100, rounds: int = 3, peers: str | None = None, alone: bool = False) -> Report:
     """Measure.
 
     Args:
@@ -50,9 +50,10 @@ def run(megabytes: int = 100, rounds: int = 3, peers: str | None = None) -> Repo
         rounds: how often each way is timed.
         peers: a folder that keeps DuckDB, Polars and ccusage for the next time; `None` installs them into a
             temporary one.
+        alone: install nothing; only what is here already is measured.
     """
     with temporary_home() as home, _folder(peers) as side:
-        notes = install(side)
+        notes = [] if alone else install(side)
         say(f"  writing {megabytes} MB of session files")
         archive = home / "archive"
         size = write_archive(archive, megabytes) / 1e6

@@ -131,7 +131,7 @@ def measure(opened: Notebook, way: str, count: int) -> Finding:
 
 @contextlib.contextmanager
 def busy_time(page: Page) -> Iterator[list[float]]:
-    """Give a list that holds, after the block, the seconds of processor time that the page's main thread spent in it."""
+    """Give a list that holds, after the block, the processor seconds that the page's main thread spent in it."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 

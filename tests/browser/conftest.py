@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import distributions
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +21,15 @@ HERE = Path(__file__).parent
 SCENARIO = HERE / "scenario.toml"
 SETUP = f"%load_ext claude_magic\n%claude simulate on {SCENARIO}"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+def _other_kernels() -> dict[str, Path]:
+    """The folders that CLAUDE_MAGIC_TEST_IPYKERNEL names, by the version of ipykernel that is in them."""
+    named = filter(None, os.environ.get("CLAUDE_MAGIC_TEST_IPYKERNEL", "").split(os.pathsep))
+    return {next(iter(distributions(name="ipykernel", path=[one]))).version: Path(one) for one in named}
+
+
+OTHER_KERNELS = _other_kernels()
 
 # Long, because a machine that also runs other tests is slow; nothing waits for it to pass.
 expect.set_options(timeout=30_000)
@@ -98,17 +108,10 @@ def page(context: BrowserContext, guard: Guard) -> Page:
     return context.new_page()
 
 
-@pytest.fixture(scope="session")
-def other_ipykernel() -> Path | None:
-    """A folder with another version of ipykernel, if CLAUDE_MAGIC_TEST_IPYKERNEL names one."""
-    named = os.environ.get("CLAUDE_MAGIC_TEST_IPYKERNEL")
-    return Path(named) if named else None
-
-
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, other_ipykernel: Path | None) -> Iterator[Server]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A JupyterLab with the extension."""
-    server = start_lab(Surroundings(tmp_path_factory.mktemp("lab"), other_ipykernel))
+    server = start_lab(Surroundings(tmp_path_factory.mktemp("lab"), OTHER_KERNELS))
     yield server
     server.stop()
 

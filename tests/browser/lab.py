@@ -10,8 +10,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 GUARD_S = 60.0
@@ -26,10 +28,10 @@ class Surroundings:
 
     Args:
         folder: where everything is kept.
-        ipykernel: a folder with another ipykernel, which kernels named `other` run on.
+        ipykernels: folders with other versions of ipykernel, by the name of the kernels that run on them.
     """
 
-    def __init__(self, folder: Path, ipykernel: Path | None = None) -> None:
+    def __init__(self, folder: Path, ipykernels: Mapping[str, Path] = MappingProxyType({})) -> None:
         self.home = folder / "home"
         self.root = folder / "notebooks"
         for one in (self.home, self.root, folder / "tmp"):
@@ -52,10 +54,9 @@ class Surroundings:
         (self.home / "first" / "labextensions").mkdir(parents=True)
         (self.home / "first" / "labextensions" / "claude-magic").symlink_to(BUILT)
         self.write_kernel("this", {})
-        if ipykernel is not None:
-            self.write_kernel(
-                "other", {"PYTHONPATH": os.pathsep.join(filter(None, (str(ipykernel), os.environ.get("PYTHONPATH"))))}
-            )
+        for name, place in ipykernels.items():
+            path = os.pathsep.join(filter(None, (str(place), os.environ.get("PYTHONPATH"))))
+            self.write_kernel(name, {"PYTHONPATH": path})
         self.write_setting("@jupyterlab/apputils-extension", "notification", QUIET)
 
     def write_kernel(self, name: str, environment: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from claude_magic.widgets.protocol import MIME_TYPE
 
@@ -63,6 +63,48 @@ def test_second_window_shows_the_same_run(notebook: MakeNotebook) -> None:
         expect(window.view(1).locator(".claude-ask")).to_have_count(0)
         expect(window.view(1)).to_have_attribute("data-outcome", "success")
     second.page.close()
+
+
+def test_lost_message_is_repaired(notebook: MakeNotebook, lab: Server, page: Page) -> None:
+    """A message of the kernel that never reaches the page is noticed, and what it said comes with a snapshot."""
+    lost: list[bytes | str] = []
+    asked: list[bytes | str] = []
+
+    def relay(route: WebSocketRoute) -> None:
+        kernel = route.connect_to_server()
+
+        def to_kernel(message: bytes | str) -> None:
+            asked.extend([message] * (b'"attach"' in _raw(message)))
+            kernel.send(message)
+
+        def to_page(message: bytes | str) -> None:
+            if not lost and b'"ops"' in _raw(message) and b"And on day 2" in _raw(message):
+                lost.append(message)
+            else:
+                route.send(message)
+
+        route.on_message(to_kernel)
+        kernel.on_message(to_page)
+
+    nb = notebook("%%claude\na long story")
+    nb.save()
+    other = page.context.new_page()
+    other.route_web_socket(re.compile("/api/kernels/"), relay)
+    window = Notebook(other, lab, nb.path)
+    window.open(workspace="lossy")
+    window.start(1)
+    view = window.view(1)
+    expect(view).to_contain_text("And on day 4")
+    press(view, "Stop")
+    window.wait(1)
+    other.close()
+
+    assert len(lost) == 1
+    assert len(asked) == 1
+
+
+def _raw(message: bytes | str) -> bytes:
+    return message.encode() if isinstance(message, str) else message
 
 
 def test_saved_notebook_tells_the_same_story_everywhere(

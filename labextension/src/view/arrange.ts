@@ -37,6 +37,15 @@ export interface GroupItem {
   readonly items: readonly Keyed<Item>[];
 }
 
+/** A stretch of a run. */
+export interface SectionItem {
+  readonly items: readonly Keyed<Item>[];
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+  /** Roughly how high it is, in pixels. */
+  readonly height: number;
+}
+
 export type Item = TextItem | ThinkingItem | NoteItem | ToolNode | GroupItem;
 
 const FEWEST_FOLDED = 8;
@@ -45,6 +54,37 @@ const LEFT_OPEN = 3; // the newest tool uses of a row stay in sight
 /** Return the top-level items, each under a key that stays while the run grows. */
 export function arrange(parts: readonly Part[]): Keyed<Item>[] {
   return foldRows(nest(parts));
+}
+
+const SECTION_CHARACTERS = 40_000;
+const LINE_CHARACTERS = 300; // a tool use or a note counts as much text
+const HEIGHT_PER_CHARACTER = 0.35;
+
+/**
+ * Divide the items of a run into stretches of bearable length; there is at least one.
+ *
+ * Where a stretch ends depends only on what is before it, so a growing run changes its last stretches only.
+ */
+export function divide(items: readonly Keyed<Item>[]): Keyed<SectionItem>[] {
+  const stretches: { items: Keyed<Item>[]; size: number }[] = [{ items: [], size: 0 }];
+  for (const item of items) {
+    let last = stretches[stretches.length - 1];
+    if (last === undefined || last.size >= SECTION_CHARACTERS) {
+      last = { items: [], size: 0 };
+      stretches.push(last);
+    }
+    last.items.push(item);
+    last.size += item.shown.kind === 'text' ? item.shown.text.length : LINE_CHARACTERS;
+  }
+  return stretches.map(({ items: inside, size }, at) => ({
+    key: String(at),
+    shown: {
+      items: inside,
+      isFirst: at === 0,
+      isLast: at === stretches.length - 1,
+      height: Math.round(size * HEIGHT_PER_CHARACTER)
+    }
+  }));
 }
 
 interface Growing extends ToolNode {

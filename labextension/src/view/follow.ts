@@ -21,8 +21,8 @@ export class Follower {
     this.release();
     this._mayFollow = isNew;
     this._take(this._findScroller());
-    this._endWasNear = this._endIsNear();
-    this._follows = isNew && this._endWasNear;
+    this._endWasNear = this._node.isConnected ? this._isNear('bottom') : null;
+    this._follows = isNew && this._endWasNear === true;
   }
 
   /** Call when the view has another size, after layout. */
@@ -33,13 +33,14 @@ export class Follower {
       const scroller = this._findScroller();
       if (scroller !== this._scroller) {
         this._take(scroller);
-        this._follows = this._mayFollow && this._endWasNear;
+        // What was not on the page before was empty: its end was where it begins.
+        this._follows = this._mayFollow && (this._endWasNear ?? this._isNear('top'));
       }
     }
     if (this._follows) {
       this._scrollToEnd();
     }
-    this._endWasNear = this._follows || this._endIsNear();
+    this._endWasNear = this._follows || this._isNear('bottom');
   }
 
   release(): void {
@@ -72,7 +73,7 @@ export class Follower {
     const top = this._scroller?.scrollTop ?? 0;
     if (top < this._top - 1) {
       this._follows = false;
-    } else if (top > this._top + 1 && this._endIsNear()) {
+    } else if (top > this._top + 1 && this._isNear('bottom')) {
       this._follows = true;
     }
     this._top = top;
@@ -84,18 +85,18 @@ export class Follower {
     }
   };
 
-  private _endIsNear(): boolean {
+  private _isNear(edge: 'top' | 'bottom'): boolean {
     if (!this._node.isConnected) {
       return false;
     }
-    const below = this._below(this._scroller);
+    const below = this._below(this._scroller, edge);
     return below < NEAR_PX && below > -(this._scroller?.clientHeight ?? window.innerHeight);
   }
 
-  /** How far the end of the run is below the visible part, in pixels; negative where it is visible. */
-  private _below(scroller: HTMLElement | null): number {
+  /** How far an edge of the run is below the visible part, in pixels; negative where it is visible. */
+  private _below(scroller: HTMLElement | null, edge: 'top' | 'bottom' = 'bottom'): number {
     const bottom = scroller?.getBoundingClientRect().bottom ?? window.innerHeight;
-    return this._node.getBoundingClientRect().bottom - Math.min(bottom, window.innerHeight);
+    return this._node.getBoundingClientRect()[edge] - Math.min(bottom, window.innerHeight);
   }
 
   private _wouldHideEditing(scroller: HTMLElement, distance: number): boolean {
@@ -124,7 +125,7 @@ export class Follower {
   private _scroller: HTMLElement | null = null;
   private _mayFollow = false;
   private _follows = false;
-  private _endWasNear = false;
+  private _endWasNear: boolean | null = null; // unknown while it is not on the page
   private _looked = -LOOK_AGAIN_MS;
   private _top = 0;
 }

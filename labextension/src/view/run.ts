@@ -3,8 +3,8 @@
 import type { RunState } from '../state';
 import { isOver } from '../tools';
 import { plural, seconds, visible } from '../text';
-import { arrange } from './arrange';
-import type { Item } from './arrange';
+import { arrange, divide } from './arrange';
+import type { SectionItem } from './arrange';
 import { el, KeyedChildren, setText, show } from './dom';
 import { Follower } from './follow';
 import { Ending, Footer } from './footer';
@@ -14,6 +14,7 @@ import { Header } from './header';
 import type { Host } from './host';
 import { pieceFor } from './parts';
 import { QuestionCard } from './question';
+import { Section } from './section';
 import type { Surroundings } from './surroundings';
 import type { Question } from '../protocol';
 
@@ -55,7 +56,7 @@ export class RunView {
       question?.querySelector<HTMLElement>('textarea, input, button')?.focus({ preventScroll: true });
     });
     this._footer = new Footer(around);
-    this._parts = new KeyedChildren<Item>(this._partsNode, item => pieceFor(item, around));
+    this._parts = new KeyedChildren<SectionItem>(this._partsNode, () => new Section(item => pieceFor(item, around)));
     this._questions = new KeyedChildren<Question>(this._questionsNode, question => new QuestionCard(question, around));
     this.node.append(this._header.node, this._filled, this._partsNode, this._working, this._questionsNode);
     this.node.append(this._ending.node, this._footer.node, this._spoken);
@@ -106,7 +107,7 @@ export class RunView {
     this._header.update(run);
     setText(this._filled, run.filled ? visible(run.filled) : '');
     show(this._filled, run.filled !== '');
-    this._parts.update(arrange(run.parts));
+    this._parts.update(divide(arrange(run.parts)));
     const questions = standing === 'live' ? run.questions : [];
     this._questions.update(questions.map(question => ({ key: question.id, shown: question })));
     show(this._working, standing === 'live' && questions.length === 0 && isQuiet(run));
@@ -159,7 +160,7 @@ export class RunView {
   private _growth: ResizeObserver | null = null;
   private readonly _frames = framesOfPage();
   private readonly _clock = new Set<() => void>();
-  private readonly _partsNode = el('div', 'claude-parts');
+  private readonly _partsNode = el('div', 'claude-sections');
   private readonly _questionsNode = el('div', 'claude-questions');
   private readonly _filled = el('p', 'claude-note');
   private readonly _working = el('div', 'claude-working', el('span'), el('span'), el('span'));
@@ -168,7 +169,7 @@ export class RunView {
   private readonly _ending = new Ending();
   private readonly _header: Header;
   private readonly _footer: Footer;
-  private readonly _parts: KeyedChildren<Item>;
+  private readonly _parts: KeyedChildren<SectionItem>;
   private readonly _questions: KeyedChildren<Question>;
 }
 

@@ -1,0 +1,66 @@
+"""For a notebook's cells: a run of 2 MB of text and 500 tool uses. Imported inside a kernel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from IPython import get_ipython
+from rendering.builders import message, response, result, use
+
+from claude_magic.magics.live_screen import LiveScreen
+from claude_magic.messages import Message
+from claude_magic.widgets.hub import hub_of
+
+SCATTERED, IN_A_ROW = 460, 40
+"""Tool uses with text between them, and others one after the other."""
+TEXT = "".join(
+    f"""
+
+### Finding
+
+The column **{name}** holds dates as text, so they sort as words; `{name}` must be read as dates. {"It is so. " * 20}
+
+- first, the header is repeated
+- then, a few rows are empty
+
+```python
+frame["{name}"] = pd.to_datetime(frame["{name}"])
+```
+"""
+    for name in ("ordered", "packed", "shipped", "billed", "paid", "returned", "refunded", "filed", "closed", "kept")
+)
+OUTPUT = "\n".join(f"2026-11-{day:02d}  1299.00  0.25  north  shipped" for day in range(1, 29))
+SECONDS, BATCHES = 3.0, 60
+
+
+def show() -> None:
+    """Show the run as the extension does: most of it at once, as to a page that comes late, the rest slowly."""
+    screen = LiveScreen(
+        hub_of(get_ipython().kernel), session="long", model="claude-opus-4-8", simulated=True, mode="default",
+        on_stop=lambda: None, on_undo=lambda channel, dry_run: None,
+    )  # fmt: skip
+    screen.begin()
+    every = list(messages())
+    begun = len(every) * 9 // 10
+    screen.add(every[:begun])
+    for at in range(begun, len(every), (len(every) - begun) // BATCHES):
+        screen.add(every[at : at + (len(every) - begun) // BATCHES])
+        time.sleep(SECONDS / BATCHES)
+    screen.finish(response(*every, session="long"), {})
+
+
+def messages() -> Iterator[Message]:
+    """Yield what the run says."""
+    yield from _tools(0, IN_A_ROW)
+    for number in range(SCATTERED):
+        for at in range(0, len(TEXT), 400):
+            yield message("text", TEXT[at : at + 400])
+        yield from _tools(IN_A_ROW + number, 1)
+    yield message("text", "\n\n## The end of the long run")
+
+
+def _tools(first: int, count: int) -> Iterator[Message]:
+    for number in range(first, first + count):
+        yield use(f"tool-{number}", "Bash", {"command": f"python summarize.py --by region --part {number}"})
+        yield result(f"tool-{number}", OUTPUT)
