@@ -75,7 +75,7 @@ def report(found: dict[str, list[Finding]], sizes: str) -> Report:
         sizes,
         "The pixel: the first moment after the frame that shows it, in a Chromium without a graphics processor.",
         "A long task holds the page's main thread for more than 50 ms; busy is its share of that thread's time.",
-        "The kernel's milliseconds are processor time of all its threads, the engine's included, for 1000 pieces of text.",
+        "The kernel's milliseconds are processor time of all threads for 1000 pieces of text, the engine's included.",
     ]
     return made
 

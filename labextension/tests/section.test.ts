@@ -10,6 +10,7 @@ type Entry = Pick<IntersectionObserverEntry, 'isIntersecting' | 'boundingClientR
 
 let tell: (entries: Entry[]) => void;
 let made: number;
+const observe = vi.fn();
 
 beforeEach(() => {
   vi.stubGlobal(
@@ -18,11 +19,12 @@ beforeEach(() => {
       constructor(callback: (entries: Entry[]) => void) {
         tell = callback;
       }
-      observe = vi.fn();
+      observe = observe;
       unobserve = vi.fn();
     }
   );
   made = 0;
+  observe.mockClear();
 });
 
 afterEach(() => {
@@ -73,6 +75,15 @@ describe('a section', () => {
     move(section, true);
     expect(section.node.firstChild).toBe(before);
     expect(section.node.textContent).toBe('more words');
+  });
+
+  it('is watched anew when it is the last no more: then it may be far already', () => {
+    const section = makeSection(item('words', { isLast: true }));
+    expect(observe).toHaveBeenCalledTimes(1);
+    section.update(item('words'));
+    expect(observe).toHaveBeenCalledTimes(2);
+    move(section, false);
+    expect(section.node.childElementCount).toBe(0);
   });
 
   it('stays while it is the last, has the focus, or is not shown at all', () => {

@@ -75,3 +75,20 @@ def test_viewer_stops_a_running_cell(notebook: MakeNotebook) -> None:
     assert nb.error(2) == "KeyboardInterrupt"
     expect(view).to_have_attribute("data-outcome", "interrupted")
     expect(nb.view(2)).to_have_attribute("data-outcome", "interrupted")
+
+
+def test_eight_notebooks_run_at_once(notebook: MakeNotebook) -> None:
+    """Eight notebooks with a kernel each run at the same time, and each page shows its own run to its end."""
+    opened = [notebook("%%claude --allow Bash\nwait at the gate") for _ in range(8)]
+    for nb in opened:
+        nb.show()
+        nb.start(1)
+    for nb in opened:
+        nb.show()
+        expect(nb.view(1)).to_contain_text("Before the gate.")
+        expect(nb.view(1)).to_have_attribute("data-standing", "live")
+    (opened[0].folder / "open").touch()  # they stand in one folder
+    for nb in opened:
+        nb.show()
+        expect(nb.view(1)).to_contain_text("After the gate: passed.")
+        expect(nb.view(1)).to_have_attribute("data-outcome", "success")
