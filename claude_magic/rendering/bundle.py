@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +12,7 @@ from claude_magic.errors import ClaudeError, ProcessError
 from claude_magic.rendering import page
 from claude_magic.rendering.facts import advice_for, ending_of, footer, footer_facts, notice
 from claude_magic.rendering.sanitizer import clean
-from claude_magic.rendering.text import excerpt, visible
+from claude_magic.rendering.text import excerpt, shares, visible
 from claude_magic.rendering.tools import asked_questions, state_words, telling_argument, tool_title
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
 from claude_magic.response import Response
@@ -116,16 +117,20 @@ def _plain_run(view: RunView) -> str:
 
 
 class Budget:
-    """How much may still be stored, and how much was left out."""
+    """How much may still be stored, and how much was left out.
 
-    def __init__(self) -> None:
-        self._text, self._other = _TEXT_LIMIT, _OTHER_LIMIT
+    Args:
+        parts: those whose texts are stored, in order; without them each text may be as long as all together.
+    """
+
+    def __init__(self, parts: Iterable[Part] = ()) -> None:
+        lengths = [len(part.text) for part in parts if isinstance(part, TextPart)]
+        self._shares = iter(shares(lengths, _TEXT_LIMIT))
+        self._other = _OTHER_LIMIT
         self.left_out = 0
 
     def text(self, text: str) -> str:
-        kept = self._cut(text, self._text)
-        self._text = max(0, self._text - len(kept))
-        return kept
+        return self._cut(text, next(self._shares, _TEXT_LIMIT))
 
     def other(self, text: str) -> str:
         kept = self._cut(text, min(_ONE_LIMIT, self._other))
@@ -170,8 +175,9 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         ones are cut and say so, and `cut` counts the characters and parts that were left out.
     """
     view = RunView.of(response) if view is None else view
-    budget = Budget()
     parts = list(view.walk())
+    stored = parts if len(parts) <= _PART_LIMIT else parts[: _PART_LIMIT // 2] + parts[-_PART_LIMIT // 2 :]
+    budget = Budget(stored)
     data: dict[str, Any] = {
         "version": 1,
         "session": _sound(response.session),
@@ -183,7 +189,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         "simulated": response.simulated,
         "source": response.source,
         "prompt": budget.other(response.prompt),
-        "parts": [part_data(part, budget) for part in parts[:_PART_LIMIT]],
+        "parts": [part_data(part, budget) for part in stored],
         "usage": asdict(response.usage),
         "cost_usd": response.cost_usd,
         "estimated": response.estimated,
@@ -192,7 +198,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         "error": budget.other(response.error),
         "notice": budget.other(ending_of(response, view)),
     }
-    return data | {"cut": {"characters": budget.left_out, "parts": max(0, len(parts) - _PART_LIMIT)}}
+    return data | {"cut": {"characters": budget.left_out, "parts": len(parts) - len(stored)}}
 
 
 def part_data(part: Part, budget: Budget) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from claude_magic.rendering import style
 from claude_magic.rendering.facts import SIMULATED, model_words
 from claude_magic.rendering.markdown import MarkdownStream, to_html
 from claude_magic.rendering.style import escape, span
-from claude_magic.rendering.text import excerpt, one_line, plural, seconds, visible_output
+from claude_magic.rendering.text import excerpt, one_line, plural, seconds, shares, visible_output
 from claude_magic.rendering.tools import (
     AskedQuestion,
     asked_questions,
@@ -21,6 +21,7 @@ from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, Think
 from claude_magic.response import Outcome
 
 _TEXT_LIMIT = 200_000  # characters of answer; as HTML they are about seven times as many
+_SHORTEST_TEXT = 1_000  # of each text at least so much stays
 _TOOL_LIMIT = 200  # lines for tools
 _RESULT_LIMIT = 2_000
 _THOUGHT_LIMIT = 4_000
@@ -86,11 +87,11 @@ def final_html(view: RunView, facts: list[str], ending: str = "", ending_block: 
         ending_block: safe HTML that says it, instead of a line.
     """
     pieces = [_header(view)]
-    room, tools = _TEXT_LIMIT, 0
+    room = iter(shares([len(part.text) for part in view.parts if isinstance(part, TextPart)], _TEXT_LIMIT))
+    tools = 0
     for part in view.parts:
         if isinstance(part, TextPart):
-            text = excerpt(part.text, max(room, 1000))[0]
-            room -= len(text)
+            text = excerpt(part.text, max(next(room), _SHORTEST_TEXT))[0]
             pieces.append(f"<div>{to_html(text)}</div>")
         elif isinstance(part, ToolPart):
             tools += 1

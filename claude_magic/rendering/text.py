@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 # Characters that show nothing but change what a reader sees or copies: bidi controls, zero-width characters,
@@ -76,6 +77,27 @@ def excerpt(text: str, limit: int) -> tuple[str, int]:
     head = limit * 2 // 3
     tail = text[len(text) - (limit - head) :]
     return f"{text[:head]}\n… {left_out:,} characters left out …\n{tail}", left_out
+
+
+def shares(lengths: Sequence[int], limit: int) -> list[int]:
+    """Split a limit among texts in reading order: half of it from the end backwards, for there is the conclusion.
+
+    Args:
+        lengths: characters of each text.
+        limit: how many characters may stay of all together.
+
+    Returns:
+        How many may stay of each.
+    """
+    kept = [0] * len(lengths)
+    forwards = range(len(lengths))
+    for half, order in ((limit // 2, reversed(forwards)), (limit - limit // 2, forwards)):
+        room = half
+        for place in order:
+            more = min(lengths[place] - kept[place], room)
+            kept[place] += more
+            room -= more
+    return kept
 
 
 def seconds(value: float) -> str:

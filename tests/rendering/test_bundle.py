@@ -27,6 +27,7 @@ from claude_magic.rendering import (
     run_bundle,
     run_data,
 )
+from claude_magic.rendering.text import shares
 from claude_magic.response import Outcome, Usage
 
 from .builders import message, permission, response, result, use
@@ -109,6 +110,39 @@ def test_data_is_bounded_and_says_what_was_cut() -> None:
     assert data["cut"]["parts"] == 502
     assert "characters left out" in data["parts"][0]["text"]
     assert "not shown" in bundle["text/html"]
+
+
+def test_the_conclusion_of_a_long_run_is_kept() -> None:
+    """What is cut is cut in the middle: the first words and the last ones stand in every form."""
+    block = message("block")
+    step = (message("text", "\n\n" + "y" * 1000), block)
+    middle = [m for i in range(3000) for m in (*step, use(str(i), "Read", {}), result(str(i), "z"))]
+    turn = response(message("text", "It begins."), block, *middle, message("text", "\n\nIt ends."), block)
+    bundle = response_bundle(turn)
+    parts = bundle[MIME_TYPE]["parts"]
+
+    assert parts[0]["text"].startswith("It begins.")
+    assert parts[-1]["text"].strip() == "It ends."
+    assert bundle[MIME_TYPE]["cut"]["parts"] == 6001 - 2000
+    assert "It begins." in bundle["text/html"]
+    assert "It ends." in bundle["text/html"]
+    assert "It begins." in bundle["text/plain"]
+    assert "It ends." in bundle["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "limit", "expected"),
+    [
+        ([], 10, []),
+        ([3, 4], 10, [3, 4]),
+        ([100, 3], 10, [7, 3]),
+        ([3, 100, 2], 10, [3, 5, 2]),
+        ([9, 9, 9], 9, [5, 0, 4]),
+    ],
+)
+def test_a_limit_is_shared(lengths: list[int], limit: int, expected: list[int]) -> None:
+    """Both ends have their half; what the end does not need goes to the beginning."""
+    assert shares(lengths, limit) == expected
 
 
 def test_html_tells_the_story() -> None:
