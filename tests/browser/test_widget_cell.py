@@ -21,9 +21,9 @@ KEPT = {MIME_TYPE, "text/html", "text/plain"}
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, other_ipykernel: Path | None) -> Iterator[Server]:
+def lab(tmp_path_factory: pytest.TempPathFactory, other_ipykernels: list[Path]) -> Iterator[Server]:
     """A JupyterLab whose user has disabled the extension."""
-    server = start_lab(Surroundings(tmp_path_factory.mktemp("lab"), other_ipykernel), without=("claude-magic",))
+    server = start_lab(Surroundings(tmp_path_factory.mktemp("lab"), other_ipykernels), without=("claude-magic",))
     yield server
     server.stop()
 
