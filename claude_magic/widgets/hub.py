@@ -23,7 +23,7 @@ from claude_magic.widgets.protocol import COMM_TARGET, REPLY, REQUEST, VERSION, 
 
 logger = logging.getLogger(__name__)
 
-EXTENSION_TIMEOUT_S = 0.3
+EXTENSION_TIMEOUT_S = 0.5
 """The extension answers within 0.05 s on a page at rest; after this, widgets are asked as well."""
 WIDGET_TIMEOUT_S = 0.7
 """How long the first cell of a page waits for either of them, once a widget was made."""
@@ -219,6 +219,7 @@ class Hub:
         self._pages = Pages()
         self._asked: set[str] = set()
         self._greeter: Greeter | None = None
+        self._greeted: set[str] = set()
         self._retired: dict[str, Callable[[], object]] = {}
         handlers = getattr(kernel, "control_handlers", None)
         self.has_control = handlers is not None
@@ -249,14 +250,15 @@ class Hub:
         if client not in self._asked:
             self._asked.add(client)
             self._ask(client, make_greeter)
-        page = self._pages.of(client)
-        if page is not Page.PLAIN:
+        if client in self._greeted:
             self._dismiss()
-        return page
+        return self._pages.of(client)
 
     def hear_widget(self) -> None:
         """A widget of the page whose message is being handled said hello by its own comm."""
-        self._pages.hear(_client_of(self._kernel.get_parent() or {}), Page.MUTE_WIDGET)
+        client = _client_of(self._kernel.get_parent() or {})
+        self._greeted.add(client)
+        self._pages.hear(client, Page.MUTE_WIDGET)
 
     def _ask(self, client: str, make_greeter: Callable[[], Greeter | None]) -> None:
         comm = create_comm(target_name=COMM_TARGET, data={"version": VERSION, "hello": True})
@@ -267,6 +269,7 @@ class Hub:
         comm.close()
 
     def _dismiss(self) -> None:
+        """Take the greeter away. One that has not spoken may be starting on a slow page, which would be an error."""
         if self._greeter is not None:
             self._greeter.close()
             self._greeter = None
@@ -312,7 +315,10 @@ class Hub:
         if request.get("version") != VERSION:
             return False
         if request.get("action") == "hello":
-            self._pages.hear(client, Page.WIDGET if request.get("widget") else Page.EXTENSION)
+            is_widget = bool(request.get("widget"))
+            if is_widget:
+                self._greeted.add(client)
+            self._pages.hear(client, Page.WIDGET if is_widget else Page.EXTENSION)
             return True
         channel = self._channels.get(str(request.get("run")))
         return channel.receive(request) if channel is not None else False

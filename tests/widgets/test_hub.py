@@ -374,6 +374,17 @@ def test_silent_page_has_no_live_view(hub: Hub, comms: FakeComms) -> None:
     assert widgets[0].closed
 
 
+def test_slow_page_with_the_extension_keeps_the_widget(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """The page may be loading it at this moment: it goes when it has greeted too, and not in between."""
+    widgets = Widgets(lambda: hello(kernel))
+
+    assert hub.page(widgets.make) is Page.EXTENSION
+    assert [widget.closed for widget in widgets] == [False]
+    hello(kernel, widget=True)
+    assert hub.page(widgets.make) is Page.EXTENSION
+    assert [widget.closed for widget in widgets] == [True]
+
+
 def test_nothing_is_made_where_there_are_no_widgets(hub: Hub, comms: FakeComms) -> None:
     """Without the packages for widgets the page gets displays."""
     assert hub.page(lambda: None) is Page.PLAIN
