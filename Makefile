@@ -84,10 +84,12 @@ $(VENV)/build: pyproject.toml $(VENV)/pip
 
 # Installing builds the JupyterLab extension as well, so its sources count.
 $(VENV)/lab: $(VENV)/build $(PAGES)
+	@echo "installing claude_magic, a Claude CLI, JupyterLab and matplotlib into $(VENV), once: some minutes"
 	$(PIP) install --no-build-isolation --editable ".[lab,cli,plots]"
 	@touch $@
 
 $(VENV)/test: $(VENV)/build $(PAGES)
+	@echo "installing claude_magic and all that its tests need into $(VENV), once: some minutes"
 	$(PIP) install --no-build-isolation --editable ".[lab,cli,plots]" --group test
 	@touch $@ $(VENV)/lab
 
