@@ -385,7 +385,6 @@ class AsyncClaudeClient(Ledger):
         decision = self._player.decision(request.tool_use_id) if self._player is not None else None
         if decision is None:
             decision = await decide(self.ask, request, in_thread=self._ask_in_thread)
-        self._note_decision(request, decision)
         _tell(self.decision_observers, request, decision)
         return decision
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from claude_magic.errors import ClaudeError, ControlError, ProcessError, ProtocolError, SessionNotFoundError
 from claude_magic.messages import Message, MessageType
-from claude_magic.permissions import Decision, Deny, PermissionRequest, wire_answer
-from claude_magic.protocol import control_error, control_request, control_success, user_message
+from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest, edited_input, wire_answer
+from claude_magic.protocol import Decoder, control_error, control_request, control_success, decision_line, user_message
 from claude_magic.transport import Launch, Start, Transport
 from claude_magic.turn import Turn
 
@@ -426,7 +427,14 @@ class Connection:
                 turn.question_answered()
         if turn is not None and isinstance(decision, Deny) and decision.stop:
             turn.denied_and_stopped = True
+        self._tell(request, decision)
         return wire_answer(request, decision)
+
+    def _tell(self, request: PermissionRequest, decision: Decision) -> None:
+        """Put the decision among the CLI's messages, so that all who read them know what ran, and since when."""
+        allowed, edited = isinstance(decision, Allow), edited_input(request, decision)
+        line = decision_line(request.tool_name, request.tool_use_id, allowed, edited)
+        self._deliver(Decoder(self.launch.redactor).decode([line], time.time()))
 
     async def _refuse(self, error: str) -> dict[str, Any]:
         raise ControlError(error)

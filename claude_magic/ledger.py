@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.messages import Batch
-from claude_magic.permissions import Allow, Decision, PermissionRequest
 from claude_magic.records.history import FinishedTurn, History, HistoryWriter, history_of
 from claude_magic.records.log import LogAggregator, LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
@@ -181,10 +180,6 @@ class Ledger(ABC):
     def _note_unsent(self, turn: Turn) -> None:
         self._metrics.record(0.0, ok=False)
         self._recorder.log.note(turn.session, "error", f"the prompt was not sent: {turn.error}", turn_id=turn.id)
-
-    def _note_decision(self, request: PermissionRequest, decision: Decision) -> None:
-        self._recorder.tools.decided(request.session, request.tool_use_id, isinstance(decision, Allow))
-        self._recorder.spans.decided(request.session, request.tool_use_id, time.time())
 
     def _note_event(self, event: str, fields: dict[str, Any]) -> None:
         if event == "spawn" and fields["session"]:

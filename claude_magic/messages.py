@@ -19,6 +19,7 @@ class MessageType(StrEnum):
     TOOL_USE = "tool_use"
     TOOL_RESULT = "tool_result"
     PERMISSION = "permission"
+    DECISION = "decision"
     STATUS = "status"
     RETRY = "retry"
     RATE_LIMIT = "rate_limit"
@@ -42,6 +43,7 @@ class About(msgspec.Struct, frozen=True, gc=False):
     error: str = ""
     withdrawn: int = 0
     wire: str = ""
+    edited: bool = False
 
 
 NOTHING_SPECIAL = About()
@@ -49,7 +51,7 @@ NOTHING_SPECIAL = About()
 
 # gc=False: a stream makes a hundred thousand of these in a second, and none can be part of a cycle.
 class Message(msgspec.Struct, gc=False):
-    """One line of the CLI, in the order it came.
+    """One line of the CLI, in the order it came; a `decision` is a line of ours, put where it was made.
 
     Attributes:
         type: what it means; a `MessageType`.
@@ -69,17 +71,17 @@ class Message(msgspec.Struct, gc=False):
 
     @property
     def tool_name(self) -> str:
-        """Name of the tool for `tool_use`, `tool_result` and `permission`; else ""."""
+        """Name of the tool for `tool_use`, `tool_result`, `permission` and `decision`; else ""."""
         return self.about.tool_name
 
     @property
     def tool_input(self) -> dict[str, Any]:
-        """Input of a `tool_use` or `permission`, secrets redacted; else empty."""
+        """Input of a `tool_use` or `permission`, or of an edited `decision`, secrets redacted; else empty."""
         return self.about.tool_input
 
     @property
     def tool_use_id(self) -> str:
-        """The id that joins a tool's use, permission and result; else ""."""
+        """The id that joins a tool's use, permission, decision and result; else ""."""
         return self.about.tool_use_id
 
     @property
@@ -89,8 +91,13 @@ class Message(msgspec.Struct, gc=False):
 
     @property
     def is_error(self) -> bool:
-        """Whether this is a tool result, or a turn's result, that reports failure."""
+        """Whether this is a tool result, or a turn's result, that reports failure; or a decision that is a denial."""
         return self.about.is_error
+
+    @property
+    def edited(self) -> bool:
+        """Whether this is a `decision` to run the tool with another input than the model's: `tool_input`."""
+        return self.about.edited
 
     @property
     def error(self) -> str:

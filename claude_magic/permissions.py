@@ -129,6 +129,16 @@ async def _in_daemon_thread(ask: Ask, request: PermissionRequest) -> Any:
     return await answered
 
 
+def edited_input(request: PermissionRequest, decision: Decision) -> dict[str, Any] | None:
+    """Return the input that runs in place of the one that was asked about; `None` where it is that one.
+
+    The answers to the model's own questions come as a changed input too, which is no edit.
+    """
+    if not isinstance(decision, Allow) or request.tool_name == "AskUserQuestion":
+        return None
+    return decision.input if decision.input != request.tool_input else None
+
+
 def wire_answer(request: PermissionRequest, decision: Decision) -> dict[str, Any]:
     """Return the decision as the CLI wants it.
 

@@ -221,6 +221,14 @@ class Decoder:
         name, use_id = str(request.get("tool_name") or ""), str(request.get("tool_use_id") or "")
         return MessageType.PERMISSION, f"{name} asks for permission", About(name, use_id, safe, wire="can_use_tool")
 
+    def _decision(self, raw: dict[str, Any]) -> _Meaning:
+        name, use_id, allowed = str(raw["tool_name"]), str(raw["tool_use_id"]), bool(raw["allowed"])
+        given = raw.get("edited_input")
+        edited = isinstance(given, dict)
+        words = f"{name} was {'allowed' if allowed else 'denied'}" + (", edited by you" if edited else "")
+        safe = self._redactor.value(given) if edited else {}
+        return MessageType.DECISION, words, About(name, use_id, safe, is_error=not allowed, edited=edited)
+
     def _rate_limit(self, raw: dict[str, Any]) -> _Meaning:
         info = raw.get("rate_limit_info") or {}
         return MessageType.RATE_LIMIT, f"rate limit: {info.get('status', 'unknown')}", NOTHING_SPECIAL
@@ -287,6 +295,7 @@ _HANDLERS: dict[str, Callable[[Decoder, dict[str, Any]], _Meaning]] = {
     "control_request": Decoder._control_request,
     "control_response": Decoder._control_response,
     "control_cancel_request": Decoder._cancelled,
+    "claude_magic_decision": Decoder._decision,
     "rate_limit_event": Decoder._rate_limit,
     "command_lifecycle": Decoder._event,
     "transcript_mirror": Decoder._event,
@@ -392,6 +401,19 @@ def user_message(prompt: Content, turn_id: str, *, literal: bool = True) -> dict
         "session_id": "",
         "uuid": turn_id,
     }
+
+
+def decision_line(tool_name: str, tool_use_id: str, allowed: bool, edited_input: dict[str, Any] | None) -> bytes:
+    """Return a line of ours that says how a question about a tool was decided: the CLI's lines do not.
+
+    Args:
+        tool_name: the tool.
+        tool_use_id: id of its use.
+        allowed: whether it may run.
+        edited_input: what it runs with in place of the input that was asked about; `None` is with that.
+    """
+    facts = {"tool_name": tool_name, "tool_use_id": tool_use_id, "allowed": allowed, "edited_input": edited_input}
+    return encode({"type": "claude_magic_decision", **facts}).rstrip(b"\n")
 
 
 def control_request(request_id: str, subtype: str, **fields: Any) -> dict[str, Any]:

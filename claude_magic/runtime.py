@@ -46,10 +46,6 @@ class Inbox:
             self.leave()
         return done.result()
 
-    def post(self, work: Callable[[], None]) -> None:
-        """Have `work` done by the thread that serves this inbox, some time; nobody waits for it."""
-        self._work.put(_Work(work, concurrent.futures.Future()))
-
     def serve(self, timeout_s: float) -> None:
         """Wait for work up to `timeout_s` seconds, and do it."""
         try:

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from fakes import FakeCLIs, FakeTransport, echo
+from fakes import FakeCLIs, FakeTransport, echo, prompt_of
 
 from claude_magic.client import AsyncClaudeClient, is_logged_in
 from claude_magic.config import SessionConfig
 from claude_magic.errors import PoolClosedError, SessionNotFoundError
 from claude_magic.messages import Batch
+from claude_magic.permissions import Allow
+from claude_magic.rendering import MIME_TYPE, response_bundle
 
 Make = Callable[..., AsyncClaudeClient]
 
@@ -43,6 +45,52 @@ async def test_names(make: Make) -> None:
             await client.create_session(name=wrong)
     await client.close_session("session-1")
     assert (await client.create_session(name="session-1")).name == "session-1"
+
+
+SECRET = "s3cret-value-123"
+
+
+async def runs_a_tool(cli: FakeTransport, message: dict[str, Any]) -> None:
+    """Ask for a tool and use it, with the input that the host allows."""
+    cli.begin(message)
+    name, given = ("Bash", {"command": "rm *"})
+    if prompt_of(message) == "question":
+        name, given = "AskUserQuestion", {"questions": [{"question": "Which?", "options": []}]}
+    block = {"type": "tool_use", "id": "toolu_1", "name": name, "input": given}
+    cli.say({"type": "assistant", "message": {"content": [block]}, "parent_tool_use_id": None})
+    await cli.ask(name, given)
+    done = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "a.csv"}
+    cli.say({"type": "user", "message": {"content": [done]}, "parent_tool_use_id": None})
+    cli.result()
+
+
+async def test_an_edited_command_is_recorded_as_the_one_that_ran(make: Make) -> None:
+    """In the records, the data, the HTML and a kept run; with its secrets hidden, and marked as edited by you."""
+    client = make(FakeCLIs(runs_a_tool), ask=lambda request: Allow({"command": f"ls {SECRET}"}))
+    await client.create_session(SessionConfig(api_key=SECRET), name="a")
+    response = await client.execute("a", "go")
+
+    (record,) = client.tool_records()
+    assert (record.input, record.permission) == ('{"command":"ls [redacted api_key]"}', "edited")
+    note = next(one for one in client.message_records() if one.role == "user" and one.kind == "note")
+    assert note.text == 'Bash was allowed, edited by you: {"command":"ls [redacted api_key]"}'
+    bundle = response_bundle(response)
+    part = bundle[MIME_TYPE]["parts"][0]
+    assert (part["input"], part["edited"]) == ({"command": "ls [redacted api_key]"}, True)
+    assert "edited by you" in bundle["text/html"]
+    assert "rm *" not in bundle["text/html"]
+
+
+async def test_what_was_not_edited_is_not_called_so(make: Make) -> None:
+    """The same input, none at all, and the answers to the model's own questions."""
+    inputs: dict[str, Any] = {"same": {"command": "rm *"}, "none": None, "question": {"answers": {"Which?": "this"}}}
+    for prompt, given in inputs.items():
+        client = make(FakeCLIs(runs_a_tool), ask=lambda request, given=given: Allow(given))
+        await client.create_session(name="a")
+        response = await client.execute("a", prompt)
+
+        assert [record.permission for record in client.tool_records()] == ["allowed"]
+        assert "edited by you" not in response_bundle(response)["text/html"]
 
 
 async def test_get_session(make: Make) -> None:

@@ -68,13 +68,6 @@ class Asker:
             self._always[session.name] = (session, {*self._remembered(session.name), request.tool_name})
         return decision
 
-    def decided(self, request: PermissionRequest, decision: Decision) -> None:
-        """Somebody has answered a question: the cell that shows the run learns it. Called on the loop's thread."""
-        cell = self._cells.get(request.session)
-        if cell is not None:
-            _, inbox, shown, _ = cell
-            inbox.post(lambda: shown.result().answered(request.tool_use_id, isinstance(decision, Allow)))
-
     def _remembered(self, name: str) -> set[str]:
         """Return the tools that were allowed for good; a new session under an old name has none."""
         session, tools = self._always.get(name, (None, set[str]()))

@@ -105,8 +105,6 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
                 self._set_history(client)
         if client.ask is None:
             client.ask = self.asker
-        if self.asker.decided not in client.decision_observers:
-            client.decision_observers.append(self.asker.decided)
         return client
 
     def end(self) -> None:
@@ -117,8 +115,6 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
                 client.close_session(info.name)
             if client.ask is self.asker:
                 client.ask = None
-            if self.asker.decided in client.decision_observers:
-                client.decision_observers.remove(self.asker.decided)
         if self._hub is not None:
             self._hub.close()
         self.simulation.switch_off()

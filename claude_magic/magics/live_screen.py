@@ -95,9 +95,6 @@ class LiveScreen:
         """Put a question on the page."""
         return self._channel.ask(request)
 
-    def answered(self, tool_use_id: str, allowed: bool) -> None:
-        self._channel.answered(tool_use_id, allowed)
-
     def finish(self, response: Response, extra: RunData) -> None:
         self._end(response_bundle(response), {**facts_of(response), **self._facts, **extra})
 

@@ -44,9 +44,6 @@ class Screen(Protocol):
     def note(self, words: str) -> None:
         """Show one line that is not the CLI's."""
 
-    def answered(self, tool_use_id: str, allowed: bool) -> None:
-        """A question about a tool was decided; called on the cell's thread."""
-
     def finish(self, response: Response, extra: RunData) -> None:
         """The run is over: show it as it stays. `extra` is what only the session knows."""
 
@@ -116,10 +113,6 @@ class NotebookScreen:
     def note(self, words: str) -> None:
         print(words)
 
-    def answered(self, tool_use_id: str, allowed: bool) -> None:
-        self._view.answer(tool_use_id, allowed)
-        self._changed = True
-
     def finish(self, response: Response, extra: RunData) -> None:
         from claude_magic.rendering import response_bundle
 
@@ -173,9 +166,6 @@ class TerminalScreen:
     def note(self, words: str) -> None:
         self._printer.note(words)
 
-    def answered(self, tool_use_id: str, allowed: bool) -> None:
-        self._printer.answer(tool_use_id, allowed)
-
     def finish(self, response: Response, extra: RunData) -> None:
         self._printer.finish(response)
 
@@ -204,9 +194,6 @@ class SilentScreen:
         """Nothing."""
 
     def note(self, words: str) -> None:
-        """Nothing."""
-
-    def answered(self, tool_use_id: str, allowed: bool) -> None:
         """Nothing."""
 
     def finish(self, response: Response, extra: RunData) -> None:

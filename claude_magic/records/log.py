@@ -322,6 +322,11 @@ def _permission(message: Message) -> Said:
     return Said(Level.WARNING, "system", f"{message.tool_name} was denied: {message.text}")
 
 
+def _decision(message: Message) -> Said:
+    words = f"{message.text}: {input_text(message.tool_input)}" if message.edited else message.text
+    return Said(Level.INFO, "system", words)
+
+
 def _status(message: Message) -> Said | None:
     raw = message.raw
     subtype = raw.get("subtype")
@@ -403,6 +408,7 @@ _DESCRIBERS: dict[MessageType, Callable[[Message], Said | None]] = {
     MessageType.TOOL_USE: _tool_use,
     MessageType.TOOL_RESULT: _tool_result,
     MessageType.PERMISSION: _permission,
+    MessageType.DECISION: _decision,
     MessageType.STATUS: _status,
     MessageType.RETRY: _retry,
     MessageType.RATE_LIMIT: _rate_limit,

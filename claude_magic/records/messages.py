@@ -140,6 +140,8 @@ def _read(message: Message) -> tuple[str, str, str] | None:
         return "assistant", kind.value, f"{message.tool_name} {input_text(message.tool_input)}"
     if kind is MessageType.TOOL_RESULT:
         return "tool", kind.value, message.text
+    if kind is MessageType.DECISION:
+        return ("user", "note", f"{message.text}: {input_text(message.tool_input)}") if message.edited else None
     if kind in _NOT_FOR_READING or (kind is MessageType.TASK and not _is_news(message)):
         return None
     said = describe(message)

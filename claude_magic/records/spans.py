@@ -131,18 +131,6 @@ class SpanRecorder:
             self._take(session, current, message)
             current.seen = message.received
 
-    def decided(self, session: str, tool_use_id: str, now: float) -> None:
-        """Say that a question for permission was answered, at `now` in unix seconds."""
-        current = self._open.get(session)
-        if current is None or tool_use_id not in current.asked:
-            return
-        name, asked = current.asked.pop(tool_use_id)
-        self._keep(session, current, SpanKind.PERSON, name, asked, now)
-        if tool_use_id in current.tools:
-            current.tools[tool_use_id] = (name, now)
-        else:
-            current.allowed[tool_use_id] = now
-
     def end(self, session: str) -> None:
         """Say that a turn is over; what still ran, ran until the last message."""
         current = self._open.pop(session, None)
@@ -176,10 +164,24 @@ class SpanRecorder:
             if not current.tools:
                 self._model_until(session, current, message.received)
             current.asked[message.tool_use_id] = (message.tool_name, message.received)
+        elif kind is MessageType.DECISION:
+            self._decided(session, current, message)
         elif kind is MessageType.TOOL_RESULT:
             self._tool_over(session, current, message)
         elif kind is MessageType.RESULT:
             self._close(session, current, message.received)
+
+    def _decided(self, session: str, current: _Open, message: Message) -> None:
+        """A person has answered: the tool runs from here on."""
+        use_id, now = message.tool_use_id, message.received
+        if use_id not in current.asked:
+            return
+        name, asked = current.asked.pop(use_id)
+        self._keep(session, current, SpanKind.PERSON, name, asked, now)
+        if use_id in current.tools:
+            current.tools[use_id] = (name, now)
+        else:
+            current.allowed[use_id] = now
 
     def _tool_over(self, session: str, current: _Open, message: Message) -> None:
         current.asked.pop(message.tool_use_id, None)

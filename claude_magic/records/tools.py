@@ -11,7 +11,7 @@ import msgspec
 from claude_magic.messages import Batch, Message, MessageType
 from claude_magic.records.ring import shortened
 
-ALLOWED, DENIED, ASKED = "allowed", "denied", "asked"
+ALLOWED, EDITED, DENIED, ASKED = "allowed", "edited", "denied", "asked"
 LONGEST_STRING = 10_000
 """Characters of one string in a recorded input: a written file is cut, the input stays JSON."""
 _MAX_INPUT_BYTES = 8_000_000
@@ -27,12 +27,13 @@ class ToolRecord(msgspec.Struct, frozen=True, gc=False):
         tool_use_id: the API's id of the use.
         parent_tool_use_id: the use that started the subagent it belongs to; "" on the main thread.
         name: the tool.
-        input: what it was given, as compact JSON text; secrets redacted, strings cut at 10,000 characters.
+        input: what it ran with, as compact JSON text; secrets redacted, strings cut at 10,000 characters.
         started: when its use arrived, in unix seconds.
         duration_s: from use to result in seconds, a person's time for the permission included; `None` while it
             runs, or when no result came.
         is_error: whether the result reports failure; `None` without a result.
-        permission: `allowed` or `denied`, `asked` while that is open, "" where nobody was asked.
+        permission: `allowed` or `denied`; `edited` where it was allowed with an `input` that was edited by you; `asked`
+            while that is open, "" where nobody was asked.
         result_chars: length of the result's text in characters; `None` without a result.
     """
 
@@ -85,14 +86,12 @@ class ToolRecorder:
                 self._use(batch, message)
             elif kind is MessageType.PERMISSION:
                 self._permission(batch, message)
+            elif kind is MessageType.DECISION:
+                self._decided(batch.session, message)
             elif kind is MessageType.TOOL_RESULT:
                 self._result(batch.session, message)
             elif kind is MessageType.RESULT:
                 self._turn_over(batch, message)
-
-    def decided(self, session: str, tool_use_id: str, allowed: bool) -> None:
-        """Say how a permission was decided; without that, it is read from how the turn goes on."""
-        self._change(session, tool_use_id, permission=ALLOWED if allowed else DENIED)
 
     def records(self) -> list[ToolRecord]:
         """Return the tool uses that are kept, of all sessions, in the order they began."""
@@ -146,6 +145,18 @@ class ToolRecorder:
         if self._record(batch.session, message.tool_use_id) is None and not message.is_error:
             self._use(batch, message)
         self._change(batch.session, message.tool_use_id, permission=DENIED if message.is_error else ASKED)
+
+    def _decided(self, session: str, message: Message) -> None:
+        """A person has decided; without that, it is read from how the turn goes on."""
+        record = self._record(session, message.tool_use_id)
+        if record is None:
+            return
+        if message.edited:
+            given = input_text(message.tool_input)
+            self._bytes += sys.getsizeof(given) - sys.getsizeof(record.input)
+            self._change(session, message.tool_use_id, permission=EDITED, input=given)
+        else:
+            self._change(session, message.tool_use_id, permission=DENIED if message.is_error else ALLOWED)
 
     def _result(self, session: str, message: Message) -> None:
         record = self._record(session, message.tool_use_id)

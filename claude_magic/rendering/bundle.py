@@ -213,6 +213,7 @@ def part_data(part: Part, budget: Budget) -> dict[str, Any]:
         "id": _sound(part.id),
         "name": budget.other(part.name),
         "input": budget.input(part.input),
+        "edited": part.edited,
         "result": budget.other(part.result),
         "is_error": part.is_error,
         "state": str(part.state),

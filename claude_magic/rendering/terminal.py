@@ -37,7 +37,7 @@ class TerminalPrinter:
             self._view.add((message,))
             if message.type is MessageType.TEXT:
                 self._text(message.text)
-            elif message.type is MessageType.TOOL_USE:
+            elif message.type is MessageType.TOOL_USE or message.edited:
                 self._tool_begins(message)
             elif message.type is MessageType.TOOL_RESULT:
                 self._tool_ends(message)
@@ -45,10 +45,6 @@ class TerminalPrinter:
                 self._in_text = False
             elif message.type in _NOTES:
                 self._note(message)
-
-    def answer(self, tool_use_id: str, allowed: bool) -> None:
-        """Say how a permission question was decided; see `RunView.answer`."""
-        self._view.answer(tool_use_id, allowed)
 
     def note(self, words: str) -> None:
         """Print one line that is not the CLI's."""
@@ -72,7 +68,10 @@ class TerminalPrinter:
         self._put(visible(piece))
 
     def _tool_begins(self, message: Message) -> None:
-        tool = next(tool for tool in reversed(self._view.tools) if tool.id == message.tool_use_id)
+        """Print what is used and for what; once more where it runs with another input than the one that was printed."""
+        tool = next((tool for tool in reversed(self._view.tools) if tool.id == message.tool_use_id), None)
+        if tool is None:
+            return
         indent = "    " if tool.parent else "  "
         self._line(f"{indent}{tool_title(tool.name)} {telling_argument(tool, self._view.working_dir, 100)}".rstrip())
         self._open_tool = tool.id

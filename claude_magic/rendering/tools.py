@@ -95,6 +95,8 @@ def state_words(tool: ToolPart, now: float | None = None) -> str:
     nested = count_descendants(tool)
     if nested:
         words.append(plural(nested, "tool"))
+    if tool.edited:
+        words.append("edited by you")
     return ", ".join(words)
 
 

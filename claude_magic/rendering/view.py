@@ -101,6 +101,7 @@ class ToolPart:
         id: id of the tool use.
         name: name of the tool.
         input: what it was given, secrets redacted.
+        edited: whether a person gave it this input in place of the model's.
         state: where it stands.
         started: when it was asked for, in unix seconds.
         ended: when it ended, in unix seconds; `None` while it has not.
@@ -118,6 +119,7 @@ class ToolPart:
     state: ToolState = ToolState.RUNNING
     ended: float | None = None
     result: str = ""
+    edited: bool = False
     children: list[ToolPart] = field(default_factory=list)
     cache: Any = field(default=None, repr=False)
 
@@ -181,6 +183,7 @@ class RunView:
         self.error = ""
         self.working_dir = ""
         self._tools: dict[str, ToolPart] = {}
+        self._early: dict[str, Message] = {}
         self._text: TextPart | None = None
         self._text_open = False
         self._retries: Retries | None = None
@@ -208,19 +211,6 @@ class RunView:
             handler = _HANDLERS.get(message.type)
             if handler is not None:
                 handler(self, message)
-
-    def answer(self, tool_use_id: str, allowed: bool) -> None:
-        """Say how a permission question was decided: the CLI's messages do not.
-
-        Args:
-            tool_use_id: id of the tool use that was asked about; an unknown one is no harm.
-            allowed: whether it may run.
-        """
-        tool = self._tools.get(tool_use_id)
-        if tool is None or tool.is_over:
-            return
-        tool.state = ToolState.RUNNING if allowed else ToolState.DENIED
-        tool.cache = None
 
     def finish(self, outcome: Outcome, error: str = "") -> None:
         """Say how the run ended; what still ran on the main thread is cancelled, background work goes on."""
@@ -278,6 +268,9 @@ class RunView:
             self._text_open = False
         tool = ToolPart(message.tool_use_id, message.tool_name, message.tool_input, message.received, parent)
         self._tools[tool.id or f"unnamed {len(self._tools)}"] = tool
+        decision = self._early.pop(tool.id, None)
+        if decision is not None:
+            self._decide(tool, decision)
         owner = self._tools.get(parent) if parent else None
         if owner is None or owner is tool:
             self.parts.append(tool)
@@ -302,6 +295,20 @@ class RunView:
             return
         tool.state = ToolState.DENIED if message.is_error else ToolState.WAITING
         self._forget_rendered(tool)
+
+    def _add_decision(self, message: Message) -> None:
+        """2.1.330 may ask before it shows the use: then the decision waits for it."""
+        tool = self._tools.get(message.tool_use_id)
+        if tool is None:
+            self._early[message.tool_use_id] = message
+        elif not tool.is_over:
+            self._decide(tool, message)
+            self._forget_rendered(tool)
+
+    def _decide(self, tool: ToolPart, decision: Message) -> None:
+        tool.state = ToolState.DENIED if decision.is_error else ToolState.RUNNING
+        if decision.edited:
+            tool.input, tool.edited = decision.tool_input, True
 
     def _add_task(self, message: Message) -> None:
         tool = self._tools.get(message.tool_use_id)
@@ -404,6 +411,7 @@ _HANDLERS = {
     MessageType.TOOL_USE: RunView._add_tool_use,
     MessageType.TOOL_RESULT: RunView._add_tool_result,
     MessageType.PERMISSION: RunView._add_permission,
+    MessageType.DECISION: RunView._add_decision,
     MessageType.TASK: RunView._add_task,
     MessageType.STATUS: RunView._add_status,
     MessageType.RETRY: RunView._add_retry,

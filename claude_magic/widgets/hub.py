@@ -142,12 +142,6 @@ class Channel:
             self.tell([["ask", question]])
             return answer
 
-    def answered(self, tool_use_id: str, allowed: bool) -> None:
-        """A question was decided, here or elsewhere: the tool runs, or never will."""
-        with self._lock:
-            self.run.view.answer(tool_use_id, allowed)
-            self.flush()
-
     def when_left(self, close: Callable[[], object]) -> None:
         """Have `close` called when a page says that it has taken the view of this run away."""
         self._on_leave = close

@@ -130,7 +130,7 @@ def _state(part: Part) -> tuple[Any, ...]:
         return (len(part.text),)
     if isinstance(part, NotePart):
         return (part.text,)
-    return (str(part.state), part.ended, len(part.result))
+    return (str(part.state), part.ended, len(part.result), part.edited)
 
 
 def _data(part: Part) -> dict[str, Any]:

@@ -54,12 +54,16 @@ class ThinkingPart(TypedDict):
 
 
 class ToolPart(TypedDict):
-    """One tool use; `parent` is the tool use that started the subagent it belongs to, or ""."""
+    """One tool use; `parent` is the tool use that started the subagent it belongs to, or "".
+
+    `edited` says that a person gave it this input in place of the model's.
+    """
 
     type: Literal["tool"]
     id: str
     name: str
     input: dict[str, Any]
+    edited: bool
     result: str
     is_error: bool
     state: str

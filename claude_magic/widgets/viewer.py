@@ -14,7 +14,7 @@ from ipywidgets import GridBox, Layout
 
 from claude_magic.blocking import ClaudeClient, get_client
 from claude_magic.messages import Batch
-from claude_magic.permissions import Allow, Decision, PermissionRequest
+from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import RunView, response_bundle
 from claude_magic.response import Response
 from claude_magic.widgets.facts import facts_of
@@ -47,7 +47,6 @@ class StreamViewer(RunWidget):
         self._flush_planned = False
         self._client.observers.append(self._messages)
         self._client.response_observers.append(self._response)
-        self._client.decision_observers.append(self._decided)
 
     @classmethod
     def grid(cls, *sessions: str, client: ClaudeClient | None = None, columns: int | None = None) -> GridBox:
@@ -68,8 +67,6 @@ class StreamViewer(RunWidget):
             self._client.observers.remove(self._messages)
         if self._response in self._client.response_observers:
             self._client.response_observers.remove(self._response)
-        if self._decided in self._client.decision_observers:
-            self._client.decision_observers.remove(self._decided)
         super().close()
 
     def show(self, run: RunData) -> None:
@@ -125,10 +122,6 @@ class StreamViewer(RunWidget):
         data: Any = {**response_bundle(response)[MIME_TYPE], **facts_of(response), **extra, "live": False}
         self._channel.finish(data, {})
         self.state = str(response.outcome)
-
-    def _decided(self, request: PermissionRequest, decision: Decision) -> None:
-        if self._channel is not None and request.turn_id == self._turn_id:
-            self._channel.answered(request.tool_use_id, isinstance(decision, Allow))
 
     # What the page asks; on whatever thread the kernel handles it.
 

@@ -53,6 +53,8 @@ export interface ToolPart {
   id: string;
   name: string;
   input: Record<string, unknown>;
+  /** Whether a person gave it this input in place of the model's. */
+  edited: boolean;
   result: string;
   is_error: boolean;
   state: ToolState;

@@ -212,6 +212,7 @@ function readTool(given: Fields): ToolPart {
     id: string(given['id'], ''),
     name: string(given['name'], 'tool'),
     input: fields(given['input']),
+    edited: boolean(given['edited'], false),
     result: string(given['result'], ''),
     is_error: boolean(given['is_error'], false),
     state: TOOL_STATES.has(given['state']) ? (given['state'] as ToolState) : 'done',

@@ -59,7 +59,7 @@ const live = (parts: Part[], more: Partial<RunData> = {}, questions: Question[] 
   });
 
 const tool = (id: string, name: string, input: Record<string, unknown>, more: Partial<ToolPart> = {}): ToolPart => ({
-  type: 'tool', id, name, input, result: '', is_error: false, state: 'done', parent: '', duration_s: 0.2, started: 100, ...more
+  type: 'tool', id, name, input, edited: false, result: '', is_error: false, state: 'done', parent: '', duration_s: 0.2, started: 100, ...more
 });
 
 const permission: Question = {
@@ -200,6 +200,22 @@ describe('tools', () => {
     await draw(makeView(), live([edit]));
     const rows = [...document.querySelectorAll('.claude-diff-row')].map(row => row.textContent.trim());
     expect(rows).toEqual(['21 a', '22-b', '22+c']);
+  });
+
+  it('show the command that a person edited, and say so', async () => {
+    const view = makeView();
+    const asked = tool('a', 'Bash', { command: 'rm *' }, { state: 'running' });
+    const run = live([asked]);
+    await draw(view, run);
+    const card = document.querySelector('details');
+    card?.setAttribute('open', '');
+    card?.dispatchEvent(new Event('toggle'));
+    expect(card?.textContent).not.toContain('edited by you');
+    const ran = { ...asked, input: { command: 'ls' }, edited: true };
+    await draw(view, reduce(run, { type: 'ops', seq: 2, ops: [['part', 0, ran]] }));
+    expect(card?.querySelector('pre')?.textContent.trim()).toBe('ls');
+    expect(card?.textContent).toContain('edited by you');
+    expect(card?.textContent).not.toContain('rm *');
   });
 
   it('draw a long result only when opened, and then its beginning', async () => {

@@ -25,16 +25,12 @@ class NotingScreen(SilentScreen):
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.flushed = 0
-        self.decided: list[tuple[str, bool]] = []
 
     def note(self, words: str) -> None:
         self.notes.append(words)
 
     def flush(self) -> None:
         self.flushed += 1
-
-    def answered(self, tool_use_id: str, allowed: bool) -> None:
-        self.decided.append((tool_use_id, allowed))
 
 
 class Desk:

@@ -17,6 +17,7 @@ from fakes import FakeCLIs, FakeTransport, compile_fake, prompt_of
 from claude_magic import blocking
 from claude_magic.config import PoolConfig, SessionConfig
 from claude_magic.magics.keeping import Conversation, KeptRuns
+from claude_magic.protocol import Decoder, decision_line
 from claude_magic.redaction import Redactor
 from claude_magic.response import Response
 from claude_magic.session import Session
@@ -319,6 +320,21 @@ def test_a_simulated_run_stays_one(tmp_path: Path, response: Response) -> None:
     assert run is not None
     assert run.response == replace(response, cost_usd=0.0, source=run.response.source)
     assert "simulated: no model was called" in run.response.source
+
+
+def test_an_edited_command_stays_one(tmp_path: Path, response: Response) -> None:
+    """A kept run knows what ran in place of what was asked about, secrets taken out."""
+    line = decision_line("Bash", "toolu_1", True, {"command": f"ls {SECRET}"})
+    redactor = Redactor({"api_key": SECRET})
+    runs = KeptRuns(tmp_path)
+    runs.keep("key", replace(response, messages=tuple(Decoder(redactor).decode([line], 1000.0))), redactor)
+
+    run = runs.find("key")
+    assert run is not None
+    (decision,) = run.response.messages
+    assert (decision.type, decision.edited, decision.tool_input) == (
+        "decision", True, {"command": "ls [redacted api_key]"}
+    )  # fmt: skip
 
 
 def test_what_was_not_used_for_long_goes_first(tmp_path: Path, response: Response) -> None:

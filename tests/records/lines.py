@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from claude_magic.messages import Batch, Message, MessageType
-from claude_magic.protocol import Decoder
+from claude_magic.protocol import Decoder, decision_line
 from claude_magic.records.turns import TurnRecord
 
 Line = dict[str, Any]
@@ -47,6 +49,12 @@ def asks(use_id: str, name: str = "Bash", **given: Any) -> Line:
     """The CLI asks whether a tool may run."""
     request = {"subtype": "can_use_tool", "tool_name": name, "tool_use_id": use_id, "input": given}
     return {"type": "control_request", "request_id": "r1", "request": request}
+
+
+def decides(use_id: str, allowed: bool = True, edited: Line | None = None) -> Line:
+    """A line of ours: a person has decided."""
+    line: Line = msgspec.json.decode(decision_line("Bash", use_id, allowed, edited))
+    return line
 
 
 def system(subtype: str, **fields: Any) -> Line:

@@ -6,7 +6,7 @@ from claude_magic.messages import Batch
 from claude_magic.records.recorder import Recorder
 from claude_magic.records.spans import KIND_WORDS, SpanKind, SpanRecorder
 
-from .lines import Stream, asks, delta, result, said, stop, thought, tool_result, use
+from .lines import Stream, asks, decides, delta, result, said, stop, thought, tool_result, use
 
 
 def recorder_at(began: float, *, asked: float | None = None) -> Recorder:
@@ -66,7 +66,7 @@ def test_a_persons_time_is_not_the_tools() -> None:
     for lines in ([use("x"), asks("x")], [asks("x"), use("x")]):
         recorder, stream = recorder_at(100.0), Stream()
         recorder.add(stream.batch(*lines, at=101.0))
-        recorder.spans.decided("main", "x", 105.0)
+        recorder.add(stream.batch(decides("x"), at=105.0))
         recorder.add(stream.batch(tool_result("x", "42"), at=106.0))
 
         assert spans(recorder) == [
@@ -79,8 +79,7 @@ def test_a_persons_time_is_not_the_tools() -> None:
 def test_the_answer_to_a_question_that_is_not_open_changes_nothing() -> None:
     """It was withdrawn, or the turn is over."""
     recorder = recorder_at(100.0)
-    recorder.spans.decided("main", "x", 105.0)
-    recorder.spans.decided("other", "x", 105.0)
+    recorder.add(Stream().batch(decides("x"), at=105.0))
 
     assert spans(recorder) == []
 

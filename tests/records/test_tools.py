@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from claude_magic.records.tools import LONGEST_STRING, ToolRecord, ToolRecorder, input_text
 
-from .lines import Line, Stream, asks, batch, delta, result, system, tool_result, use
+from .lines import Line, Stream, asks, batch, decides, delta, result, system, tool_result, use
 
 
 def followed(*lines: Line) -> ToolRecord:
@@ -81,12 +81,18 @@ def test_a_turn_that_never_ended_leaves_its_question_open() -> None:
 def test_who_decides_may_say_so_at_once(allowed: bool, permission: str) -> None:
     """Then nothing needs to be read from the turn."""
     tools = ToolRecorder()
-    tools.add(batch(use("x"), asks("x")))
-    tools.decided("main", "x", allowed)
-    tools.decided("main", "never seen", allowed)
+    tools.add(batch(use("x"), asks("x"), decides("x", allowed), decides("never seen", allowed)))
     tools.add(batch(tool_result("x", "bad", is_error=True), result()))
 
     assert [record.permission for record in tools.records()] == [permission]
+
+
+@pytest.mark.parametrize("lines", [(use("x", command="ls"), asks("x")), (asks("x", command="ls"), use("x"))])
+def test_an_edited_input_is_the_one_that_ran(lines: tuple[Line, ...]) -> None:
+    """It replaces what the model wanted, and says so; also where the question comes before the use."""
+    record = followed(*lines, decides("x", edited={"command": "pwd"}), tool_result("x", "/"), result())
+
+    assert (record.input, record.permission) == ('{"command":"pwd"}', "edited")
 
 
 def test_a_question_that_comes_before_the_use_is_the_same_use() -> None:

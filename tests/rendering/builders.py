@@ -27,6 +27,11 @@ def permission(tool_id: str) -> Message:
     return message("permission", "asks", tool_use_id=tool_id)
 
 
+def decision(tool_id: str, allowed: bool = True, edited: dict[str, Any] | None = None, at: float = 0.0) -> Message:
+    given = {"tool_input": edited, "edited": True} if edited is not None else {}
+    return message("decision", at=at, tool_use_id=tool_id, is_error=not allowed, **given)
+
+
 def response(*messages: Message, **facts: Any) -> Response:
     text = "".join(m.text for m in messages if m.type is MessageType.TEXT)
     given = {

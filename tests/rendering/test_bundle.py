@@ -30,7 +30,7 @@ from claude_magic.rendering import (
 from claude_magic.rendering.text import shares
 from claude_magic.response import Outcome, Usage
 
-from .builders import message, permission, response, result, use
+from .builders import decision, message, permission, response, result, use
 from .pages import Page
 
 TURN = (
@@ -80,6 +80,7 @@ def test_data_tells_the_run() -> None:
         "id": "g",
         "name": "Grep",
         "input": {"pattern": "price"},
+        "edited": False,
         "result": "none",
         "is_error": False,
         "state": "done",
@@ -458,6 +459,15 @@ def test_terminal_tells_notes_and_withdrawn_text() -> None:
     )
 
 
+def test_terminal_prints_the_command_that_ran() -> None:
+    """Below the one that was asked about; the end says who edited it."""
+    asked = use("1", "Bash", {"command": "rm *"}), permission("1")
+
+    assert printed(*asked, decision("1", edited={"command": "ls"}), result("1", "a.csv")) == (
+        "  Bash rm *\n  Bash ls: done, edited by you\n"
+    )
+
+
 def test_terminal_ends_with_notice_and_footer() -> None:
     """How it ended, what to do, and the facts."""
     written: list[str] = []
@@ -465,9 +475,7 @@ def test_terminal_ends_with_notice_and_footer() -> None:
     turn = response(
         message("text", "Half"), use("1", "Bash", {"command": "ls"}), permission("1"), outcome=Outcome.INTERRUPTED
     )
-    printer.feed(turn.messages)
-    printer.answer("1", allowed=False)
-    printer.feed([result("1", "no", failed=True)])
+    printer.feed([*turn.messages, decision("1", allowed=False), result("1", "no", failed=True)])
     printer.finish(turn)
 
     assert "Half\n\n  Bash ls: denied\n\nStopped by you. " in "".join(written)

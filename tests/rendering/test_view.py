@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from claude_magic.rendering import NotePart, RunView, TextPart, ThinkingPart, ToolPart, ToolState
+from claude_magic.rendering.tools import state_words
 from claude_magic.response import Outcome
 
-from .builders import message, permission, response, result, use
+from .builders import decision, message, permission, response, result, use
 
 
 def shapes(view: RunView) -> list[str]:
@@ -113,13 +114,26 @@ def test_tool_state_follows_its_messages(messages, state: ToolState) -> None:
 
 
 @pytest.mark.parametrize(("allowed", "state"), [(True, ToolState.RUNNING), (False, ToolState.DENIED)])
-def test_answer_to_a_question_is_told_from_outside(allowed: bool, state: ToolState) -> None:
-    """The CLI's messages do not say what was answered, so the one who answers does."""
-    view = view_of(use("1", "Bash"), permission("1"))
-    view.answer("1", allowed)
-    view.answer("nobody", allowed)
+def test_decision_moves_the_tool_on(allowed: bool, state: ToolState) -> None:
+    """It runs, or never will; also where the question came before the use, and one about no tool is no harm."""
+    late = view_of(permission("1"), decision("1", allowed), use("1", "Bash"))
+    view = view_of(use("1", "Bash"), permission("1"), decision("1", allowed), decision("nobody", allowed))
 
-    assert state is view.tools[0].state
+    assert (state, state) == (view.tools[0].state, late.tools[0].state)
+
+
+def test_tool_has_the_input_that_ran() -> None:
+    """A person may edit it; a decision that does not leaves it as it was."""
+    edited = decision("1", edited={"command": "pwd"})
+    for messages in (
+        (use("1", "Bash", {"command": "ls"}), permission("1"), edited),
+        (permission("1"), edited, use("1", "Bash", {"command": "ls"})),
+    ):
+        (tool,) = RunView.of(response(*messages, result("1", "/"))).tools
+        assert (tool.input, tool.edited, state_words(tool)) == ({"command": "pwd"}, True, "done, edited by you")
+
+    (plain,) = view_of(use("1", "Bash", {"command": "ls"}), permission("1"), decision("1")).tools
+    assert (plain.input, plain.edited) == ({"command": "ls"}, False)
 
 
 def test_retries_in_a_row_are_one_note_with_what_they_cost() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rendering.builders import message, permission, use
+from rendering.builders import message
 
 from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
 from claude_magic.rendering import RunView
@@ -199,16 +199,6 @@ def test_question_that_nobody_waits_for_is_no_harm() -> None:
     channel.ask(ASKED).cancel()
 
     assert channel.receive(answer(link.ops[-1][1], decision="allow"))
-
-
-def test_decision_moves_the_tool_on() -> None:
-    """When a question was decided, the tool's state follows at once."""
-    channel, link = linked()
-    channel.add([use("t1", "Bash"), permission("t1")])
-    channel.flush()
-    channel.answered("t1", True)
-
-    assert [op[2]["state"] for op in link.ops] == ["waiting", "running"]
 
 
 def test_stop_and_undo_reach_those_who_can() -> None:

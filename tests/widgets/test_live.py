@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from rendering.builders import message, permission, result, use
+from rendering.builders import decision, message, permission, result, use
 from rendering.hostile import PAYLOADS
 
 from claude_magic.messages import Message
@@ -100,7 +100,7 @@ def test_tool_tells_its_states() -> None:
     assert [ops[0][2]["state"] for ops in states] == ["running", "waiting", "done"]
     assert [ops[0][1] for ops in states] == [0, 0, 0]
     assert states[2][0][2] | {"input": {}} == {
-        "type": "tool", "id": "t1", "name": "Bash", "input": {}, "result": "a.csv", "is_error": False,
+        "type": "tool", "id": "t1", "name": "Bash", "input": {}, "edited": False, "result": "a.csv", "is_error": False,
         "state": "done", "parent": "", "duration_s": 2.5, "started": 10.0,
     }  # fmt: skip
 
@@ -109,9 +109,17 @@ def test_decision_is_told() -> None:
     """A denied tool says so before the CLI does."""
     run = live()
     told(run, use("t1", "Bash"), permission("t1"))
-    run.view.answer("t1", False)
 
-    assert [op[2]["state"] for op in run.operations()] == ["denied"]
+    assert [op[2]["state"] for op in told(run, decision("t1", allowed=False))] == ["denied"]
+
+
+def test_edited_input_is_told() -> None:
+    """The card shows what runs."""
+    run = live()
+    told(run, use("t1", "Bash", {"command": "ls"}), permission("t1"))
+    (op,) = told(run, decision("t1", edited={"command": "pwd"}))
+
+    assert (op[2]["input"], op[2]["edited"]) == ({"command": "pwd"}, True)
 
 
 def test_subagents_name_their_parent() -> None:

@@ -232,7 +232,6 @@ def test_closed_viewer_follows_no_more(client: ClaudeClient, viewer: Heard) -> N
     assert viewer.sent.empty()
     assert client.observers == []
     assert client.response_observers == []
-    assert client.decision_observers == []
 
 
 def test_state_is_small(viewer: Heard) -> None:

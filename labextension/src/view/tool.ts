@@ -109,7 +109,8 @@ export class ToolCard implements Piece<ToolNode> {
 
   private _sayState(): void {
     if (this._shown !== null) {
-      setText(this._words, stateWords(this._shown.tool, countNested(this._shown), this._around.now()));
+      const words = stateWords(this._shown.tool, countNested(this._shown), this._around.now());
+      setText(this._words, this._shown.tool.edited ? `${words} · edited by you` : words);
       show(this._state, todoItems(this._shown.tool).length === 0 || this._shown.tool.state !== 'done');
     }
   }
@@ -123,7 +124,7 @@ export class ToolCard implements Piece<ToolNode> {
       const before = this._drawn;
       this._drawn = tool;
       // An input always comes anew, but what was drawn of it stays true while a tool only changes its state.
-      if (before?.result !== tool.result || before.is_error !== tool.is_error || isOver(before.state) !== isOver(tool.state)) {
+      if (before?.result !== tool.result || before.is_error !== tool.is_error || before.edited !== tool.edited || isOver(before.state) !== isOver(tool.state)) {
         this._body.replaceChildren(...inside(tool), this._nested);
       }
     }
