@@ -312,7 +312,9 @@ class Frames:
         return self._messages.of(self._source.message_records())
 
     def tools(self, *, history: bool = False) -> pd.DataFrame:
-        """Return one row per tool use; one that runs has no duration yet.
+        """Return one row per tool use; one that runs has no duration yet, and one that was denied never has.
+
+        A person's time for the permission does not count; `spans` has it.
 
         Args:
             history: those that are kept of all kernels; their input is NA unless the user asked to keep it.

@@ -210,7 +210,7 @@ def activity(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 def tool_durations(tools: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw how long each use of each tool took; the slowest tool, by its median, on top."""
-    ax = _axes(ax, "How long tools take", x="seconds, a person's time for the permission included")
+    ax = _axes(ax, "How long tools take", x="seconds")
     known = tools.dropna(subset=["name", "duration_s"])
     if known.empty:
         return _nothing(ax)

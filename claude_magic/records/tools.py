@@ -29,8 +29,8 @@ class ToolRecord(msgspec.Struct, frozen=True, gc=False):
         name: the tool.
         input: what it ran with, as compact JSON text; secrets redacted, strings cut at 10,000 characters.
         started: when its use arrived, in unix seconds.
-        duration_s: from use to result in seconds, a person's time for the permission included; `None` while it
-            runs, or when no result came.
+        duration_s: from use to result in seconds; where a person was asked, from their decision on. `None` while it
+            runs, when no result came, or when it was denied and never ran.
         is_error: whether the result reports failure; `None` without a result.
         permission: `allowed` or `denied`; `edited` where it was allowed with an `input` that was edited by you; `asked`
             while that is open, "" where nobody was asked.
@@ -70,6 +70,7 @@ class ToolRecorder:
         self._bytes = 0
         self._made = 0
         self._places: dict[tuple[str, str], int] = {}
+        self._allowed: dict[tuple[str, str], float] = {}
         self._turns: dict[str, tuple[str, int]] = {}
 
     def begin(self, session: str, turn: int, turn_id: str) -> None:
@@ -117,7 +118,7 @@ class ToolRecorder:
     def _use(self, batch: Batch, message: Message) -> None:
         """A use begins. 2.1.330 may ask for permission before it shows the use: then the record is there already."""
         known = self._record(batch.session, message.tool_use_id)
-        if known is not None and known.turn_id == batch.turn_id and known.duration_s is None:
+        if known is not None and known.turn_id == batch.turn_id and known.is_error is None:
             self._change(batch.session, known.tool_use_id, parent_tool_use_id=message.parent_tool_use_id)
             return
         announced, turn = self._turns.get(batch.session, ("", 0))
@@ -151,6 +152,8 @@ class ToolRecorder:
         record = self._record(session, message.tool_use_id)
         if record is None:
             return
+        if not message.is_error:
+            self._allowed[session, message.tool_use_id] = message.received
         if message.edited:
             given = input_text(message.tool_input)
             self._bytes += sys.getsizeof(given) - sys.getsizeof(record.input)
@@ -160,14 +163,15 @@ class ToolRecorder:
 
     def _result(self, session: str, message: Message) -> None:
         record = self._record(session, message.tool_use_id)
-        if record is None or record.duration_s is not None:
+        if record is None or record.is_error is not None:
             return
+        began = self._allowed.pop((session, message.tool_use_id), record.started)
         # A failed result after a question may be the tool's failure or the denial: the end of the turn tells.
         allowed = record.permission == ASKED and not message.is_error
         self._change(
             session,
             message.tool_use_id,
-            duration_s=max(0.0, message.received - record.started),
+            duration_s=None if record.permission == DENIED else max(0.0, message.received - began),
             is_error=message.is_error,
             result_chars=len(message.text),
             permission=ALLOWED if allowed else record.permission,
@@ -183,8 +187,8 @@ class ToolRecorder:
             if record.turn_id != batch.turn_id:
                 break
             if record.tool_use_id in denied:
-                self._change(batch.session, record.tool_use_id, permission=DENIED)
-            elif record.permission == ASKED and record.duration_s is not None:
+                self._change(batch.session, record.tool_use_id, permission=DENIED, duration_s=None)
+            elif record.permission == ASKED and record.is_error is not None:
                 self._change(batch.session, record.tool_use_id, permission=ALLOWED)
 
     def _record(self, session: str, tool_use_id: str) -> ToolRecord | None:
@@ -202,6 +206,7 @@ class ToolRecorder:
         key = (record.session, record.tool_use_id)
         if self._places.get(key) == place:
             del self._places[key]
+            self._allowed.pop(key, None)
 
 
 def input_text(value: dict[str, Any]) -> str:

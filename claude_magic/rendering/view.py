@@ -103,7 +103,7 @@ class ToolPart:
         input: what it was given, secrets redacted.
         edited: whether a person gave it this input in place of the model's.
         state: where it stands.
-        started: when it was asked for, in unix seconds.
+        started: when it was asked for; where a person had to allow it, when they did. In unix seconds.
         ended: when it ended, in unix seconds; `None` while it has not.
         result: what it gave back, as text.
         children: the tool uses of the subagent it started, in order.
@@ -134,11 +134,13 @@ class ToolPart:
         return self.state in _ENDED
 
     def duration_s(self, now: float | None = None) -> float:
-        """How long it took, or takes, in seconds.
+        """How long it took, or takes, in seconds; 0 for one that was denied and never ran.
 
         Args:
             now: the time, in unix seconds, for one that still runs; without it such a one has taken 0 s.
         """
+        if self.state is ToolState.DENIED:
+            return 0.0
         end = self.ended if self.ended is not None else now
         return max(0.0, end - self.started) if end is not None else 0.0
 
@@ -307,6 +309,7 @@ class RunView:
 
     def _decide(self, tool: ToolPart, decision: Message) -> None:
         tool.state = ToolState.DENIED if decision.is_error else ToolState.RUNNING
+        tool.started = max(tool.started, decision.received)
         if decision.edited:
             tool.input, tool.edited = decision.tool_input, True
 

@@ -95,6 +95,24 @@ def test_an_edited_input_is_the_one_that_ran(lines: tuple[Line, ...]) -> None:
     assert (record.input, record.permission) == ('{"command":"pwd"}', "edited")
 
 
+@pytest.mark.parametrize("lines", [(use("x"), asks("x")), (asks("x"), use("x"))])
+def test_a_persons_time_is_not_the_tools(lines: tuple[Line, ...]) -> None:
+    """It counts from the decision on, whatever comes first; what was denied never ran."""
+    for allowed, duration_s in ((True, 0.25), (False, None)):
+        tools, stream = ToolRecorder(), Stream()
+        tools.add(stream.batch(*lines, at=10.0))
+        tools.add(stream.batch(decides("x", allowed), at=30.0))
+        tools.add(stream.batch(tool_result("x", "?", is_error=not allowed), at=30.25))
+
+        (record,) = tools.records()
+        assert (record.started, record.duration_s) == (10.0, duration_s)
+
+
+def test_what_was_denied_without_a_question_has_no_duration_either() -> None:
+    """The end of the turn lists it."""
+    assert followed(use("x"), tool_result("x", "not now", is_error=True), DENIED).duration_s is None
+
+
 def test_a_question_that_comes_before_the_use_is_the_same_use() -> None:
     """It counts once, with what both of them know."""
     record = followed(asks("x", "Bash", command="ls"), use("x", "Bash", parent="agent", command="ls"))

@@ -122,6 +122,16 @@ def test_decision_moves_the_tool_on(allowed: bool, state: ToolState) -> None:
     assert (state, state) == (view.tools[0].state, late.tools[0].state)
 
 
+def test_persons_time_is_not_the_tools() -> None:
+    """A tool takes time from the decision on; one that was denied takes none."""
+    asked = use("1", "Bash", at=10.0), permission("1")
+    (ran,) = view_of(*asked, decision("1", at=30.0), result("1", "ok", at=30.25)).tools
+    (denied,) = view_of(*asked, decision("1", allowed=False, at=30.0), result("1", "no", failed=True, at=31.0)).tools
+
+    assert (ran.duration_s(), denied.duration_s()) == (0.25, 0.0)
+    assert state_words(ran) == "done, 0.2 s"
+
+
 def test_tool_has_the_input_that_ran() -> None:
     """A person may edit it; a decision that does not leaves it as it was."""
     edited = decision("1", edited={"command": "pwd"})
