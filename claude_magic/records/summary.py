@@ -12,6 +12,7 @@ from claude_magic.records.spans import KIND_WORDS
 
 FAILED = ("error", "timeout")
 _SUMS = ["input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "cost_usd", "duration_s"]
+_READ = ["input_tokens", "cache_read_tokens", "cache_write_tokens"]
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _SHORTEST_S = 0.05
@@ -21,6 +22,8 @@ _WIDEST_BAR, _MOST_TURNS, _MOST_ROWS = 24, 24, 12
 
 class Summary(pd.DataFrame):
     """One row per session, shown as a summary of all of them; what is made from it is a plain DataFrame.
+
+    Shown are the dearest sessions and the tools that failed most, 12 of each, and the sums of the others.
 
     Columns: session, turns, failed, tool_uses, tools_failed, the tokens, cost_usd, duration_s (of all its turns), p50_s
     and p95_s (of one turn). `summary` makes it.
@@ -72,11 +75,16 @@ class Summary(pd.DataFrame):
 
     def _session_rows(self) -> list[list[str]]:
         rows = [["session", "turns", "failed", "tokens in", "out", "cost", "median", "cost of each turn"]]
-        for one in _each(self.head(_MOST_ROWS)):
+        table = pd.DataFrame(self).assign(read=self[_READ].sum(axis=1))
+        table["tokens"] = table["read"] + table["output_tokens"]
+        dearest = table.sort_values(["cost_usd", "tokens"], ascending=False, kind="stable")
+        for one in _each(dearest.head(_MOST_ROWS)):
             costs = self._turns.loc[self._turns["session"] == one.session, "cost_usd"].tail(_MOST_TURNS)
-            read = one.input_tokens + one.cache_read_tokens + one.cache_write_tokens
-            numbers = [f"{one.turns:,}", f"{one.failed:,}", f"{read:,}", f"{one.output_tokens:,}"]
-            rows.append([one.session, *numbers, f"${one.cost_usd:,.4f}", _seconds(one.p50_s), spark(costs)])
+            rows.append([one.session, *_session_sums(one), _seconds(one.p50_s), spark(costs)])
+        rest = dearest.iloc[_MOST_ROWS:]
+        if len(rest):
+            sums = rest[["turns", "failed", "read", "output_tokens", "cost_usd"]].sum()
+            rows.append([_more(rest), *_session_sums(sums), "", ""])
         return rows
 
     def _kind_rows(self) -> list[list[str]]:
@@ -91,6 +99,10 @@ class Summary(pd.DataFrame):
         for one in _each(self.by_tool.head(_MOST_ROWS)):
             numbers = [f"{one.uses:,}", f"{one.failed:,}", f"{one.denied:,}", _seconds(one.p50_s)]
             rows.append([one.name, *numbers, bar(one.failed / one.uses)])
+        rest = self.by_tool.iloc[_MOST_ROWS:]
+        if len(rest):
+            uses, failed, denied = rest[["uses", "failed", "denied"]].sum()
+            rows.append([_more(rest), f"{uses:,}", f"{failed:,}", f"{denied:,}", "", bar(failed / uses)])
         return rows
 
 
@@ -153,6 +165,16 @@ def _by_session(turns: pd.DataFrame, tools: pd.DataFrame) -> pd.DataFrame:
     table = table.merge(groups[_SUMS].sum().reset_index(), on="session")
     spread = pd.DataFrame({"p50_s": durations.median(), "p95_s": durations.quantile(0.95)}).reset_index()
     return table.merge(spread, on="session")
+
+
+def _session_sums(one: Any) -> list[str]:
+    """Return turns, failed, tokens in, out and cost of a row, or of the sum of rows, in words."""
+    counts = (one.turns, one.failed, one.read, one.output_tokens)
+    return [*(f"{int(count):,}" for count in counts), f"${one.cost_usd:,.4f}"]
+
+
+def _more(rest: pd.DataFrame) -> str:
+    return f"and {len(rest):,} more"
 
 
 def _each(frame: pd.DataFrame) -> Iterable[Any]:

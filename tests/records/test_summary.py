@@ -77,6 +77,23 @@ def test_it_shows_itself_in_words() -> None:
     assert tools.splitlines()[1].split()[:6] == ["Bash", "2", "1", "0", "1.5", "s"]
 
 
+def test_many_sessions_and_tools_end_in_the_sum_of_the_others() -> None:
+    """Shown are the dearest sessions, of equal ones those of more tokens; nothing is left out unsaid."""
+    turns = [turn(turn_id=f"t{n}", session=f"s{n}", cost_usd=0.25 * n, output_tokens=n) for n in range(15)]
+    turns.append(turn(turn_id="much", session="much", cost_usd=3.0, output_tokens=5000, outcome="error"))
+    tools = [ToolRecord("s1", 1, "t1", f"{n}", "", f"T{n:02}", "{}", 1.0, 1.0, n > 1, "", 3) for n in range(14)]
+    made = summary(turns_frame(turns), tools_frame(tools), spans_frame([]))
+    _, sessions, shown_tools = repr(made).split("\n\n")
+
+    names = [line.split()[0] for line in sessions.splitlines()[1:]]
+    assert names == ["s14", "s13", "much", "s12", *(f"s{n}" for n in range(11, 3, -1)), "and"]
+    assert sessions.splitlines()[-1].split() == ["and", "4", "more", "4", "0", "320", "6", "$1.5000"]
+    assert len(shown_tools.splitlines()) == 14
+    assert shown_tools.splitlines()[-1].split() == ["and", "2", "more", "2", "0", "0"]
+    assert "and 4 more" in made._repr_html_()
+    assert made["session"].tolist()[:2] == ["s0", "s1"]
+
+
 def test_it_shows_itself_as_a_page() -> None:
     """The same words; a tool's name is no markup."""
     page = whole()._repr_html_()
