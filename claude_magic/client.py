@@ -223,7 +223,7 @@ class AsyncClaudeClient(Ledger):
         """Return the numbers of the client: requests, response times, processes."""
         counts = self._pool.counts
         return self._metrics.snapshot(
-            active_sessions=sum(session.state is SessionState.RUNNING for session in self._sessions.values()),
+            active_sessions=len(self._sessions),
             created=counts.created,
             reused=counts.reused,
             destroyed=counts.destroyed,

@@ -161,6 +161,18 @@ async def test_the_response_of_a_turn_that_could_not_be_sent(make: Make) -> None
     assert (stats.total_requests, stats.failed_requests) == (1, 1)
 
 
+async def test_active_sessions_are_those_that_are_open(make: Make) -> None:
+    """Whether they run or not; closed ones are not counted."""
+    client = make()
+    for name in "abc":
+        await client.create_session(name=name)
+    await client.execute("a", "x")
+    await client.close_session("b")
+
+    assert client.get_stats().active_sessions == 2
+    assert client.frames.metrics()["active_sessions"].item() == 2
+
+
 async def test_observers_get_every_message_in_batches(make: Make) -> None:
     """In order; one that fails is left out and disturbs nobody."""
     client = make()
