@@ -34,6 +34,7 @@ _NOTHING = "nothing yet"
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _READ = ["input_tokens", "cache_read_tokens", "cache_write_tokens"]
 _MOST_MARKERS, _MOST_ROWS = 60, 40
+_DAY_S = 86_400
 _SHORTEST_SHARE = 0.005
 """Stretches that take less of a turn than this cannot be seen in its waterfall."""
 _LOOKS = {
@@ -171,7 +172,7 @@ def timeline(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
     groups = list(known.groupby("session", sort=False))
     shown = groups[-_MOST_ROWS:]
     for place, (_, rows) in enumerate(shown):
-        begins, lengths = _days(rows["started"]), _numbers(rows["duration_s"]).to_numpy() / 86_400
+        begins, lengths = _days(rows["started"]), _numbers(rows["duration_s"]).to_numpy() / _DAY_S
         failed = rows["outcome"].isin(FAILED).to_numpy()
         for which, colour, hatch, marker in ((~failed, BLUE, "", "|"), (failed, RED, "xxxx", "X")):
             look = {**_filled(colour, hatch), "facecolor": f"{colour}40"}  # so that neighbours can be told apart
@@ -387,7 +388,11 @@ def _rows(ax: Axes, names: Any) -> None:
 
 def _dated(ax: Axes) -> Axes:
     zone = tzlocal()
-    locator = dates.AutoDateLocator(tz=zone, maxticks=8)
+    first, last = ax.dataLim.intervalx
+    if last - first < 1 / _DAY_S:  # a single moment: else matplotlib would show years
+        ax.set_xlim(first - 30 / _DAY_S, last + 30 / _DAY_S)
+    # With its usual minimum of 5 ticks, matplotlib has no interval for 211 to 299 seconds, minutes and the like.
+    locator = dates.AutoDateLocator(tz=zone, minticks=3, maxticks=8)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))
     ax.xaxis.get_offset_text().set_color(INK)

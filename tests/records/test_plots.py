@@ -110,6 +110,21 @@ def rows(ax: Axes) -> list[str]:
     return [label.get_text() for label in ax.get_yticklabels()]
 
 
+@pytest.mark.parametrize("name", ["cost", "timeline"])
+@pytest.mark.parametrize("unit_s", [1, 60, 3600, 86_400])
+def test_any_stretch_of_time_has_ticks(name: str, unit_s: int) -> None:
+    """A few, of the day or nearer, and matplotlib warns of nothing: a warning is an error here."""
+    for units in (0, 1, 2, 3, 3.5, 4, 4.5, 5, 10, 59):
+        moments = [turn(turn_id=f"t{n}", started=BEGAN + n * units * unit_s / 2, duration_s=0.0) for n in range(3)]
+        ax = getattr(Plots(Recorded(moments, [])), name)()
+        low, high = ax.get_xlim()
+        ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+
+        assert 2 <= len(ticks) <= 9, (units, unit_s)
+        assert (high - low) * 86_400 < max(62.0, 2 * units * unit_s)
+        pyplot.close("all")
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_says_what_it_shows(name: str) -> None:
     """A title, and the axes with their units."""
