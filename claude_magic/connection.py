@@ -252,8 +252,8 @@ class Connection:
     def _death(self) -> ClaudeError:
         """Why the line ended, in the CLI's own words where it has any."""
         for message in self._early:
-            if message.type is MessageType.RESULT and "No conversation found" in message.text:
-                return SessionNotFoundError(f"{message.text}. Use an id that `%claude sessions` or the CLI shows.")
+            if message.type is MessageType.RESULT and any(words in message.text for words in _NOT_FOUND):
+                return SessionNotFoundError(_not_found(message.text))
         code, tail = self.transport.exit_code, self.transport.stderr_tail.strip()
         if "No message found with message.uuid" in tail:
             return SessionNotFoundError("The conversation to go on with does not have the message `resume_at`.")
@@ -464,6 +464,15 @@ class Connection:
 
     def _on_reset(self, message: Message) -> None:
         self.session_id = str(message.raw.get("new_conversation_id") or self.session_id)
+
+
+# What the CLI says of `--resume` (2.1.197 and 2.1.330): of an id it does not have, and of what is no id at all.
+_NOT_FOUND = ("No conversation found", "requires a valid session ID", "does not match any session title")
+
+
+def _not_found(words: str) -> str:
+    known = words.strip().rstrip(".") if "No conversation found" in words else "The CLI knows no such conversation"
+    return f"{known}. `%claude transcripts` lists the ids there are; `%claude new NAME` begins a new conversation."
 
 
 _BOUNDARIES = frozenset(("init", "replay", "result"))

@@ -30,6 +30,7 @@ from claude_magic.magics.prompting import (
     result_value,
     shorten,
 )
+from claude_magic.magics.resuming import check_conversation
 from claude_magic.magics.screen import Screen, in_notebook, is_captured, plain_screen
 from claude_magic.magics.simulation import Simulation
 from claude_magic.magics.stages import make_widget, stage_for
@@ -193,6 +194,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             session = self.client.get_session(options.session)
             check_fits(session, options, config)
             config = session.config.replace(model=options.model or session.config.model)
+        elif options.resume is not None:
+            check_conversation(config)
         return config, is_open
 
     def follow_wish(self) -> None:

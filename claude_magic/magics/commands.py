@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +24,13 @@ from claude_magic.magics.filters import (
 )
 from claude_magic.magics.forking import copy_of
 from claude_magic.magics.options import options_help
+from claude_magic.magics.resuming import check_conversation
 from claude_magic.trust import trust_folder
 from claude_magic.widgets.undoing import undo_words
 
 if TYPE_CHECKING:
     from claude_magic.magics.claude import ClaudeMagics
+    from claude_magic.records.sessions import SessionInfo
 
 _LONGEST_TRACEBACK = 6000
 
@@ -156,10 +158,12 @@ def _resume(magics: ClaudeMagics, rest: str) -> None:
     name = name.strip() or "main"
     magics.follow_wish()
     config = magics.base.replace(resume=session_id)
-    if name in {info.name for info in magics.client.list_sessions()}:
+    check_conversation(config)
+    closed = [info for info in magics.client.list_sessions() if info.name == name]
+    if closed:
         magics.close(name)
     magics.client.create_session(config, name)
-    print(f"{name} goes on with conversation {session_id} at the next prompt.")
+    print(f"{name} goes on with conversation {session_id} at the next prompt.{_closed_words(closed)}")
 
 
 def _fork(magics: ClaudeMagics, rest: str) -> None:
@@ -212,8 +216,13 @@ def _close_where(magics: ClaudeMagics, *, simulated: bool) -> str:
         magics.close(info.name)
     if not infos:
         return ""
-    words = ", ".join(f"{info.name} ({info.session_id})" if info.session_id else info.name for info in infos)
-    return f" Closed: {words}." + ("" if simulated else " `%claude resume ID` goes on with one.")
+    return _closed_words(infos) + ("" if simulated else " `%claude resume ID` goes on with one.")
+
+
+def _closed_words(infos: Iterable[SessionInfo]) -> str:
+    """Say which sessions were closed, with the ids that go on with them."""
+    words = [f"{info.name} ({info.session_id})" if info.session_id else info.name for info in infos]
+    return f" Closed: {', '.join(words)}." if words else ""
 
 
 def _trust(magics: ClaudeMagics, rest: str) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from claude_magic.config import SessionConfig
+from claude_magic.magics.resuming import conversations_dir
 from claude_magic.messages import Message, MessageType
 from claude_magic.protocol import Content, Decoder
 from claude_magic.redaction import NOTHING_SECRET, Redactor
@@ -30,7 +31,6 @@ from claude_magic.response import Outcome, Response, Usage
 from claude_magic.session import Session
 from claude_magic.state import make_private, state_folder
 from claude_magic.tape import RedactedLines
-from claude_magic.trust import config_dir
 
 logger = logging.getLogger("claude_magic")
 
@@ -253,11 +253,9 @@ class Keeper:
 
 def continued(config: SessionConfig, run: KeptRun) -> SessionConfig | None:
     """Return the settings with which a session goes on after a kept run; `None` if the CLI has it no longer."""
-    simulated = config.simulated
-    folder = Path(simulated.config_dir) if simulated else config_dir({**os.environ, **dict(config.environment)})
     if not run.answer_id or not _is_id(run.session_id):
         return None
-    for path in folder.glob(f"projects/*/{run.session_id}.jsonl"):
+    for path in conversations_dir(config).glob(f"*/{run.session_id}.jsonl"):
         if run.answer_id.encode() in path.read_bytes():
             return config.replace(resume=run.session_id, fork=True, resume_at=run.answer_id)
     return None

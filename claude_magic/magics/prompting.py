@@ -17,6 +17,7 @@ from claude_magic.errors import ClaudeError
 from claude_magic.magics.attaching import attachment
 from claude_magic.magics.filling import Filled, fill
 from claude_magic.magics.options import Options, schema_of
+from claude_magic.magics.resuming import check_conversation
 from claude_magic.magics.schemas import TABLE_SCHEMA, build
 from claude_magic.protocol import Content
 from claude_magic.response import Response
@@ -209,6 +210,7 @@ def check_fits(session: Session, options: Options, wanted: SessionConfig) -> Non
         flag for name, flag in _FIXED.items() if name in said and getattr(wanted, name) != getattr(session.config, name)
     ]
     if options.resume is not None and not session.knows(options.resume) and session.config.resume != options.resume:
+        check_conversation(wanted)
         other.append("--resume")
     if options.fork is not None:
         other.append("--fork")

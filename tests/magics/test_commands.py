@@ -15,9 +15,11 @@ from fakes import FakeCLIs
 from IPython.core.error import UsageError
 
 from claude_magic import blocking
+from claude_magic.errors import SessionNotFoundError
 from claude_magic.magics.commands import COMMANDS, fix_prompt
 from claude_magic.magics.simulation import VARIABLE
 
+ID = "11111111-1111-4111-8111-111111111111"
 Prompts = Callable[[], list[Any]]
 Output = pytest.CaptureFixture[str]
 
@@ -88,6 +90,86 @@ def test_new_close_and_resume(shell: Any, clis: FakeCLIs, capsys: Output) -> Non
     shell.run_cell("%claude ask --quiet -s again hi")
     assert any(argument == f"--resume={old}" for argument in clis.started[-1].launch.argv)
     assert capsys.readouterr().out.count("\n") == 3
+
+
+def test_resume_tells_what_it_closes(shell: Any, capsys: Output) -> None:
+    """The id of the conversation that gives its name up is there to go on with it."""
+    shell.run_cell("%claude ask --quiet hi")
+    old = shell.user_ns["_claude"].session_id
+
+    shell.run_cell(f"%claude resume {ID}")
+    assert capsys.readouterr().out.endswith(f"at the next prompt. Closed: main ({old}).\n")
+    shell.run_cell(f"%claude resume {ID} other")
+    assert "Closed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "line", ["resume nosuch", "ask --new --resume nosuch hi", "ask --resume nosuch hi", "ask -s b --resume nosuch hi"]
+)
+def test_what_is_no_id_closes_nothing(shell: Any, prompts: Prompts, line: str) -> None:
+    """A misspelt id is a mistake before anything happens: the open session goes on."""
+    shell.run_cell("%claude ask --quiet hi")
+    main = magics_of(shell).client.get_session("main")
+
+    with pytest.raises(UsageError, match=r"'nosuch' is no id of a conversation; `%claude transcripts` lists them"):
+        shell.run_cell(f"%claude {line}")
+
+    assert prompts() == ["hi"]
+    assert names(shell) == ["main"]
+    shell.run_cell("%claude ask --quiet again")
+    assert magics_of(shell).client.get_session("main") is main
+
+
+def test_a_title_is_resumed_like_an_id(
+    shell: Any, clis: FakeCLIs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CLI finds a conversation by the title that somebody gave it, whatever its case."""
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "cli"))
+    folder = tmp_path / "cli" / "projects" / "-somewhere"
+    folder.mkdir(parents=True)
+    (folder / f"{ID}.jsonl").write_text(f'{{"type":"custom-title","customTitle":"Umsatz-Ä","sessionId":"{ID}"}}\n')
+
+    shell.run_cell("%claude resume umsatz-ä")
+    shell.run_cell("%claude ask --quiet hi")
+
+    assert "--resume=umsatz-ä" in clis.last.launch.argv
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (f"No conversation found with session ID: {ID}", f"No conversation found with session ID: {ID}. `%claude"),
+        (
+            "Error: --resume requires a valid session ID or session title when used with --print. Usage: claude -p "
+            '--resume <session-id|title>. Provided value "x" is not a UUID and does not match any session title.',
+            "The CLI knows no such conversation. `%claude",
+        ),
+    ],
+)
+def test_a_conversation_that_is_not_there(shell: Any, clis: FakeCLIs, said: str, told: str) -> None:
+    """Says so once with what to do, and the next prompt begins a conversation instead of failing again."""
+    start = clis.start
+
+    async def refuse(launch: Any) -> Any:
+        cli = await start(launch)
+        if any(argument.startswith("--resume") for argument in launch.argv):
+            cli._control = lambda request_id, request: None  # type: ignore[method-assign]  # it never answers
+            cli.result(subtype="error_during_execution", is_error=True, result=None, errors=[said])
+            cli.die(1)
+        return cli
+
+    client = magics_of(shell).client._client
+    client._pool._start = refuse
+    shell.run_cell(f"%claude resume {ID}")
+    with pytest.raises(SessionNotFoundError) as caught:
+        shell.run_cell("%claude ask --quiet hi")
+
+    shown = "\n".join(caught.value._render_traceback_())  # type: ignore[attr-defined]  # IPython's hook for exceptions
+    assert shown.startswith(f"SessionNotFoundError: {told}")
+    assert shown.endswith("`%claude new NAME` begins a new conversation.")
+    assert ".." not in shown
+    shell.run_cell("%claude ask --quiet hi")
+    assert shell.user_ns["_claude"].text == "echo: hi"
 
 
 def test_fork(shell: Any, clis: FakeCLIs, capsys: Output) -> None:
@@ -175,7 +257,7 @@ def test_simulate_on_and_off(shell: Any, capsys: Output) -> None:
     assert shown[1].startswith("Answers are real from now on. Closed: pretended (")
 
 
-@pytest.mark.parametrize("line", ["%claude new", "%claude resume 1234", "%claude ask --quiet hi"])
+@pytest.mark.parametrize("line", ["%claude new", f"%claude resume {ID}", "%claude ask --quiet hi"])
 def test_the_environments_wish_holds_for_every_new_session(
     shell: Any, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:

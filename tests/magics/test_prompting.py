@@ -186,7 +186,7 @@ def _is(message: dict[str, Any], subtype: str) -> bool:
         "--max-turns 2",
         "--budget 2",
         "--cwd .",
-        "--resume 1",
+        "--resume 11111111-1111-4111-8111-111111111111",
     ],
 )
 def test_an_open_session_with_other_settings(shell: Any, prompts: Prompts, tmp_path: Any, option: str) -> None:
