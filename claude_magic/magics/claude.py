@@ -259,8 +259,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         screen = plain_screen(
             self.shell, session=session.name, model=response.model, simulated=False, quiet=options.quiet
         )
-        if prompt.filled.summary:
-            screen.note(prompt.filled.summary)
+        for words in prompt.notes:
+            screen.note(words)
         screen.add(response.messages)
         screen.finish(response, {"session_cost_usd": session.cost_usd})
         self.shell.user_ns["_claude"] = response
@@ -331,8 +331,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     def _show(self, stream: Stream, screen: Screen, session: Session, prompt: Prompt) -> Response:
         try:
             screen.begin()
-            if prompt.filled.summary:
-                screen.note(prompt.filled.summary)
+            for words in prompt.notes:
+                screen.note(words)
             return self._follow(stream, screen, session)
         finally:
             screen.close()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 LONGEST_VALUE = 10_000
 """Characters of one filled-in value; a longer one is cut, and says so."""
 _HEAD_ROWS = 5
+_RESEMBLANCE = 0.75
 
 _EXPRESSION = r"[^\W\d]\w*(?:\.[^\W\d]\w*|\[[^\[\]{}]*\])*"
 # Left to right: what is code stays as typed; {{name}} is an escaped brace; {name...} may be a value.
@@ -35,12 +37,14 @@ class Filled:
         template: the prompt as it was typed.
         values: what was filled in: expression and text, in order, each once.
         described: the same for people: expression and a few words, such as `DataFrame 4,870 × 6`.
+        left: plain names in braces that are no variable and stayed as typed, in order, each once.
     """
 
     text: str
     template: str
     values: dict[str, str] = field(default_factory=dict)
     described: dict[str, str] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
 
     @property
     def typed(self) -> str:
@@ -52,6 +56,17 @@ class Filled:
         """One line that says what was filled in; "" if nothing was."""
         parts = [f"{{{name}}} = {words}" for name, words in self.described.items()]
         return "filled in: " + ", ".join(parts) if parts else ""
+
+    def misspelt(self, names: Iterable[str]) -> str:
+        """One line about names that stayed as typed and resemble a variable; "" if there is none.
+
+        Args:
+            names: the variables that may have been meant.
+        """
+        known = list(names)
+        near = {name: difflib.get_close_matches(name, known, 1, _RESEMBLANCE) for name in self.left}
+        parts = [f"{{{name}}} (there is no {name}; did you mean {best[0]}?)" for name, best in near.items() if best]
+        return "not filled in: " + ", ".join(parts) if parts else ""
 
 
 def fill(template: str, namespace: Mapping[str, Any]) -> Filled:
@@ -68,12 +83,17 @@ def fill(template: str, namespace: Mapping[str, Any]) -> Filled:
     """
     values: dict[str, str] = {}
     described: dict[str, str] = {}
+    left: dict[str, None] = {}
 
     def replace(match: re.Match[str]) -> str:
         if match["escaped"] is not None:
             return "{" + match["escaped"] + "}"
         expression = match["value"]
-        if expression is None or re.match(r"\w+", expression)[0] not in namespace:  # type: ignore[index]  # it matched
+        if expression is None:
+            return match[0]
+        if re.match(r"\w+", expression)[0] not in namespace:  # type: ignore[index]  # it matched
+            if expression.isidentifier():
+                left[expression] = None
             return match[0]
         if expression not in values:
             value = evaluate(expression, namespace)
@@ -84,7 +104,7 @@ def fill(template: str, namespace: Mapping[str, Any]) -> Filled:
         return values[expression]
 
     text = _PIECE.sub(replace, template)
-    return Filled(text, template, values, described)
+    return Filled(text, template, values, described, tuple(left))
 
 
 def evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:

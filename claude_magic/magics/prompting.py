@@ -37,6 +37,7 @@ class Prompt:
         attached: the expressions that were attached.
         schema: JSON Schema the answer must fit, or `None`.
         shape: what `--schema` named: a model, a dataclass, "table", or `None`.
+        notes: what the cell says about it, line by line.
     """
 
     content: Content
@@ -45,6 +46,7 @@ class Prompt:
     attached: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
     shape: Any = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
 
 def compose(options: Options, body: str, namespace: Mapping[str, Any], shell: Any) -> Prompt:
@@ -70,7 +72,13 @@ def compose(options: Options, body: str, namespace: Mapping[str, Any], shell: An
     literal, typed = disarm(filled)
     content: Content = [*blocks, *typed] if blocks or len(typed) > 1 else filled.text
     schema, shape = _schema(options, shell)
-    return Prompt(content, literal, filled, options.attach, schema, shape)
+    notes = (filled.summary, filled.misspelt(_own_names(namespace, shell)))
+    return Prompt(content, literal, filled, options.attach, schema, shape, tuple(filter(None, notes)))
+
+
+def _own_names(namespace: Mapping[str, Any], shell: Any) -> list[str]:
+    """Return the names of the user's variables: neither private ones nor those that IPython put there."""
+    return [name for name in namespace if not name.startswith("_") and name not in shell.user_ns_hidden]
 
 
 def disarm(filled: Filled) -> tuple[bool, list[dict[str, Any]]]:
@@ -241,9 +249,7 @@ def describe(prompt: Prompt, config: SessionConfig, session: str, is_open: bool)
         lines.append(f"attached:  {', '.join(prompt.attached)}")
     if prompt.schema is not None:
         lines.append("schema:    the answer must fit a JSON Schema")
-    if prompt.filled.summary:
-        lines.append(prompt.filled.summary)
-    return "\n".join([*lines, "", *texts])
+    return "\n".join([*lines, *prompt.notes, "", *texts])
 
 
 # How its end is told.

@@ -73,6 +73,30 @@ def test_values_are_filled_in_and_told(shell: Any, prompts: Prompts, capsys: pyt
     assert "filled in: {city} = Bern" in capsys.readouterr().out
 
 
+def test_a_misspelt_variable_is_told(shell: Any, prompts: Prompts, capsys: pytest.CaptureFixture[str]) -> None:
+    """The cell names it once, with what was meant; the brace stays as typed. A dry run says it too."""
+    shell.run_cell("sales = 3\n_private = 4")
+    told = "not filled in: {slaes} (there is no slaes; did you mean sales?)\n"
+
+    shell.run_cell("%%claude\n{slaes} and {slaes}, {sales}")
+    assert prompts() == ["{slaes} and {slaes}, 3"]
+    assert capsys.readouterr().out.count(told) == 1
+    shell.run_cell("%%claude --dry-run\n{slaes}")
+    assert told in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text", ["{other} {x}", "{privat} {_privat}", "{exitt} {get_ipythn}", "`{slaes}`", "{{slaes}}", "{slaes(1)}"]
+)
+def test_a_brace_that_resembles_nothing_is_not_told(shell: Any, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Code, escaped braces, private names and IPython's own are left alone without a word."""
+    shell.run_cell("sales = 3\n_private = 4")
+
+    shell.run_cell(f"%%claude\n{text}")
+
+    assert "not filled in" not in capsys.readouterr().out
+
+
 def test_raw(shell: Any, prompts: Prompts) -> None:
     """Nothing is filled in, no brace is touched."""
     shell.run_cell("city = 'Bern'")
