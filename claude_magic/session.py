@@ -441,10 +441,11 @@ class Session:
             if silence_s is not None:
                 left_s = min(left_s, silence_s - turn.silent_s())
         over = limit_s is not None and turn.elapsed_s() >= limit_s
+        whose = "this prompt" if turn.timeout_s is not None else "each prompt of this session"
         turn.timed_out = (
-            f"The turn was stopped after {limit_s:g} s (turn_timeout_s). Give it more time, or ask for less."
+            f"Stopped after {limit_s:g} s, the limit of {whose}."
             if over
-            else f"The CLI said nothing for {silence_s:g} s and was stopped. Prompt again to go on."
+            else f"Stopped because the CLI said nothing for {silence_s:g} s."
         )
         await self._stop(turn)
 

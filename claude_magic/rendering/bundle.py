@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from claude_magic.errors import ClaudeError, ProcessError
+from claude_magic.errors import ClaudeError, ProcessError, TurnTimeoutError
 from claude_magic.rendering import page
 from claude_magic.rendering.facts import advice_for, ending_of, footer, footer_facts, notice
 from claude_magic.rendering.sanitizer import clean
@@ -68,8 +68,10 @@ def error_bundle(error: ClaudeError, advice: str | None = None) -> dict[str, Any
         return {"text/html": clean(page.box(html, "bad")), "text/plain": plain}
     view = RunView.of(response)
     facts = footer_facts(response)
+    # The live view shows the error itself only beside a failure, and of a time-out the notice alone.
+    shown = f"{error.message} {what_to_do}" if isinstance(error, TurnTimeoutError) else what_to_do
     bundle: dict[str, Any] = {
-        MIME_TYPE: run_data(response, view) | {"error": error.message, "notice": what_to_do},
+        MIME_TYPE: run_data(response, view) | {"error": error.message, "notice": shown},
         "text/html": clean(page.final_html(view, facts, error.message, html)),
     }
     return bundle | {"text/plain": _plain(_said(response, view), plain, footer(response))}

@@ -14,6 +14,7 @@ from claude_magic.response import Outcome, Response, Usage
 SIMULATED = "simulated: no model was called"
 
 _MODEL = re.compile(r"claude-([a-z]+)-(\d+)(?:-(\d{1,2}))?(?:-\d{8})?")
+_AFTER_TIMEOUT = "The text is kept: prompt again to go on. A higher --timeout gives a prompt more time."
 _NOTICES = {
     Outcome.INTERRUPTED: "Stopped by you. The text is kept and the session is warm: prompt again to go on.",
     Outcome.MAX_TURNS: "Stopped at the limit of steps. The session is warm: prompt again to go on, "
@@ -21,7 +22,7 @@ _NOTICES = {
     Outcome.BUDGET: "Stopped at the budget. More prompts to this session would stop at once: "
     "start a new one with a higher --budget.",
     Outcome.DENIED: "Stopped because you denied a tool use. The session is warm: prompt again to go on.",
-    Outcome.TIMEOUT: "Stopped because it took too long. The text is kept: prompt again to go on, or raise --timeout.",
+    Outcome.TIMEOUT: f"Stopped because it took too long. {_AFTER_TIMEOUT}",
 }
 _NOTICES_WITHOUT_PROCESS = {
     Outcome.INTERRUPTED: "Stopped by you. The text is kept. The process is gone: the next prompt resumes the session "
@@ -51,6 +52,8 @@ def notice(outcome: Outcome | None, error: str = "", *, process_gone: bool = Fal
         return ""
     if outcome is Outcome.ERROR:
         return f"Failed: {error or 'no reason was given.'}"
+    if outcome is Outcome.TIMEOUT and error:
+        return f"{error} {_AFTER_TIMEOUT}"
     without = _NOTICES_WITHOUT_PROCESS.get(outcome) if process_gone else None
     return without or _NOTICES.get(outcome, "")
 
@@ -118,7 +121,7 @@ _ADVICE = {
     "PROTOCOL_ERROR": "`%claude doctor` looks for the cause; `%claude logs` has what came before.",
     "STRUCTURED_OUTPUT_FAILED": "Simplify the schema, or say in the prompt what to fill in.",
     "POOL_TIMEOUT": "Close a session with `%claude close NAME`, or raise the pool's max_sessions.",
-    "TURN_TIMEOUT": "The text is kept: prompt again to go on, or raise --timeout.",
+    "TURN_TIMEOUT": _AFTER_TIMEOUT,
 }
 
 

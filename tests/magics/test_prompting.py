@@ -386,7 +386,7 @@ def test_an_error_is_one_block(shell: Any, clis: FakeCLIs, capsys: pytest.Captur
     assert "Half." in capsys.readouterr().out
 
 
-def test_a_time_out(shell: Any, clis: FakeCLIs) -> None:
+def test_a_time_out(shell: Any, clis: FakeCLIs, capsys: pytest.CaptureFixture[str]) -> None:
     """--timeout ends the turn as an error, and the session goes on."""
 
     async def dawdle(cli: FakeTransport, message: dict[str, Any]) -> None:
@@ -398,8 +398,11 @@ def test_a_time_out(shell: Any, clis: FakeCLIs) -> None:
             await cli.answer(message, "here")
 
     clis.behave = dawdle
-    with pytest.raises(TurnTimeoutError):
+    with pytest.raises(TurnTimeoutError) as caught:
         shell.run_cell("%claude ask --timeout 0.05 wait")
+    ending = "Stopped after 0.05 s, the limit of this prompt. The text is kept: prompt again to go on."
+    assert ending in capsys.readouterr().out
+    assert shown_error(caught.value).startswith("TurnTimeoutError: Stopped after 0.05 s")
 
     assert shell.user_ns["_claude"].text == "so far"
     shell.run_cell("%claude ask go on")

@@ -14,6 +14,7 @@ from claude_magic.errors import (
     OverloadedError,
     ProcessError,
     RateLimitError,
+    TurnTimeoutError,
 )
 from claude_magic.permissions import NOBODY_TO_ASK
 from claude_magic.rendering import (
@@ -194,6 +195,18 @@ def test_every_odd_end_says_what_to_do_next(outcome: Outcome) -> None:
     assert f"■ {words}" in Page(bundle["text/html"]).text
     assert words in bundle["text/plain"]
     assert words == bundle[MIME_TYPE]["notice"]
+
+
+def test_a_time_out_is_told_in_full() -> None:
+    """That it was stopped, after how long, and what to do stand in HTML, text and data."""
+    words = "Stopped after 1 s, the limit of this prompt."
+    error = TurnTimeoutError(words)
+    error.response = response(*TURN, outcome=Outcome.TIMEOUT, error=words)
+
+    for bundle in (error_bundle(error), response_bundle(error.response)):
+        for shown in (Page(bundle["text/html"]).text, bundle["text/plain"], bundle[MIME_TYPE]["notice"]):
+            assert shown.count(words) == 1
+            assert shown.count("The text is kept: prompt again to go on.") == 1
 
 
 @pytest.mark.parametrize("outcome", [Outcome.INTERRUPTED, Outcome.DENIED])
