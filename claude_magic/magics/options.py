@@ -226,15 +226,14 @@ def _parse(words: list[str]) -> Options:
     return Options(**values)
 
 
-def schema_of(value: Any, text: str) -> dict[str, Any]:
+def schema_of(value: Any) -> dict[str, Any]:
     """Return the JSON Schema that a value stands for.
 
     Args:
         value: a JSON Schema as a dict, a pydantic model, a dataclass, or JSON text.
-        text: what was typed, for the message.
 
     Raises:
-        UsageError: it stands for none.
+        ValueError: it stands for none.
     """
     from claude_magic.magics.schemas import json_schema
 
@@ -242,10 +241,10 @@ def schema_of(value: Any, text: str) -> dict[str, Any]:
         try:
             value = json.loads(value)
         except ValueError as error:
-            raise UsageError(f"--schema {text}: not valid JSON ({error}). Nothing was sent.") from None
+            raise ValueError(f"not valid JSON ({error})") from None
     schema = json_schema(value)
     if schema is None:
-        raise UsageError(
-            f"--schema {text}: neither a JSON Schema, a pydantic model, nor a dataclass. Nothing was sent."
+        raise ValueError(
+            "neither a JSON Schema, a pydantic model, nor a dataclass; `--schema table` asks for a DataFrame"
         )
     return schema

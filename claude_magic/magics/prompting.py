@@ -136,7 +136,7 @@ def _schema(options: Options, shell: Any) -> tuple[dict[str, Any] | None, Any]:
         return TABLE_SCHEMA, "table"
     shape = text if text.lstrip().startswith("{") else _evaluate("--schema", text, shell)
     try:
-        return schema_of(shape, text), shape
+        return schema_of(shape), shape
     except ValueError as error:
         raise UsageError(f"--schema {text}: {error}. {_NOTHING_SENT}") from None
     except Exception as error:  # a model's own code makes its schema

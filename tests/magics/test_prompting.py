@@ -227,6 +227,21 @@ def test_an_open_session_with_other_settings(shell: Any, prompts: Prompts, tmp_p
     assert prompts() == ["hi", "again"]
 
 
+def test_what_is_no_schema_is_said_once(shell: Any) -> None:
+    """One line: what is wrong, what there is instead, and that nothing was sent."""
+    shell.run_cell("sales = [1]")
+
+    with pytest.raises(UsageError) as caught:
+        shell.run_cell("%claude ask --schema sales hi")
+    assert str(caught.value) == (
+        "--schema sales: neither a JSON Schema, a pydantic model, nor a dataclass; "
+        "`--schema table` asks for a DataFrame. Nothing was sent."
+    )
+    with pytest.raises(UsageError) as caught:
+        shell.run_cell("%claude ask --schema {]} hi")
+    assert str(caught.value).count("--schema") == str(caught.value).count("Nothing was sent.") == 1
+
+
 # Bad input.
 
 BAD = [
