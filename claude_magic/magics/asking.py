@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
@@ -16,6 +17,7 @@ from claude_magic.session import Session, SessionState
 from claude_magic.widgets.hub import Remembered
 
 _CHOICES = "[y]es, [n]o, [a]lways in this session, or say why not: "
+_YES = ("y", "yes", "ok", "okay", "sure")
 
 
 class Asker:
@@ -78,14 +80,22 @@ class Asker:
         if request.tool_name == "AskUserQuestion":
             return Allow(answer_questions(request.tool_input))
         answer = _input(f"Claude wants to use {telling(request)}\nAllow? {_CHOICES}").strip()
-        word = answer.lower()
-        if word in ("y", "yes"):
+        while _is_yes_and_more(answer):
+            answer = _input(f"Is that a yes? {_CHOICES}").strip()
+        word = answer.lower().rstrip(".!")
+        if word in _YES:
             return Allow()
         if word in ("a", "always"):
             return Remembered()
         if word in ("", "n", "no"):
             return Deny()
         return Deny(answer)
+
+
+def _is_yes_and_more(answer: str) -> bool:
+    """Whether an answer begins as a yes and goes on: neither a plain yes nor a reason against it."""
+    first, *more = re.findall(r"\w+", answer.lower()) or [""]
+    return first in _YES and bool(more)
 
 
 def telling(request: PermissionRequest) -> str:

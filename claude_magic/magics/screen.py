@@ -161,7 +161,7 @@ class TerminalScreen:
         """What is printed does not move."""
 
     def flush(self) -> None:
-        """What is printed is there."""
+        self._printer.end_line()
 
     def note(self, words: str) -> None:
         self._printer.note(words)

@@ -46,6 +46,12 @@ class TerminalPrinter:
             elif message.type in _NOTES:
                 self._note(message)
 
+    def end_line(self) -> None:
+        """End a line that waits for its rest: somebody else is going to write."""
+        if self._written and not self._written.endswith("\n"):
+            self._put("\n")
+        self._in_text, self._open_tool = False, ""
+
     def note(self, words: str) -> None:
         """Print one line that is not the CLI's."""
         self._line(f"{visible(words)}\n")
@@ -98,9 +104,7 @@ class TerminalPrinter:
         """Begin a line of its own, set off from the answer's text."""
         if self._in_text:
             self._paragraph()
-        elif self._written and not self._written.endswith("\n"):
-            self._put("\n")
-        self._in_text, self._open_tool = False, ""
+        self.end_line()
         self._put(text)
 
     def _paragraph(self) -> None:

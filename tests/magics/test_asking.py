@@ -88,7 +88,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     assert desk.typed == []
 
 
-@pytest.mark.parametrize("typed", ["y", "Y", " yes ", "YES"])
+@pytest.mark.parametrize("typed", ["y", "Y", " yes ", "YES", "ok", "Okay.", "sure", "yes!"])
 def test_yes(desk: Desk, typed: str) -> None:
     """The tool runs as asked, and the next one is asked about again."""
     assert desk.decide(bash("rm -r build"), typed) == Allow()
@@ -104,9 +104,19 @@ def test_no(desk: Desk, typed: Any) -> None:
     assert desk.decide(bash(), typed) == Deny()
 
 
+@pytest.mark.parametrize("typed", ["yes please", "ok, go on", "Y but only once", "sure, why not"])
+def test_a_yes_with_more_words_is_asked_again(desk: Desk, typed: str) -> None:
+    """It is no reason against it, and may be no plain yes either: one more line."""
+    assert desk.decide(bash(), typed, "y") == Allow()
+    assert desk.asked[1:] == ["Is that a yes? " + asking._CHOICES]
+
+    assert desk.decide(bash(), typed, typed, "use git rm") == Deny("use git rm")
+
+
 def test_own_words_are_the_reason(desk: Desk) -> None:
     """Claude is told why."""
     assert desk.decide(bash(), "use git rm instead") == Deny("use git rm instead")
+    assert desk.decide(bash(), "okapi.txt stays") == Deny("okapi.txt stays")
 
 
 def test_always_holds_for_the_session_and_tool(desk: Desk) -> None:

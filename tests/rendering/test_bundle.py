@@ -16,6 +16,7 @@ from claude_magic.errors import (
     RateLimitError,
     TurnTimeoutError,
 )
+from claude_magic.messages import Message
 from claude_magic.permissions import NOBODY_TO_ASK
 from claude_magic.rendering import (
     MIME_TYPE,
@@ -493,6 +494,19 @@ def test_terminal_ends_with_notice_and_footer() -> None:
 
     assert "Half\n\n  Bash ls: denied\n\nStopped by you. " in "".join(written)
     assert "".join(written).endswith(footer(turn) + "\n")
+
+
+@pytest.mark.parametrize("before", [(), (message("text", "I look."),)])
+def test_terminal_ends_its_line_before_a_question(before: tuple[Message, ...]) -> None:
+    """What somebody else writes begins a line, and the tool's end has its name."""
+    written: list[str] = []
+    printer = TerminalPrinter(written.append)
+    printer.feed([*before, use("1", "Bash", {"command": "ls"})])
+    printer.end_line()
+    written.append("<question>\n")
+    printer.feed([result("1", "a.txt", at=3.2), message("text", "One file.")])
+
+    assert "".join(written).endswith("  Bash ls\n<question>\n  Bash: done, 3.2 s\n\nOne file.")
 
 
 def test_importing_the_package_stays_cheap() -> None:
