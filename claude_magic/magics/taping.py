@@ -50,7 +50,8 @@ def replay(magics: ClaudeMagics, rest: str) -> None:
             print("No tape was being played.")
             return
         names = [info.name for info in magics.client.play(None)]
-        print(f"The tape is out: Claude answers from now on.{_closed(names)}")
+        who = "Claude answers" if magics.base.simulated is None else "answers are simulated"
+        print(f"The tape is out: {who} from now on.{_closed(names)}")
         return
     path, speed = _path_and_speed(rest)
     player = TapePlayer(path, speed=speed)

@@ -91,6 +91,16 @@ def test_out_of_the_machine_again(shell: Any, tape: Path, capsys: pytest.Capture
     assert "No tape was being played." in out
 
 
+def test_out_of_the_machine_into_the_simulator(shell: Any, tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the simulator is on, it is said that it answers, not Claude."""
+    shell.run_cell("%claude simulate on")
+    shell.run_cell(f"%claude replay {tape} 0")
+    shell.run_cell("%claude replay off")
+    shell.run_cell("%claude simulate off")
+
+    assert "The tape is out: answers are simulated from now on." in capsys.readouterr().out
+
+
 def test_a_prompt_that_the_tape_does_not_know(shell: Any, tape: Path) -> None:
     """One line says so and what it knows; the next prompt is answered."""
     shell.run_cell(f"%claude replay {tape} 0")
