@@ -19,7 +19,7 @@ from claude_magic.magics.asking import Asker, can_ask
 from claude_magic.magics.forking import copy_of
 from claude_magic.magics.keeping import Conversation, Keeper, continued
 from claude_magic.magics.live_screen import LiveScreen
-from claude_magic.magics.options import Options, parse_options, split_prompt
+from claude_magic.magics.options import Options, parse_options, split_prompt, wants_help
 from claude_magic.magics.prompting import (
     Prompt,
     brief_errors,
@@ -144,6 +144,9 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     @cell_magic  # type: ignore[untyped-decorator]  # likewise
     def claude(self, line: str, cell: str) -> None:
         """Prompt Claude with the cell; `%claude` lists the options."""
+        if wants_help(line):
+            self.claude_line("help")
+            return
         self.prompt(parse_options(line), cell)
 
     @no_var_expand  # type: ignore[untyped-decorator]  # likewise
@@ -151,8 +154,12 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     def claude_line(self, line: str) -> Any:
         """Ask, look at, and steer sessions; alone it shows status and help."""
         word, _, rest = line.strip().partition(" ")
+        if wants_help(line) or (word == "ask" and wants_help(rest)):
+            word, rest = "help", ""
         if word == "ask":
             options, text = split_prompt(rest)
+            if not text.strip():
+                raise UsageError("%claude ask needs a prompt on the same line. Nothing was sent.")
             return self.prompt(options, text)
         if word == "fix":
             options, text = split_prompt(rest)

@@ -23,7 +23,7 @@ from claude_magic.magics.filters import (
     parse_filters,
 )
 from claude_magic.magics.forking import copy_of
-from claude_magic.magics.options import options_help
+from claude_magic.magics.options import did_you_mean, options_help
 from claude_magic.magics.resuming import check_conversation
 from claude_magic.trust import trust_folder
 from claude_magic.widgets.undoing import undo_words
@@ -57,7 +57,10 @@ def run(magics: ClaudeMagics, word: str, rest: str) -> Any:
     """
     command = COMMANDS.get(word)
     if command is None:
-        raise UsageError(f"%claude {word} is unknown. `%claude` lists what there is; to prompt, use `%claude ask …`.")
+        hint = did_you_mean(word, COMMANDS, "%claude ") or "."
+        raise UsageError(
+            f"%claude {word} is unknown{hint} `%claude` lists what there is; to prompt, use `%claude ask …`."
+        )
     return command.run(magics, rest)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import keyword
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -48,7 +50,8 @@ class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, instead of printing usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"%%claude: {message}. `%claude` lists the options. Nothing was sent.")
+        end = "" if message.endswith("?") else "."
+        raise UsageError(f"%%claude: {message}{end} `%claude` lists the options. Nothing was sent.")
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -164,7 +167,7 @@ def split_prompt(line: str) -> tuple[Options, str]:
         action = flags.get(match[1])
         end = match.end()
         if action is None or (action.nargs == 0 and match[2]):
-            _PARSER.error(f"unrecognized option {match[1]} (put -- before a prompt that begins with a dash)")
+            _PARSER.error(f"{_unknown(match[1])} (put -- before a prompt that begins with a dash)")
         if action.nargs == 0:
             words.append(match[1])
         else:
@@ -212,12 +215,34 @@ def _word(text: str, begin: int) -> tuple[str, int]:
     return text[begin:position], position
 
 
+def wants_help(line: str) -> bool:
+    """Whether what follows the magic asks for its help."""
+    return line.split(maxsplit=1)[:1] in (["--help"], ["-h"])
+
+
+def did_you_mean(typed: str, names: Iterable[str], before: str = "") -> str:
+    """Return the question after what is known, if what was typed resembles it; else "".
+
+    Args:
+        typed: what nobody knows.
+        names: what is known.
+        before: what to show before the name.
+    """
+    near = difflib.get_close_matches(typed.lower(), list(names), 1)
+    return f"; did you mean {before}{near[0]}?" if near else ""
+
+
+def _unknown(option: str) -> str:
+    names = [name for action in _PARSER._actions for name in action.option_strings if name.startswith("--")]
+    return f"unrecognized option {option}{did_you_mean(option.partition('=')[0], names)}"
+
+
 def _parse(words: list[str]) -> Options:
     known, rest = _PARSER.parse_known_args(words)
     if rest:
         odd = rest[0]
         if odd.startswith("-"):
-            _PARSER.error(f"unrecognized option {odd}")
+            _PARSER.error(_unknown(odd))
         _PARSER.error(f"{odd!r} stands among the options: the prompt goes below the first line")
     values: dict[str, Any] = vars(known)
     if values["fork"] is not None and values["resume"] is not None:

@@ -192,7 +192,8 @@ def new_config(options: Options, base: SessionConfig) -> SessionConfig:
     try:
         return base.replace(**_wishes(options))
     except ValueError as error:
-        raise UsageError(f"%%claude: {error} {_NOTHING_SENT}") from None
+        setting, _, rest = str(error).partition(" ")
+        raise UsageError(f"%%claude: {_FIXED.get(setting, setting)} {rest} {_NOTHING_SENT}") from None
 
 
 _FIXED = {
@@ -219,7 +220,10 @@ def check_fits(session: Session, options: Options, wanted: SessionConfig) -> Non
     ]
     if options.resume is not None and not session.knows(options.resume) and session.config.resume != options.resume:
         check_conversation(wanted)
-        other.append("--resume")
+        raise UsageError(
+            f"The session {session.name!r} is open with another conversation. To go on with --resume {options.resume}, "
+            f"use another session (-s NAME), or end this conversation (--new). {_NOTHING_SENT}"
+        )
     if options.fork is not None:
         other.append("--fork")
     if other:

@@ -1,4 +1,4 @@
-"""`%claude` lines arrive as typed: no variable is expanded, no question mark becomes help."""
+"""`%claude` lines arrive as typed: no variable is expanded, no question mark becomes help; `%%claude --help` is one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from IPython.core.inputtransformer2 import (
 )
 
 _NAME = "claude"
+_HELP = ([f"%%{_NAME}", "--help"], [f"%%{_NAME}", "-h"])
 
 
 class ClaudeLine(TokenTransformBase):  # type: ignore[misc]  # IPython publishes no types
@@ -45,15 +46,23 @@ class ClaudeLine(TokenTransformBase):  # type: ignore[misc]  # IPython publishes
         return [*lines[:index], lines[index][: self.column] + call, *lines[last + 1 :]]
 
 
+def help_cell(lines: list[str]) -> list[str]:
+    """Let `%%claude --help` with nothing below it be `%claude --help`: IPython refuses a cell without a body."""
+    is_alone = bool(lines) and lines[0].split() in _HELP and not "".join(lines[1:]).strip()
+    return [f"%{_NAME} --help\n"] if is_alone else lines
+
+
 def install(shell: Any) -> None:
-    """Put the transform into a shell, once."""
+    """Put the transforms into a shell, once."""
     transformers = shell.input_transformer_manager.token_transformers
     if ClaudeLine not in transformers:
         transformers.insert(0, ClaudeLine)
+        shell.input_transformer_manager.cleanup_transforms.append(help_cell)
 
 
 def uninstall(shell: Any) -> None:
-    """Take it out again."""
+    """Take them out again."""
     transformers = shell.input_transformer_manager.token_transformers
     if ClaudeLine in transformers:
         transformers.remove(ClaudeLine)
+        shell.input_transformer_manager.cleanup_transforms.remove(help_cell)

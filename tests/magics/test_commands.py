@@ -32,7 +32,9 @@ def names(shell: Any) -> list[str]:
     return [info.name for info in magics_of(shell).client.list_sessions()]
 
 
-@pytest.mark.parametrize("line", ["%claude", "%claude status", "%claude help", "%claude ?"])
+@pytest.mark.parametrize("line", ["%claude", "%claude status", "%claude help", "%claude ?",
+    "%claude --help", "%claude -h", "%claude ask --help", "%%claude --help", "%%claude --help\nhi",
+])  # fmt: skip
 def test_status_and_help(shell: Any, capsys: Output, line: str) -> None:
     """The sessions, every option and every sub-command."""
     shell.run_cell("%claude ask --quiet -s first hi")
@@ -52,6 +54,31 @@ def test_an_unknown_sub_command(shell: Any, prompts: Prompts, line: str) -> None
         shell.run_cell(f"%claude {line}")
 
     assert prompts() == []
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("%claude sesions", "did you mean %claude sessions? `%claude` lists"),
+        ("%claude Status", "did you mean %claude status?"),
+        ("%claude zzz", "%claude zzz is unknown. `%claude` lists"),
+        ("%claude ask --modle haiku hi", "unrecognized option --modle; did you mean --model? (put -- before"),
+        ("%%claude --modle=haiku\nhi", "unrecognized option --modle=haiku; did you mean --model? `%claude` lists"),
+        ("%%claude --zzz\nhi", "unrecognized option --zzz. `%claude` lists"),
+    ],
+)
+def test_a_misspelt_word(shell: Any, line: str, meant: str) -> None:
+    """Says what was probably meant."""
+    with pytest.raises(UsageError) as caught:
+        shell.run_cell(line)
+
+    assert meant in str(caught.value)
+
+
+def test_ask_without_a_prompt(shell: Any) -> None:
+    """Says where the prompt of a line stands."""
+    with pytest.raises(UsageError, match=r"^%claude ask needs a prompt on the same line"):
+        shell.run_cell("%claude ask --quiet")
 
 
 @pytest.mark.parametrize("line", ["ask", "ask ", "ask -m haiku", "ask --", "fix"])

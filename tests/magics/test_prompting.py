@@ -242,6 +242,16 @@ def test_what_is_no_schema_is_said_once(shell: Any) -> None:
     assert str(caught.value).count("--schema") == str(caught.value).count("Nothing was sent.") == 1
 
 
+def test_another_conversation_in_an_open_session(shell: Any, prompts: Prompts) -> None:
+    """Says the two ways there are."""
+    shell.run_cell("%claude ask hi")
+    wanted = "11111111-1111-4111-8111-111111111111"
+
+    with pytest.raises(UsageError, match=rf"go on with --resume {wanted}, .*\(-s NAME\), .*\(--new\)"):
+        shell.run_cell(f"%claude ask --resume {wanted} hi")
+    assert prompts() == ["hi"]
+
+
 # Bad input.
 
 BAD = [
@@ -252,7 +262,7 @@ BAD = [
     ("--timeout 0", "hi", "no number above 0"),
     ("--effort most", "hi", "'most'"),
     ("--permission-mode any", "hi", "'any'"),
-    ("--cwd nowhere", "hi", "nowhere"),
+    ("--cwd nowhere", "hi", "%%claude: --cwd is no folder: '"),
     ("--schema nosuch", "hi", "NameError"),
     ("--schema '{\"a\": '", "hi", "not valid JSON"),
     ("--schema x", "hi", "neither a JSON Schema"),

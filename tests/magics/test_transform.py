@@ -48,6 +48,21 @@ def test_a_line_arrives_as_typed(text: str) -> None:
     assert MANAGER.transform_cell(f"r = %claude {text}") == f"r = {call(text)}"
 
 
+@pytest.mark.parametrize(
+    ("cell", "lines"),
+    [
+        (["%%claude --help"], ["%claude --help\n"]),
+        (["%%claude  -h\n", "\n"], ["%claude --help\n"]),
+        (["%%claude --help\n", "what is this?"], ["%%claude --help\n", "what is this?"]),
+        (["%%claude\n", "--help"], ["%%claude\n", "--help"]),
+        ([], []),
+    ],
+)
+def test_a_cell_that_asks_for_help(cell: list[str], lines: list[str]) -> None:
+    """Becomes a line, as IPython refuses a cell without a body; any other cell stays."""
+    assert transform.help_cell(cell) == lines
+
+
 def test_several_lines() -> None:
     """An open bracket in the first does not swallow the second."""
     assert (
