@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from claude_magic.magics.filling import LONGEST_VALUE, bounded, frame_markdown, is_frame, table_cell
+from claude_magic.rendering.text import plural
 
 _SAMPLE_ROWS = 10
 _LARGEST_PICTURE = 5 * 2**20
@@ -47,6 +48,24 @@ def attachment(name: str, value: Any) -> list[Block]:
         return [_text_block(f"Attached series `{name}`:\n\n{_frame_text(value.to_frame())}")]
     words = _fenced(bounded(str(value), _LONGEST_TEXT))
     return [_text_block(f"Attached `{name}` ({type(value).__name__}):\n\n{words}")]
+
+
+def attached_words(value: Any, blocks: list[Block]) -> str:
+    """Return in a few words what was attached, such as `table, 12 rows`.
+
+    Args:
+        value: the value.
+        blocks: the content blocks that carry it.
+    """
+    if any(block["type"] == "image" for block in blocks):
+        return "picture"
+    if isinstance(value, Path):
+        return "file"
+    if is_frame(value):
+        return f"table, {plural(value.shape[0], 'row')}"
+    if type(value).__name__ == "Series" and hasattr(value, "to_frame"):
+        return f"series, {plural(len(value), 'row')}"
+    return f"text, {plural(len(value), 'character')}" if isinstance(value, str) else type(value).__name__
 
 
 def _text_block(text: str) -> Block:

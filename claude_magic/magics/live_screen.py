@@ -23,6 +23,8 @@ from claude_magic.widgets.protocol import MIME_TYPE, RunData
 
 BATCH_S = 0.05
 """At most 20 batches a second go to the page: the server drops what comes faster than 1000 messages a second."""
+_OF_THE_PROMPT = ("filled in: ", "not filled in: ", "attached: ")
+"""How the notes begin that stand in the view, above the answer."""
 
 
 class LiveScreen:
@@ -85,9 +87,10 @@ class LiveScreen:
         self._channel.flush()
 
     def note(self, words: str) -> None:
-        if words.startswith("filled in: "):
-            self._facts = {**self._facts, "filled": words}
-            self._channel.set({"filled": words})
+        if words.startswith(_OF_THE_PROMPT):
+            filled = " · ".join(filter(None, (self._facts.get("filled", ""), words)))
+            self._facts = {**self._facts, "filled": filled}
+            self._channel.set({"filled": filled})
         else:
             print(words)
 

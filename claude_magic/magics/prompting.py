@@ -14,12 +14,13 @@ from IPython.core.error import UsageError
 
 from claude_magic.config import SessionConfig
 from claude_magic.errors import ClaudeError
-from claude_magic.magics.attaching import attachment
+from claude_magic.magics.attaching import attached_words, attachment
 from claude_magic.magics.filling import Filled, fill
 from claude_magic.magics.options import Options, schema_of
 from claude_magic.magics.resuming import check_conversation
 from claude_magic.magics.schemas import TABLE_SCHEMA, build
 from claude_magic.protocol import Content
+from claude_magic.rendering.text import one_line
 from claude_magic.response import Response
 from claude_magic.session import Session
 
@@ -34,7 +35,6 @@ class Prompt:
         content: text, or content blocks with the typed text last.
         literal: whether a `/command` and an `@path` are plain text.
         filled: the typed text and what was filled in.
-        attached: the expressions that were attached.
         schema: JSON Schema the answer must fit, or `None`.
         shape: what `--schema` named: a model, a dataclass, "table", or `None`.
         notes: what the cell says about it, line by line.
@@ -43,7 +43,6 @@ class Prompt:
     content: Content
     literal: bool
     filled: Filled
-    attached: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
     shape: Any = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
@@ -68,12 +67,14 @@ def compose(options: Options, body: str, namespace: Mapping[str, Any], shell: An
         filled = Filled(text, text) if options.raw else fill(text, namespace)
     except ValueError as error:
         raise UsageError(f"%%claude: {error}. Use --raw to fill in nothing. {_NOTHING_SENT}") from None
-    blocks = [block for name in options.attach for block in _attach(name, shell)]
+    attached = [_attach(name, shell) for name in options.attach]
+    blocks = [block for carried, _ in attached for block in carried]
     literal, typed = disarm(filled)
     content: Content = [*blocks, *typed] if blocks or len(typed) > 1 else filled.text
     schema, shape = _schema(options, shell)
-    notes = (filled.summary, filled.misspelt(_own_names(namespace, shell)))
-    return Prompt(content, literal, filled, options.attach, schema, shape, tuple(filter(None, notes)))
+    words = ", ".join(words for _, words in attached)
+    notes = (filled.summary, filled.misspelt(_own_names(namespace, shell)), words and f"attached: {words}")
+    return Prompt(content, literal, filled, schema, shape, tuple(filter(None, notes)))
 
 
 def _own_names(namespace: Mapping[str, Any], shell: Any) -> list[str]:
@@ -107,10 +108,12 @@ def _acted_on(text: str) -> list[str]:
     return [*([command[1]] if command else []), *re.findall(r'@(?:"[^"]*"?|\S*)', text)]
 
 
-def _attach(name: str, shell: Any) -> list[dict[str, Any]]:
+def _attach(name: str, shell: Any) -> tuple[list[dict[str, Any]], str]:
+    """Return the blocks that carry a value, and a few words about it."""
     value = _evaluate("--attach", name, shell)
     try:
-        return attachment(name, value)
+        blocks = attachment(name, value)
+        return blocks, f"{one_line(name, 80)} ({attached_words(value, blocks)})"
     except ValueError as error:
         raise UsageError(f"--attach {name}: {error}. {_NOTHING_SENT}") from None
     except Exception as error:  # the value's own code draws and prints it
@@ -249,8 +252,6 @@ def describe(prompt: Prompt, config: SessionConfig, session: str, is_open: bool)
         f"simulated: {'yes' if config.simulated else 'no'}",
         f"size:      about {characters // 4:,} tokens of text, {pictures} pictures",
     ]
-    if prompt.attached:
-        lines.append(f"attached:  {', '.join(prompt.attached)}")
     if prompt.schema is not None:
         lines.append("schema:    the answer must fit a JSON Schema")
     return "\n".join([*lines, *prompt.notes, "", *texts])

@@ -98,6 +98,7 @@ def test_words_beside_the_widget_are_no_html() -> None:
 def test_finished_run_takes_the_widgets_place(cell: Cell, widget: Widget, screen: LiveScreen) -> None:
     """The display is replaced by what is kept, which names no live run; the widget ends when the page has left it."""
     screen.note("filled in: sales")
+    screen.note("attached: fig (picture)")
     turn = response(message("text", "Hello"))
     screen.add(turn.messages)
     screen.finish(turn, {"session_cost_usd": 0.5})
@@ -107,7 +108,8 @@ def test_finished_run_takes_the_widgets_place(cell: Cell, widget: Widget, screen
     assert len(cell.shown) == 2
     assert set(kept) == {MIME_TYPE, "text/html", "text/plain"}
     data = kept[MIME_TYPE]
-    assert (data["run"], data["live"], data["filled"], data["session_cost_usd"]) == ("", False, "filled in: sales", 0.5)
+    assert data["filled"] == "filled in: sales · attached: fig (picture)"
+    assert (data["run"], data["live"], data["session_cost_usd"]) == ("", False, 0.5)
     assert widget.sent[-1]["type"] == "final"
     assert widget.sent[-1]["bundle"] == {}
     assert not widget.closed

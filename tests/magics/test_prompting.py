@@ -116,6 +116,22 @@ def test_attached_values_come_first(shell: Any, prompts: Prompts) -> None:
     assert blocks[-1]["text"] == "what is this?"
 
 
+def test_what_is_attached_is_told(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says what goes along, also before anything is sent."""
+    shell.run_cell("import pandas as pd\nfrom pathlib import Path\nPath('n.txt').write_text('n')")
+    shell.run_cell("sales, a = pd.DataFrame({'x': range(12)}), {'k': [1, 2]}")
+    told = (
+        "attached: sales (table, 12 rows), sales['x'] (series, 12 rows), a[\"k\"] (list), Path('n.txt') (file), "
+        "'text' (text, 4 characters), b'GIF8' (picture)\n"
+    )
+    capsys.readouterr()
+
+    for dry_run in ("", "--dry-run"):
+        attached = "sales sales['x'] a[\"k\"] Path('n.txt') \"'text'\" \"b'GIF8'\""
+        shell.run_cell(f"%%claude {dry_run} --attach {attached}\nwhat is this?")
+        assert capsys.readouterr().out.count(told) == 1
+
+
 @pytest.mark.parametrize(
     ("template", "values", "literal", "texts"),
     [
