@@ -18,6 +18,16 @@ from claude_magic.trust import examine_folder
 if TYPE_CHECKING:
     from claude_magic.blocking import ClaudeClient
 
+_ACCOUNT = {
+    "subscriptionType": "subscription",
+    "organization": "organization",
+    "tokenSource": "token from",
+    "apiKeySource": "key from",
+    "apiProvider": "provider",
+}
+"""What the CLI says of an account (2.1.197 and 2.1.330), in words; the e-mail address is nobody else's business."""
+_NOTHING = (None, "", "none", "firstParty")
+
 
 def versions(config: SessionConfig) -> str:
     """Return the versions of the package and of the CLI, in one line.
@@ -40,17 +50,25 @@ def diagnose(client: ClaudeClient, config: SessionConfig) -> Iterator[str]:
         path = find_cli(config.cli_path)
         yield f"CLI:       {cli_version(path)} at {path}"
         yield f"account:   {_account(client)}"
-        yield f"folder:    {build_command(config, RetryPolicy()).notice or 'no settings are left out'}"
+        left_out = build_command(config, RetryPolicy()).notice or "No settings are left out."
+        yield f"folder:    {config.working_dir}. {left_out}"
         findings = examine_folder(config.working_dir, os.environ).findings
         yield f"brings:    {', '.join(findings) or 'nothing that runs code or redirects traffic'}"
     except ClaudeError as error:
         yield f"failed:    {error.message}"
     yield f"simulated: {config.simulated.url if config.simulated else 'no'}"
-    yield f"pool:      {client!r}"
+    yield f"pool:      {_pool(client)}"
 
 
 def _account(client: ClaudeClient) -> str:
     info = client.account()
-    facts = {key: value for key, value in (info.get("account") or {}).items() if key != "email" and value}
-    how = ", ".join(f"{key} {value}" for key, value in facts.items())
-    return f"{'logged in' if is_logged_in(info) else 'NOT LOGGED IN. ' + WAYS_TO_LOG_IN} ({how})"
+    if not is_logged_in(info):
+        return f"NOT LOGGED IN. {WAYS_TO_LOG_IN}"
+    account = info.get("account") or {}
+    facts = [f"{words} {account[key]}" for key, words in _ACCOUNT.items() if account.get(key) not in _NOTHING]
+    return ", ".join(["logged in", *facts])
+
+
+def _pool(client: ClaudeClient) -> str:
+    """Return how many processes there are and who waits; the pool's own description without its frame."""
+    return repr(client).partition("<SessionPool ")[2].rstrip(">")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import claude_magic
 from claude_magic.__main__ import main
+from claude_magic.doctor import _account
+from claude_magic.errors import WAYS_TO_LOG_IN
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -59,6 +64,27 @@ def test_doctor_tells_cli_account_and_folder(
     assert "NOT LOGGED IN" in told
     assert "/login" in told
     assert ".mcp.json" in told
+    assert f"folder:    {Path.cwd()}. " in told
+    assert re.search(r"^pool:      \d of 8 processes, \d warm, 0 waiting$", told, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("account", "words"),
+    [
+        (
+            {"email": "me@example.org", "subscriptionType": "max", "tokenSource": "claude.ai", "apiKeySource": "none"},
+            "logged in, subscription max, token from claude.ai",
+        ),
+        ({"apiProvider": "firstParty", "apiKeySource": "ANTHROPIC_API_KEY"}, "logged in, key from ANTHROPIC_API_KEY"),
+        ({"apiProvider": "bedrock"}, "logged in, provider bedrock"),
+        ({"tokenSource": "none", "apiKeySource": "none"}, f"NOT LOGGED IN. {WAYS_TO_LOG_IN}"),
+    ],
+)
+def test_doctor_tells_the_account_in_words(account: dict[str, str], words: str) -> None:
+    """Who pays, and where the credentials come from; neither the address nor what is not there."""
+    client: Any = SimpleNamespace(account=lambda: {"account": account})
+
+    assert _account(client) == words
 
 
 def test_doctor_goes_on_where_there_is_no_cli(
