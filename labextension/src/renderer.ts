@@ -53,7 +53,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
 
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
-    this._place = this._places.find(this.node) ?? this._place;
+    this._findPlace();
     this._onPage.resolve();
     this._follow();
   }
@@ -63,7 +63,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     if (this._model === null || this.isDisposed) {
       return;
     }
-    this._place = this._places.find(this.node) ?? this._place;
+    this._findPlace();
     const data = this._model.data[MIME_TYPE];
     const stored = fromData(data);
     const channel = stored.run === '' ? null : (this._place?.line?.channel(stored.run) ?? null);
@@ -76,6 +76,12 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
       channel.join(JOIN_AFTER_MS);
     }
     this._view.show({ run: channel?.state ?? stored, reachable: this._isReachable(stored.live) });
+  }
+
+  /** A notebook may draw an output before it puts it on the page: where it stands is found out whenever that may change. */
+  private _findPlace(): void {
+    this._place = this._places.find(this.node) ?? this._place;
+    this.toggleClass('claude-in-notebook', this._place?.insertCell != null);
   }
 
   private readonly _onPlaces = (): void => {
@@ -102,15 +108,12 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     };
     const isReachable = (): boolean => this._channel !== null && !this._channel.lost && this._channel.state !== null;
     const insertCell = (code: string): boolean => this._places.find(this.node)?.insertCell?.(code) ?? false;
-    const isInNotebook = (): boolean => this._place?.insertCell != null;
     return {
       renderMarkdown: (node, text) => this._renderMarkdown(node, text, this._onPage.promise),
       get request() {
         return isReachable() ? request : null;
       },
-      get insertCell() {
-        return isInNotebook() ? insertCell : null;
-      },
+      insertCell,
       trusts: event => event.isTrusted
     };
   }

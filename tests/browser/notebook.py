@@ -161,6 +161,10 @@ class Notebook:
         """The live view in a cell's output."""
         return self.output(cell).locator(".claude-run")
 
+    def scroll_to(self, cell: int) -> None:
+        """Bring a cell into sight; a notebook takes cells off the page that are far from the visible part."""
+        self.page.evaluate(f"async cell => {{ await {_CURRENT}.content.scrollToItem(cell, 'start'); }}", cell)
+
     def text(self, cell: int) -> str:
         """All text of a cell's output."""
         return self.output(cell).inner_text()

@@ -139,3 +139,29 @@ def test_saved_notebook_tells_the_same_story_everywhere(
         text = html.unescape(re.sub(r"<[^>]+>", "", exported))
         assert [part for part in story if part not in text] == [], kind
     assert [part for part in story if part not in read] == []
+
+
+def test_code_of_a_reopened_notebook_becomes_cells(notebook: MakeNotebook, lab: Server, page: Page) -> None:
+    """Cells that are drawn before they are on the page offer their code for a new cell too, and it comes below them."""
+    nb = notebook("%%claude\nonly code", "pass")
+    nb.run(1)
+    nb.save()
+    nb.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    saved = nb.saved
+    saved["metadata"]["kernelspec"] = {"name": "gone", "display_name": "gone", "language": "python"}
+    answered = saved["cells"][1]
+    saved["cells"][1:1] = [answered | {"id": f"again-{number}"} for number in range(8)]
+    (nb.folder / "reopened.ipynb").write_text(json.dumps(saved), encoding="utf-8")
+
+    reopened = Notebook(page, lab, nb.path.replace("0.ipynb", "reopened.ipynb"))
+    reopened.show_without_kernel()
+    for cell in (1, 2, 9):
+        reopened.scroll_to(cell)
+        expect(reopened.view(cell).get_by_role("button", name="Insert this code as a new cell below")).to_be_visible()
+    press(reopened.view(9), "Insert this code as a new cell below")
+    page.wait_for_function("() => window.jupyterapp.shell.currentWidget.content.widgets.length === 12")
+    reopened.save()
+    sources = ["".join(cell["source"]) for cell in reopened.saved["cells"]]
+    assert sources[10].startswith("def total(values):")
+    assert sources[11] == "pass"
+    reopened.close()

@@ -31,7 +31,7 @@ export function codeFrame(language: string, code: () => string, host: Host): HTM
   const bar = el('div', 'claude-code-bar', el('span', 'claude-grow', language), copy);
   const insertCell = host.insertCell;
   if (insertCell !== null) {
-    const insert = button('Insert below', 'claude-quiet', () => {
+    const insert = button('Insert below', 'claude-quiet claude-insert', () => {
       say(insert, insertCell(code()) ? 'Inserted' : 'Could not insert');
     });
     insert.setAttribute('aria-label', 'Insert this code as a new cell below');

@@ -15,7 +15,10 @@ export interface Host {
   renderMarkdown(node: HTMLElement, text: string): Promise<void>;
   /** Ask something of the kernel; `null` where there is no kernel to ask. */
   readonly request: ((action: Action) => Promise<Answer>) | null;
-  /** Insert code as a new cell below the one this output belongs to; `null` where there are no cells. */
+  /**
+   * Insert code as a new cell below the one this output belongs to; `null` where there are never cells. Where that is not
+   * known before the output is on the page, style shows the button once it stands among cells.
+   */
   readonly insertCell: ((code: string) => boolean) | null;
   /** Whether a person did this, and no script. */
   trusts(event: Event): boolean;
