@@ -92,7 +92,7 @@ describe('the widget', () => {
     await vi.waitFor(() => {
       expect(model.sent).toEqual([HELLO, { version: 1, run: 'r', action: 'attach' }]);
     });
-    expect(root.textContent).toContain('main: nothing runs yet.');
+    expect(root.textContent).toContain('main: nothing runs now. The next prompt of this session is shown here.');
 
     model.tell({ type: 'snapshot', seq: 1, run: { run: 'r', live: true, session: 'main', parts: [{ type: 'note', text: 'n' }] } });
     await vi.waitFor(() => {
@@ -129,7 +129,7 @@ describe('the widget', () => {
     widget.render({ model: new Proxy(model, {}), el: root });
     await Promise.resolve();
     expect(model.sent).toEqual([HELLO]);
-    expect(root.textContent).toContain('main: nothing runs yet.');
+    expect(root.textContent).toContain('main: nothing runs now. The next prompt of this session is shown here.');
   });
 
   it('says hello, attaches and stops on the control channel where there is one', async () => {

@@ -52,7 +52,7 @@ def test_viewer_stands_among_other_widgets(notebook: MakeNotebook) -> None:
     nb = notebook(BOX, "%%claude\na rich answer")
     nb.run(1)
     expect(nb.output(1).get_by_role("button", name="a button of the user")).to_be_visible()
-    expect(nb.output(1)).to_contain_text("main: nothing runs yet.")
+    expect(nb.output(1)).to_contain_text("main: nothing runs now. The next prompt of this session is shown here.")
     nb.run(2)
     view = nb.output(1).locator(".claude-run")
     expect(view).to_have_attribute("data-outcome", "success")

@@ -175,7 +175,7 @@ function draw(watch: Watch, model: Model, root: HTMLElement): () => void {
     const { state } = watch;
     view.node.hidden = state === null;
     idle.hidden = state !== null;
-    idle.textContent = `${String(model.get('session'))}: nothing runs yet.`;
+    idle.textContent = `${String(model.get('session'))}: nothing runs now. The next prompt of this session is shown here.`;
     if (state !== null) {
       view.show({ run: state, reachable: true });
     }
