@@ -22,6 +22,7 @@ from claude_magic.errors import (
 )
 from claude_magic.permissions import Allow, Deny, PermissionRequest
 from claude_magic.records.prices import Paid, price_table
+from claude_magic.rendering import RunView
 from claude_magic.simulator import Scenario, Simulator, fail, rule, step, text, tool
 
 SLEEP = "python3 -c 'import time; time.sleep(60)'"
@@ -151,6 +152,10 @@ async def test_who_is_asked_decides(stage: Stage, decision: Allow | Deny, text_i
     assert asked[0].turn_id == response.turn_id
     assert (stage.tmp_path / "work" / "made").exists() is (decision == Allow())
     assert len(response.denials) == (0 if isinstance(decision, Allow) else 1)
+    (record,), (part,) = client.tool_records(), RunView.of(response).tools
+    edited = isinstance(decision, Allow) and decision.input is not None
+    assert (part.edited, record.permission == "edited") == (edited, edited)
+    assert ("echo changed" in record.input, part.input["command"] == "echo changed") == (edited, edited)
     assert (await client.execute("main", "hello")).text == "Hello."
 
 

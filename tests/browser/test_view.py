@@ -135,6 +135,8 @@ def test_command_is_edited_before_it_runs(notebook: MakeNotebook) -> None:
     nb.wait(1)
 
     expect(nb.view(1)).to_contain_text("The tool said: two.")
+    expect(nb.view(1).locator(".claude-tool")).to_contain_text("echo two > other.txt")
+    expect(nb.view(1).locator(".claude-tool")).to_contain_text("edited by you")
     assert (nb.folder / "other.txt").read_text() == "two\n"
     assert not (nb.folder / "made.txt").exists()
 
