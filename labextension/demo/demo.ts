@@ -21,7 +21,7 @@ const host: Host = {
 
 function draw(state: RunState): RunView {
   const box = document.createElement('div');
-  box.className = 'claude-output';
+  box.className = 'claude-output claude-in-notebook';
   const view = new RunView(host);
   box.append(view.node);
   document.body.append(box);

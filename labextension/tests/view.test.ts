@@ -85,6 +85,13 @@ describe('a run', () => {
     expect(head).toContain('10 s');
   });
 
+  it('does not say that it asks about what was allowed beforehand', async () => {
+    await draw(makeView(), live([], { mode: 'default' }));
+    const mode = document.querySelector<HTMLElement>('.claude-mode');
+    expect(mode?.textContent).toBe('asks first');
+    expect(mode?.title).toContain('not allowed beforehand');
+  });
+
   it('is the same page when it is shown again', async () => {
     const view = makeView();
     const run = live([{ type: 'text', text: 'Hello *you*' }, tool('a', 'Read', { file_path: 'x' })]);

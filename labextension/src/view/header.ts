@@ -7,12 +7,15 @@ import type { Piece } from './dom';
 import type { Surroundings } from './surroundings';
 
 const MODES: ReadonlyMap<string, string> = new Map([
-  ['default', 'asks before it acts'],
+  ['default', 'asks first'],
   ['acceptEdits', 'edits files without asking'],
   ['plan', 'plans, changes nothing'],
   ['auto', 'decides itself what to ask'],
   ['dontAsk', 'refuses what is not allowed'],
   ['bypassPermissions', 'acts without asking']
+]);
+const MODE_TITLES: ReadonlyMap<string, string> = new Map([
+  ['default', 'Asks before each tool use that needs permission and was not allowed beforehand']
 ]);
 
 export class Header implements Piece<RunState> {
@@ -43,6 +46,7 @@ export class Header implements Piece<RunState> {
     show(this._model, run.model !== '');
     show(this._mode, run.mode !== '');
     setText(this._mode, MODES.get(run.mode) ?? oneLine(run.mode, 40));
+    this._mode.title = MODE_TITLES.get(run.mode) ?? '';
     this._mode.classList.toggle('claude-warn', run.mode === 'bypassPermissions');
     show(this._simulated, run.simulated && !run.source);
     show(this._waiting, live && run.questions.length > 0);
