@@ -13,7 +13,7 @@ from claude_magic.client import AsyncClaudeClient, Observer, Tracer
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.edits import Rewind
 from claude_magic.messages import Message
-from claude_magic.permissions import Ask, Decision, PermissionRequest
+from claude_magic.permissions import Ask
 from claude_magic.pool import Compile
 from claude_magic.process import Process
 from claude_magic.protocol import Content
@@ -210,11 +210,6 @@ class ClaudeClient:
     def response_observers(self) -> list[Callable[[Response], None]]:
         """Callables that get every response when its turn is over, on the loop's thread."""
         return self._client.response_observers
-
-    @property
-    def decision_observers(self) -> list[Callable[[PermissionRequest, Decision], None]]:
-        """Callables that get every permission question with its answer, on the loop's thread."""
-        return self._client.decision_observers
 
     def create_session(self, config: SessionConfig | None = None, name: str | None = None) -> Session:
         """Make a session; see `AsyncClaudeClient.create_session`."""

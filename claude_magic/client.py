@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVarTuple
+from typing import Any, Self, TypeVar
 
 from claude_magic.command import build_command
 from claude_magic.config import PERMISSION_MODES, PoolConfig, RetryPolicy, SessionConfig, json_text, one_of, positive
@@ -32,7 +32,7 @@ from claude_magic.tape import PLAYED, TapePlayer, TapeRecorder
 from claude_magic.transport import Start
 from claude_magic.turn import Turn
 
-News = TypeVarTuple("News")
+T = TypeVar("T")
 logger = logging.getLogger("claude_magic")
 
 Observer = Callable[[Batch], None]
@@ -60,7 +60,6 @@ class AsyncClaudeClient(Ledger):
         tape: records runs while it is on.
         observers: callables that get every `Batch` of messages; one that raises is logged and left out.
         response_observers: callables that get every `Response` when its turn is over; likewise.
-        decision_observers: callables that get every `PermissionRequest` with its `Decision`; likewise.
     """
 
     _ask_in_thread = False
@@ -83,7 +82,6 @@ class AsyncClaudeClient(Ledger):
         self.ask = ask
         self.observers: list[Observer] = []
         self.response_observers: list[Callable[[Response], None]] = []
-        self.decision_observers: list[Callable[[PermissionRequest, Decision], None]] = []
         self._pool_config = pool or PoolConfig()
         self._retry = retry or RetryPolicy()
         self._tracer = tracer
@@ -385,7 +383,6 @@ class AsyncClaudeClient(Ledger):
         decision = self._player.decision(request.tool_use_id) if self._player is not None else None
         if decision is None:
             decision = await decide(self.ask, request, in_thread=self._ask_in_thread)
-        _tell(self.decision_observers, request, decision)
         return decision
 
     def _observe(self, session: Session, turn: Turn | None, messages: list[Message]) -> None:
@@ -410,11 +407,11 @@ class AsyncClaudeClient(Ledger):
             raise PoolClosedError("The client is closed. Make a new one.")
 
 
-def _tell(observers: list[Callable[[*News], None]], *news: *News) -> None:
+def _tell(observers: list[Callable[[T], None]], news: T) -> None:
     """Tell observers; one that fails must not hurt the turn, and is left out from then on."""
     for observer in list(observers):
         try:
-            observer(*news)
+            observer(news)
         except Exception:
             logger.exception("an observer failed and is left out from now on")
             observers.remove(observer)

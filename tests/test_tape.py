@@ -14,8 +14,9 @@ from fakes import FakeCLIs, FakeTransport, compile_fake, prompt_of
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
 from claude_magic.errors import ClaudeError, ResultError
-from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
-from claude_magic.response import Outcome
+from claude_magic.messages import Message
+from claude_magic.permissions import Allow, Deny, PermissionRequest
+from claude_magic.response import Outcome, Response
 from claude_magic.tape import TapePlayer, TapeRecorder, read_tape
 
 SECRET = "s3cret-value-123"
@@ -82,39 +83,40 @@ async def test_no_secret_is_on_a_tape_even_if_it_came_in_pieces(tape: Path) -> N
     assert "[redacted api_key]" in written
 
 
+def decisions(response: Response) -> list[Message]:
+    return [message for message in response.messages if message.type == "decision"]
+
+
 async def test_a_played_question_is_answered_by_the_tape(tape: Path) -> None:
-    """Nothing runs, so nobody is asked: the recorded answer is the answer, and observers are told."""
+    """Nothing runs, so nobody is asked: the recorded answer is the answer."""
     asked: list[PermissionRequest] = []
-    decided: list[tuple[str, Decision]] = []
 
     def ask(request: PermissionRequest) -> Deny:
         asked.append(request)
         return Deny()
 
     async with AsyncClaudeClient(replay=player(tape), ask=ask) as client:
-        client.decision_observers.append(lambda request, decision: decided.append((request.tool_name, decision)))
         await client.create_session(name="main")
         response = await client.execute("main", "tool")
 
     assert asked == []
-    assert decided == [("Bash", Allow({"command": "echo [redacted api_key]"}))]
+    assert [(message.text, message.is_error) for message in decisions(response)] == [("Bash was allowed", False)]
     assert response.outcome is Outcome.SUCCESS
 
 
 async def test_a_recorded_denial_is_played_as_one(tmp_path: Path) -> None:
     """The reason and "stop" are on the tape too."""
     path = tmp_path / "runs.jsonl"
-    decided: list[Decision] = []
     async with FakeCLIs(talk).client(record=path, ask=lambda request: Deny("not today", stop=True)) as client:
         await client.create_session(name="main")
         await client.execute("main", "tool")
 
     async with AsyncClaudeClient(replay=player(path), ask=lambda request: Allow()) as client:
-        client.decision_observers.append(lambda request, decision: decided.append(decision))
         await client.create_session(name="main")
-        await client.execute("main", "tool")
+        response = await client.execute("main", "tool")
 
-    assert decided == [Deny("not today", stop=True)]
+    assert response.outcome is Outcome.DENIED
+    assert [(message.text, message.is_error) for message in decisions(response)] == [("Bash was denied", True)]
 
 
 async def test_a_question_without_an_answer_on_the_tape_is_put_again(tape: Path) -> None:
