@@ -20,7 +20,7 @@ export class Follower {
   start(isNew: boolean): void {
     this.release();
     this._mayFollow = isNew;
-    this._take(this._findScroller());
+    this._take(scrollerOf(this._node));
     this._endWasNear = this._node.isConnected ? this._isNear('bottom') : null;
     this._follows = isNew && this._endWasNear === true;
   }
@@ -30,7 +30,7 @@ export class Follower {
     const now = performance.now();
     if (this._scroller === null || now - this._looked >= LOOK_AGAIN_MS) {
       this._looked = now;
-      const scroller = this._findScroller();
+      const scroller = scrollerOf(this._node);
       if (scroller !== this._scroller) {
         this._take(scroller);
         // What was not on the page before was empty: its end was where it begins.
@@ -41,6 +41,11 @@ export class Follower {
       this._scrollToEnd();
     }
     this._endWasNear = this._follows || this._isNear('bottom');
+  }
+
+  /** Whether it keeps the end in sight now. */
+  get follows(): boolean {
+    return this._follows && this._scroller !== null;
   }
 
   release(): void {
@@ -54,7 +59,12 @@ export class Follower {
     this._scroller = scroller;
     scroller?.addEventListener('scroll', this._onScroll, { passive: true });
     scroller?.addEventListener('wheel', this._onWheel, { passive: true });
-    this._top = scroller?.scrollTop ?? 0;
+    this._note();
+  }
+
+  private _note(): void {
+    this._top = this._scroller?.scrollTop ?? 0;
+    this._height = this._scroller?.scrollHeight ?? 0;
   }
 
   private _scrollToEnd(): void {
@@ -65,18 +75,20 @@ export class Follower {
     const hidden = this._below(scroller) + MARGIN_PX;
     if (hidden > MARGIN_PX && !this._wouldHideEditing(scroller, hidden)) {
       scroller.scrollTop += hidden;
-      this._top = scroller.scrollTop;
+      this._note();
     }
   }
 
   private readonly _onScroll = (): void => {
     const top = this._scroller?.scrollTop ?? 0;
-    if (top < this._top - 1) {
+    const shrunk = Math.max(0, this._height - (this._scroller?.scrollHeight ?? 0));
+    // What became shorter was no person's doing: the browser kept what is in sight in its place.
+    if (top < this._top - shrunk - 1) {
       this._follows = false;
     } else if (top > this._top + 1 && this._isNear('bottom')) {
       this._follows = true;
     }
-    this._top = top;
+    this._note();
   };
 
   private readonly _onWheel = (event: Event): void => {
@@ -111,21 +123,23 @@ export class Follower {
     return isEditing && isVisible && place.top - distance < top;
   }
 
-  private _findScroller(): HTMLElement | null {
-    for (let node = this._node.parentElement; node !== null; node = node.parentElement) {
-      const { overflowY } = getComputedStyle(node);
-      if ((overflowY === 'auto' || overflowY === 'scroll') && node.scrollHeight > node.clientHeight) {
-        return node;
-      }
-    }
-    const page = document.scrollingElement;
-    return page instanceof HTMLElement && page.scrollHeight > page.clientHeight ? page : null;
-  }
-
   private _scroller: HTMLElement | null = null;
   private _mayFollow = false;
   private _follows = false;
   private _endWasNear: boolean | null = null; // unknown while it is not on the page
   private _looked = -LOOK_AGAIN_MS;
   private _top = 0;
+  private _height = 0;
+}
+
+/** Return what scrolls a node up and down; `null` if nothing does. */
+export function scrollerOf({ parentElement }: HTMLElement): HTMLElement | null {
+  for (let node = parentElement; node !== null; node = node.parentElement) {
+    const { overflowY } = getComputedStyle(node);
+    if ((overflowY === 'auto' || overflowY === 'scroll') && node.scrollHeight > node.clientHeight) {
+      return node;
+    }
+  }
+  const page = document.scrollingElement;
+  return page instanceof HTMLElement && page.scrollHeight > page.clientHeight ? page : null;
 }
