@@ -23,9 +23,23 @@ WATCH = """() => {
     }).observe({entryTypes: ['longtask']});
 }"""
 FEW_ELEMENTS = "([view, most]) => view.querySelectorAll('*').length < most"
+STAYS_IN_SIGHT = """async foot => {
+    for (let frames = 0; frames < 20; frames++) await new Promise(requestAnimationFrame);
+    const {top} = foot.getBoundingClientRect();
+    return top > 0 && top < window.innerHeight;
+}"""
 LONGEST_TASK_MS = 8_000  # on a machine that runs other tests as well
 MOST_ELEMENTS = 12_000
 MOST_STORED = 6_000_000
+
+
+def scroll_to_end(view: Locator) -> None:
+    """Scroll to the end, and again when what is drawn above it has moved it, as a person does."""
+    foot = view.locator(".claude-foot")
+    for _ in range(10):
+        foot.scroll_into_view_if_needed()
+        if foot.evaluate(STAYS_IN_SIGHT):
+            return
 
 
 def check_usable(view: Locator) -> None:
@@ -38,7 +52,7 @@ def check_usable(view: Locator) -> None:
     expect(group.locator(".claude-tool")).to_have_count(37)
     group.locator(".claude-tool summary").last.click()
     expect(group.locator(".claude-tool").last).to_contain_text("2026-11-01")
-    view.locator(".claude-foot").scroll_into_view_if_needed()
+    scroll_to_end(view)
     view.page.wait_for_function(FEW_ELEMENTS, arg=[view.element_handle(), MOST_ELEMENTS])
     expect(view.locator(".claude-foot")).to_be_in_viewport()
     expect(view).to_contain_text("were left out of what is stored")

@@ -43,11 +43,6 @@ export class Follower {
     this._endWasNear = this._follows || this._isNear('bottom');
   }
 
-  /** Whether it keeps the end in sight now. */
-  get follows(): boolean {
-    return this._follows && this._scroller !== null;
-  }
-
   release(): void {
     this._scroller?.removeEventListener('scroll', this._onScroll);
     this._scroller?.removeEventListener('wheel', this._onWheel);
@@ -133,7 +128,7 @@ export class Follower {
 }
 
 /** Return what scrolls a node up and down; `null` if nothing does. */
-export function scrollerOf({ parentElement }: HTMLElement): HTMLElement | null {
+function scrollerOf({ parentElement }: HTMLElement): HTMLElement | null {
   for (let node = parentElement; node !== null; node = node.parentElement) {
     const { overflowY } = getComputedStyle(node);
     if ((overflowY === 'auto' || overflowY === 'scroll') && node.scrollHeight > node.clientHeight) {
