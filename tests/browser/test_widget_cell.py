@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,18 +10,17 @@ from playwright.sync_api import Locator, expect
 
 from claude_magic.widgets.protocol import MIME_TYPE
 
-from .conftest import MakeNotebook
+from .conftest import OTHER_KERNELS, MakeNotebook
 from .lab import Server, Surroundings, start_lab
 from .notebook import Notebook
 
-KERNELS = ["this", "other"] if os.environ.get("CLAUDE_MAGIC_TEST_IPYKERNEL") else ["this"]
 KEPT = {MIME_TYPE, "text/html", "text/plain"}
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, other_ipykernels: list[Path]) -> Iterator[Server]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A JupyterLab whose user has disabled the extension."""
-    server = start_lab(Surroundings(tmp_path_factory.mktemp("lab"), other_ipykernels), without=("claude-magic",))
+    server = start_lab(Surroundings(tmp_path_factory.mktemp("lab"), OTHER_KERNELS), without=("claude-magic",))
     yield server
     server.stop()
 
@@ -74,7 +71,7 @@ def test_first_cell_streams_in_the_widget_and_keeps_the_page(notebook: MakeNoteb
     nb.picture("widget-over", 1)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", ["this", *OTHER_KERNELS])
 def test_allow_in_the_widget_runs_the_command(notebook: MakeNotebook, kernel: str) -> None:
     """The question is asked and answered in the widget while the cell runs, on each version of ipykernel."""
     nb = notebook("%%claude\nmake a file", LEFT, kernel=kernel)
