@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Error, Page, expect, sync_playwright
 
 from .lab import Server, Surroundings, start_lab
 from .notebook import Notebook
@@ -51,7 +51,13 @@ class Guard:
 
     def _watch(self, page: Page) -> None:
         page.on("dialog", self._on_dialog)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", self._on_error)
+
+    def _on_error(self, error: Error) -> None:
+        """Note an error, unless it is one of JupyterLab with itself: all of its stack stands in JupyterLab's script."""
+        places = re.findall(r"\w+://\S+", error.stack or "")
+        if not places or not all("/static/lab/" in place for place in places):
+            self.errors.append(error.stack or error.message)
 
     def _on_dialog(self, dialog: Dialog) -> None:
         if dialog.type == "beforeunload":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 from claude_magic.widgets.protocol import MIME_TYPE
 
@@ -23,6 +23,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = start_lab(Surroundings(tmp_path_factory.mktemp("lab"), OTHER_KERNELS), without=("claude-magic",))
     yield server
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def fresh_page(page: Page) -> None:
+    """Each notebook is opened by a page of its own.
+
+    JupyterLab's page does not always come to rest when one with widgets is closed and the next is opened at once.
+    """
+    page.goto("about:blank")
 
 
 LEFT = """\
