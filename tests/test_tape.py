@@ -83,19 +83,22 @@ async def test_no_secret_is_on_a_tape_even_if_it_came_in_pieces(tape: Path) -> N
     assert "[redacted api_key]" in written
 
 
+class Asked(list[PermissionRequest]):
+    """Denies every question, and remembers it."""
+
+    def deny(self, request: PermissionRequest) -> Deny:
+        self.append(request)
+        return Deny()
+
+
 def decisions(response: Response) -> list[Message]:
     return [message for message in response.messages if message.type == "decision"]
 
 
 async def test_a_played_question_is_answered_by_the_tape(tape: Path) -> None:
     """Nothing runs, so nobody is asked: the recorded answer is the answer."""
-    asked: list[PermissionRequest] = []
-
-    def ask(request: PermissionRequest) -> Deny:
-        asked.append(request)
-        return Deny()
-
-    async with AsyncClaudeClient(replay=player(tape), ask=ask) as client:
+    asked = Asked()
+    async with AsyncClaudeClient(replay=player(tape), ask=asked.deny) as client:
         await client.create_session(name="main")
         response = await client.execute("main", "tool")
 
@@ -123,13 +126,8 @@ async def test_a_question_without_an_answer_on_the_tape_is_put_again(tape: Path)
     """The recording was cut off at the question: whoever plays the tape is asked."""
     lines = [line for line in tape.read_text().splitlines() if '"sent"' not in line]
     tape.write_text("\n".join(lines) + "\n")
-    asked: list[PermissionRequest] = []
-
-    def ask(request: PermissionRequest) -> Deny:
-        asked.append(request)
-        return Deny()
-
-    async with AsyncClaudeClient(replay=player(tape), ask=ask) as client:
+    asked = Asked()
+    async with AsyncClaudeClient(replay=player(tape), ask=asked.deny) as client:
         await client.create_session(name="main")
         response = await client.execute("main", "tool")
 
