@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig, SimulatedAPI
+from claude_magic.records.transcripts import read_transcripts
 
 GUARD_S = 60.0
 """No test waits longer for anything; a good run is far from it."""
@@ -32,3 +35,18 @@ def real_client(config: SessionConfig, **options: Any) -> AsyncClaudeClient:
     """A client that warms nothing and tries an API failure once more."""
     pool = PoolConfig(prewarm=0, acquire_timeout_s=GUARD_S)
     return AsyncClaudeClient(config, **{"pool": pool, "retry": RetryPolicy(max_retries=1), **options})
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return when the condition holds: another process moves on, and tells nobody."""
+    async with asyncio.timeout(GUARD_S):
+        while not condition():  # noqa: ASYNC110  another process moves on
+            await asyncio.sleep(0.01)
+
+
+async def until_told(config: Path, text: str) -> None:
+    """Return when the last turn of the CLI's file has this text.
+
+    The older CLI writes it up to 0.1 s after it has answered; what is not written when it is killed, it forgets.
+    """
+    await until(lambda: read_transcripts(config, cache=False).turns()["text"].to_list()[-1:] == [text])

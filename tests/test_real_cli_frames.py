@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from real import GUARD_S, real_client, real_config
+from real import GUARD_S, real_client, real_config, until_told
 
 from claude_magic import read_transcripts
 from claude_magic.client import AsyncClaudeClient
@@ -88,6 +88,7 @@ async def test_tokens_and_money_are_those_counted_by_hand(client: AsyncClaudeCli
             if message.type == "text":
                 break
     await client.execute("main", "plain")
+    await until_told(tmp_path / "config", "Plain.")
     await killed_in_mid_answer(client)
     await client.execute("main", "look")
     async with asyncio.timeout(GUARD_S):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real import GUARD_S, real_client, real_config
+from real import real_client, real_config, until, until_told
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
@@ -63,12 +63,6 @@ async def stage(cli_path: Path, tmp_path: Path) -> AsyncIterator[Stage]:
     for client in made.clients:
         await client.close()
     made.simulator.stop()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(GUARD_S):
-        while not condition():  # noqa: ASYNC110  another process moves on
-            await asyncio.sleep(0.01)
 
 
 async def test_several_turns_in_one_process(stage: Stage) -> None:
@@ -201,6 +195,7 @@ async def test_kill_9_and_resume(stage: Stage) -> None:
     """The error has what there was; the next prompt goes on in the same conversation; no turn is paid twice."""
     client = await stage.begin(rule("slow", SLOW))
     first = await client.execute("main", "hello")
+    await until_told(stage.tmp_path / "config", "Hello.")
     async with client.stream("main", "slow") as stream:
         with pytest.raises(ProcessError) as caught:  # noqa: PT012  reading the stream is what raises
             async for message in stream:
