@@ -76,6 +76,10 @@ class Stream:
         """End the turn, if it is not over, and return when it is: the first time by asking, then by force."""
         self._loop.call(self._stream.stop(), inbox=self._inbox)
 
+    def stop_soon(self) -> Future[None]:
+        """Stop without waiting; may be called on any thread. The future is done when the turn is over."""
+        return self._loop.submit(self._stream.stop())
+
     def __iter__(self) -> Iterator[Message]:
         for batch in self.batches():
             yield from batch

@@ -1,13 +1,16 @@
-"""`BackgroundLoop`: one event loop in one daemon thread, for everybody who must wait. The only threading here."""
+"""`BackgroundLoop`: one event loop in one daemon thread, for everybody who must wait; and threads that wait."""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
 import concurrent.futures
+import contextvars
+import math
 import os
 import queue
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -234,16 +237,42 @@ class BackgroundLoop:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
 
-def wait_for(future: concurrent.futures.Future[T], inbox: Inbox | None = None) -> T:
-    """Wait for a future, doing what an inbox brings; Ctrl-C lands within a tenth of a second."""
+def wait_for(future: concurrent.futures.Future[T], inbox: Inbox | None = None, *, timeout_s: float | None = None) -> T:
+    """Wait for a future, doing what an inbox brings; Ctrl-C lands within a tenth of a second.
+
+    Args:
+        future: what to wait for.
+        inbox: do what it brings meanwhile.
+        timeout_s: longest to wait, in seconds; `None` is for ever.
+
+    Raises:
+        TimeoutError: it is not done yet.
+    """
     if inbox is not None:
         future.add_done_callback(lambda done: inbox.nudge())
+    end = time.monotonic() + timeout_s if timeout_s is not None else math.inf
     while not future.done():
+        left_s = end - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
         if inbox is not None:
-            inbox.serve(_STEP_S)
+            inbox.serve(min(_STEP_S, left_s))
         else:
-            concurrent.futures.wait([future], timeout=_STEP_S)
+            concurrent.futures.wait([future], timeout=min(_STEP_S, left_s))
     return future.result()
+
+
+def in_thread(work: Callable[[], T], name: str) -> concurrent.futures.Future[T]:
+    """Call `work` on a daemon thread of its own, in the caller's context; return a future for it.
+
+    Args:
+        work: what to do; it may wait for the loop.
+        name: name of the thread.
+    """
+    done: concurrent.futures.Future[T] = concurrent.futures.Future()
+    task = _Work(work, done)
+    threading.Thread(target=contextvars.copy_context().run, args=(task.do,), name=name, daemon=True).start()
+    return done
 
 
 def _next(pending: queue.SimpleQueue[list[T] | None], inbox: Inbox | None) -> list[T] | None:

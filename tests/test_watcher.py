@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -70,7 +71,8 @@ def kernel(run: Run, tmp_path: Path) -> Iterator[Kernel]:
         process.stdin = None
         report = json.loads(process.stdout.readline())
         if "worker" in report:
-            workers.append(psutil.Process(report["worker"]))
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended with the one that forked it
+                workers.append(psutil.Process(report["worker"]))
         return process, report
 
     yield start

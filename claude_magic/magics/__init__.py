@@ -18,7 +18,7 @@ def load(shell: Any) -> None:
     magics = previous or ClaudeMagics(shell=shell, parent=shell)
     if previous is None:
         shell.register_magics(magics)
-        shell.events.register("post_run_cell", magics.note_failure)
+        shell.events.register("post_run_cell", magics.after_cell)
     transform.install(shell)
 
 
@@ -30,7 +30,7 @@ def unload(shell: Any) -> None:
     magics = shell.magics_manager.registry.pop("ClaudeMagics", None)
     if magics is None:
         return
-    shell.events.unregister("post_run_cell", magics.note_failure)
+    shell.events.unregister("post_run_cell", magics.after_cell)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("claude", None)
     if magics in shell.configurables:

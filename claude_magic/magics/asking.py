@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
 from typing import Any
 
 from claude_magic.magics.live_screen import LiveScreen
@@ -20,6 +21,25 @@ _CHOICES = "[y]es, [n]o, [a]lways in this session, or say why not: "
 _YES = ("y", "yes", "ok", "okay", "sure")
 
 
+@dataclass(frozen=True, eq=False)
+class Asking:
+    """A run that may ask, and where it does.
+
+    Attributes:
+        session: the session.
+        turn_id: id of the prompt.
+        inbox: work for the cell's thread; `None` if the cell does not wait for the run.
+        shown: brings what shows the run.
+        can_ask: whether that thread can ask a person by `input()`.
+    """
+
+    session: Session
+    turn_id: str
+    inbox: Inbox | None
+    shown: Future[Screen]
+    can_ask: bool
+
+
 class Asker:
     """Answers the CLI's questions for the cells that run; the client's `ask`, called on worker threads.
 
@@ -31,44 +51,56 @@ class Asker:
 
     def __init__(self, can_ask: Callable[[], bool]) -> None:
         self._can_ask = can_ask
-        self._cells: dict[str, tuple[Session, Inbox, Future[Screen], bool]] = {}
+        self._cells: dict[str, list[Asking]] = {}
         self._always: dict[str, tuple[Session, set[str]]] = {}
 
-    def begin(self, session: Session, inbox: Inbox, shown: Future[Screen]) -> None:
-        """A cell waits for this session: its thread can ask, and what `shown` brings shows its run.
+    def begin(self, session: Session, turn_id: str, inbox: Inbox | None, shown: Future[Screen]) -> Asking:
+        """A cell has a prompt for this session: its thread can ask, and what `shown` brings shows its run.
 
         The run may begin before that is there; a question waits for it.
-        """
-        self._cells[session.name] = (session, inbox, shown, self._can_ask())
 
-    def end(self, session: Session) -> None:
-        """The cell is done."""
-        cell = self._cells.pop(session.name, None)
-        if cell is not None:
-            cell[2].cancel()
+        Args:
+            session: the session.
+            turn_id: id of the prompt.
+            inbox: work for the cell's thread; `None` if the cell is over while the prompt runs.
+            shown: brings what shows the run.
+        """
+        asking = Asking(session, turn_id, inbox, shown, inbox is not None and self._can_ask())
+        self._cells.setdefault(session.name, []).append(asking)
+        return asking
+
+    def end(self, asking: Asking) -> None:
+        """The run is over."""
+        self._cells[asking.session.name].remove(asking)
+        asking.shown.cancel()
 
     def __call__(self, request: PermissionRequest) -> Decision:
         """Decide about one request."""
         if request.tool_name in self._remembered(request.session):
             return Allow()
-        cell = self._cells.get(request.session)
+        # A turn that nobody prompted, such as a background task's report, asks in the cell that runs.
+        cells = self._cells.get(request.session, [])
+        cell = next((cell for cell in cells if cell.turn_id == request.turn_id), next(iter(cells), None))
         if cell is None:
             return Deny(NOBODY_TO_ASK)
-        session, inbox, shown, can_ask = cell
         try:
-            screen = shown.result()
-            if isinstance(screen, LiveScreen) and screen.can_ask:
-                decision = screen.ask(request).result()
-            elif can_ask:
-                decision = inbox.run(lambda: self._ask(request, screen))
-            else:
-                decision = Deny(NOBODY_TO_ASK)  # the run's ending says so, and what to do
+            decision = self._decide(cell, request)
         except (KeyboardInterrupt, CancelledError):
             # The cell was stopped while it asked. Its own thread deals with that; the loop's must not even see it.
             return Deny()
         if isinstance(decision, Remembered):
-            self._always[session.name] = (session, {*self._remembered(session.name), request.tool_name})
+            name = cell.session.name
+            self._always[name] = (cell.session, {*self._remembered(name), request.tool_name})
         return decision
+
+    def _decide(self, cell: Asking, request: PermissionRequest) -> Decision:
+        screen = cell.shown.result()
+        # While no cell waits, a page's answer arrives on any version of ipykernel.
+        if isinstance(screen, LiveScreen) and (screen.can_ask or cell.inbox is None):
+            return screen.ask(request).result()
+        if cell.inbox is not None and cell.can_ask:
+            return cell.inbox.run(lambda: self._ask(request, screen))
+        return Deny(NOBODY_TO_ASK)  # the run's ending says so, and what to do
 
     def _remembered(self, name: str) -> set[str]:
         """Return the tools that were allowed for good; a new session under an old name has none."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,14 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, CUnicode, Enum, Int, List, Unicode, observe
 
-from claude_magic.blocking import ClaudeClient, Stream, get_client
+from claude_magic.blocking import ClaudeClient, get_client
 from claude_magic.config import PERMISSION_MODES, SessionConfig
 from claude_magic.errors import ClaudeError, ModelNotFoundError, SessionNotFoundError
 from claude_magic.magics import commands
 from claude_magic.magics.asking import Asker, can_ask
+from claude_magic.magics.background import BackgroundRun, Finished
 from claude_magic.magics.forking import copy_of
 from claude_magic.magics.keeping import Conversation, Keeper, continued
-from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.options import Options, parse_options, split_prompt, wants_help
 from claude_magic.magics.prompting import (
     Prompt,
@@ -28,20 +28,33 @@ from claude_magic.magics.prompting import (
     describe,
     new_config,
     result_value,
-    shorten,
 )
 from claude_magic.magics.resuming import check_conversation
-from claude_magic.magics.screen import Screen, in_notebook, is_captured, plain_screen
+from claude_magic.magics.running import Runner
+from claude_magic.magics.screen import in_notebook, plain_screen
 from claude_magic.magics.simulation import Simulation
-from claude_magic.magics.stages import make_widget, stage_for
 from claude_magic.records.history import History
 from claude_magic.response import Outcome, Response
-from claude_magic.runtime import Inbox
 from claude_magic.session import Session
-from claude_magic.widgets.hub import Hub, hub_of
-from claude_magic.widgets.undoing import undo_on_page
 
-_MOST_INTERRUPTS = 10
+
+@dataclass(frozen=True)
+class _Sent:
+    """A prompt on its way.
+
+    Attributes:
+        talk: the conversation it belongs to.
+        prompt: what is sent.
+        key: its key in that conversation.
+        is_made: whether its session was made for it.
+        keeps: whether its answer is kept.
+    """
+
+    talk: Conversation
+    prompt: Prompt
+    key: str
+    is_made: bool
+    keeps: bool
 
 
 @magics_class
@@ -67,7 +80,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         self.simulation = Simulation(self._close_simulated)
         self.asker = Asker(lambda: can_ask(shell))
         self.keeper = Keeper()
-        self._hub: Hub | None = None
+        self.runner = Runner(shell, lambda: self.client, self.asker)
+        self.finished = Finished()
         self.last_failure: tuple[str, BaseException] | None = None
         self._client: ClaudeClient | None = None
         self._pool_wishes: dict[str, int] = {}
@@ -116,8 +130,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
                 client.close_session(info.name)
             if client.ask is self.asker:
                 client.ask = None
-        if self._hub is not None:
-            self._hub.close()
+        self.runner.close()
         self.simulation.switch_off()
 
     @property
@@ -189,9 +202,9 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
                 print(describe(prompt, config, options.session, is_open))
                 return
             self.follow_wish()
-            response = self._send(options, prompt, literal=prompt.literal or not typed)
+            answer = self._send(options, prompt, literal=prompt.literal or not typed)
             if options.output:
-                self.shell.user_ns[options.output] = result_value(prompt, response)
+                self.shell.user_ns[options.output] = answer
 
     def _planned(self, options: Options) -> tuple[SessionConfig, bool]:
         base = self.base if options.fork is None else copy_of(self.known(options.fork))
@@ -213,7 +226,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         if words:
             print(words)
 
-    def _send(self, options: Options, prompt: Prompt, *, literal: bool) -> Response:
+    def _send(self, options: Options, prompt: Prompt, *, literal: bool) -> Any:
+        """Answer a prompt from what is kept, or have it run; return what `-o VAR` gets."""
         is_made = self._open(options)
         session = self.client.get_session(options.session)
         talk = self.keeper.conversation(session)
@@ -226,20 +240,47 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         kept = self.keeper.runs.find(key) if keeps and not options.fresh else None
         if kept is not None:
             talk.went_on(key, kept.response, kept=kept)
-            return self._show_kept(session, options, prompt, kept.response)
-        talk = self._caught_up(talk)
-        session = talk.session
+            value = result_value(prompt, self._show_kept(session, options, prompt, kept.response))
+            return BackgroundRun.over(session.name, value) if options.bg else value
+        sent = _Sent(self._caught_up(talk), prompt, key, is_made=is_made, keeps=keeps)
+        if options.bg:
+            return self._start(sent, options, literal=literal)
+        return self._finish(sent, lambda: self.runner.run(sent.talk.session, options, prompt, literal=literal))
+
+    def _start(self, sent: _Sent, options: Options, *, literal: bool) -> BackgroundRun:
+        def finish(follow: Callable[[], Response]) -> Any:
+            try:
+                return self._finish(sent, follow)
+            finally:
+                sent.talk.under_way.discard(sent.key)
+
+        session = sent.talk.session
+        sent.talk.under_way.add(sent.key)
         try:
-            response = self._run(session, options, prompt, literal=literal)
+            run = self.runner.start(session, options, sent.prompt, literal=literal, finish=finish)
+        except BaseException:
+            sent.talk.under_way.discard(sent.key)
+            raise
+        if not in_notebook(self.shell):
+            self.finished.watch(run)
+            if not options.quiet:
+                print(f"The session {session.name!r} works in the background: `%claude stop {session.name}` ends it.")
+        return run
+
+    def _finish(self, sent: _Sent, follow: Callable[[], Response]) -> Any:
+        """Wait for the response to what was sent, and remember it; return what `-o VAR` gets."""
+        talk = sent.talk
+        try:
+            response = follow()
         except (ModelNotFoundError, SessionNotFoundError):
             # Begun with a model or a conversation that does not exist, it would fail again and again.
-            if is_made or session.is_fresh:
-                self.close(session.name)
+            if sent.is_made or talk.session.is_fresh:
+                self.close(talk.session.name)
             raise
-        if keeps and response.outcome is Outcome.SUCCESS and not talk.is_lost:
-            self._keep(key, response, session)
-        talk.went_on(key, response)
-        return response
+        if sent.keeps and response.outcome is Outcome.SUCCESS and not talk.is_lost:
+            self._keep(sent.key, response, talk.session)
+        talk.went_on(sent.key, response)
+        return result_value(sent.prompt, response)
 
     def _caught_up(self, talk: Conversation) -> Conversation:
         """Make sure that the session knows the kept answers before, as far as the CLI still has them."""
@@ -307,122 +348,14 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             self.close(name)
         return names
 
-    def _run(self, session: Session, options: Options, prompt: Prompt, *, literal: bool) -> Response:
-        shown: Future[Screen] = Future()
-        inbox = Inbox(lambda: shown.result().tick() if shown.done() else None)
-        stream = self.client.stream(
-            session,
-            prompt.content,
-            literal=literal,
-            model=options.model,
-            permission_mode=options.permission_mode,
-            timeout_s=options.timeout,
-            json_schema=prompt.schema,
-            inbox=inbox,
-        )
-        self.asker.begin(session, inbox, shown)
-        try:
-            # The turn begins here, so that its process starts while a new page is asked what it can draw.
-            with stream:
-                try:
-                    screen = self._screen(options, session)
-                except KeyboardInterrupt:
-                    _stop(stream)
-                    raise
-                shown.set_result(screen)
-                return self._show(stream, screen, session, prompt)
-        finally:
-            self.asker.end(session)
-            inbox.close()
-
-    def _show(self, stream: Stream, screen: Screen, session: Session, prompt: Prompt) -> Response:
-        try:
-            screen.begin()
-            for words in prompt.notes:
-                screen.note(words)
-            return self._follow(stream, screen, session)
-        finally:
-            screen.close()
-
-    def _screen(self, options: Options, session: Session) -> Screen:
-        model, simulated = options.model or session.model, session.config.simulated is not None
-        hub = self.hub
-        stage = None
-        if hub is not None and not options.quiet and not is_captured(self.shell):
-            stage = stage_for(hub.page(make_widget), session.name)
-        if hub is None or stage is None:
-            return plain_screen(self.shell, session=session.name, model=model, simulated=simulated, quiet=options.quiet)
-        return LiveScreen(
-            hub,
-            session=session.name,
-            model=model,
-            simulated=simulated,
-            mode=options.permission_mode or session.config.permission_mode,
-            on_stop=lambda: self.client.interrupt_soon(session),
-            on_undo=lambda channel, dry_run: undo_on_page(self.client, session, channel, dry_run),
-            stage=stage,
-        )
-
-    @property
-    def hub(self) -> Hub | None:
-        """The kernel's line to its pages; `None` outside a kernel."""
-        if self._hub is None and in_notebook(self.shell):
-            self._hub = hub_of(self.shell.kernel)
-        return self._hub
-
-    def _follow(self, stream: Stream, screen: Screen, session: Session) -> Response:
-        """Show a stream to its end. The first interrupt stops the turn and keeps all; a second ends the process."""
-        noted = False
-        stopped = False
-        try:
-            for batch in stream.batches():
-                if not noted and session.notice:
-                    screen.note(session.notice)
-                noted = True
-                screen.add(batch)
-        except KeyboardInterrupt:
-            stopped = True
-            _stop(stream)
-        except ClaudeError as error:
-            if isinstance(error, ModelNotFoundError):
-                error.message = f"{error.message} {_offered(session)}".strip()
-            if error.response is not None:
-                self.shell.user_ns["_claude"] = error.response
-            left = screen.fail(error, {"session_cost_usd": session.cost_usd})
-            if left:
-                shorten(error, f"{error.type}: {left}")
-            raise
-        response: Response = stream.response
-        self.shell.user_ns["_claude"] = response
-        screen.finish(response, {"session_cost_usd": session.cost_usd})
-        if stopped or response.outcome is Outcome.INTERRUPTED:
-            interrupt = KeyboardInterrupt("stopped; the text is kept and the session goes on with the next prompt")
-            shorten(interrupt, f"KeyboardInterrupt: {interrupt}")
-            raise interrupt
-        return response
-
-    def note_failure(self, result: Any) -> None:
-        """Remember the last error of a cell, for `%claude fix`; called after every cell."""
+    def after_cell(self, result: Any) -> None:
+        """Remember its error, for `%claude fix`, and tell what has ended in the background; called after every cell."""
         error = result.error_in_exec or result.error_before_exec
         ours = isinstance(error, ClaudeError | UsageError | KeyboardInterrupt)
         if error is not None and not ours and result.info is not None:
             self.last_failure = (str(result.info.raw_cell or ""), error)
-
-
-def _stop(stream: Stream) -> None:
-    """End the turn and wait for it; each further interrupt while waiting ends the process by force."""
-    for _ in range(_MOST_INTERRUPTS):
-        try:
-            return stream.stop()
-        except KeyboardInterrupt:
-            continue
-
-
-def _offered(session: Session) -> str:
-    """Return the models the CLI offers, in words; it lists the one it was started with too, whatever it is."""
-    names = [str(model.get("value") or model.get("name") or "") for model in session.models]
-    others = [name for name in names if name and name != session.config.model]
-    return f"Models on offer: {', '.join(others)}." if others else ""
+        for line in self.finished.lines():
+            print(line)
 
 
 def _nest() -> None:

@@ -17,7 +17,7 @@ import logging
 import os
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -191,6 +191,7 @@ class Conversation:
         turns: the turns of the session that are in the chain.
         tail: the last kept run, if the session itself does not know it yet.
         is_lost: whether the session does not know all that was said.
+        under_way: keys of prompts in the background: what comes after them follows an answer that is not known yet.
     """
 
     session: Session
@@ -198,6 +199,7 @@ class Conversation:
     turns: int
     tail: KeptRun | None = None
     is_lost: bool = False
+    under_way: set[str] = field(default_factory=set)
 
     def key(self, content: Content, config: SessionConfig, *, literal: bool, schema: dict[str, Any] | None) -> str:
         """Return the key of a prompt that comes next: equal keys are equal questions in equal conversations.
@@ -208,7 +210,7 @@ class Conversation:
             literal: whether a `/command` and an `@path` in it are plain text.
             schema: JSON Schema the answer must fit.
         """
-        if self.session.turns != self.turns:
+        if self.session.turns != self.turns or self.under_way:
             self.chain, self.turns = uuid.uuid4().hex, self.session.turns
         settings = {item.name: getattr(config, item.name) for item in fields(config) if item.name not in _NO_MATTER}
         return _hash([self.chain, settings, config.simulated is not None, content, literal, schema])

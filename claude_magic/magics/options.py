@@ -38,6 +38,7 @@ class Options:
     resume: str | None = None
     fork: str | None = None
     attach: tuple[str, ...] = ()
+    bg: bool = False
     timeout: float | None = None
     keep: bool = False
     fresh: bool = False
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--resume", type=_nonempty, metavar="ID", help="go on with an earlier conversation of the CLI")
     add("--fork", type=_nonempty, metavar="NAME", help="begin a new session as a copy of an open one")
     add("--attach", nargs="+", action="extend", default=[], metavar="EXPR", help="send text, tables, pictures along")
+    add("--bg", action="store_true", help="run in the background; -o VAR gets a handle with .result() and .stop()")
     add("--timeout", type=_positive, metavar="S", help="longest this prompt may take, in seconds")
     add("--keep", action="store_true", help="keep the answer; the same cell is answered by it, for nothing")
     add("--fresh", action="store_true", help="ask again, and keep the new answer instead")

@@ -92,7 +92,7 @@ class NotebookScreen:
         self._changed = False
 
     def begin(self) -> None:
-        """The display comes with the first message."""
+        self._draw()
 
     def add(self, messages: Iterable[Message]) -> None:
         self._view.add(messages)

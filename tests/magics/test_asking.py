@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,7 +59,7 @@ class Desk:
         self.typed = list(typed)
         inbox = Inbox()
         session = self.sessions.setdefault(request.session, Session(request.session, SessionConfig()))
-        self.asker.begin(session, inbox, shown(self.screen))
+        asking = self.asker.begin(session, "turn", inbox, shown(self.screen))
         answer: Future[Decision] = Future()
         asker = threading.Thread(target=lambda: answer.set_result(self.asker(request)))
         asker.start()
@@ -66,7 +67,7 @@ class Desk:
             return wait_for(answer, inbox)
         finally:
             inbox.leave()
-            self.asker.end(session)
+            self.asker.end(asking)
             asker.join()
 
 
@@ -172,7 +173,7 @@ def _with_call(asker: Asker, call: Callable[[PermissionRequest], Decision]) -> A
 def test_the_cell_left_before_it_was_asked(desk: Desk) -> None:
     """A question that nobody takes any more is a denial."""
     inbox = Inbox()
-    desk.asker.begin(Session("main", SessionConfig()), inbox, shown(desk.screen))
+    desk.asker.begin(Session("main", SessionConfig()), "turn", inbox, shown(desk.screen))
     decisions: list[Decision] = []
     asker = threading.Thread(target=lambda: decisions.append(desk.asker(bash())))
     asker.start()
@@ -188,7 +189,7 @@ def test_a_question_waits_for_the_screen(desk: Desk) -> None:
     desk.typed = ["y"]
     inbox = Inbox()
     later: Future[Screen] = Future()
-    desk.asker.begin(Session("main", SessionConfig()), inbox, later)
+    desk.asker.begin(Session("main", SessionConfig()), "turn", inbox, later)
     answer: Future[Decision] = Future()
     asker = threading.Thread(target=lambda: answer.set_result(desk.asker(bash())))
     asker.start()
@@ -200,15 +201,26 @@ def test_a_question_waits_for_the_screen(desk: Desk) -> None:
 
 def test_the_cell_ends_before_it_is_shown(desk: Desk) -> None:
     """Then a question that waits is a denial."""
-    session = Session("main", SessionConfig())
-    desk.asker.begin(session, Inbox(), Future())
+    asking = desk.asker.begin(Session("main", SessionConfig()), "turn", Inbox(), Future())
     answer: Future[Decision] = Future()
     asker = threading.Thread(target=lambda: answer.set_result(desk.asker(bash())))
     asker.start()
-    desk.asker.end(session)
+    desk.asker.end(asking)
     asker.join()
 
     assert isinstance(answer.result(), Deny)
+
+
+def test_each_run_of_a_session_asks_in_its_own_cell(desk: Desk) -> None:
+    """One runs in the background, where a terminal asks nobody; the next waits for it in a cell that can."""
+    session = Session("main", SessionConfig())
+    away = desk.asker.begin(session, "away", None, shown(desk.screen))
+    desk.sessions["main"] = session
+
+    assert desk.decide(replace(bash(), turn_id="away")) == Deny(NOBODY_TO_ASK)
+    assert desk.decide(bash(), "y") == Allow()
+    desk.asker.end(away)
+    assert desk.asker(replace(bash(), turn_id="away")) == Deny(NOBODY_TO_ASK)
 
 
 @pytest.mark.parametrize(

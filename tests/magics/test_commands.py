@@ -432,7 +432,7 @@ def test_reloading(shell: Any) -> None:
     shell.run_cell("%reload_ext claude_magic\n%reload_ext claude_magic")
     shell.run_cell("%claude ask --quiet hi")
 
-    hooks = [hook for hook in shell.events.callbacks["post_run_cell"] if "note_failure" in repr(hook)]
+    hooks = [hook for hook in shell.events.callbacks["post_run_cell"] if "after_cell" in repr(hook)]
     assert len(hooks) == 1
     assert names(shell) == ["main"]
 

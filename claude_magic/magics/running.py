@@ -1,0 +1,228 @@
+"""From a prompt to its response: sends it to a session, and shows below the cell what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from claude_magic.blocking import ClaudeClient, Stream
+from claude_magic.errors import ClaudeError, ModelNotFoundError
+from claude_magic.magics.asking import Asker
+from claude_magic.magics.background import BackgroundRun
+from claude_magic.magics.live_screen import LiveScreen
+from claude_magic.magics.options import Options
+from claude_magic.magics.prompting import Prompt, brief_errors, shorten
+from claude_magic.magics.screen import Screen, in_notebook, is_captured, plain_screen
+from claude_magic.magics.stages import make_widget, stage_for
+from claude_magic.response import Outcome, Response
+from claude_magic.runtime import Inbox, in_thread
+from claude_magic.session import Session
+from claude_magic.widgets.hub import Hub, hub_of
+from claude_magic.widgets.undoing import undo_on_page
+
+_MOST_INTERRUPTS = 10
+
+Finish = Callable[[Callable[[], Response]], Any]
+
+
+class Runner:
+    """Runs prompts for the cells of a shell.
+
+    Args:
+        shell: the shell; `_claude` is set in its namespace.
+        client: returns the kernel's client.
+        asker: asks the person at the notebook.
+    """
+
+    def __init__(self, shell: Any, client: Callable[[], ClaudeClient], asker: Asker) -> None:
+        self._shell = shell
+        self._client = client
+        self._asker = asker
+        self._hub: Hub | None = None
+
+    def close(self) -> None:
+        """Listen to the pages no more."""
+        if self._hub is not None:
+            self._hub.close()
+
+    def run(self, session: Session, options: Options, prompt: Prompt, *, literal: bool) -> Response:
+        """Send a prompt and show what comes, until it is over.
+
+        Args:
+            session: the session.
+            options: the options of the cell.
+            prompt: what is sent.
+            literal: whether a `/command` and an `@path` in it are plain text.
+
+        Raises:
+            ClaudeError: the turn failed.
+            KeyboardInterrupt: the cell was stopped; text and session are kept.
+        """
+        with self._begun(session, options, prompt, literal=literal) as run:
+            try:
+                response = run.follow()
+            except ClaudeError as error:
+                if run.left:
+                    shorten(error, f"{error.type}: {run.left}")
+                raise
+        if response.outcome is Outcome.INTERRUPTED:
+            raise _stopped()
+        return response
+
+    def start(
+        self, session: Session, options: Options, prompt: Prompt, *, literal: bool, finish: Finish
+    ) -> BackgroundRun:
+        """Send a prompt and return while it runs; what comes goes on to be shown below the cell.
+
+        Args:
+            session: the session.
+            options: the options of the cell.
+            prompt: what is sent.
+            literal: whether a `/command` and an `@path` in it are plain text.
+            finish: called on another thread with what waits for the response; what it returns is the run's result.
+        """
+        cell = ExitStack()
+        run = cell.enter_context(self._begun(session, options, prompt, literal=literal))
+
+        def follow() -> Response:
+            with cell, brief_errors():
+                return run.follow()
+
+        answer = in_thread(lambda: finish(follow), name=f"claude-magic-{session.name}")
+        return BackgroundRun(session.name, answer, run.stream.stop_soon)
+
+    @contextmanager
+    def _begun(self, session: Session, options: Options, prompt: Prompt, *, literal: bool) -> Iterator[_Run]:
+        """Send a prompt and make room for what comes; after the block the turn is over, and all is in order."""
+        shown: Future[Screen] = Future()
+        inbox = Inbox(lambda: shown.result().tick() if shown.done() else None)
+        stream = self._client().stream(
+            session,
+            prompt.content,
+            literal=literal,
+            model=options.model,
+            permission_mode=options.permission_mode,
+            timeout_s=options.timeout,
+            json_schema=prompt.schema,
+            inbox=inbox,
+        )
+        asking = self._asker.begin(session, stream.turn_id, None if options.bg else inbox, shown)
+        try:
+            # The turn begins here, so that its process starts while a new page is asked what it can draw.
+            with stream:
+                screen = self._ready_screen(options, session, stream)
+                shown.set_result(screen)
+                try:
+                    screen.begin()
+                    for words in prompt.notes:
+                        screen.note(words)
+                    yield _Run(self._shell, stream, screen, session)
+                finally:
+                    screen.close()
+        finally:
+            self._asker.end(asking)
+            inbox.close()
+
+    def _ready_screen(self, options: Options, session: Session, stream: Stream) -> Screen:
+        try:
+            return self._screen(options, session)
+        except KeyboardInterrupt:
+            _stop(stream)
+            raise
+
+    def _screen(self, options: Options, session: Session) -> Screen:
+        model, simulated = options.model or session.model, session.config.simulated is not None
+        hub = self.hub
+        stage = None
+        if hub is not None and not options.quiet and not is_captured(self._shell):
+            stage = stage_for(hub.page(make_widget), session.name)
+        if hub is None or stage is None:
+            is_silent = options.quiet or (options.bg and hub is None)  # a terminal's prompt is not written over
+            return plain_screen(self._shell, session=session.name, model=model, simulated=simulated, quiet=is_silent)
+        client = self._client()
+        return LiveScreen(
+            hub,
+            session=session.name,
+            model=model,
+            simulated=simulated,
+            mode=options.permission_mode or session.config.permission_mode,
+            on_stop=lambda: client.interrupt_soon(session),
+            on_undo=lambda channel, dry_run: undo_on_page(client, session, channel, dry_run),
+            stage=stage,
+        )
+
+    @property
+    def hub(self) -> Hub | None:
+        """The kernel's line to its pages; `None` outside a kernel."""
+        if self._hub is None and in_notebook(self._shell):
+            self._hub = hub_of(self._shell.kernel)
+        return self._hub
+
+
+@dataclass
+class _Run:
+    """A prompt that was sent, and what shows it.
+
+    Attributes:
+        left: what is left to be said of the error it ended with; "" is all of it.
+    """
+
+    shell: Any
+    stream: Stream
+    screen: Screen
+    session: Session
+    left: str = ""
+
+    def follow(self) -> Response:
+        """Show the stream to its end. The first interrupt stops the turn and keeps all; a second ends the process."""
+        noted = stopped = False
+        try:
+            for batch in self.stream.batches():
+                if not noted and self.session.notice:
+                    self.screen.note(self.session.notice)
+                noted = True
+                self.screen.add(batch)
+        except KeyboardInterrupt:
+            stopped = True
+            _stop(self.stream)
+        except ClaudeError as error:
+            self._fail(error)
+            raise
+        response: Response = self.stream.response
+        self.shell.user_ns["_claude"] = response
+        self.screen.finish(response, {"session_cost_usd": self.session.cost_usd})
+        if stopped:
+            raise _stopped()
+        return response
+
+    def _fail(self, error: ClaudeError) -> None:
+        if isinstance(error, ModelNotFoundError):
+            error.message = f"{error.message} {_offered(self.session)}".strip()
+        if error.response is not None:
+            self.shell.user_ns["_claude"] = error.response
+        self.left = self.screen.fail(error, {"session_cost_usd": self.session.cost_usd})
+
+
+def _stopped() -> KeyboardInterrupt:
+    interrupt = KeyboardInterrupt("stopped; the text is kept and the session goes on with the next prompt")
+    shorten(interrupt, f"KeyboardInterrupt: {interrupt}")
+    return interrupt
+
+
+def _stop(stream: Stream) -> None:
+    """End the turn and wait for it; each further interrupt while waiting ends the process by force."""
+    for _ in range(_MOST_INTERRUPTS):
+        try:
+            return stream.stop()
+        except KeyboardInterrupt:
+            continue
+
+
+def _offered(session: Session) -> str:
+    """Return the models the CLI offers, in words; it lists the one it was started with too, whatever it is."""
+    names = [str(model.get("value") or model.get("name") or "") for model in session.models]
+    others = [name for name in names if name and name != session.config.model]
+    return f"Models on offer: {', '.join(others)}." if others else ""

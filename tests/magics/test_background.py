@@ -1,0 +1,157 @@
+"""`--bg`: the cell is over at once, its run goes on, and its handle brings what the cell would have brought."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fakes import FakeCLIs, prompt_of
+
+from claude_magic.errors import ClaudeError
+from claude_magic.magics.background import BackgroundRun
+
+GUARD_S = 20
+
+
+@pytest.fixture
+def gate(clis: FakeCLIs) -> Iterator[threading.Event]:
+    """A prompt that begins with "wait" is answered when this is set; "stop me" sets it when it has begun."""
+    opened = threading.Event()
+
+    async def behave(cli: Any, message: dict[str, Any]) -> None:
+        if prompt_of(message).startswith("wait"):
+            await asyncio.to_thread(opened.wait, GUARD_S)
+        if prompt_of(message) == "stop me":
+            cli.begin(message)
+            opened.set()
+            await cli.until_interrupted()
+        else:
+            await cli.answer(message, f"said: {prompt_of(message)}")
+
+    clis.behave = behave
+    yield opened
+    opened.set()
+
+
+def test_the_cell_does_not_wait(shell: Any, gate: threading.Event) -> None:
+    """Other cells run meanwhile; the handle tells how it stands, then brings the response, as does `_claude`."""
+    shell.run_cell("%%claude --bg -s away -o run\nwait")
+    shell.run_cell("before = run.is_done")
+    shell.run_cell("%%claude\nhello")
+    run = shell.user_ns["run"]
+
+    assert shell.user_ns["before"] is False
+    assert shell.user_ns["_claude"].text == "said: hello"
+    assert re.fullmatch(r"<BackgroundRun of session 'away': working for \d+ s>", repr(run))
+    with pytest.raises(TimeoutError, match=r"'away' still works after 0\.01 s; stop"):
+        run.result(timeout_s=0.01)
+    gate.set()
+    assert run.result(GUARD_S).text == "said: wait"
+    assert shell.user_ns["_claude"] is run.result()
+    assert repr(run) == "<BackgroundRun of session 'away': success>"
+
+
+async def test_it_can_be_awaited(shell: Any, gate: threading.Event) -> None:
+    """As any future, in a cell with `await`."""
+    gate.set()
+    shell.run_cell("%claude ask --bg -o run wait")
+
+    assert (await shell.user_ns["run"]).text == "said: wait"
+
+
+def test_runs_of_one_session_follow_one_another(shell: Any, gate: threading.Event) -> None:
+    """A prompt that comes while one is in the background waits for it."""
+    shell.run_cell("%claude ask --bg -o first wait")
+    shell.run_cell("%claude ask --bg -o second next")
+    assert not shell.user_ns["second"].is_done
+    gate.set()
+    shell.run_cell("%claude ask third")
+
+    answers = [shell.user_ns[name] for name in ("first", "second")]
+    assert [answer.result(GUARD_S).turn for answer in answers] == [1, 2]
+    assert shell.user_ns["_claude"].turn == 3
+
+
+@pytest.mark.parametrize("how", ["handle", "command"])
+def test_it_can_be_stopped(shell: Any, gate: threading.Event, how: str) -> None:
+    """By its handle or by name; it has a response too, and the session goes on."""
+    shell.run_cell("%claude ask --bg -o run -s away stop me")
+    run: BackgroundRun = shell.user_ns["run"]
+    assert gate.wait(GUARD_S)
+    if how == "handle":
+        run.stop()
+    else:
+        shell.run_cell("%claude stop away")
+
+    assert run.result(GUARD_S).outcome == "interrupted"
+    shell.run_cell("%claude ask -s away go on")
+    assert shell.user_ns["_claude"].text == "said: go on"
+    run.stop()
+
+
+def test_what_goes_wrong_is_raised_by_the_handle(shell: Any, clis: FakeCLIs) -> None:
+    """The cell that asks for the result shows one readable block."""
+
+    async def fail(cli: Any, message: dict[str, Any]) -> None:
+        cli.begin(message)
+        cli.die(1)
+
+    clis.behave = fail
+    shell.run_cell("%claude ask --bg -o run hello")
+
+    with pytest.raises(ClaudeError) as caught:
+        shell.user_ns["run"].result(GUARD_S)
+    assert "hello" not in "".join(caught.value._render_traceback_())  # type: ignore[attr-defined]
+    assert "failed" in repr(shell.user_ns["run"])
+
+
+def test_a_schema_brings_its_object(shell: Any, clis: FakeCLIs) -> None:
+    """`result()` is what the variable would have been without `--bg`."""
+
+    async def point(cli: Any, message: dict[str, Any]) -> None:
+        await cli.answer(message, "done", structured_output={"x": 1})
+
+    clis.behave = point
+    shell.run_cell("""%claude ask --bg --schema {"type":"object"} -o run a point""")
+
+    assert shell.user_ns["run"].result(GUARD_S) == {"x": 1}
+
+
+def test_a_terminal_is_told_of_the_end(shell: Any, gate: threading.Event, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is written over what a person types: the next cell's end tells of it, once."""
+    shell.run_cell("%claude ask --bg -s away -o run wait")
+    assert capsys.readouterr().out == "The session 'away' works in the background: `%claude stop away` ends it.\n"
+    gate.set()
+    shell.user_ns["run"].result(GUARD_S)
+    assert capsys.readouterr().out == ""
+    shell.run_cell("x = 1")
+    assert capsys.readouterr().out == "In the background: session 'away' is over (success).\n"
+    shell.run_cell("x = 2")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_kept_answer_is_a_run_that_is_over(shell: Any, gate: threading.Event) -> None:
+    """With `--keep` too `-o VAR` is a handle."""
+    gate.set()
+    sources = []
+    for _ in range(2):
+        shell.run_cell("%claude ask --new --bg --keep -o run wait")
+        sources.append(shell.user_ns["run"].result(GUARD_S).source[:4])
+
+    assert sources == ["", "kept"]
+
+
+def test_what_follows_an_unknown_answer_is_not_kept(shell: Any, gate: threading.Event) -> None:
+    """The same prompt after another answer would be another question."""
+    gate.set()
+    shell.run_cell("%claude ask --keep hello")
+    gate.clear()
+    shell.run_cell("%claude ask --new --bg -o run wait")
+    shell.run_cell("%claude ask --bg --keep -o next hello")
+    gate.set()
+
+    assert shell.user_ns["next"].result(GUARD_S).source == ""
