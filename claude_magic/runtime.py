@@ -238,6 +238,14 @@ class BackgroundLoop:
 
 
 def wait_for(future: concurrent.futures.Future[T], inbox: Inbox | None = None, *, timeout_s: float | None = None) -> T:
+    """Wait as `until_done` does, and return what the future brought, or raise it."""
+    until_done(future, inbox, timeout_s=timeout_s)
+    return future.result()
+
+
+def until_done(
+    future: concurrent.futures.Future[Any], inbox: Inbox | None = None, *, timeout_s: float | None = None
+) -> None:
     """Wait for a future, doing what an inbox brings; Ctrl-C lands within a tenth of a second.
 
     Args:
@@ -259,7 +267,6 @@ def wait_for(future: concurrent.futures.Future[T], inbox: Inbox | None = None, *
             inbox.serve(min(_STEP_S, left_s))
         else:
             concurrent.futures.wait([future], timeout=min(_STEP_S, left_s))
-    return future.result()
 
 
 def in_thread(work: Callable[[], T], name: str) -> concurrent.futures.Future[T]:

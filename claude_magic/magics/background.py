@@ -9,8 +9,9 @@ from concurrent.futures import Future
 from typing import Any
 
 from claude_magic.errors import ClaudeError
+from claude_magic.magics.prompting import in_words
 from claude_magic.response import Response
-from claude_magic.runtime import wait_for
+from claude_magic.runtime import until_done, wait_for
 
 
 class BackgroundRun:
@@ -59,23 +60,29 @@ class BackgroundRun:
             TimeoutError: it is not over yet; it goes on.
         """
         try:
-            return wait_for(self._answer, timeout_s=timeout_s)
+            until_done(self._answer, timeout_s=timeout_s)
         except TimeoutError:
-            if self._answer.done():
-                raise
             words = f"The session {self.session!r} still works after {timeout_s:g} s; stop() would end it."
             raise TimeoutError(words) from None
+        return self._answer.result()
 
     def stop(self) -> None:
-        """End the turn, if it is not over, and return when it is; text and session are kept."""
+        """End the turn, if it is not over, and return when its ending is shown; text and session are kept."""
         if not self.is_done:
             wait_for(self._stop())
+            until_done(self._answer)
 
     def __await__(self) -> Generator[Any, None, Any]:
         return asyncio.wrap_future(self._answer).__await__()
 
     def __repr__(self) -> str:
         return f"<BackgroundRun of session {self.session!r}: {self.state}>"
+
+    @property
+    def failure(self) -> str:
+        """What went wrong, as lines; "" if nothing did, or nothing yet."""
+        error = self._answer.exception() if self.is_done else None
+        return in_words(error) if isinstance(error, ClaudeError) else str(error or "")
 
     @property
     def state(self) -> str:
@@ -93,14 +100,20 @@ class Finished:
     """Tells of background runs that nobody could watch, when the next cell is over, as a shell does of its jobs."""
 
     def __init__(self) -> None:
-        self._runs: list[BackgroundRun] = []
+        self._runs: list[tuple[BackgroundRun, Callable[[], str]]] = []
 
-    def watch(self, run: BackgroundRun) -> None:
-        """Tell of this run when it is over."""
-        self._runs.append(run)
+    def watch(self, run: BackgroundRun, shown: Callable[[], str]) -> None:
+        """Tell of a run when it is over.
 
-    def lines(self) -> list[str]:
-        """Return a line for every run that has ended since."""
-        done = [run for run in self._runs if run.is_done]
-        self._runs = [run for run in self._runs if run not in done]
-        return [f"In the background: session {run.session!r} is over ({run.state})." for run in done]
+        Args:
+            run: the run.
+            shown: returns what a cell would have shown of it; "" tells of a failure only.
+        """
+        self._runs.append((run, shown))
+
+    def tell(self) -> str:
+        """Return what is to be told of the runs that have ended since; "" is nothing."""
+        done = [pair for pair in self._runs if pair[0].is_done]
+        self._runs = [pair for pair in self._runs if pair not in done]
+        told = ((run, shown() + run.failure) for run, shown in done)
+        return "".join(f"In the background, session {run.session!r}:\n{words}\n" for run, words in told if words)

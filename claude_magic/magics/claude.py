@@ -16,7 +16,7 @@ from claude_magic.config import PERMISSION_MODES, SessionConfig
 from claude_magic.errors import ClaudeError, ModelNotFoundError, SessionNotFoundError
 from claude_magic.magics import commands
 from claude_magic.magics.asking import Asker, can_ask
-from claude_magic.magics.background import BackgroundRun, Finished
+from claude_magic.magics.background import BackgroundRun
 from claude_magic.magics.forking import copy_of
 from claude_magic.magics.keeping import Conversation, Keeper, continued
 from claude_magic.magics.options import Options, parse_options, split_prompt, wants_help
@@ -31,7 +31,7 @@ from claude_magic.magics.prompting import (
 )
 from claude_magic.magics.resuming import check_conversation
 from claude_magic.magics.running import Runner
-from claude_magic.magics.screen import in_notebook, plain_screen
+from claude_magic.magics.screen import plain_screen
 from claude_magic.magics.simulation import Simulation
 from claude_magic.records.history import History
 from claude_magic.response import Outcome, Response
@@ -81,7 +81,6 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         self.asker = Asker(lambda: can_ask(shell))
         self.keeper = Keeper()
         self.runner = Runner(shell, lambda: self.client, self.asker)
-        self.finished = Finished()
         self.last_failure: tuple[str, BaseException] | None = None
         self._client: ClaudeClient | None = None
         self._pool_wishes: dict[str, int] = {}
@@ -257,15 +256,10 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         session = sent.talk.session
         sent.talk.under_way.add(sent.key)
         try:
-            run = self.runner.start(session, options, sent.prompt, literal=literal, finish=finish)
+            return self.runner.start(session, options, sent.prompt, literal=literal, finish=finish)
         except BaseException:
             sent.talk.under_way.discard(sent.key)
             raise
-        if not in_notebook(self.shell):
-            self.finished.watch(run)
-            if not options.quiet:
-                print(f"The session {session.name!r} works in the background: `%claude stop {session.name}` ends it.")
-        return run
 
     def _finish(self, sent: _Sent, follow: Callable[[], Response]) -> Any:
         """Wait for the response to what was sent, and remember it; return what `-o VAR` gets."""
@@ -354,8 +348,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         ours = isinstance(error, ClaudeError | UsageError | KeyboardInterrupt)
         if error is not None and not ours and result.info is not None:
             self.last_failure = (str(result.info.raw_cell or ""), error)
-        for line in self.finished.lines():
-            print(line)
+        print(self.runner.finished.tell(), end="")
 
 
 def _nest() -> None:

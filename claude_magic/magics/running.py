@@ -11,11 +11,11 @@ from typing import Any
 from claude_magic.blocking import ClaudeClient, Stream
 from claude_magic.errors import ClaudeError, ModelNotFoundError
 from claude_magic.magics.asking import Asker
-from claude_magic.magics.background import BackgroundRun
+from claude_magic.magics.background import BackgroundRun, Finished
 from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.options import Options
 from claude_magic.magics.prompting import Prompt, brief_errors, shorten
-from claude_magic.magics.screen import Screen, in_notebook, is_captured, plain_screen
+from claude_magic.magics.screen import Screen, SilentScreen, TerminalScreen, in_notebook, is_captured, plain_screen
 from claude_magic.magics.stages import make_widget, stage_for
 from claude_magic.response import Outcome, Response
 from claude_magic.runtime import Inbox, in_thread
@@ -35,6 +35,9 @@ class Runner:
         shell: the shell; `_claude` is set in its namespace.
         client: returns the kernel's client.
         asker: asks the person at the notebook.
+
+    Attributes:
+        finished: tells of what has ended in the background, where it was not shown.
     """
 
     def __init__(self, shell: Any, client: Callable[[], ClaudeClient], asker: Asker) -> None:
@@ -42,6 +45,7 @@ class Runner:
         self._client = client
         self._asker = asker
         self._hub: Hub | None = None
+        self.finished = Finished()
 
     def close(self) -> None:
         """Listen to the pages no more."""
@@ -92,7 +96,14 @@ class Runner:
                 return run.follow()
 
         answer = in_thread(lambda: finish(follow), name=f"claude-magic-{session.name}")
-        return BackgroundRun(session.name, answer, run.stream.stop_soon)
+        away = BackgroundRun(session.name, answer, run.stream.stop_soon)
+        screen = run.screen
+        if isinstance(screen, TerminalScreen):
+            print(f"The session {session.name!r} works in the background: `%claude stop {session.name}` ends it.")
+            self.finished.watch(away, lambda: screen.held)
+        elif isinstance(screen, SilentScreen):
+            self.finished.watch(away, str)
+        return away
 
     @contextmanager
     def _begun(self, session: Session, options: Options, prompt: Prompt, *, literal: bool) -> Iterator[_Run]:
@@ -140,8 +151,14 @@ class Runner:
         if hub is not None and not options.quiet and not is_captured(self._shell):
             stage = stage_for(hub.page(make_widget), session.name)
         if hub is None or stage is None:
-            is_silent = options.quiet or (options.bg and hub is None)  # a terminal's prompt is not written over
-            return plain_screen(self._shell, session=session.name, model=model, simulated=simulated, quiet=is_silent)
+            return plain_screen(
+                self._shell,
+                session=session.name,
+                model=model,
+                simulated=simulated,
+                quiet=options.quiet,
+                late=options.bg,
+            )
         client = self._client()
         return LiveScreen(
             hub,

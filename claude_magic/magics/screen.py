@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.core.displaypub import CapturingDisplayPublisher
@@ -64,13 +65,24 @@ def is_captured(shell: InteractiveShell) -> bool:
     return isinstance(shell.display_pub, CapturingDisplayPublisher)
 
 
-def plain_screen(shell: InteractiveShell, *, session: str, model: str, simulated: bool, quiet: bool) -> Screen:
-    """Return the screen for a shell without the live view."""
+def plain_screen(
+    shell: InteractiveShell, *, session: str, model: str, simulated: bool, quiet: bool, late: bool = False
+) -> Screen:
+    """Return the screen for a shell without the live view.
+
+    Args:
+        shell: the shell.
+        session: name of the session.
+        model: the model, as far as it is known.
+        simulated: whether a simulator answers.
+        quiet: show nothing.
+        late: a terminal must not be written to while the run lasts.
+    """
     if quiet:
         return SilentScreen()
     if in_notebook(shell):
         return NotebookScreen(session, model, simulated)
-    return TerminalScreen()
+    return TerminalScreen(StringIO() if late else None)
 
 
 class NotebookScreen:
@@ -144,12 +156,22 @@ class NotebookScreen:
 
 
 class TerminalScreen:
-    """Prints the answer as it comes, tool uses as one line each."""
+    """Prints the answer as it comes, tool uses as one line each.
 
-    def __init__(self) -> None:
+    Args:
+        held: gets what would be printed.
+    """
+
+    def __init__(self, held: StringIO | None = None) -> None:
         from claude_magic.rendering import TerminalPrinter
 
-        self._printer = TerminalPrinter(_write)
+        self._held = held
+        self._printer = TerminalPrinter(_write if held is None else held.write)
+
+    @property
+    def held(self) -> str:
+        """What was held back."""
+        return self._held.getvalue() if self._held is not None else ""
 
     def begin(self) -> None:
         """Nothing is printed yet."""

@@ -24,7 +24,7 @@ class TerminalPrinter:
     Control characters of the model and of tools never reach `write`.
     """
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
         self._view = RunView()
         self._written = ""  # the end of what was written, to know where the cursor is

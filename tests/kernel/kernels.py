@@ -39,6 +39,11 @@ class Cell:
         return [content["data"] for kind, content in self.messages if kind in shown]
 
     @property
+    def display_ids(self) -> list[str]:
+        """The ids of its displays that can be updated."""
+        return [content["transient"]["display_id"] for content in self.of("display_data")]
+
+    @property
     def result(self) -> str:
         """The cell's `Out`, as text; "" if there is none."""
         return "".join(content["data"]["text/plain"] for content in self.of("execute_result"))
@@ -68,6 +73,7 @@ class Kernel:
     def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
         self.manager = manager
         self.client = client
+        self._displays: dict[str, Content] = {}
 
     @property
     def pid(self) -> int:
@@ -116,6 +122,7 @@ class Kernel:
                 time.sleep(0.005)
                 continue
             message = self.client.get_iopub_msg(timeout=1)
+            self._remember_display(message)
             if message["parent_header"].get("msg_id") != cell_id:
                 continue
             kind, content = message["msg_type"], message["content"]
@@ -125,6 +132,15 @@ class Kernel:
                 cell.reply = self._reply(cell_id)
                 return cell
         raise TimeoutError(f"the cell did not end within {GUARD_S:g} s: {cell.messages[-5:]}")
+
+    def display(self, cell: Cell) -> Content:
+        """What stands below a cell now: a display may be updated when its cell is over."""
+        return self._displays[cell.display_ids[0]]
+
+    def _remember_display(self, message: Content) -> None:
+        display_id = message["content"].get("transient", {}).get("display_id")
+        if display_id:
+            self._displays[display_id] = message["content"]["data"]
 
     def _reply(self, cell_id: str) -> Content:
         while True:

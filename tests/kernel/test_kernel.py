@@ -44,6 +44,16 @@ def interrupt_after(kernel: Kernel, updates: int) -> Callable[[str, Content], No
     return on
 
 
+def interrupt_when_printed(kernel: Kernel) -> Callable[[str, Content], None]:
+    """Interrupt the kernel when the cell has printed something."""
+
+    def on(kind: str, content: Content) -> None:
+        if kind == "stream":
+            kernel.manager.interrupt_kernel()
+
+    return on
+
+
 # An answer.
 
 
@@ -329,6 +339,26 @@ def test_interrupt(kernel: Kernel) -> None:
     )
     assert kernel.run("%claude ask still there?").text.startswith("You said: still there?")
     assert kernel.value("client.get_session('main').pid") == pid
+
+
+def test_in_the_background(kernel: Kernel) -> None:
+    """The cell is over at once, its display goes on, an interrupt ends only a wait, and the handle brings the text."""
+    cell = kernel.run("%%claude --bg -s away -o run\ngo on for long")
+    assert (cell.reply["status"], cell.error, cell.printed) == ("ok", "", "")
+    assert len(cell.updates) == 1
+    assert kernel.value("run.is_done") == "False"
+
+    waiting = kernel.run("print('waiting')\nrun.result()", on=interrupt_when_printed(kernel))
+    assert "KeyboardInterrupt" in waiting.error
+    assert kernel.run("%claude ask hello").text.startswith("You said: hello")
+    assert kernel.value("run.is_done") == "False"
+
+    kernel.run("run.stop()")
+    shown = kernel.display(cell)
+    assert shown["text/plain"].startswith("w0 w1 w2")
+    assert "Stopped by you" in shown["text/plain"]
+    assert set(shown) == MIME_TYPES
+    assert kernel.value("run.result().outcome.value, _claude is run.result()") == "('interrupted', True)"
 
 
 def test_a_second_interrupt_ends_the_process(kernel: Kernel, api: Simulator) -> None:

@@ -109,6 +109,28 @@ def test_what_goes_wrong_is_raised_by_the_handle(shell: Any, clis: FakeCLIs) -> 
     assert "failed" in repr(shell.user_ns["run"])
 
 
+@pytest.mark.parametrize("quiet", ["", "--quiet"])
+def test_a_failure_that_nobody_saw_is_told(
+    shell: Any, clis: FakeCLIs, capsys: pytest.CaptureFixture[str], quiet: str
+) -> None:
+    """Also of a run that is to show nothing."""
+
+    async def fail(cli: Any, message: dict[str, Any]) -> None:
+        cli.begin(message)
+        cli.die(1)
+
+    clis.behave = fail
+    shell.run_cell(f"%claude ask --bg {quiet} -o run hello")
+    with pytest.raises(ClaudeError):
+        shell.user_ns["run"].result(GUARD_S)
+    capsys.readouterr()
+    shell.run_cell("x = 1")
+    told = capsys.readouterr().out
+
+    assert told.startswith("In the background, session 'main':\n")
+    assert "ProcessError" in told
+
+
 def test_a_schema_brings_its_object(shell: Any, clis: FakeCLIs) -> None:
     """`result()` is what the variable would have been without `--bg`."""
 
@@ -129,7 +151,7 @@ def test_a_terminal_is_told_of_the_end(shell: Any, gate: threading.Event, capsys
     shell.user_ns["run"].result(GUARD_S)
     assert capsys.readouterr().out == ""
     shell.run_cell("x = 1")
-    assert capsys.readouterr().out == "In the background: session 'away' is over (success).\n"
+    assert capsys.readouterr().out.startswith("In the background, session 'away':\nsaid: wait\n")
     shell.run_cell("x = 2")
     assert capsys.readouterr().out == ""
 
