@@ -108,6 +108,8 @@ def execute(notebook: NotebookNode, folder: Path, screen: TextIO) -> None:
         notebook,
         screen,
         timeout=_CELL_TIMEOUT_S,
+        # On a busy machine outputs may come later than the reply; left at 4 s, they would be missing without a word.
+        iopub_timeout=_CELL_TIMEOUT_S,
         kernel_name="python3",
         # It warns that its ports on loopback are not encrypted, at every start.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],

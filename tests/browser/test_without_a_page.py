@@ -24,7 +24,12 @@ def test_question_that_nobody_sees_is_denied(surroundings: Surroundings, runner:
     source = surroundings.write_notebook("run/in.ipynb", CELLS)
     target = source.with_name("out.ipynb")
     if runner == "nbclient":
-        surroundings.run("jupyter", "nbconvert", "--execute", "--to", "notebook", "--output", "out", str(source))
+        patience = (
+            "--ExecutePreprocessor.iopub_timeout=60"  # on a busy machine the outputs may come later than the reply
+        )
+        surroundings.run(
+            "jupyter", "nbconvert", "--execute", patience, "--to", "notebook", "--output", "out", str(source)
+        )
     else:
         surroundings.run("papermill", "--cwd", str(source.parent), str(source), str(target))
     cells = json.loads(target.read_text(encoding="utf-8"))["cells"]
