@@ -1,53 +1,22 @@
-"""Tapes: what is recorded plays again, and no secret is on it."""
+"""Playing: what was recorded comes again, with no CLI and for nothing."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeCLIs, FakeTransport, compile_fake, prompt_of
+from fakes import FakeCLIs, FakeTransport
+from tapes import player, talk
 
 from claude_magic.client import AsyncClaudeClient
-from claude_magic.config import SessionConfig
 from claude_magic.errors import ClaudeError, ResultError
 from claude_magic.messages import Message
 from claude_magic.permissions import Allow, Deny, PermissionRequest
 from claude_magic.response import Outcome, Response
-from claude_magic.tape import TapePlayer, TapeRecorder, read_tape
-
-SECRET = "s3cret-value-123"
-
-
-async def talk(cli: FakeTransport, message: dict[str, Any]) -> None:
-    """Answer with the secret split over two deltas; a prompt "tool" asks for permission first."""
-    cli.begin(message)
-    if prompt_of(message) == "tool":
-        await cli.ask("Bash", {"command": f"echo {SECRET}"})
-    cli.text("the value is s3cret-", "value-123, and that is all")
-    cli.result(cost_usd=0.25)
-
-
-@pytest.fixture
-async def tape(tmp_path: Path) -> Path:
-    """A tape of three runs, two of them of the same prompt."""
-    path = tmp_path / "runs.jsonl"
-    config = SessionConfig(api_key=SECRET)
-    clis = FakeCLIs(talk)
-    async with AsyncClaudeClient(
-        config, start=clis.start, compile=compile_fake, record=path, ask=lambda request: Allow()
-    ) as client:
-        await client.create_session(name="main")
-        for prompt in ("hello", "tool", "hello"):
-            await client.execute("main", prompt)
-    return path
-
-
-def player(path: Path) -> TapePlayer:
-    return TapePlayer(path, speed=0)
+from claude_magic.tape import TapePlayer
 
 
 async def test_a_recorded_run_plays_again_with_the_same_text(tape: Path) -> None:
@@ -72,15 +41,6 @@ async def test_a_played_turn_is_no_money_spent(tape: Path) -> None:
         assert response.simulated
         assert turn.simulated
         assert client.session_infos()[0].simulated
-
-
-async def test_no_secret_is_on_a_tape_even_if_it_came_in_pieces(tape: Path) -> None:
-    """Neither the secret nor one of its pieces is written."""
-    written = tape.read_text()
-
-    assert SECRET not in written
-    assert "s3cret-" not in written
-    assert "[redacted api_key]" in written
 
 
 class Asked(list[PermissionRequest]):
@@ -168,45 +128,6 @@ async def test_a_played_run_can_be_stopped(tape: Path) -> None:
                     break
 
         assert stream.response.outcome is Outcome.INTERRUPTED
-
-
-async def test_recording_is_switched_on_and_off_while_a_session_is_open(tmp_path: Path) -> None:
-    """Only what was prompted while it was on is written."""
-    clis = FakeCLIs()
-    async with AsyncClaudeClient(start=clis.start, compile=compile_fake) as client:
-        await client.create_session(name="main")
-        await client.execute("main", "before")
-        client.tape.begin(tmp_path / "runs.jsonl")
-        await client.execute("main", "during")
-        client.tape.close()
-        await client.execute("main", "after")
-
-    assert player(tmp_path / "runs.jsonl").prompts == ["during"]
-
-
-async def test_runs_at_the_same_time_stay_apart(tmp_path: Path) -> None:
-    """Lines of two sessions stand mixed on the tape, and each run gets its own back."""
-    path = tmp_path / "runs.jsonl"
-    both = asyncio.Barrier(2)
-
-    async def in_step(cli: FakeTransport, message: dict[str, Any]) -> None:
-        cli.begin(message)
-        for piece in ("a", "b"):
-            await both.wait()
-            cli.text(f"{prompt_of(message)} {piece} ")
-        cli.result()
-
-    async with FakeCLIs(in_step).client(record=path) as client:
-        for name in ("one", "two"):
-            await client.create_session(name=name)
-        await asyncio.gather(client.execute("one", "one"), client.execute("two", "two"))
-
-    async with AsyncClaudeClient(replay=player(path)) as client:
-        await client.create_session(name="main")
-        assert [(await client.execute("main", name)).text.split() for name in ("one", "two")] == [
-            ["one", "a", "one", "b"],
-            ["two", "a", "two", "b"],
-        ]
 
 
 async def test_a_long_pause_can_be_stopped(tmp_path: Path) -> None:
@@ -304,70 +225,9 @@ def test_a_speed_that_makes_no_sense(tape: Path, speed: float) -> None:
         TapePlayer(tape, speed=speed)
 
 
-def test_a_tape_is_added_to(tmp_path: Path) -> None:
-    """A second recording goes on where the first one ended."""
-    path = tmp_path / "runs.jsonl"
-    for prompt in ("one", "two"):
-        recorder = TapeRecorder()
-        recorder.begin(path)
-        recorder.write({"run": prompt, "prompt": prompt})
-        recorder.close()
-
-    assert [run.prompt for run in read_tape(path)] == ["one", "two"]
-
-
-def test_a_half_written_last_line_is_cut_off_before_more_is_written(tmp_path: Path) -> None:
-    """What is added begins a line of its own, and the tape stays one."""
-    path = tmp_path / "runs.jsonl"
-    path.write_text(json.dumps({"tape": 1}) + "\n" + json.dumps({"run": "1", "prompt": "one"}) + '\n{"at": 0.1, "li')
-    recorder = TapeRecorder()
-    recorder.begin(path)
-    recorder.write({"run": "2", "prompt": "two"})
-    recorder.close()
-
-    assert [run.prompt for run in read_tape(path)] == ["one", "two"]
-
-
-def test_a_half_written_last_line_is_left_out(tmp_path: Path) -> None:
-    """A kernel that died while writing leaves a tape that can be played."""
-    path = tmp_path / "runs.jsonl"
-    path.write_text(json.dumps({"tape": 1}) + "\n" + json.dumps({"run": "1", "prompt": "one"}) + '\n{"at": 0.1, "li')
-
-    assert [run.prompt for run in read_tape(path)] == ["one"]
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("", "it is empty"),
-        ("no json", "no tape of version 1"),
-        ("no json\n{}\n", "no tape of version 1"),
-        ('{"tape": 1}\n5\n', "broken line 2"),
-        ('{"other": 1}\n{}\n', "is no tape of version 1"),
-    ],
-)
-def test_a_file_that_is_no_tape_is_refused(tmp_path: Path, content: str, words: str) -> None:
-    """Reading and recording both refuse it, and it stays as it is."""
-    path = tmp_path / "file"
-    path.write_text(content)
-
-    with pytest.raises(ValueError, match=words):
-        TapePlayer(path)
-    if content:
-        with pytest.raises(ValueError, match=words):
-            TapeRecorder().begin(path)
-    assert path.read_text() == content
-
-
-def test_a_tape_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -> None:
-    """The sentence names the file."""
-    with pytest.raises(ValueError, match="cannot be read"):
-        TapePlayer(tmp_path / "none")
-
-
 # What the real CLI wrote.
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 SITUATIONS = ("text", "thinking_and_tool", "permission", "subagent", "structured", "failure")
 
 
