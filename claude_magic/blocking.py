@@ -14,7 +14,6 @@ from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.edits import Rewind
 from claude_magic.messages import Message
 from claude_magic.permissions import Ask
-from claude_magic.pool import Compile
 from claude_magic.process import Process
 from claude_magic.protocol import Content
 from claude_magic.records.history import History
@@ -30,7 +29,7 @@ from claude_magic.runtime import BackgroundLoop, Inbox, background_loop
 from claude_magic.session import Session
 from claude_magic.stream import Stream as AsyncStream
 from claude_magic.tape import TapePlayer, TapeRecorder
-from claude_magic.transport import Start
+from claude_magic.transport import Compile, Start
 
 if TYPE_CHECKING:
     from claude_magic.records.frames import Frames

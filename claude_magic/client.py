@@ -19,7 +19,7 @@ from claude_magic.errors import ClaudeError, PoolClosedError, SessionClosedError
 from claude_magic.ledger import Ledger
 from claude_magic.messages import Batch, Message
 from claude_magic.permissions import Ask, Decision, PermissionRequest, decide
-from claude_magic.pool import Compile, Launcher, SessionPool
+from claude_magic.pool import SessionPool
 from claude_magic.process import Process
 from claude_magic.protocol import Content
 from claude_magic.records.history import History
@@ -29,7 +29,7 @@ from claude_magic.response import Response
 from claude_magic.session import Session, SessionState
 from claude_magic.stream import Stream
 from claude_magic.tape import PLAYED, TapePlayer, TapeRecorder
-from claude_magic.transport import Start
+from claude_magic.transport import Compile, Launcher, Start
 from claude_magic.turn import Turn
 
 T = TypeVar("T")

@@ -18,84 +18,23 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.connection import Connection
 from claude_magic.errors import ClaudeError, PoolClosedError, PoolTimeoutError
 from claude_magic.retry import retrying
 from claude_magic.session import Session
-from claude_magic.transport import Launch, Start
-from claude_magic.waiting import WaitingLine
+from claude_magic.slots import Slot, Slots
+from claude_magic.transport import Compile, Launch, Launcher, Start
+from claude_magic.waiting import Limiter, WaitingLine
 
 logger = logging.getLogger(__name__)
 
-WARM_LIFETIME_S = 600.0
-"""A warm process has read CLAUDE.md and settings when it started; it is never used when older than this."""
-
-
-class Launcher(Protocol):
-    """What the pool needs of a compiled configuration."""
-
-    @property
-    def key(self) -> Hashable:
-        """Equal keys: a warm process of one serves the other."""
-
-    @property
-    def fingerprint(self) -> Hashable:
-        """State of the files that a started process has already read."""
-
-    @property
-    def notice(self) -> str:
-        """What a user should know about how it starts; "" if there is nothing."""
-
-    def launch(
-        self,
-        *,
-        session_id: str | None = None,
-        resume: str | None = None,
-        fork: bool = False,
-        resume_at: str | None = None,
-    ) -> Launch:
-        """Return what to start."""
-
-
-Compile = Callable[[SessionConfig], Awaitable[Launcher]]
 Trace = Callable[[str, dict[str, Any]], None]
-
-
-@dataclass(eq=False)
-class _Slot:
-    """One process, or the place of one that is starting or ending."""
-
-    key: Hashable
-    permission_mode: str
-    fingerprint: Hashable
-    connection: Connection | None = None
-    owner: Session | None = None
-    at_work: bool = False
-    ending: asyncio.Task[None] | None = None
-    replaced: bool = False
-    born: float = field(default_factory=time.monotonic)
-
-    def is_warm(self) -> bool:
-        return self.owner is None and self.connection is not None and self.ending is None
-
-    def can_give_up(self) -> bool:
-        """Whether no turn is at work on the process, and nothing it started still runs.
-
-        A session whose next prompt waits, for its place in an order, can give it up too: else that prompt might
-        wait for the right to run, and whoever has the right for the process.
-        """
-        if self.owner is None or self.connection is None or self.ending is not None or self.at_work:
-            return False
-        return not self.connection.is_busy and not self.connection.has_background
-
-    def is_fresh(self, now: float, fingerprint: Hashable) -> bool:
-        return now - self.born < WARM_LIFETIME_S and self.fingerprint == fingerprint
 
 
 @dataclass
@@ -125,34 +64,31 @@ class SessionPool:
         self._start = start
         self._compile = compile
         self._trace = trace
-        self._slots: list[_Slot] = []
+        self._slots = Slots()
         self._line = WaitingLine()
-        self._running = 0
-        self._run_line = WaitingLine()
+        self._turns = Limiter()
         self._closed = False
         self._prewarming: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._reaper: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        warm = sum(slot.is_warm() for slot in self._slots)
-        limit = self.config.max_sessions
+        limit, warm = self.config.max_sessions, len(self._slots.warm)
         return f"<SessionPool {self.processes} of {limit} processes, {warm} warm, {self.waiting} waiting>"
 
     @property
     def processes(self) -> int:
         """Processes that live, start or end just now."""
-        return sum(not slot.replaced for slot in self._slots)
+        return self._slots.processes
 
     @property
     def waiting(self) -> int:
         """Prompts that wait for a process or for the right to run."""
-        return len(self._line) + len(self._run_line)
+        return len(self._line) + self._turns.waiting
 
     # The right to run.
 
-    @asynccontextmanager
-    async def running(self, until: float | None = None) -> AsyncIterator[None]:
+    def running(self, until: float | None = None) -> AbstractAsyncContextManager[None]:
         """Hold the right to run one turn; wait for it in order.
 
         Args:
@@ -164,21 +100,7 @@ class SessionPool:
         """
         self._check_open()
         limit = self.config.max_running
-        if limit is not None and self._running >= limit:
-            why = f"{limit} turns are running (max_running)"
-            async with self._patience(why, until):
-                await self._run_line.wait(self._stop_running)
-        else:
-            self._running += 1
-        try:
-            yield
-        finally:
-            self._stop_running()
-
-    def _stop_running(self) -> None:
-        """The right passes straight to the first in line, so that nobody can slip in between."""
-        if not self._run_line.advance():
-            self._running -= 1
+        return self._turns.hold(limit, lambda: self._patience(f"{limit} turns are running (max_running)", until))
 
     @asynccontextmanager
     async def _patience(self, why: str, until: float | None) -> AsyncIterator[None]:
@@ -193,7 +115,7 @@ class SessionPool:
                 "Wait for one to end, stop one with `%claude stop`, or raise the limit in PoolConfig.",
                 processes=self.processes,
                 max_sessions=self.config.max_sessions,
-                running=self._running,
+                running=self._turns.running,
                 max_running=self.config.max_running,
                 waiting=waiting,
             ) from None
@@ -216,13 +138,10 @@ class SessionPool:
 
     def _turn_ended(self, session: Session) -> None:
         """From now on its process may be given up: the first in line looks before the session's next prompt does."""
-        slot = self._slot_of(session)
+        slot = self._slots.in_use_by(session)
         if slot is not None:
             slot.at_work = False
         self._line.advance()
-
-    def _slot_of(self, session: Session) -> _Slot | None:
-        return next((slot for slot in self._slots if slot.owner is session and slot.ending is None), None)
 
     async def connect(self, session: Session, until: float | None = None) -> Connection:
         """Return the session's process, ready for a prompt and marked as at work; see the module's five cases.
@@ -240,7 +159,7 @@ class SessionPool:
         self._check_open()
         self._ensure_reaper()
         if session.connection is not None:
-            slot = self._slot_of(session)
+            slot = self._slots.in_use_by(session)
             if slot is not None and session.is_served():
                 slot.at_work = True
                 self.counts.reused += 1
@@ -257,22 +176,16 @@ class SessionPool:
         slot = await self._place(session, command, until)
         return await self._start_for(session, command, slot)
 
-    @staticmethod
-    def _is_usable(slot: _Slot, now: float, fingerprint: Hashable) -> bool:
-        return slot.is_fresh(now, fingerprint) and slot.connection is not None and slot.connection.is_alive
-
-    def _take_warm(self, session: Session, command: Launcher) -> _Slot | None:
+    def _take_warm(self, session: Session, command: Launcher) -> Slot | None:
         """Pick a warm process and mark it in the same step."""
         if session.resume_id is not None:
             return None
-        now, fingerprint, key = time.monotonic(), command.fingerprint, command.key
-        for slot in self._slots:
-            if slot.is_warm() and slot.key == key and self._is_usable(slot, now, fingerprint):
-                slot.owner, slot.at_work = session, True
-                return slot
-        return None
+        slot = self._slots.usable(command.key, command.fingerprint)
+        if slot is not None:
+            slot.owner, slot.at_work = session, True
+        return slot
 
-    async def _place(self, session: Session, command: Launcher, until: float | None) -> _Slot:
+    async def _place(self, session: Session, command: Launcher, until: float | None) -> Slot:
         """Wait for room for one more process and take it."""
         taken = None if self._line else self._take_place(session, command)
         if taken is None:
@@ -296,32 +209,24 @@ class SessionPool:
             raise
         return slot
 
-    def _take_place(self, session: Session, command: Launcher) -> tuple[_Slot, _Slot | None] | None:
+    def _take_place(self, session: Session, command: Launcher) -> tuple[Slot, Slot | None] | None:
         """Take a free place, or the place of a process that can be given up; `None` if there is neither."""
         given_up = None
         if self.processes >= self.config.max_sessions:
-            given_up = self._surplus()
+            given_up = self._slots.surplus()
             if given_up is None:
                 return None
             given_up.replaced = True
             self._end(given_up)
         return self._new_slot(session, command), given_up
 
-    def _new_slot(self, session: Session | None, command: Launcher) -> _Slot:
+    def _new_slot(self, session: Session | None, command: Launcher) -> Slot:
         mode = session.config.permission_mode if session is not None else "default"
-        slot = _Slot(command.key, mode, command.fingerprint, owner=session, at_work=session is not None)
-        self._slots.append(slot)
+        slot = Slot(command.key, mode, command.fingerprint, owner=session, at_work=session is not None)
+        self._slots.add(slot)
         return slot
 
-    def _surplus(self) -> _Slot | None:
-        """The process that is missed least: a warm one, else that of the session that has been idle longest."""
-        for slot in self._slots:
-            if slot.is_warm():
-                return slot
-        idle = sorted((slot for slot in self._slots if slot.owner is not None), key=_missed)
-        return next((slot for slot in idle if slot.can_give_up()), None)
-
-    async def _start_for(self, session: Session, command: Launcher, slot: _Slot) -> Connection:
+    async def _start_for(self, session: Session, command: Launcher, slot: Slot) -> Connection:
         resume = session.resume_id
         launch = command.launch(
             session_id=None if resume else str(uuid.uuid4()),
@@ -339,7 +244,7 @@ class SessionPool:
             raise
         return connection
 
-    async def _open(self, launch: Launch, slot: _Slot, name: str) -> Connection:
+    async def _open(self, launch: Launch, slot: Slot, name: str) -> Connection:
         def tell(number: int, delay_s: float, error: ClaudeError) -> None:
             self._trace("retry", {"session": name, "retry": number, "delay_s": delay_s, "error": str(error)})
 
@@ -359,12 +264,12 @@ class SessionPool:
 
         Two processes on one conversation would both write its file: the CLI has no lock.
         """
-        for slot in [slot for slot in self._slots if slot.owner is session]:
+        for slot in self._slots.owned_by(session):
             if slot.connection is not None or slot.ending is not None:
                 await asyncio.shield(self._end(slot))
         session.detach()
 
-    def _end(self, slot: _Slot) -> asyncio.Task[None]:
+    def _end(self, slot: Slot) -> asyncio.Task[None]:
         """Begin to end a process and mark it in the same step; its place is free when it is gone.
 
         Returns:
@@ -377,7 +282,7 @@ class SessionPool:
             slot.ending = self._in_background(self._close(slot, connection), self._ending)
         return slot.ending
 
-    async def _close(self, slot: _Slot, connection: Connection | None) -> None:
+    async def _close(self, slot: Slot, connection: Connection | None) -> None:
         try:
             if connection is not None:
                 self.counts.destroyed += 1
@@ -386,15 +291,13 @@ class SessionPool:
         except Exception:
             logger.exception("a CLI process did not end in good order")
         finally:
-            if slot in self._slots:
-                self._slots.remove(slot)
+            self._slots.remove(slot)
             self._line.advance()
 
     def turn_over(self, session: Session) -> None:
         """A turn ended: its process may be wanted elsewhere, and the next session shall find a warm one."""
         self._line.advance()
-        held = any(slot.owner is session for slot in self._slots)
-        if held and self.config.prewarm and not self._closed:
+        if self._slots.owned_by(session) and self.config.prewarm and not self._closed:
             self._in_background(self._prewarm(session.config), self._prewarming)
 
     async def _prewarm(self, config: SessionConfig) -> None:
@@ -403,9 +306,9 @@ class SessionPool:
         except (ClaudeError, OSError, ValueError) as error:
             self._trace("prewarm_failed", {"error": str(error)})
             return
-        now = time.monotonic()
-        kept = [slot for slot in self._slots if slot.key == command.key and slot.owner is None and not slot.ending]
-        for slot in [slot for slot in kept if slot.is_warm() and not self._is_usable(slot, now, command.fingerprint)]:
+        now, fingerprint = time.monotonic(), command.fingerprint
+        kept = self._slots.unowned(command.key)
+        for slot in [slot for slot in kept if slot.is_warm and not slot.is_usable(now, fingerprint)]:
             kept.remove(slot)
             self._end(slot)
         full = self.processes >= self.config.max_sessions
@@ -430,7 +333,7 @@ class SessionPool:
         self._start, self._compile = start, compile
         for task in self._prewarming:
             task.cancel()
-        for slot in [slot for slot in self._slots if slot.is_warm()]:
+        for slot in self._slots.warm:
             self._end(slot)
 
     # Housekeeping.
@@ -455,22 +358,13 @@ class SessionPool:
         Args:
             now: the time to judge by, as of `time.monotonic()`.
         """
-        over = [slot for slot in self._slots if self._is_over(slot, now)]
+        over = self._slots.over(now, self.config.idle_timeout_s)
         for slot in over:
             name = slot.owner.name if slot.owner is not None else ""
-            self._trace("reap", {"session": name, "idle_s": round(now - _idle_since(slot), 1)})
+            self._trace("reap", {"session": name, "idle_s": round(now - slot.idle_since, 1)})
         if over:
             await asyncio.wait([self._end(slot) for slot in over])
         return len(over)
-
-    def _is_over(self, slot: _Slot, now: float) -> bool:
-        if slot.connection is None:
-            return False
-        if slot.is_warm():
-            return not slot.connection.is_alive or now - slot.born >= min(WARM_LIFETIME_S, self.config.idle_timeout_s)
-        if not slot.at_work and not slot.connection.is_alive:
-            return True
-        return now - _idle_since(slot) >= self.config.idle_timeout_s and slot.can_give_up()
 
     def _in_background(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -489,19 +383,10 @@ class SessionPool:
             self._reaper.cancel()
         closed = PoolClosedError("The client was closed while the prompt waited.")
         self._line.dismiss(closed)
-        self._run_line.dismiss(closed)
+        self._turns.dismiss(closed)
         for task in self._prewarming:
             task.cancel()
-        for slot in list(self._slots):
+        for slot in self._slots:
             self._end(slot)
         while unfinished := [*self._prewarming, *self._ending]:
             await asyncio.wait(unfinished)
-
-
-def _idle_since(slot: _Slot) -> float:
-    return slot.owner.idle_since if slot.owner is not None else slot.born
-
-
-def _missed(slot: _Slot) -> tuple[bool, float]:
-    """Order of giving up: a session with a prompt waiting misses its process sooner than one that is just idle."""
-    return slot.owner is not None and slot.owner.waiting > 0, _idle_since(slot)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from claude_magic.config import SessionConfig
 from claude_magic.messages import Message
 from claude_magic.redaction import NOTHING_SECRET, Redactor
 
@@ -30,7 +31,7 @@ class Launch:
 class Transport(Protocol):
     """One line to one Claude CLI: whole JSON objects out, batches of messages in.
 
-    `Process` is the real one; `Tape` plays a recorded run; tests hand in fakes.
+    `Process` is the real one; `PlayedTransport` plays a recorded run; tests hand in fakes.
     """
 
     @property
@@ -75,3 +76,33 @@ class Transport(Protocol):
 
 Start = Callable[[Launch], Awaitable[Transport]]
 """Makes a transport; raises `ProcessError` when the program cannot be started."""
+
+
+class Launcher(Protocol):
+    """What the pool needs of a compiled configuration."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal keys: a warm process of one serves the other."""
+
+    @property
+    def fingerprint(self) -> Hashable:
+        """State of the files that a started process has already read."""
+
+    @property
+    def notice(self) -> str:
+        """What a user should know about how it starts; "" if there is nothing."""
+
+    def launch(
+        self,
+        *,
+        session_id: str | None = None,
+        resume: str | None = None,
+        fork: bool = False,
+        resume_at: str | None = None,
+    ) -> Launch:
+        """Return what to start."""
+
+
+Compile = Callable[[SessionConfig], Awaitable[Launcher]]
+"""Turns a configuration into what can be launched; may look at files for it."""

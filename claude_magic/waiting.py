@@ -1,10 +1,11 @@
-"""`WaitingLine`: first come, first served, on one loop thread."""
+"""`WaitingLine` and `Limiter`: first come, first served, on one loop thread."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 
 class WaitingLine:
@@ -55,3 +56,49 @@ class WaitingLine:
         for place in self._places.values():
             if not place.done():
                 place.set_exception(error)
+
+
+class Limiter:
+    """Lets so many in at once; the others wait in line. The limit may be another one each time.
+
+    Attributes:
+        running: how many are in.
+    """
+
+    def __init__(self) -> None:
+        self.running = 0
+        self._line = WaitingLine()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait in line."""
+        return len(self._line)
+
+    @asynccontextmanager
+    async def hold(
+        self, limit: int | None, patience: Callable[[], AbstractAsyncContextManager[None]]
+    ) -> AsyncIterator[None]:
+        """Be one of those who are in.
+
+        Args:
+            limit: how many there may be; `None` is no limit.
+            patience: makes what bounds the wait, if there is one.
+        """
+        if limit is not None and self.running >= limit:
+            async with patience():
+                await self._line.wait(self._leave)
+        else:
+            self.running += 1
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        """The place passes straight to the first in line, so that nobody can slip in between."""
+        if not self._line.advance():
+            self.running -= 1
+
+    def dismiss(self, error: Exception) -> None:
+        """Send everybody away who waits."""
+        self._line.dismiss(error)

@@ -14,7 +14,7 @@ from fakes import FakeCLIs, FakeCommand, FakeTransport, compile_fake, echo, prom
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
 from claude_magic.errors import CLINotFoundError, PoolClosedError, PoolTimeoutError, ProcessError
-from claude_magic.pool import WARM_LIFETIME_S
+from claude_magic.slots import WARM_LIFETIME_S
 
 Make = Callable[..., AsyncClaudeClient]
 
@@ -34,7 +34,7 @@ async def make() -> AsyncIterator[Make]:
         assert clis.alive == []
         assert started._pool.processes == 0
         assert started._pool.waiting == 0
-        assert started._pool._running == 0
+        assert started._pool._turns.running == 0
 
 
 class Gate:
@@ -566,7 +566,7 @@ async def test_whoever_leaves_takes_nothing_along(make: Make, seed: int) -> None
 
     assert all(getattr(response, "text", "echo: last") == "echo: last" for response in last)
     assert clis.most_alive <= 4
-    assert client._pool._running == 0
+    assert client._pool._turns.running == 0
     assert client._pool.processes <= 4
 
 
