@@ -1,9 +1,7 @@
-"""`Connection`: one live CLI and what it says: control requests, questions, whose messages these are.
+"""`Connection`: one live CLI: its beginning and its end, its settings, and what it asks us.
 
-The CLI's results are not one to one with prompts (measured on 2.1.197 and 2.1.330): messages that arrive during a turn
-are folded into it or merged, and background tasks start turns nobody prompted. So a connection has at most one
-prompt outstanding. The echo of its uuid (`--replay-user-messages`) says that the CLI has taken it in; 2.1.197 sends the
-echo only after the first block has streamed, so messages wait for it only where a turn nobody prompted may come first.
+Whose messages these are is known to the `Router`, what is asked and answered beside the conversation to the
+`ControlChannel`, what still runs in the background to `BackgroundTasks`.
 """
 
 from __future__ import annotations
@@ -14,10 +12,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from claude_magic.background import BackgroundTasks
+from claude_magic.control import ControlChannel
 from claude_magic.errors import ClaudeError, ControlError, ProcessError, ProtocolError, SessionNotFoundError
 from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest, edited_input, wire_answer
-from claude_magic.protocol import Decoder, control_error, control_request, control_success, decision_line, user_message
+from claude_magic.protocol import Decoder, decision_line, user_message
+from claude_magic.routing import OnExtra, OnMessages, Router
 from claude_magic.transport import Launch, Start, Transport
 from claude_magic.turn import Turn
 
@@ -28,8 +29,6 @@ REQUEST_TIMEOUT_S = 30.0
 LAST_WORDS_S = 2.0
 """How long a CLI that is gone may take to be read to its end."""
 
-OnMessages = Callable[[Turn | None, list[Message]], None]
-OnExtra = Callable[[Turn, Message], None]
 Answer = Callable[[PermissionRequest], Awaitable[Decision]]
 
 
@@ -53,12 +52,10 @@ class Connection:
     Attributes:
         launch: how it was started.
         info: the CLI's answer to `initialize`: models, account, commands.
-        session_id: the CLI's id of the conversation, as of its last word.
         session: name of the session that uses it; "" while it is warm.
         on_messages: called with each batch and the turn it belongs to, or `None` between turns.
         on_extra: called when a turn that nobody prompted is over, with its result.
         answer: decides about permissions.
-        background: ids of background tasks that are alive.
         model: model set by control request, else `None`.
         permission_mode: permission mode in force.
     """
@@ -67,27 +64,30 @@ class Connection:
         self.launch = launch
         self.transport = transport
         self.info: dict[str, Any] = {}
-        self.session_id = ""
         self.session = ""
         self.on_messages: OnMessages = _ignore_messages
         self.on_extra: OnExtra = _ignore_extra
         self.answer: Answer = _deny_all
-        self.background: set[str] = set()
         self.model: str | None = None
         self.permission_mode = permission_mode
         self.prompted = False
-        self._turn: Turn | None = None
-        self._taken = False
-        self._uncertain = False
-        self._report_due = False
-        self._held: list[Message] = []
-        self._extra: Turn | None = None
-        self._result: asyncio.Future[Message] | None = None
-        self._requests: dict[str, asyncio.Future[dict[str, Any]]] = {}
-        self._request_count = 0
-        self._questions: dict[str, asyncio.Task[None]] = {}
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._router = Router(
+            lambda turn, messages: self.on_messages(turn, messages), lambda turn, result: self.on_extra(turn, result)
+        )
+        self._control = ControlChannel(self._send)
+        self._tasks = BackgroundTasks()
+        self._actions: dict[str, Callable[[Message], None]] = {
+            "control_response": self._control.answered,
+            "control_request": self._on_control_request,
+            "can_use_tool": self._on_question,
+            "control_cancel_request": self._control.withdrawn,
+            "task_started": self._tasks.started,
+            "task_updated": self._tasks.updated,
+            "task_notification": self._tasks.notified,
+            "background_tasks_changed": self._tasks.listed,
+            "conversation_reset": self._on_reset,
+            "result": self._tasks.reported,
+        }
         self._early: list[Message] = []
         self._lost: ClaudeError | None = None
         self._pump_task: asyncio.Task[None] | None = None
@@ -125,12 +125,22 @@ class Connection:
     @property
     def is_busy(self) -> bool:
         """Whether a turn runs: prompted, or the CLI's own."""
-        return self._turn is not None or self._extra is not None
+        return self._router.turn is not None
+
+    @property
+    def background(self) -> set[str]:
+        """Ids of background tasks that are alive."""
+        return self._tasks.alive
 
     @property
     def has_background(self) -> bool:
         """Whether something the agent started still runs."""
-        return bool(self.background) or self._extra is not None or bool(self.transport.detached())
+        return bool(self._tasks.alive) or self._router.runs_extra or bool(self.transport.detached())
+
+    @property
+    def session_id(self) -> str:
+        """The CLI's id of the conversation, as of its last word."""
+        return self._router.session_id
 
     async def run(self, turn: Turn) -> Message:
         """Send a prompt and wait for its result; everything else goes to `on_messages`.
@@ -139,28 +149,18 @@ class Connection:
             ProcessError: the CLI ended before the result.
             ProtocolError: its output cannot be followed.
         """
-        await self._until_quiet()
+        await self._router.until_quiet()
         if self._lost is not None:
             raise self._lost
         self.prompted = True
-        self._turn, self._taken, self._held = turn, False, []
         # A background task reports in a turn of its own, which may begin before the CLI reads our prompt.
-        self._uncertain = bool(self.background) or self._report_due
-        self._result = asyncio.get_running_loop().create_future()
+        result = self._router.begin(turn, uncertain=self._tasks.may_report)
         turn.mark_sent()
         try:
             await self._send(user_message(turn.prompt, turn.id, literal=turn.literal))
-            return await self._result
+            return await result
         finally:
-            self._result = None
-            if self._turn is turn:
-                self._release_held()
-                self._turn = None
-
-    async def _until_quiet(self) -> None:
-        """Wait for the end of a turn the CLI runs by itself: a prompt sent now could be folded into it."""
-        while not self._quiet.is_set() and self._lost is None:
-            await self._quiet.wait()
+            self._router.leave(turn)
 
     async def interrupt(self) -> None:
         """Ask the CLI to end the running turn. An idle CLI just says yes.
@@ -196,18 +196,7 @@ class Connection:
         """
         if self._lost is not None:
             raise self._lost
-        self._request_count += 1
-        request_id = f"claude-magic-{self._request_count}"
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._requests[request_id] = answer
-        try:
-            await self._send(control_request(request_id, subtype, **fields))
-            async with asyncio.timeout(timeout_s):
-                return await answer
-        except TimeoutError:
-            raise ProcessError(f"The CLI did not answer {subtype!r} within {timeout_s:g} s.") from None
-        finally:
-            self._requests.pop(request_id, None)
+        return await self._control.request(subtype, timeout_s, fields)
 
     async def _send(self, message: dict[str, Any]) -> None:
         try:
@@ -221,8 +210,7 @@ class Connection:
     async def close(self, *, grace_s: float = 4.0) -> None:
         """End the CLI and everything it started; return when it is gone. Safe to call twice."""
         self._closing = True
-        for task in list(self._questions.values()):
-            task.cancel()
+        self._control.stop_answering()
         await self.transport.close(grace_s=grace_s)
         if self._pump_task is not None and self._pump_task is not asyncio.current_task():
             await asyncio.wait([self._pump_task], timeout=grace_s)
@@ -238,7 +226,7 @@ class Connection:
         lost: ClaudeError | None = None
         try:
             while batch := await self.transport.receive():
-                self._route(batch)
+                self._take(batch)
         except ProtocolError as error:
             lost = error
         except Exception as error:
@@ -265,157 +253,30 @@ class Connection:
 
     def _end(self, lost: ClaudeError) -> None:
         self._lost = lost
-        for future in [*self._requests.values(), self._result]:
-            if future is not None and not future.done():
-                future.set_exception(lost)
-                future.exception()  # seen: nobody may be waiting any more
-        for task in list(self._questions.values()):
-            task.cancel()
-        self.background.clear()
-        self._extra = None
-        self._quiet.set()
+        self._control.lose(lost)
+        self._tasks.alive.clear()
+        self._router.lose(lost)
 
-    def _route(self, batch: list[Message]) -> None:
-        """Act on what needs acting on, and hand the rest on in stretches that belong to one turn."""
-        begin = 0
-        for position, message in enumerate(batch):
-            wire = message.about.wire
-            if not wire:
-                continue
-            handler = _ACTIONS.get(wire)
-            if handler is not None:
-                handler(self, message)
-            if wire in _BOUNDARIES:
-                # An init opens a turn before it is handed on, a result closes it afterwards.
-                end = position + (wire != "init")
-                self._deliver(batch[begin:end])
-                begin = end
-                self._boundary(message)
-        self._deliver(batch[begin:])
-
-    def _deliver(self, messages: list[Message]) -> None:
-        if not messages:
-            return
+    def _take(self, batch: list[Message]) -> None:
         if not self.info:
-            self._early += messages
-        if self._turn is not None:
-            if self._taken or not self._uncertain:
-                self._hand_on(self._turn, messages)
-            else:
-                self._held += messages
-                self._turn.still_waiting()
-        else:
-            self._hand_on(self._extra, messages)
+            self._early += batch
+        self._router.route(batch, self._act)
 
-    def _hand_on(self, turn: Turn | None, messages: list[Message]) -> None:
-        if turn is not None:
-            turn.add(messages)
-        self.on_messages(turn, messages)
-
-    def _boundary(self, message: Message) -> None:
-        if message.about.wire == "init":
-            self._initialized(message)
-        elif message.about.wire == "replay":
-            self._echoed(message)
-        else:
-            self._resulted(message)
-
-    def _initialized(self, message: Message) -> None:
-        """A turn begins: ours if one is out, else one that nobody prompted."""
-        self.session_id = message.session_id or self.session_id
-        if self._turn is None and self._extra is None:
-            self._extra = Turn(self.session, "")
-            self._extra.mark_sent()
-            self._quiet.clear()
-
-    def _echoed(self, message: Message) -> None:
-        if self._turn is not None and message.raw.get("uuid") == self._turn.id:
-            self._taken = True
-            self._release_held()
-
-    def _release_held(self) -> None:
-        if self._turn is not None and self._held:
-            held, self._held = self._held, []
-            self._hand_on(self._turn, held)
-
-    def _resulted(self, message: Message) -> None:
-        raw = message.raw
-        self.session_id = str(raw.get("session_id") or self.session_id)
-        self._report_due = False
-        if self._turn is not None and self._is_ours(raw):
-            self._release_held()
-            # From here on the CLI may begin a turn of its own, perhaps in this very batch.
-            self._turn = None
-            if self._result is not None and not self._result.done():
-                self._result.set_result(message)
-            return
-        extra = self._extra or Turn(self.session, "")
-        if self._held:
-            held, self._held = self._held, []
-            self._hand_on(extra, held)
-        self._extra = None
-        self._quiet.set()
-        if extra.sent is None:
-            extra.mark_sent()
-        self.on_extra(extra, message)
-
-    def _is_ours(self, raw: dict[str, Any]) -> bool:
-        """Whether a result ends the prompted turn.
-
-        2.1.330 names the prompts a turn took in. Before that only the echo tells; a slash command has none, but
-        its result has no `origin` either.
-        """
-        assert self._turn is not None
-        if self._turn.id in (raw.get("user_message_uuids") or ()):
-            return True
-        origin = raw.get("origin") or {}
-        return self._taken or origin.get("kind") != "task-notification"
+    def _act(self, wire: str, message: Message) -> None:
+        action = self._actions.get(wire)
+        if action is not None:
+            action(message)
 
     # Actions on single messages.
 
-    def _on_control_response(self, message: Message) -> None:
-        answer = message.raw.get("response") or {}
-        future = self._requests.get(str(answer.get("request_id")))
-        if future is None or future.done():
-            return
-        if answer.get("subtype") == "success":
-            future.set_result(answer.get("response") or {})
-        else:
-            future.set_exception(ControlError(str(answer.get("error") or "refused without a reason")))
-
     def _on_control_request(self, message: Message) -> None:
-        raw = message.raw
-        subtype = (raw.get("request") or {}).get("subtype")
-        self._answer_later(str(raw.get("request_id")), self._refuse(f"This host does not serve {subtype!r} requests."))
+        subtype = (message.raw.get("request") or {}).get("subtype")
+        self._control.answer(message, _refuse(f"This host does not serve {subtype!r} requests."))
 
     def _on_question(self, message: Message) -> None:
-        raw = message.raw
-        turn = self._turn or self._extra
-        request = _permission_request(self.session, turn.id if turn else "", raw.get("request") or {})
-        self._answer_later(str(raw.get("request_id")), self._ask(turn, request))
-
-    def _on_cancel(self, message: Message) -> None:
-        task = self._questions.get(str(message.raw.get("request_id")))
-        if task is not None:
-            task.cancel()
-
-    def _answer_later(self, request_id: str, work: Awaitable[dict[str, Any]]) -> None:
-        async def answer() -> None:
-            try:
-                reply = control_success(request_id, await work)
-            except ControlError as refusal:
-                reply = control_error(request_id, refusal.message)
-            except Exception:
-                logger.exception("a question of the CLI could not be answered; it is refused")
-                reply = control_error(request_id, "The host failed to answer.")
-            try:
-                await self.transport.send(reply)
-            except ProcessError as error:
-                logger.debug("an answer came too late: %s", error)
-
-        task = asyncio.create_task(answer())
-        self._questions[request_id] = task
-        task.add_done_callback(lambda done: self._questions.pop(request_id, None))
+        turn = self._router.turn
+        request = _permission_request(self.session, turn.id if turn else "", message.raw.get("request") or {})
+        self._control.answer(message, self._ask(turn, request))
 
     async def _ask(self, turn: Turn | None, request: PermissionRequest) -> dict[str, Any]:
         if turn is not None:
@@ -434,36 +295,10 @@ class Connection:
         """Put the decision among the CLI's messages, so that all who read them know what ran, and since when."""
         allowed, edited = isinstance(decision, Allow), edited_input(request, decision)
         line = decision_line(request.tool_name, request.tool_use_id, allowed, edited)
-        self._deliver(Decoder(self.launch.redactor).decode([line], time.time()))
-
-    async def _refuse(self, error: str) -> dict[str, Any]:
-        raise ControlError(error)
-
-    def _on_task_started(self, message: Message) -> None:
-        raw = message.raw
-        # 2.1.197 does not say which tasks are in the background; one that ends is taken off either way.
-        if raw.get("is_backgrounded", True):
-            self.background.add(str(raw.get("task_id")))
-
-    def _on_task_ended(self, message: Message) -> None:
-        self._ended({str(message.raw.get("task_id"))})
-
-    def _on_task_updated(self, message: Message) -> None:
-        raw = message.raw
-        if (raw.get("patch") or {}).get("status") in ("completed", "failed", "stopped", "killed"):
-            self._ended({str(raw.get("task_id"))})
-
-    def _on_tasks_changed(self, message: Message) -> None:
-        alive = {str(task.get("task_id")) for task in message.raw.get("tasks") or ()}
-        self._ended(self.background - alive)
-        self.background = alive
-
-    def _ended(self, tasks: set[str]) -> None:
-        self._report_due = self._report_due or bool(tasks & self.background)
-        self.background -= tasks
+        self._router.deliver(Decoder(self.launch.redactor).decode([line], time.time()))
 
     def _on_reset(self, message: Message) -> None:
-        self.session_id = str(message.raw.get("new_conversation_id") or self.session_id)
+        self._router.session_id = str(message.raw.get("new_conversation_id") or self.session_id)
 
 
 # What the CLI says of `--resume` (2.1.197 and 2.1.330): of an id it does not have, and of what is no id at all.
@@ -475,18 +310,8 @@ def _not_found(words: str) -> str:
     return f"{known}. `%claude transcripts` lists the ids there are; `%claude new NAME` begins a new conversation."
 
 
-_BOUNDARIES = frozenset(("init", "replay", "result"))
-_ACTIONS: dict[str, Callable[[Connection, Message], None]] = {
-    "control_response": Connection._on_control_response,
-    "control_request": Connection._on_control_request,
-    "can_use_tool": Connection._on_question,
-    "control_cancel_request": Connection._on_cancel,
-    "task_started": Connection._on_task_started,
-    "task_updated": Connection._on_task_updated,
-    "task_notification": Connection._on_task_ended,
-    "background_tasks_changed": Connection._on_tasks_changed,
-    "conversation_reset": Connection._on_reset,
-}
+async def _refuse(error: str) -> dict[str, Any]:
+    raise ControlError(error)
 
 
 def _permission_request(session: str, turn_id: str, request: dict[str, Any]) -> PermissionRequest:
