@@ -70,7 +70,6 @@ class Connection:
         self.answer: Answer = _deny_all
         self.model: str | None = None
         self.permission_mode = permission_mode
-        self.prompted = False
         self._router = Router(
             lambda turn, messages: self.on_messages(turn, messages), lambda turn, result: self.on_extra(turn, result)
         )
@@ -152,7 +151,6 @@ class Connection:
         await self._router.until_quiet()
         if self._lost is not None:
             raise self._lost
-        self.prompted = True
         # A background task reports in a turn of its own, which may begin before the CLI reads our prompt.
         result = self._router.begin(turn, uncertain=self._tasks.may_report)
         turn.mark_sent()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from claude_magic.connection import Connection
 from claude_magic.messages import Message, MessageType
 
 _EDITS = frozenset(("Edit", "MultiEdit", "Write", "NotebookEdit"))
@@ -43,3 +44,22 @@ def edited_files(messages: Iterable[Message]) -> list[str]:
         elif message.type is _TOOL_RESULT and not message.is_error and message.tool_use_id in wanted:
             files[wanted[message.tool_use_id]] = None
     return list(files)
+
+
+async def rewound(connection: Connection, turn_id: str, *, dry_run: bool) -> Rewind:
+    """Restore the files as they were before a turn.
+
+    Args:
+        connection: the CLI whose conversation it is.
+        turn_id: uuid of the turn's prompt.
+        dry_run: only say what would change.
+
+    Raises:
+        ControlError: the CLI cannot restore them.
+    """
+    # Only the dry run says what changes, so it always comes first.
+    facts = await connection.request("rewind_files", user_message_id=turn_id, dry_run=True)
+    if not dry_run:
+        await connection.request("rewind_files", user_message_id=turn_id, dry_run=False)
+    files = tuple(str(path) for path in facts.get("filesChanged") or ())
+    return Rewind(files, int(facts.get("insertions") or 0), int(facts.get("deletions") or 0), not dry_run)

@@ -103,6 +103,7 @@ class Response:
         error: the failure in words; "" where there is none.
         process_gone: whether the CLI's process ended before the turn did, such as by force; the session resumes in a
             new one.
+        sent: whether the prompt was sent to the CLI; one that was stopped before has cost nothing.
     """
 
     text: str
@@ -127,6 +128,7 @@ class Response:
     started: float = 0.0
     error: str = ""
     process_gone: bool = False
+    sent: bool = True
 
     @property
     def code(self) -> list[Code]:

@@ -14,7 +14,7 @@ from typing import Any
 from claude_magic.config import SessionConfig
 from claude_magic.connection import Answer, Connection
 from claude_magic.cost import CostMeter, streamed_cost
-from claude_magic.edits import Rewind, edited_files
+from claude_magic.edits import Rewind, edited_files, rewound
 from claude_magic.errors import (
     ClaudeError,
     ControlError,
@@ -25,13 +25,9 @@ from claude_magic.errors import (
 )
 from claude_magic.messages import Message
 from claude_magic.redaction import Redactor
-from claude_magic.response import Outcome, Response
-from claude_magic.turn import Facts, Turn, conclude, prompt_text
-
-INTERRUPT_GRACE_S = 5.0
-"""How long an interrupted CLI may take to end its turn before it is ended by force."""
-INTERRUPT_AGAIN_S = 0.25
-"""How long to wait before an interrupt is sent again."""
+from claude_magic.response import Response
+from claude_magic.stopping import interrupted, overdue
+from claude_magic.turn import Facts, Turn, conclude, prompt_text, unsent
 
 Lease = Callable[["Session"], AbstractAsyncContextManager[Connection]]
 """Gives a session a process, and the right to run, for as long as the block lasts."""
@@ -162,11 +158,6 @@ class Session:
     def is_served(self) -> bool:
         """Whether it holds a process that lives and was started with the wanted settings."""
         return self.connection is not None and self.connection.is_alive and self._started_with == self.wanted
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it holds a process it could give up: no turn, no prompt waiting."""
-        return self.connection is not None and self._turn is None and not self._queue and not self.connection.is_busy
 
     def knows(self, session_id: str) -> bool:
         """Whether the conversation has, or had, this id."""
@@ -338,32 +329,17 @@ class Session:
     def _dropped(self, turn: Turn) -> None:
         """A prompt that never reached the CLI ends as an interrupted turn that cost nothing."""
         if not turn.is_over:
-            turn.finish(
-                Response(
-                    text="",
-                    outcome=Outcome.INTERRUPTED,
-                    turn_id=turn.id,
-                    session=self.name,
-                    session_id=self.session_id,
-                    prompt=self._redactor.text(prompt_text(turn.prompt)),
-                    simulated=self.is_simulated,
-                    started=time.time(),
-                )
-            )
+            turn.finish(unsent(turn, self.session_id, self._redactor, simulated=self.is_simulated))
 
     async def undo(self, lease: Lease, *, dry_run: bool) -> Rewind:
         """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""
         if not self._editing_turns:
             return Rewind(done=not dry_run)
         async with self._order, lease(self) as connection:
-            turn_id = self._editing_turns[-1]
-            # Only the dry run says what changes, so it always comes first.
-            facts = await connection.request("rewind_files", user_message_id=turn_id, dry_run=True)
+            rewind = await rewound(connection, self._editing_turns[-1], dry_run=dry_run)
             if not dry_run:
-                await connection.request("rewind_files", user_message_id=turn_id, dry_run=False)
                 self._editing_turns.pop()
-        files = tuple(str(path) for path in facts.get("filesChanged") or ())
-        return Rewind(files, int(facts.get("insertions") or 0), int(facts.get("deletions") or 0), not dry_run)
+        return rewind
 
     # Stopping.
 
@@ -408,16 +384,7 @@ class Session:
                 turn.task.cancel()
 
     async def _stop(self, turn: Turn) -> None:
-        connection = self.connection
-        if connection is None:
-            return
-        try:
-            async with asyncio.timeout(INTERRUPT_GRACE_S):
-                while not turn.is_over:
-                    # One that comes before the CLI has begun the turn is answered, and has no effect (2.1.330).
-                    await connection.interrupt()
-                    await turn.wait_until_over(INTERRUPT_AGAIN_S)
-        except (TimeoutError, ClaudeError):
+        if self.connection is not None and not await interrupted(turn, self.connection):
             self._force()
 
     def _force(self) -> None:
@@ -425,29 +392,9 @@ class Session:
             self.connection.kill()
 
     async def _watch(self, turn: Turn) -> None:
-        """End a turn that takes too long or has gone silent. A person's time, and a running tool's, does not count."""
-        limit_s = turn.timeout_s if turn.timeout_s is not None else self.config.turn_timeout_s
-        silence_s = self.config.silence_timeout_s
-        if limit_s is None and silence_s is None:
-            return
-        left_s = min(limit_s or 1.0, silence_s or 1.0)
-        while left_s > 0:
-            await asyncio.sleep(min(left_s, 1.0))
-            if turn.sent is None:
-                continue
-            left_s = float("inf")
-            if limit_s is not None:
-                left_s = limit_s - turn.elapsed_s()
-            if silence_s is not None:
-                left_s = min(left_s, silence_s - turn.silent_s())
-        over = limit_s is not None and turn.elapsed_s() >= limit_s
-        whose = "this prompt" if turn.timeout_s is not None else "each prompt of this session"
-        turn.timed_out = (
-            f"Stopped after {limit_s:g} s, the limit of {whose}."
-            if over
-            else f"Stopped because the CLI said nothing for {silence_s:g} s."
-        )
-        await self._stop(turn)
+        turn.timed_out = await overdue(turn, self.config.turn_timeout_s, self.config.silence_timeout_s)
+        if turn.timed_out:
+            await self._stop(turn)
 
     def retire(self) -> None:
         """Take no more prompts, and end those there are; the pool ends the process."""

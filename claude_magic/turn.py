@@ -259,6 +259,28 @@ def conclude(
     return response, error
 
 
+def unsent(turn: Turn, session_id: str, redactor: Redactor, *, simulated: bool) -> Response:
+    """Return the response of a turn that was dropped before its prompt reached the CLI: it cost nothing.
+
+    Args:
+        turn: the turn.
+        session_id: the CLI's id of the conversation; "" before it is known.
+        redactor: knows what must not be shown.
+        simulated: whether no model would have been called.
+    """
+    return Response(
+        text="",
+        outcome=Outcome.INTERRUPTED,
+        turn_id=turn.id,
+        session=turn.session,
+        session_id=session_id,
+        prompt=redactor.text(prompt_text(turn.prompt)),
+        simulated=simulated,
+        started=time.time(),
+        sent=False,
+    )
+
+
 def _outcome(turn: Turn, raw: dict[str, Any], error: ClaudeError | None) -> Outcome:
     if error is not None:
         return Outcome.TIMEOUT if isinstance(error, TurnTimeoutError) else Outcome.ERROR

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fakes import Behaviour, FakeCLIs, FakeTransport, echo, prompt_of
 
-from claude_magic import session as session_module
+from claude_magic import stopping
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
 from claude_magic.errors import (
@@ -275,7 +275,7 @@ async def test_a_second_interrupt_ends_the_process(begin: Begin) -> None:
 
 async def test_a_cli_that_does_not_obey_is_ended(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time of grace."""
-    monkeypatch.setattr(session_module, "INTERRUPT_GRACE_S", 0.02)
+    monkeypatch.setattr(stopping, "INTERRUPT_GRACE_S", 0.02)
     client, clis = await begin(ignore)
     job = in_background(client, "x")
     await until(lambda: clis.started and clis.last.prompts)
@@ -409,7 +409,7 @@ async def test_text_streams_before_the_echo(begin: Begin) -> None:
 
 async def test_silence_ends_a_turn(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     """A CLI that says nothing is asked to stop, then ended; the error has what there was."""
-    monkeypatch.setattr(session_module, "INTERRUPT_GRACE_S", 0.02)
+    monkeypatch.setattr(stopping, "INTERRUPT_GRACE_S", 0.02)
     client, clis = await begin(ignore, SessionConfig(silence_timeout_s=0.05))
 
     with pytest.raises(TurnTimeoutError, match=r"nothing for 0\.05 s") as caught:
