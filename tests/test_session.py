@@ -178,6 +178,7 @@ async def test_interrupting_drops_the_waiting_prompts(begin: Begin) -> None:
     assert [response.outcome for response in responses] == ["interrupted"] * 3
     assert [response.text for response in responses] == ["So far", "", ""]
     assert [response.prompt for response in responses] == ["p0", "p1", "p2"]
+    assert [response.sent for response in responses] == [True, False, False]
     assert clis.last.prompts == ["p0", "later"]
     assert client.get_session("main").turns == 2
 

@@ -30,6 +30,7 @@ _NOTICES_WITHOUT_PROCESS = {
     Outcome.DENIED: "Stopped because you denied a tool use. The process is gone: the next prompt resumes the session "
     "in a new one.",
 }
+_UNSENT = "Stopped by you before the prompt was sent: Claude has not seen it, and nothing was spent."
 
 
 def model_words(model: str) -> str:
@@ -40,13 +41,14 @@ def model_words(model: str) -> str:
     return f"{match[1]} " + ".".join(number for number in (match[2], match[3]) if number)
 
 
-def notice(outcome: Outcome | None, error: str = "", *, process_gone: bool = False) -> str:
+def notice(outcome: Outcome | None, error: str = "", *, process_gone: bool = False, sent: bool = True) -> str:
     """Return what a reader must know of how a run ended, and what to do next; "" after a success.
 
     Args:
         outcome: how it ended; `None` while it runs.
         error: the failure in words.
         process_gone: whether the CLI's process ended before the turn did.
+        sent: whether the prompt was sent at all.
     """
     if outcome is None:
         return ""
@@ -54,6 +56,8 @@ def notice(outcome: Outcome | None, error: str = "", *, process_gone: bool = Fal
         return f"Failed: {error or 'no reason was given.'}"
     if outcome is Outcome.TIMEOUT and error:
         return f"{error} {_AFTER_TIMEOUT}"
+    if outcome is Outcome.INTERRUPTED and not sent:
+        return _UNSENT
     without = _NOTICES_WITHOUT_PROCESS.get(outcome) if process_gone else None
     return without or _NOTICES.get(outcome, "")
 
@@ -65,7 +69,8 @@ def ending_of(response: Response, view: RunView) -> str:
         response: the turn.
         view: its run.
     """
-    words = notice(Outcome(response.outcome), response.error, process_gone=response.process_gone)
+    outcome = Outcome(response.outcome)
+    words = notice(outcome, response.error, process_gone=response.process_gone, sent=response.sent)
     names = {tool.name for tool in view.tools if tool.state is ToolState.DENIED and NOBODY_TO_ASK in tool.result}
     if not names:
         return words

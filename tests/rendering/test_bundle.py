@@ -220,6 +220,15 @@ def test_end_by_force_does_not_promise_a_warm_session(outcome: Outcome) -> None:
     assert bundle[MIME_TYPE]["notice"] == notice(outcome, process_gone=True) != notice(outcome)
 
 
+def test_a_prompt_that_was_stopped_before_it_was_sent_does_not_promise_a_text() -> None:
+    """Nothing was kept and nothing may be warm: the words say that Claude has not seen it."""
+    bundle = response_bundle(response(outcome=Outcome.INTERRUPTED, sent=False))
+
+    assert "before the prompt was sent: Claude has not seen it" in bundle["text/plain"]
+    assert "warm" not in bundle["text/plain"]
+    assert bundle[MIME_TYPE]["notice"] == notice(Outcome.INTERRUPTED, sent=False)
+
+
 def test_success_has_no_notice() -> None:
     """A plain success is not marked."""
     assert "■" not in response_bundle(response(*TURN))["text/html"]
