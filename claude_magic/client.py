@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import uuid
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from claude_magic.command import build_command
 from claude_magic.config import PERMISSION_MODES, PoolConfig, RetryPolicy, SessionConfig, json_text, one_of, positive
 from claude_magic.connection import Connection
 from claude_magic.edits import Rewind
-from claude_magic.errors import ClaudeError, PoolClosedError, SessionClosedError, SessionNotFoundError
+from claude_magic.errors import ClaudeError, PoolClosedError
 from claude_magic.ledger import Ledger
 from claude_magic.messages import Batch, Message
 from claude_magic.permissions import Ask, Decision, PermissionRequest, decide
@@ -25,8 +24,9 @@ from claude_magic.protocol import Content
 from claude_magic.records.history import History
 from claude_magic.records.metrics import Stats
 from claude_magic.records.sessions import SessionInfo
+from claude_magic.registry import SessionRegistry, info_of
 from claude_magic.response import Response
-from claude_magic.session import Session, SessionState
+from claude_magic.session import Session
 from claude_magic.stream import Stream
 from claude_magic.tape import PLAYED, TapePlayer, TapeRecorder
 from claude_magic.transport import Compile, Launcher, Start
@@ -85,8 +85,7 @@ class AsyncClaudeClient(Ledger):
         self._pool_config = pool or PoolConfig()
         self._retry = retry or RetryPolicy()
         self._tracer = tracer
-        self._sessions: dict[str, Session] = {}
-        self._names = itertools.count(1)
+        self._sessions = SessionRegistry()
         self._closed = False
         self._turns: set[asyncio.Task[None]] = set()
         super().__init__(self._pool_config.log_entries, history)
@@ -141,9 +140,7 @@ class AsyncClaudeClient(Ledger):
         self._check_open()
         self._player = None if replay is None else _player(replay)
         infos = self.list_sessions()
-        sessions, self._sessions = list(self._sessions.values()), {}
-        for session in sessions:
-            session.retire()
+        sessions = self._sessions.retire_all()
         self._start, self._compile_config = self._ways()
         self._pool.switch(self._start, self._compile_config)
         for session in sessions:
@@ -168,19 +165,13 @@ class AsyncClaudeClient(Ledger):
             PoolClosedError: the client is closed.
         """
         self._check_open()
-        if name is None:
-            name = next(made for made in map("session-{}".format, self._names) if made not in self._sessions)
-        if not name.strip():
-            raise ValueError("A session's name must not be empty.")
-        if name in self._sessions:
-            raise ValueError(f"There is a session {name!r} already: use it, close it, or take another name.")
-        session = Session(name, config or self.config, self._pool_config.messages)
+        session = Session(self._sessions.free_name(name), config or self.config, self._pool_config.messages)
         session.source = PLAYED if self._player is not None else ""
         session.answer = self._decide
         session.on_begin = self._note_begin
         session.on_messages = partial(self._observe, session)
         session.on_turn = partial(self._turn_ends, session)
-        self._sessions[name] = session
+        self._sessions.add(session)
         return session
 
     def get_session(self, name: str | Session) -> Session:
@@ -190,17 +181,7 @@ class AsyncClaudeClient(Ledger):
             SessionNotFoundError: there is none.
             SessionClosedError: the handle is of a session that was closed.
         """
-        if isinstance(name, Session):
-            if name.state is SessionState.CLOSED:
-                raise SessionClosedError(f"The session {name.name!r} was closed. Create a new one.")
-            return name
-        if name in self._sessions:
-            return self._sessions[name]
-        for session in list(self._sessions.values()):
-            if session.knows(name):
-                return session
-        known = ", ".join(map(repr, self._sessions)) or "none yet"
-        raise SessionNotFoundError(f"There is no session {name!r}. Open sessions: {known}.")
+        return self._sessions.get(name)
 
     async def close_session(self, name: str | Session) -> None:
         """End a session: its turns, its process and everything the process started. Its records stay.
@@ -209,13 +190,12 @@ class AsyncClaudeClient(Ledger):
             SessionNotFoundError: there is none.
         """
         session = self.get_session(name)
-        self._sessions.pop(session.name, None)
-        session.retire()
+        self._sessions.retire(session)
         await self._pool.release(session)
 
     def list_sessions(self) -> list[SessionInfo]:
         """Return what there is to know about each open session."""
-        return [_info(session) for session in self._sessions.values()]
+        return self._sessions.infos()
 
     def get_stats(self) -> Stats:
         """Return the numbers of the client: requests, response times, processes."""
@@ -337,9 +317,7 @@ class AsyncClaudeClient(Ledger):
     async def close(self) -> None:
         """End all sessions and processes. Records stay readable. Safe to call twice."""
         self._closed = True
-        sessions, self._sessions = list(self._sessions.values()), {}
-        for session in sessions:
-            session.retire()
+        self._sessions.retire_all()
         await self._pool.close()
         if self._turns:
             await asyncio.wait(self._turns)
@@ -391,7 +369,7 @@ class AsyncClaudeClient(Ledger):
         _tell(self.observers, batch)
 
     def _turn_ends(self, session: Session, response: Response, error: ClaudeError | None) -> None:
-        self._note_response(response, _info(session))
+        self._note_response(response, info_of(session))
         _tell(self.response_observers, response)
         # A background task that reported may have been all that kept this process from being wanted elsewhere.
         asyncio.get_running_loop().call_soon(self._pool.turn_over, session)
@@ -419,29 +397,3 @@ def _tell(observers: list[Callable[[T], None]], news: T) -> None:
 
 def _player(replay: str | Path | TapePlayer) -> TapePlayer:
     return replay if isinstance(replay, TapePlayer) else TapePlayer(replay)
-
-
-def is_logged_in(info: Mapping[str, Any]) -> bool:
-    """Return whether a CLI has credentials, judging by its answer to `initialize` (`AsyncClaudeClient.account`)."""
-    account = info.get("account") or {}
-    if account.get("apiProvider") not in (None, "", "firstParty"):
-        return True
-    sources = (account.get("tokenSource"), account.get("apiKeySource"))
-    return any(source not in (None, "", "none") for source in sources)
-
-
-def _info(session: Session) -> SessionInfo:
-    return SessionInfo(
-        name=session.name,
-        session_id=session.session_id,
-        workspace_id=session.config.workspace_id,
-        state=str(session.state),
-        model=session.model,
-        working_dir=session.config.working_dir,
-        pid=session.pid,
-        created=session.created,
-        last_used=session.last_used,
-        turns=session.turns,
-        cost_usd=session.cost_usd,
-        simulated=session.is_simulated,
-    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from claude_magic.background import BackgroundTasks
@@ -297,6 +297,15 @@ class Connection:
 
     def _on_reset(self, message: Message) -> None:
         self._router.session_id = str(message.raw.get("new_conversation_id") or self.session_id)
+
+
+def is_logged_in(info: Mapping[str, Any]) -> bool:
+    """Return whether a CLI has credentials, judging by its answer to `initialize`: a `Connection`'s `info`."""
+    account = info.get("account") or {}
+    if account.get("apiProvider") not in (None, "", "firstParty"):
+        return True
+    sources = (account.get("tokenSource"), account.get("apiKeySource"))
+    return any(source not in (None, "", "none") for source in sources)
 
 
 # What the CLI says of `--resume` (2.1.197 and 2.1.330): of an id it does not have, and of what is no id at all.

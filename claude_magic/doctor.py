@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from claude_magic import __version__
 from claude_magic.cli import cli_version, find_cli
-from claude_magic.client import is_logged_in
 from claude_magic.command import build_command
 from claude_magic.config import RetryPolicy, SessionConfig
+from claude_magic.connection import is_logged_in
 from claude_magic.errors import WAYS_TO_LOG_IN, ClaudeError
 from claude_magic.trust import examine_folder
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fakes import FakeCLIs, FakeTransport, echo, prompt_of
 
-from claude_magic.client import AsyncClaudeClient, is_logged_in
+from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
 from claude_magic.errors import PoolClosedError, SessionNotFoundError
 from claude_magic.messages import Batch
@@ -274,18 +274,3 @@ async def test_account_starts_and_ends_a_cli(make: Make) -> None:
 
     assert [model["value"] for model in info["models"]] == ["fake-model", "other-model"]
     assert clis.alive == []
-
-
-@pytest.mark.parametrize(
-    ("account", "answer"),
-    [
-        ({"tokenSource": "none"}, False),
-        ({}, False),
-        ({"tokenSource": "none", "apiKeySource": "ANTHROPIC_API_KEY"}, True),
-        ({"tokenSource": "CLAUDE_CODE_OAUTH_TOKEN"}, True),
-        ({"tokenSource": "none", "apiProvider": "bedrock"}, True),
-    ],
-)
-def test_is_logged_in(account: dict[str, str], answer: bool) -> None:
-    """By a key, a token, or another provider."""
-    assert is_logged_in({"account": account}) is answer

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fakes import FakeTransport, echo
 
-from claude_magic.connection import Connection
+from claude_magic.connection import Connection, is_logged_in
 from claude_magic.errors import ControlError, ProcessError, ProtocolError
 from claude_magic.messages import Message
 from claude_magic.permissions import Allow, Decision, PermissionRequest
@@ -244,3 +244,19 @@ async def test_closing_leaves_no_task(line: Line) -> None:
 
     assert before
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+
+@pytest.mark.parametrize(
+    ("account", "answer"),
+    [
+        ({"tokenSource": "none"}, False),
+        ({}, False),
+        ({"tokenSource": "none", "apiKeySource": "ANTHROPIC_API_KEY"}, True),
+        ({"tokenSource": "CLAUDE_CODE_OAUTH_TOKEN"}, True),
+        ({"tokenSource": "none", "apiProvider": "bedrock"}, True),
+    ],
+)
+def test_is_logged_in(account: dict[str, str], answer: bool) -> None:
+    """By a key, a token, or another provider."""
+    assert is_logged_in({"account": account}) is answer

@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.client import is_logged_in
 from claude_magic.config import SimulatedAPI
+from claude_magic.connection import is_logged_in
 from claude_magic.runtime import background_loop
 
 if TYPE_CHECKING:
