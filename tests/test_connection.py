@@ -246,7 +246,6 @@ async def test_closing_leaves_no_task(line: Line) -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-
 @pytest.mark.parametrize(
     ("account", "answer"),
     [

@@ -11,6 +11,7 @@ import pytest
 
 from claude_magic.errors import CLINotFoundError
 from claude_magic.magics.simulation import VARIABLE, Simulation
+from claude_magic.runtime import background_loop
 
 LOGGED_IN = {"account": {"tokenSource": "claude.ai", "apiProvider": "firstParty"}}
 LOGGED_OUT = {"account": {"tokenSource": "none", "apiProvider": "firstParty"}}
@@ -102,6 +103,7 @@ def test_the_users_word_stands(simulation: Simulation, monkeypatch: pytest.Monke
 
 def test_on_and_off(simulation: Simulation, closed: list[str]) -> None:
     """It serves on loopback with a folder of its own; off, its sessions, its port and its folder are gone."""
+    background_loop().run(lambda: None)  # sessions live on a loop that runs
     endpoint = simulation.switch_on()
     assert simulation.switch_on() == endpoint
     assert Path(endpoint.config_dir).is_dir()
