@@ -11,7 +11,8 @@ from typing import Any
 from benchmarks.measuring import in_turns, median, percentile, share_of
 from benchmarks.report import Report
 from claude_magic.messages import Message, MessageType
-from claude_magic.records.log import Level, LogAggregator, LogEntry, LogSummary
+from claude_magic.records.describe import Level
+from claude_magic.records.log import LogAggregator, LogEntry, LogSummary
 from claude_magic.records.turns import TurnRecord
 from claude_magic.response import Response, Usage
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
 
-from claude_magic.records.log import Level
+from claude_magic.records.describe import Level
 
 if TYPE_CHECKING:
     import pandas as pd

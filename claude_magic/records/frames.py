@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from claude_magic.records.describe import Level
 from claude_magic.records.growing import GrowingFrame
 from claude_magic.records.history import History
-from claude_magic.records.log import Level, LogEntry, LogSummary
+from claude_magic.records.log import LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.metrics import Stats
 from claude_magic.records.sessions import SessionInfo

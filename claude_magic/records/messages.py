@@ -8,7 +8,7 @@ import msgspec
 
 from claude_magic.messages import Batch, Message, MessageType
 from claude_magic.records.blocks import BlockJoiner
-from claude_magic.records.log import describe
+from claude_magic.records.describe import describe
 from claude_magic.records.ring import Ring, shortened
 from claude_magic.records.tools import input_text
 

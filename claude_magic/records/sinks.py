@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from claude_magic.records.log import Level, LogEntry
+from claude_magic.records.describe import Level
+from claude_magic.records.log import LogEntry
 
 LOGGER_NAME = "claude_magic.log"
 """Name of the records that handlers get; the package's own `logging.getLogger("claude_magic")` is something else."""

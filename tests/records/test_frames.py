@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.records import frames
+from claude_magic.records.describe import Level
 from claude_magic.records.frames import Frames
-from claude_magic.records.log import Level, LogEntry, LogSummary
+from claude_magic.records.log import LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.metrics import Stats
 from claude_magic.records.sessions import SessionInfo

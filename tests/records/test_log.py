@@ -8,7 +8,8 @@ import tracemalloc
 import pytest
 
 from claude_magic.messages import Batch, Message, MessageType
-from claude_magic.records.log import Level, LogAggregator, LogEntry
+from claude_magic.records.describe import Level
+from claude_magic.records.log import LogAggregator, LogEntry
 from claude_magic.redaction import Redactor
 
 from .lines import (

@@ -16,8 +16,9 @@ from fakes import FakeCLIs, FakeTransport
 
 from claude_magic.blocking import ClaudeClient
 from claude_magic.config import PoolConfig, SessionConfig
+from claude_magic.records.describe import Level
 from claude_magic.records.frames import logs_frame
-from claude_magic.records.log import Level, LogAggregator, LogEntry
+from claude_magic.records.log import LogAggregator, LogEntry
 from claude_magic.records.sinks import LOGGER_NAME, LinesSink, sink_for
 from claude_magic.redaction import Redactor
 

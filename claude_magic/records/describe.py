@@ -1,0 +1,183 @@
+"""What a message says to a person who reads the log: level, source, words. No pandas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+from claude_magic.messages import Message, MessageType
+from claude_magic.records.tools import input_text
+
+
+class Level(StrEnum):
+    """How much an entry matters, in rising order."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        """0 for `debug` to 3 for `error`; a higher one matters more."""
+        return _RANKS[self]
+
+
+_RANKS = {level: rank for rank, level in enumerate(Level)}
+
+
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """What a message says to a person who reads the log."""
+
+    level: Level
+    source: str
+    words: str
+
+
+def describe(message: Message) -> Said | None:
+    """Return what a message says, or `None` where it says nothing to a person.
+
+    The level comes from what the message means, and from words only for lines that have no meaning for us.
+    Words from `Message.text` are redacted already; names and numbers from the raw line are not.
+    """
+    describer = _DESCRIBERS.get(message.type)
+    return describer(message) if describer is not None else None
+
+
+# What each type of message says. Streamed pieces have been joined to whole blocks before.
+
+
+def _spoken(message: Message) -> Said | None:
+    words = message.text.strip("\n")
+    return Said(Level.INFO, "assistant", words) if words else None
+
+
+def _init(message: Message) -> Said:
+    raw = message.raw
+    return Said(Level.INFO, "system", f"turn starts: {raw.get('model')}, CLI {raw.get('claude_code_version')}")
+
+
+def _tool_use(message: Message) -> Said:
+    return Said(Level.INFO, "assistant", f"{message.tool_name} {input_text(message.tool_input)}")
+
+
+def _tool_result(message: Message) -> Said:
+    return Said(Level.WARNING if message.is_error else Level.INFO, "tool", message.text)
+
+
+def _permission(message: Message) -> Said:
+    if not message.is_error:
+        return Said(Level.INFO, "system", message.text)
+    return Said(Level.WARNING, "system", f"{message.tool_name} was denied: {message.text}")
+
+
+def _decision(message: Message) -> Said:
+    words = f"{message.text}: {input_text(message.tool_input)}" if message.edited else message.text
+    return Said(Level.INFO, "system", words)
+
+
+def _status(message: Message) -> Said | None:
+    raw = message.raw
+    subtype = raw.get("subtype")
+    if raw.get("type") == "stream_event":
+        # A broken or interrupted stream; it matters where text was taken back, which the joiner says in words.
+        return Said(Level.WARNING, "system", message.text) if message.text else None
+    if not message.text or subtype == "session_state_changed" or raw.get("status") == "requesting":
+        return None  # routine of every turn
+    if subtype in ("model_fallback", "model_refusal_no_fallback") or raw.get("level") in ("warning", "error"):
+        return Said(Level.WARNING, "system", message.text)
+    return Said(Level.INFO, "system", message.text)
+
+
+def _retry(message: Message) -> Said:
+    return Said(Level.WARNING, "system", message.text)
+
+
+def _rate_limit(message: Message) -> Said:
+    near = message.text.endswith(("allowed_warning", "rejected"))
+    return Said(Level.WARNING if near else Level.INFO, "system", message.text)
+
+
+def _task(message: Message) -> Said | None:
+    if not message.text:
+        return None
+    if message.tool_name:
+        return Said(Level.INFO, "tool", message.text)
+    if message.parent_tool_use_id:
+        return Said(Level.INFO, "assistant", message.text)
+    raw = message.raw
+    step = str(raw.get("subtype") or "").removeprefix("task_")
+    level = Level.WARNING if raw.get("status") == "failed" else Level.INFO
+    return Said(level, "system", f"task {step}: {message.text}")
+
+
+def _stderr(message: Message) -> Said:
+    level = level_of_words(message.text)
+    return Said(Level.ERROR if level is Level.ERROR else Level.WARNING, "stderr", message.text)
+
+
+def _error(message: Message) -> Said:
+    return Said(Level.ERROR, "system", message.error or message.text)
+
+
+def _result(message: Message) -> Said:
+    """The answer itself is an entry already: the end of a turn is told by its outcome."""
+    raw = message.raw
+    if str(raw.get("terminal_reason") or "").startswith("aborted"):
+        return Said(Level.WARNING, "system", "turn ended: interrupted")
+    subtype = str(raw.get("subtype") or "")
+    if message.is_error:
+        # A limit that the user set is no failure: such a turn returns.
+        level = Level.WARNING if subtype in ("error_max_turns", "error_max_budget_usd") else Level.ERROR
+        return Said(level, "system", f"turn ended: {message.error or subtype}")
+    took = raw.get("duration_ms")
+    seconds = f", {took / 1000:.1f} s" if isinstance(took, int | float) else ""
+    return Said(Level.INFO, "system", f"turn ended: {subtype}, {raw.get('num_turns')} steps{seconds}")
+
+
+def _unknown(message: Message) -> Said:
+    if message.text:
+        return Said(level_of_words(message.text), "system", message.text)
+    raw = message.raw
+    names = "/".join(str(raw[key]) for key in ("type", "subtype") if raw.get(key))
+    return Said(Level.INFO, "system", f"a message of a type we do not know: {names}")
+
+
+def _event(message: Message) -> Said:
+    raw = message.raw
+    event = raw.get("event")
+    name = event.get("type") if isinstance(event, dict) else raw.get("subtype")
+    return Said(Level.DEBUG, "system", "/".join(str(part) for part in (raw.get("type"), name) if part))
+
+
+_DESCRIBERS: dict[MessageType, Callable[[Message], Said | None]] = {
+    MessageType.INIT: _init,
+    MessageType.TEXT: _spoken,
+    MessageType.THINKING: _spoken,
+    MessageType.TOOL_USE: _tool_use,
+    MessageType.TOOL_RESULT: _tool_result,
+    MessageType.PERMISSION: _permission,
+    MessageType.DECISION: _decision,
+    MessageType.STATUS: _status,
+    MessageType.RETRY: _retry,
+    MessageType.RATE_LIMIT: _rate_limit,
+    MessageType.TASK: _task,
+    MessageType.STDERR: _stderr,
+    MessageType.ERROR: _error,
+    MessageType.RESULT: _result,
+    MessageType.UNKNOWN: _unknown,
+    MessageType.EVENT: _event,
+}
+
+_ERROR_WORDS = re.compile(r"\b(?:error|exception|traceback)\b", re.IGNORECASE)
+_WARNING_WORDS = re.compile(r"\b(?:warning|deprecated)\b", re.IGNORECASE)
+
+
+def level_of_words(text: str) -> Level:
+    """Return the level that the words of a line speak of: whole words, in any case."""
+    if _ERROR_WORDS.search(text):
+        return Level.ERROR
+    return Level.WARNING if _WARNING_WORDS.search(text) else Level.INFO
