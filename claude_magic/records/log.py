@@ -27,7 +27,7 @@ _MAX_TEXT_BYTES = 16_000_000
 
 # For the loops that see every message: looking a member up in its class takes longer than the rest of a step.
 _ERROR, _WARNING = Level.ERROR, Level.WARNING
-_TOOL_USE, _RESULT = MessageType.TOOL_USE, MessageType.RESULT
+_TOOL_USE, _DECISION, _RESULT = MessageType.TOOL_USE, MessageType.DECISION, MessageType.RESULT
 
 
 class LogEntry(msgspec.Struct, frozen=True, gc=False):
@@ -149,13 +149,14 @@ class LogAggregator:
 
     def add(self, batch: Batch) -> None:
         """Take a batch as it came from the CLI."""
-        self.count(batch.session, len(batch.messages))
+        self.count(batch)
         for whole in self._joiner.join(batch):
             self.add_joined(whole)
 
-    def count(self, session: str, lines: int) -> None:
-        """Add to a session's `total_lines`; for a caller who joins blocks itself and uses `add_joined`."""
-        self._logs(session).total_lines += lines
+    def count(self, batch: Batch) -> None:
+        """Add a batch to its session's `total_lines`; for a caller who joins blocks itself and uses `add_joined`."""
+        # Decisions are put among the CLI's lines by us.
+        self._logs(batch.session).total_lines += sum(message.type is not _DECISION for message in batch.messages)
 
     def add_joined(self, batch: Batch) -> None:
         """Take a batch of whole blocks, as a `BlockJoiner` makes it; its lines are not counted."""

@@ -54,7 +54,7 @@ class Recorder:
 
     def add(self, batch: Batch) -> None:
         """Take a batch as it came from the CLI."""
-        self.log.count(batch.session, len(batch.messages))
+        self.log.count(batch)
         self._take(self._joiner.join(batch))
 
     def end(self, session: str) -> None:

@@ -17,6 +17,7 @@ from .lines import (
     Stream,
     asks,
     batch,
+    decides,
     delta,
     result,
     said,
@@ -170,6 +171,15 @@ def test_a_long_message_is_cut_and_says_so() -> None:
 
     assert len(entry.message) == 2000
     assert entry.message.endswith("a…")
+
+
+def test_a_decision_is_no_line_of_the_cli() -> None:
+    """It is put among them by us: it has an entry, and `total_lines` does not count it."""
+    log = LogAggregator()
+    log.add(batch(asks("1"), decides("1"), tool_result("1", "done")))
+
+    assert [entry.type for entry in log.entries()] == ["permission", "decision", "tool_result"]
+    assert log.summary("main").total_lines == 2
 
 
 def test_the_summary_counts_lines_levels_and_tools() -> None:
