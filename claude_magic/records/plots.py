@@ -1,40 +1,46 @@
-"""Frames as pictures: cost, tokens, tools and time. The only module that needs matplotlib (extra `plots`).
+"""Frames as pictures: cost, tokens, tools and time. Needs matplotlib (extra `plots`).
 
-Every function takes frames, draws on the given Axes or on new ones, and returns them. Words and lines have colours that
-can be read on white and on black alike, and differ in style, marker or hatch too: so a picture is as good on paper as
-on a dark page, whatever is behind it. Times of day are those of this machine.
+Every function takes frames, draws on the given Axes or on new ones, and returns them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count, cycle
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 from dateutil.tz import tzlocal  # type: ignore[import-untyped]  # publishes no types
 
+from claude_magic.records.drawing import (
+    BLUE,
+    DAY_S,
+    GREEN,
+    INK,
+    OCHRE,
+    PURPLE,
+    RED,
+    axes,
+    by_model,
+    date_numbers,
+    dated,
+    filled,
+    floats,
+    legend,
+    named_rows,
+    nothing_yet,
+    number_ticks,
+    steps,
+)
 from claude_magic.records.spans import KIND_WORDS
 from claude_magic.records.summary import FAILED, tool_failures
 
-try:
-    from matplotlib import dates, pyplot
+if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.ticker import FuncFormatter
-except ModuleNotFoundError as error:
-    raise ImportError("The plots need matplotlib: pip install 'claude-magic[plots]'") from error
 
-INK = "#757575"
-BLUE, RED, GREEN, PURPLE, OCHRE = "#1f77b4", "#d55e00", "#008f6b", "#b5639b", "#a07800"
-COLOURS = (BLUE, RED, GREEN, PURPLE, OCHRE)
-"""After Okabe and Ito, to be told apart by the colour-blind; none too light for paper or too dark for a screen."""
-_STYLES, _MARKERS = ("-", "--", "-."), ("o", "s", "^", "D", "v")
-_NOTHING = "nothing yet"
+_MOST_ROWS = 40
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _READ = ["input_tokens", "cache_read_tokens", "cache_write_tokens"]
-_MOST_MARKERS, _MOST_ROWS = 60, 40
-_DAY_S = 86_400
 _SHORTEST_SHARE = 0.005
 """Stretches that take less of a turn than this cannot be seen in its waterfall."""
 _LOOKS = {
@@ -118,87 +124,87 @@ class Plots:
 
 def cost(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw what was spent over time, by model, added up."""
-    ax = _axes(ax, "Cost by model", y="US dollars, added up")
+    ax = axes(ax, "Cost by model", y="US dollars, added up")
     known = turns.dropna(subset=["started", "cost_usd"])
     if known.empty:
-        return _nothing(ax)
-    for name, rows, look in _by_model(known):
-        _steps(ax, rows["started"], rows["cost_usd"], f"{name}: ${rows['cost_usd'].sum():,.4f}", look)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"${value:,.6g}"))
+        return nothing_yet(ax)
+    for name, rows, look in by_model(known):
+        steps(ax, rows["started"], rows["cost_usd"], f"{name}: ${rows['cost_usd'].sum():,.4f}", look)
+    number_ticks(ax.yaxis, lambda value: f"${value:,.6g}")
     ax.margins(y=0.2)
     ax.set_ylim(bottom=0)
-    return _legend(_dated(ax))
+    return legend(dated(ax))
 
 
 def tokens(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the tokens read and written over time, by model, added up."""
-    ax = _axes(ax, "Tokens by model", y="tokens, added up (log scale)")
-    known = turns.assign(read=_numbers(turns[_READ]).sum(axis=1), written=_numbers(turns["output_tokens"]))
+    ax = axes(ax, "Tokens by model", y="tokens, added up (log scale)")
+    known = turns.assign(read=floats(turns[_READ]).sum(axis=1), written=floats(turns["output_tokens"]))
     known = known[(known["read"] + known["written"] > 0) & known["started"].notna()]
     if known.empty:
-        return _nothing(ax)
-    for name, rows, look in _by_model(known):
+        return nothing_yet(ax)
+    for name, rows, look in by_model(known):
         for column, style in (("read", "-"), ("written", ":")):
             label = f"{name}, {column}: {rows[column].sum():,.0f}"
-            _steps(ax, rows["started"], rows[column], label, {**look, "linestyle": style})
+            steps(ax, rows["started"], rows[column], label, {**look, "linestyle": style})
     ax.set_yscale("log")
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    return _legend(_dated(ax))
+    number_ticks(ax.yaxis, lambda value: f"{value:,.0f}")
+    return legend(dated(ax))
 
 
 def cache_hits(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw how much of what each turn read came from the prompt cache."""
-    ax = _axes(ax, "Read from the prompt cache", y="% of the tokens read")
-    counts = _numbers(turns[_READ])
+    ax = axes(ax, "Read from the prompt cache", y="% of the tokens read")
+    counts = floats(turns[_READ])
     read = counts.sum(axis=1)
     known = turns.assign(share=100 * counts["cache_read_tokens"] / read.where(read > 0))
     known = known.dropna(subset=["started", "share"])
     if known.empty:
-        return _nothing(ax)
-    for name, rows, look in _by_model(known):
-        ax.plot(_days(rows["started"]), rows["share"], label=f"{name}: a turn", **{**look, "linestyle": "none"})
+        return nothing_yet(ax)
+    for name, rows, look in by_model(known):
+        ax.plot(date_numbers(rows["started"]), rows["share"], label=f"{name}: a turn", **{**look, "linestyle": "none"})
     whole = 100 * counts["cache_read_tokens"].sum() / read.sum()
     ax.axhline(whole, color=INK, linestyle="--", label=f"all tokens together: {whole:.0f} %")
     ax.set_ylim(-5, 105)
-    return _legend(_dated(ax))
+    return legend(dated(ax))
 
 
 def timeline(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the sessions side by side, with each of their turns."""
-    ax = _axes(ax, "Sessions and their turns")
+    ax = axes(ax, "Sessions and their turns")
     known = turns.dropna(subset=["started"]).sort_values("started")
     if known.empty:
-        return _nothing(ax)
+        return nothing_yet(ax)
     groups = list(known.groupby("session", sort=False))
     shown = groups[-_MOST_ROWS:]
     for place, (_, rows) in enumerate(shown):
-        begins, lengths = _days(rows["started"]), _numbers(rows["duration_s"]).to_numpy() / _DAY_S
+        begins, lengths = date_numbers(rows["started"]), floats(rows["duration_s"]).to_numpy() / DAY_S
         failed = rows["outcome"].isin(FAILED).to_numpy()
         for which, colour, hatch, marker in ((~failed, BLUE, "", "|"), (failed, RED, "xxxx", "X")):
-            look = {**_filled(colour, hatch), "facecolor": f"{colour}40"}  # so that neighbours can be told apart
+            look = {**filled(colour, hatch), "facecolor": f"{colour}40"}  # so that neighbours can be told apart
             ax.barh([place] * which.sum(), lengths[which], left=begins[which], height=0.5, **look)
             ax.plot(begins[which], [place] * which.sum(), marker, color=colour, markersize=9)
-    _rows(ax, [f"{name} ({len(rows)})" for name, rows in shown])
+    named_rows(ax, [f"{name} ({len(rows)})" for name, rows in shown])
     left_out = f"; the last {len(shown)} of {len(groups)}" if len(shown) < len(groups) else ""
     ax.set_ylabel(f"session (turns){left_out}", color=INK)
     for colour, marker, label in ((BLUE, "|", "a turn, as long as it took"), (RED, "X", "one that failed")):
         ax.plot([], [], marker, color=colour, label=label)
-    return _legend(_dated(ax), above=True)
+    return legend(dated(ax), above=True)
 
 
 def activity(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw how many turns began at which hour of which weekday, by the clock of this machine."""
-    ax = _axes(ax, "When turns begin", x="hour of the day")
+    ax = axes(ax, "When turns begin", x="hour of the day")
     times = turns["started"].dropna()
     if times.empty:
-        return _nothing(ax)
+        return nothing_yet(ax)
     local = times.dt.tz_convert(tzlocal())
     counts = local.groupby([local.dt.day_of_week.rename("day"), local.dt.hour.rename("hour")]).size()
     days, hours = (counts.index.get_level_values(name).to_numpy() for name in ("day", "hour"))
     ax.scatter(hours, days, s=300 * counts / counts.max(), color=BLUE, linewidth=0)
     for day, hour, number in zip(days, hours, counts, strict=True):
         ax.annotate(str(number), (hour, day), xytext=(0, 10), textcoords="offset points", ha="center", color=INK)
-    _rows(ax, _WEEKDAYS)
+    named_rows(ax, _WEEKDAYS)
     ax.set_ylim(6.7, -0.7)
     ax.set_xlim(-0.7, 23.7)
     ax.set_xticks(range(0, 24, 2))
@@ -211,10 +217,10 @@ def activity(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 def tool_durations(tools: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw how long each use of each tool took; the slowest tool, by its median, on top."""
-    ax = _axes(ax, "How long tools take", x="seconds")
+    ax = axes(ax, "How long tools take", x="seconds")
     known = tools.dropna(subset=["name", "duration_s"])
     if known.empty:
-        return _nothing(ax)
+        return nothing_yet(ax)
     medians = known.groupby("name")["duration_s"].median().sort_values(ascending=False).head(_MOST_ROWS)
     for place, (name, median) in enumerate(medians.items()):
         took = known.loc[known["name"] == name, "duration_s"]
@@ -223,38 +229,38 @@ def tool_durations(tools: pd.DataFrame, ax: Axes | None = None) -> Axes:
         words = f"{median:.2g} s"
         ax.annotate(words, (median, place), xytext=(0, 13), textcoords="offset points", ha="center", color=INK)
     uses = known["name"].value_counts()
-    _rows(ax, [f"{name} ({uses[name]})" for name in medians.index])
+    named_rows(ax, [f"{name} ({uses[name]})" for name in medians.index])
     ax.set_ylabel("tool (uses)", color=INK)
     spread = known.loc[known["duration_s"] > 0, "duration_s"]
     if len(spread) and spread.max() > 50 * spread.min():
         ax.set_xscale("log")
     else:
         ax.set_xlim(left=0)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    number_ticks(ax.xaxis, lambda value: f"{value:g}")
     ax.plot([], [], "o", color=BLUE, alpha=0.6, label="one use")
     ax.plot([], [], "|", color=RED, markersize=12, markeredgewidth=2.5, label="median")
-    return _legend(ax, above=True)
+    return legend(ax, above=True)
 
 
 def tool_errors(tools: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw how often each tool failed or was denied; the worst on top."""
-    ax = _axes(ax, "How often tools fail", x="% of their uses")
+    ax = axes(ax, "How often tools fail", x="% of their uses")
     known = tools.dropna(subset=["name"])
     if known.empty:
-        return _nothing(ax)
+        return nothing_yet(ax)
     table = tool_failures(known).head(_MOST_ROWS)
     places = np.arange(len(table))
     failed, denied = (100 * (table[name] / table["uses"]).to_numpy(dtype="float64") for name in ("failed", "denied"))
-    ax.barh(places, failed, height=0.55, label="failed", **_filled(RED, "////"))
-    ax.barh(places, denied, height=0.55, left=failed, label="denied", **_filled(OCHRE, "...."))
+    ax.barh(places, failed, height=0.55, label="failed", **filled(RED, "////"))
+    ax.barh(places, denied, height=0.55, left=failed, label="denied", **filled(OCHRE, "...."))
     for place, row in enumerate(_each(table)):
         words = f" {row.failed} of {row.uses} failed" + (f", {row.denied} denied" if row.denied else "")
         ax.annotate(words, (failed[place] + denied[place], place), va="center", color=INK)
-    _rows(ax, table["name"])
+    named_rows(ax, table["name"])
     ax.set_ylabel("tool", color=INK)
     ax.set_xlim(0, 135)  # the words stand beside the longest bar
     ax.set_xticks(range(0, 101, 20))
-    return _legend(ax, above=True)
+    return legend(ax, above=True)
 
 
 def waterfall(turns: pd.DataFrame, spans: pd.DataFrame, turn_id: str | None = None, ax: Axes | None = None) -> Axes:
@@ -274,7 +280,7 @@ def waterfall(turns: pd.DataFrame, spans: pd.DataFrame, turn_id: str | None = No
     if chosen.empty and turn_id is not None:
         raise ValueError(f"There is no turn {turn_id!r}; `turns()` lists those there are.")
     if chosen.empty:
-        return _nothing(_axes(ax, "Where the time of a turn went"))
+        return nothing_yet(axes(ax, "Where the time of a turn went"))
     turn = chosen.iloc[-1]
     number = "" if pd.isna(turn["turn"]) else f", turn {turn['turn']}"
     stretches = _stretches(turn, spans)
@@ -282,11 +288,11 @@ def waterfall(turns: pd.DataFrame, spans: pd.DataFrame, turn_id: str | None = No
     visible = lengths[lengths >= _SHORTEST_SHARE * lengths.sum()]
     longest = stretches.loc[visible.nlargest(_MOST_ROWS).index].sort_index()
     height = 1.4 + 0.3 * len(longest)
-    ax = _axes(ax, f"Where the time went: {turn['session']}{number}", x="seconds from the prompt on", height=height)
+    ax = axes(ax, f"Where the time went: {turn['session']}{number}", x="seconds from the prompt on", height=height)
     for place, one in enumerate(_each(longest)):
-        ax.barh(place, one.duration_s, left=one.begin_s, height=0.7, **_filled(*_LOOKS[one.kind]))
+        ax.barh(place, one.duration_s, left=one.begin_s, height=0.7, **filled(*_LOOKS[one.kind]))
         ax.annotate(f" {one.duration_s:.2g} s", (one.begin_s + one.duration_s, place), va="center", color=INK)
-    _rows(ax, [_words(one.kind, one.name) for one in _each(longest)])
+    named_rows(ax, [_words(one.kind, one.name) for one in _each(longest)])
     if len(longest) < len(stretches):
         ax.set_ylabel(f"the {len(longest)} longest of {len(stretches)}", color=INK)
     ax.set_xlim(0, 1.15 * (longest["begin_s"] + longest["duration_s"]).max())
@@ -330,90 +336,6 @@ def _words(kind: str, name: str) -> str:
         return name
     words = KIND_WORDS.get(kind, "the model")
     return f"{words} ({name})" if name else words
-
-
-# What they have in common.
-
-
-def _axes(ax: Axes | None, title: str, *, x: str = "", y: str = "", height: float = 3.6) -> Axes:
-    """Return the Axes to draw on, in neutral colours; nothing behind them is touched."""
-    if ax is None:
-        _, ax = pyplot.subplots(figsize=(8.0, height), layout="constrained")
-    ax.set_title(title, color=INK, loc="left", fontweight="bold")
-    ax.set_xlabel(x, color=INK)
-    ax.set_ylabel(y, color=INK)
-    ax.tick_params(colors=INK, which="both")
-    for side, spine in ax.spines.items():
-        spine.set_color(INK)
-        spine.set_visible(side in ("left", "bottom"))
-    ax.grid(True, color=INK, alpha=0.25, linewidth=0.6)
-    ax.set_axisbelow(True)
-    return ax
-
-
-def _nothing(ax: Axes) -> Axes:
-    ax.text(0.5, 0.5, _NOTHING, transform=ax.transAxes, ha="center", va="center", color=INK, fontsize="x-large")
-    ax.grid(False)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    return ax
-
-
-def _filled(colour: str, hatch: str) -> dict[str, Any]:
-    """Return how a bar is filled: its colour lightly, its hatch and its edge in full."""
-    if not hatch:
-        return {"facecolor": colour, "edgecolor": colour}
-    return {"facecolor": f"{colour}40", "edgecolor": colour, "hatch": hatch}
-
-
-def _by_model(turns: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, dict[str, Any]]]:
-    """Yield the name of each model, its turns in the order of time, and how they look."""
-    ordered = turns.sort_values("started").assign(model=turns["model"].fillna("unknown model"))
-    looks = zip(cycle(COLOURS), cycle(_STYLES), cycle(_MARKERS), count())
-    for (name, rows), (colour, style, marker, _) in zip(ordered.groupby("model", sort=False), looks, strict=False):
-        marker = marker if len(rows) <= _MOST_MARKERS else ""
-        yield str(name), rows, {"color": colour, "linestyle": style, "marker": marker, "markersize": 5}
-
-
-def _steps(ax: Axes, times: pd.Series[Any], amounts: pd.Series[Any], label: str, look: dict[str, Any]) -> None:
-    ax.plot(_days(times), amounts.cumsum().to_numpy(), drawstyle="steps-post", label=label, **look)
-
-
-def _rows(ax: Axes, names: Any) -> None:
-    """Name the rows 0, 1, 2 and so on, from the top."""
-    ax.set_yticks(range(len(names)), [str(name) for name in names])
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.grid(False, axis="y")
-
-
-def _dated(ax: Axes) -> Axes:
-    zone = tzlocal()
-    first, last = ax.dataLim.intervalx
-    if last - first < 1 / _DAY_S:  # a single moment: else matplotlib would show years
-        ax.set_xlim(first - 30 / _DAY_S, last + 30 / _DAY_S)
-    # With its usual minimum of 5 ticks, matplotlib has no interval for 211 to 299 seconds, minutes and the like.
-    locator = dates.AutoDateLocator(tz=zone, minticks=3, maxticks=8)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))
-    ax.xaxis.get_offset_text().set_color(INK)
-    return ax
-
-
-def _legend(ax: Axes, *, above: bool = False) -> Axes:
-    """Add the legend where there is room; `above` is right of the title, for rows that fill the picture."""
-    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.99), "ncols": 2} if above else {}
-    ax.legend(frameon=False, labelcolor=INK, **place)
-    return ax
-
-
-def _days(times: pd.Series[Any]) -> Any:
-    """Return moments as matplotlib counts them: days."""
-    return dates.date2num(times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
-
-
-def _numbers(values: Any) -> Any:
-    """Return counts or seconds as floats; what is not known counts nothing."""
-    return values.astype("Float64").fillna(0).astype("float64")
 
 
 def _each(frame: pd.DataFrame) -> Iterator[Any]:

@@ -18,7 +18,7 @@ from matplotlib.colors import to_hex, to_rgb, to_rgba
 
 from claude_magic.blocking import ClaudeClient
 from claude_magic.config import PoolConfig
-from claude_magic.records import plots
+from claude_magic.records import drawing, plots
 from claude_magic.records.frames import spans_frame, tools_frame, turns_frame
 from claude_magic.records.plots import Plots
 from claude_magic.records.spans import SpanRecord
@@ -287,8 +287,8 @@ def contrast(one: Any, other: Any) -> float:
 @pytest.mark.parametrize("background", ["#ffffff", "#111111"])
 def test_colours_can_be_seen_on_paper_and_in_the_dark(background: str) -> None:
     """Words and lines keep a contrast of 3 to 1 at least (WCAG 2 for large text and for graphics)."""
-    assert all(contrast(colour, background) >= 3 for colour in (*plots.COLOURS, plots.INK))
-    assert contrast(plots.INK, background) >= 4
+    assert all(contrast(colour, background) >= 3 for colour in (*drawing.COLOURS, drawing.INK))
+    assert contrast(drawing.INK, background) >= 4
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -302,7 +302,7 @@ def test_no_word_has_another_colour(name: str) -> None:
         ax.xaxis.get_offset_text(), *(legend.get_texts() if legend is not None else []),
     ]  # fmt: skip
 
-    assert {to_hex(text.get_color()) for text in texts if text.get_text()} == {plots.INK}
+    assert {to_hex(text.get_color()) for text in texts if text.get_text()} == {drawing.INK}
     assert ax.figure.get_facecolor() == to_rgba(pyplot.rcParams["figure.facecolor"])
 
 
@@ -348,7 +348,8 @@ def test_without_matplotlib_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatc
             raise ModuleNotFoundError(name)
         return real(name, *args, **kwargs)
 
-    monkeypatch.delitem(sys.modules, "claude_magic.records.plots")
+    for name in ("drawing", "plots"):
+        monkeypatch.delitem(sys.modules, f"claude_magic.records.{name}")
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r"pip install 'claude-magic\[plots\]'"):
         import claude_magic.records.plots  # noqa: F401  # importing it is what is tested
