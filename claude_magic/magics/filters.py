@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
 
+from claude_magic.magics.options import did_you_mean
 from claude_magic.records.describe import Level
 
 if TYPE_CHECKING:
@@ -62,7 +63,24 @@ class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, instead of printing usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}. It takes {self.usage}.")
+        end = "" if message.endswith("?") else "."
+        raise UsageError(f"{self.prog}: {message}{end} It takes {self.usage}.")
+
+    def parse_words(self, words: list[str]) -> dict[str, Any]:
+        """Return the values of what was typed.
+
+        Raises:
+            UsageError: a word is no filter; with what was probably meant.
+        """
+        names = [name for action in self._actions for name in action.option_strings]
+        # Options first: the value of one that nobody knows would be taken for a word of its own.
+        odd = [word for word in words if word.startswith("--") and word.partition("=")[0] not in names]
+        if not odd:
+            found, rest = self.parse_known_args(words)
+            if not rest:
+                return vars(found)
+            odd = [word for word in words if f"--{word}" in names] or rest
+        self.error(f"unrecognized filter {odd[0]}{did_you_mean(odd[0].partition('=')[0], names)}")
 
 
 def parse_filters(word: str, line: str, now: datetime | None = None) -> Filters:
@@ -79,7 +97,7 @@ def parse_filters(word: str, line: str, now: datetime | None = None) -> Filters:
     parser = _parser(word, FILTERS_HELP, now)
     add = parser.add_argument
     add("name", nargs="?")
-    add("--level", choices=[level.value for level in Level])
+    add("--level", type=_typed(_one_of([level.value for level in Level])))
     add("--all", action="store_true")
     found = _typed_in(parser, line)
     name = found.pop("name")
@@ -97,7 +115,7 @@ def parse_file_filters(line: str, now: datetime | None = None) -> tuple[str, Fil
         UsageError: as for `parse_filters`.
     """
     parser = _parser("transcripts", FILE_FILTERS_HELP, now)
-    parser.add_argument("table", nargs="?", choices=FILE_TABLES, default=FILE_TABLES[0])
+    parser.add_argument("table", nargs="?", type=_typed(_one_of(FILE_TABLES)), default=FILE_TABLES[0])
     parser.add_argument("--project")
     found = _typed_in(parser, line)
     return found.pop("table"), Filters(**found)
@@ -120,7 +138,7 @@ def _typed_in(parser: _Parser, line: str) -> dict[str, Any]:
         words = shlex.split(line)
     except ValueError as error:
         parser.error(f"{line!r} cannot be read: {error}")
-    return vars(parser.parse_args(words))
+    return parser.parse_words(words)
 
 
 def moment_of(text: str, now: datetime) -> datetime:
@@ -218,6 +236,17 @@ def _typed(convert: Callable[[str], Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return typed
+
+
+def _one_of(words: Sequence[str]) -> Callable[[str], str]:
+    """Return what takes only these words."""
+
+    def one(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{text!r} is none of {', '.join(words)}{did_you_mean(text, words)}")
+        return text
+
+    return one
 
 
 def _at_least_one(text: str) -> int:

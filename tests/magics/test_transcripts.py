@@ -83,7 +83,9 @@ def test_by_time_project_and_number(shell: Any) -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("logs", "invalid choice: 'logs'"),
+        ("logs", "'logs' is none of sessions, turns"),
+        ("turn", "did you mean turns?"),
+        ("--proyect .", "unrecognized filter --proyect; did you mean --project?"),
         ("turns --level error", "--level"),
         ("--all", "--all"),
         ("--session nobody", "no session 'nobody'"),
