@@ -1,4 +1,4 @@
-"""This Python process as the owner of CLI children: their marks, the watcher beside them, and forks."""
+"""This Python process as the owner of CLI children and temporary folders: marks, the watcher beside them, forks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Watcher(subprocess.Popen[bytes]):
 
 
 class Owner:
-    """Marks the CLI children of this Python process and sees that none outlives it.
+    """Marks the CLI children of this Python process and sees that none outlives it, nor any of its folders.
 
     One per process, used by whatever event loops the process has; hence the lock.
 
@@ -70,6 +70,7 @@ class Owner:
         self.id = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._children: dict[int, Child] = {}
+        self._folders: set[str] = set()
         self._watcher: _Watcher | None = None
         self._pipe: int | None = None
         self._lock = threading.Lock()
@@ -77,8 +78,7 @@ class Owner:
     def next_mark(self) -> str:
         """Return the mark of the next child; the watcher runs from here on."""
         with self._lock:
-            if self._watcher is None or self._watcher.poll() is not None:
-                self._start_watcher()
+            self._ensure_watcher()
         return f"{self.id}:{next(self._numbers)}"
 
     def adopt(self, child: Child) -> None:
@@ -92,6 +92,23 @@ class Owner:
         with self._lock:
             if self._children.pop(pid, None) is not None:
                 self._tell(f"- {pid}\n")
+
+    def adopt_folder(self, folder: str) -> None:
+        """Have a temporary folder removed if this process ends without a chance to do so. The watcher runs from here on.
+
+        Args:
+            folder: an absolute path.
+        """
+        with self._lock:
+            self._ensure_watcher()
+            self._folders.add(folder)
+            self._tell(f"+folder {_hex(folder)}\n")
+
+    def release_folder(self, folder: str) -> None:
+        """Forget a folder that has been removed."""
+        with self._lock:
+            self._folders.discard(folder)
+            self._tell(f"-folder {_hex(folder)}\n")
 
     def kill_all(self) -> None:
         """End every child and all that carries this process's mark, at once and waiting, in under 2 s."""
@@ -113,17 +130,9 @@ class Owner:
         """Process id of the watcher; `None` before the first child."""
         return None if self._watcher is None else self._watcher.pid
 
-    def stop_watcher(self, timeout_s: float = 6.0) -> None:
-        """Let the watcher go; it ends whatever is left of the children, and this waits for it.
-
-        Args:
-            timeout_s: how long to wait for it, in seconds.
-        """
-        with self._lock:
-            gone, self._watcher = self._watcher, None
-            self._close_pipe()
-        if gone is not None:
-            gone.wait(timeout_s)
+    def _ensure_watcher(self) -> None:
+        if self._watcher is None or self._watcher.poll() is not None:
+            self._start_watcher()
 
     def _start_watcher(self) -> None:
         """Start the watcher; without one everything works, but a killed kernel leaves its children behind."""
@@ -153,6 +162,8 @@ class Owner:
             os.close(reading)
         for child in self._children.values():
             self._tell(_arrival(child))
+        for folder in self._folders:
+            self._tell(f"+folder {_hex(folder)}\n")
 
     def _tell(self, line: str) -> None:
         if self._pipe is None or self._watcher is None:
@@ -179,3 +190,8 @@ class Owner:
 
 def _arrival(child: Child) -> str:
     return f"+ {child.pid} {child.created}\n"
+
+
+def _hex(path: str) -> str:
+    """A path in one word of ASCII, whatever is in it."""
+    return os.fsencode(path).hex()

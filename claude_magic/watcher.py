@@ -4,7 +4,8 @@ Every CLI child, and so everything that its tools start, carries an owner mark i
 detaches itself (`setsid nohup ... &`) leaves the tree of the CLI, but it keeps the mark.
 
 As a script: `python -P -S -E watcher.py FOLDER_OF_PSUTIL OWNER`. Standard input is a pipe whose other end only the
-kernel holds. It brings lines, `+ PID CREATED` and `- PID`; its end means that the kernel is gone, however it went.
+kernel holds. It brings lines, `+ PID CREATED` and `- PID` for processes, `+folder PATH` and `-folder PATH` (in
+hexadecimal) for temporary folders; its end means that the kernel is gone, however it went.
 The script imports next to nothing, because it waits beside every kernel for as long as that lives.
 """
 
@@ -153,7 +154,7 @@ def _end_all(children: dict[int, float], owner: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Follow the kernel's children until its end of the pipe closes, then end what is left of them.
+    """Follow what the kernel has until its end of the pipe closes; then end its children and remove its folders.
 
     Args:
         arguments: the folder that holds psutil, and the kernel's owner id.
@@ -164,14 +165,32 @@ def main(arguments: list[str]) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     folder, owner = arguments
     children: dict[int, float] = {}
+    folders: set[str] = set()
     for line in sys.stdin.buffer:
-        sign, pid, *created = line.split()
+        sign, what, *created = line.split()
         if sign == b"+":
-            children[int(pid)] = float(created[0])
+            children[int(what)] = float(created[0])
+        elif sign == b"-":
+            children.pop(int(what), None)
+        elif sign == b"+folder":
+            folders.add(_path(what))
         else:
-            children.pop(int(pid), None)
+            folders.discard(_path(what))
     sys.path.append(folder)
     _end_all(children, owner)
+    _remove(folders)
+
+
+def _path(word: bytes) -> str:
+    return os.fsdecode(bytes.fromhex(word.decode("ascii")))
+
+
+def _remove(folders: Iterable[str]) -> None:
+    import shutil
+
+    for folder in folders:
+        # What cannot be removed stays where the system clears up; there is nobody left to tell.
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

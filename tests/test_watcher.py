@@ -211,6 +211,25 @@ def test_the_script_ends_the_trees_it_was_told_of(run: Run) -> None:
     assert alive([told, taken_back, other]) == [taken_back, other]
 
 
+def test_the_script_removes_the_folders_it_was_told_of(run: Run, tmp_path: Path) -> None:
+    """With all that is in them, whatever their name; not one that was taken back, and one that is gone is no matter."""
+    told, taken_back = tmp_path / "of two\nlines", tmp_path / "taken back"
+    for folder in (told, taken_back):
+        (folder / "below").mkdir(parents=True)
+        (folder / "below" / "file").write_text("x")
+    gone = tmp_path / "gone"
+    lines = [
+        *(f"+folder {os.fsencode(folder).hex()}" for folder in (gone, told, taken_back)),
+        f"-folder {os.fsencode(taken_back).hex()}",
+    ]
+    script = start_watcher(run, uuid.uuid4().hex)
+
+    script.communicate("\n".join([*lines, ""]).encode(), timeout=GUARD_S)
+
+    assert script.returncode == 0
+    assert list(tmp_path.iterdir()) == [taken_back]
+
+
 def test_the_script_ends_by_its_pipe_alone(run: Run) -> None:
     """Signals to the kernel's surroundings do not make it leave its post."""
     owner = uuid.uuid4().hex

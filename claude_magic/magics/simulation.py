@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic.config import SimulatedAPI
 from claude_magic.connection import is_logged_in
+from claude_magic.process import OWNER
 from claude_magic.runtime import background_loop
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Simulation:
         if self._simulator is None:
             self._simulator = Simulator(scenario).start()
             self._folder = tempfile.TemporaryDirectory(prefix="claude-magic-simulated-", ignore_cleanup_errors=True)
+            OWNER.adopt_folder(self._folder.name)  # a closed terminal ends us with no chance to remove it
             atexit.register(self.switch_off)
         else:
             self._simulator.say(scenario or "default")
@@ -101,4 +103,5 @@ class Simulation:
             self._simulator = None
         if self._folder is not None:
             self._folder.cleanup()
+            OWNER.release_folder(self._folder.name)
             self._folder = None

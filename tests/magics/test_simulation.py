@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -115,6 +120,28 @@ def test_on_and_off(simulation: Simulation, closed: list[str]) -> None:
     assert not Path(endpoint.config_dir).exists()
     with pytest.raises(URLError):
         urlopen(endpoint.url, timeout=5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_a_closed_terminal_leaves_no_folder(tmp_path: Path, number: int) -> None:
+    """It ends the kernel with no chance to clear up; the folder goes all the same."""
+    program = (
+        "import time\nfrom claude_magic.magics.simulation import Simulation\n"
+        "print(Simulation(lambda: None).switch_on().config_dir, flush=True)\ntime.sleep(300)"
+    )
+    argv, environment = [sys.executable, "-c", program], {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, env=environment, text=True) as kernel:
+        assert kernel.stdout is not None
+        folder = Path(kernel.stdout.readline().strip())
+        was_there = folder.is_dir()
+        kernel.send_signal(number)
+
+    assert was_there
+    assert folder.parent == tmp_path
+    deadline = time.monotonic() + 20
+    while folder.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_scenario_there_is_none(simulation: Simulation) -> None:
