@@ -94,7 +94,7 @@ class Owner:
                 self._tell(f"- {pid}\n")
 
     def adopt_folder(self, folder: str) -> None:
-        """Have a temporary folder removed if this process ends without a chance to do so. The watcher runs from here on.
+        """Have a temporary folder removed if this process ends with no chance to do so. The watcher runs from here on.
 
         Args:
             folder: an absolute path.
