@@ -181,12 +181,7 @@ class Connection:
             self.model = model
 
     async def request(self, subtype: str, *, timeout_s: float = REQUEST_TIMEOUT_S, **fields: Any) -> dict[str, Any]:
-        """Send a control request and return the answer.
-
-        Args:
-            subtype: the kind of request.
-            timeout_s: longest wait, in seconds.
-            fields: what belongs to it.
+        """Send a control request and return the answer; see `ControlChannel.request`.
 
         Raises:
             ProcessError: the CLI is gone, or does not answer.

@@ -23,7 +23,8 @@ from claude_magic.magics.filters import (
     parse_filters,
 )
 from claude_magic.magics.forking import copy_of
-from claude_magic.magics.options import did_you_mean, options_help
+from claude_magic.magics.options import options_help
+from claude_magic.magics.parsing import did_you_mean
 from claude_magic.magics.resuming import check_conversation
 from claude_magic.trust import trust_folder
 from claude_magic.widgets.undoing import undo_words

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from claude_magic.magics.options import did_you_mean
+from claude_magic.magics.parsing import LineParser, at_least_one, one_of, typed
 from claude_magic.records.describe import Level
 
 if TYPE_CHECKING:
@@ -59,30 +58,6 @@ class Filters:
     project: str | None = None
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, instead of printing usage and exiting."""
-
-    def error(self, message: str) -> NoReturn:
-        end = "" if message.endswith("?") else "."
-        raise UsageError(f"{self.prog}: {message}{end} It takes {self.usage}.")
-
-    def parse_words(self, words: list[str]) -> dict[str, Any]:
-        """Return the values of what was typed.
-
-        Raises:
-            UsageError: a word is no filter; with what was probably meant.
-        """
-        names = [name for action in self._actions for name in action.option_strings]
-        # Options first: the value of one that nobody knows would be taken for a word of its own.
-        odd = [word for word in words if word.startswith("--") and word.partition("=")[0] not in names]
-        if not odd:
-            found, rest = self.parse_known_args(words)
-            if not rest:
-                return vars(found)
-            odd = [word for word in words if f"--{word}" in names] or rest
-        self.error(f"unrecognized filter {odd[0]}{did_you_mean(odd[0].partition('=')[0], names)}")
-
-
 def parse_filters(word: str, line: str, now: datetime | None = None) -> Filters:
     """Return the filters that were typed after a sub-command that shows this kernel; a word alone names a session.
 
@@ -97,7 +72,7 @@ def parse_filters(word: str, line: str, now: datetime | None = None) -> Filters:
     parser = _parser(word, FILTERS_HELP, now)
     add = parser.add_argument
     add("name", nargs="?")
-    add("--level", type=_typed(_one_of([level.value for level in Level])))
+    add("--level", type=one_of([level.value for level in Level]))
     add("--all", action="store_true")
     found = _typed_in(parser, line)
     name = found.pop("name")
@@ -115,30 +90,38 @@ def parse_file_filters(line: str, now: datetime | None = None) -> tuple[str, Fil
         UsageError: as for `parse_filters`.
     """
     parser = _parser("transcripts", FILE_FILTERS_HELP, now)
-    parser.add_argument("table", nargs="?", type=_typed(_one_of(FILE_TABLES)), default=FILE_TABLES[0])
+    parser.add_argument("table", nargs="?", type=one_of(FILE_TABLES), default=FILE_TABLES[0])
     parser.add_argument("--project")
     found = _typed_in(parser, line)
     return found.pop("table"), Filters(**found)
 
 
-def _parser(word: str, usage: str, now: datetime | None) -> _Parser:
+def _parser(word: str, usage: str, now: datetime | None) -> LineParser:
     """Return a parser of the filters that all tables have."""
     moment = now or datetime.now(UTC)
-    parser = _Parser(prog=f"%claude {word}", usage=usage, add_help=False, allow_abbrev=False)
+    parser = LineParser(f"%claude {word}", f"It takes {usage}.")
     add = parser.add_argument
     add("-s", "--session")
-    add("--since", type=_typed(lambda text: moment_of(text, moment)))
+    add("--since", type=typed(lambda text: moment_of(text, moment)))
     add("--tool")
-    add("--last", type=_typed(_at_least_one))
+    add("--last", type=at_least_one)
     return parser
 
 
-def _typed_in(parser: _Parser, line: str) -> dict[str, Any]:
+def _typed_in(parser: LineParser, line: str) -> dict[str, Any]:
     try:
         words = shlex.split(line)
     except ValueError as error:
         parser.error(f"{line!r} cannot be read: {error}")
-    return parser.parse_words(words)
+    flags = parser.flags
+    # Options first: the value of one that nobody knows would be taken for a word of its own.
+    odd = [word for word in words if word.startswith("--") and word.partition("=")[0] not in flags]
+    if not odd:
+        found, rest = parser.parse_known_args(words)
+        if not rest:
+            return vars(found)
+        odd = [word for word in words if f"--{word}" in flags] or rest
+    parser.error(f"unrecognized filter {parser.unknown(odd[0])}")
 
 
 def moment_of(text: str, now: datetime) -> datetime:
@@ -224,32 +207,3 @@ def filtered_files(found: Transcripts, name: str, filters: Filters) -> pd.DataFr
 def _where(frame: pd.DataFrame, column: str, values: Iterable[Any]) -> pd.DataFrame:
     # Nothing is the same as something unknown.
     return frame[frame[column].isin([value for value in values if isinstance(value, str)])]
-
-
-def _typed(convert: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Let argparse say the words of a `ValueError`, which it keeps to itself otherwise."""
-
-    def typed(text: str) -> Any:
-        try:
-            return convert(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return typed
-
-
-def _one_of(words: Sequence[str]) -> Callable[[str], str]:
-    """Return what takes only these words."""
-
-    def one(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"{text!r} is none of {', '.join(words)}{did_you_mean(text, words)}")
-        return text
-
-    return one
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{text!r} is no whole number of at least 1")
-    return int(text)

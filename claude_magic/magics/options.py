@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import keyword
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn
-
-from IPython.core.error import UsageError
+from typing import Any
 
 from claude_magic.config import EFFORTS, PERMISSION_MODES
-
-USAGE = "%%claude [options]\nprompt, as Markdown; {name} of a variable that exists is filled in"
+from claude_magic.magics.parsing import LineParser, at_least_one
 
 
 @dataclass(frozen=True)
@@ -47,14 +42,6 @@ class Options:
     quiet: bool = False
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, instead of printing usage and exiting."""
-
-    def error(self, message: str) -> NoReturn:
-        end = "" if message.endswith("?") else "."
-        raise UsageError(f"%%claude: {message}{end} `%claude` lists the options. Nothing was sent.")
-
-
 def _words(text: str) -> tuple[str, ...]:
     # Commas inside brackets belong to a rule, such as Bash(git add, git commit).
     return tuple(word for word in (part.strip() for part in re.split(r",(?![^(]*\))", text)) if word)
@@ -64,12 +51,6 @@ def _name(text: str) -> str:
     if not text.isidentifier() or keyword.iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name for a variable")
     return text
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
-    return int(text)
 
 
 def _positive(text: str) -> float:
@@ -88,8 +69,8 @@ def _nonempty(text: str) -> str:
     return text
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="%%claude", usage=USAGE, add_help=False, allow_abbrev=False, exit_on_error=True)
+def _parser() -> LineParser:
+    parser = LineParser("%%claude", "`%claude` lists the options. Nothing was sent.")
     add = parser.add_argument
     add("-s", "--session", type=_nonempty, default="main", metavar="NAME", help="which conversation; made if new")
     add("-m", "--model", type=_nonempty, metavar="M", help="opus, haiku, …: of a new session, else of this prompt")
@@ -100,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tools", type=_words, metavar="A,B", help="the only tools of a new session")
     add("--allow", type=_words, metavar="A,B", help="tools of a new session that run without asking")
     add("--permission-mode", choices=PERMISSION_MODES, metavar="MODE", help=f"likewise; {', '.join(PERMISSION_MODES)}")
-    add("--max-turns", type=_at_least_one, metavar="N", help="API calls a prompt of a new session may take")
+    add("--max-turns", type=at_least_one, metavar="N", help="API calls a prompt of a new session may take")
     add("--budget", type=_positive, metavar="USD", help="what a new session may spend")
     add("--cwd", metavar="DIR", help="folder of a new session")
     add("--new", action="store_true", help="begin the conversation anew")
@@ -159,7 +140,7 @@ def split_prompt(line: str) -> tuple[Options, str]:
     Raises:
         UsageError: as for `parse_options`.
     """
-    flags = {name: action for action in _PARSER._actions for name in action.option_strings}
+    flags = _PARSER.flags
     words: list[str] = []
     rest = line.lstrip()
     while (match := re.match(r"(--?[A-Za-z][\w-]*)(=?)", rest)) or re.match(r"--(\s|$)", rest):
@@ -169,7 +150,8 @@ def split_prompt(line: str) -> tuple[Options, str]:
         action = flags.get(match[1])
         end = match.end()
         if action is None or (action.nargs == 0 and match[2]):
-            _PARSER.error(f"{_unknown(match[1])} (put -- before a prompt that begins with a dash)")
+            odd = _PARSER.unknown(match[1])
+            _PARSER.error(f"unrecognized option {odd} (put -- before a prompt that begins with a dash)")
         if action.nargs == 0:
             words.append(match[1])
         else:
@@ -222,29 +204,12 @@ def wants_help(line: str) -> bool:
     return line.split(maxsplit=1)[:1] in (["--help"], ["-h"])
 
 
-def did_you_mean(typed: str, names: Iterable[str], before: str = "") -> str:
-    """Return the question after what is known, if what was typed resembles it; else "".
-
-    Args:
-        typed: what nobody knows.
-        names: what is known.
-        before: what to show before the name.
-    """
-    near = difflib.get_close_matches(typed.lower(), list(names), 1)
-    return f"; did you mean {before}{near[0]}?" if near else ""
-
-
-def _unknown(option: str) -> str:
-    names = [name for action in _PARSER._actions for name in action.option_strings if name.startswith("--")]
-    return f"unrecognized option {option}{did_you_mean(option.partition('=')[0], names)}"
-
-
 def _parse(words: list[str]) -> Options:
     known, rest = _PARSER.parse_known_args(words)
     if rest:
         odd = rest[0]
         if odd.startswith("-"):
-            _PARSER.error(_unknown(odd))
+            _PARSER.error(f"unrecognized option {_PARSER.unknown(odd)}")
         _PARSER.error(f"{odd!r} stands among the options: the prompt goes below the first line")
     values: dict[str, Any] = vars(known)
     if values["fork"] is not None and values["resume"] is not None:

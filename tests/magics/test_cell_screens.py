@@ -12,7 +12,6 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from widgets.stand_ins import FakeComm, FakeComms, FakeKernel
 
 from claude_magic.magics import live_screen, screen
-from claude_magic.widgets import hub as hub_module
 from claude_magic.widgets.hub import Hub, hub_of
 from claude_magic.widgets.pages import Page
 from claude_magic.widgets.protocol import MIME_TYPE
@@ -30,11 +29,7 @@ def cell(monkeypatch: pytest.MonkeyPatch) -> Cell:
 
 @pytest.fixture
 def comms(monkeypatch: pytest.MonkeyPatch) -> FakeComms:
-    made = FakeComms()
-    monkeypatch.setattr(hub_module, "create_comm", made.create)
-    monkeypatch.setattr(hub_module, "EXTENSION_TIMEOUT_S", 0.02)
-    monkeypatch.setattr(hub_module, "WIDGET_TIMEOUT_S", 0.02)
-    return made
+    return FakeComms.installed(monkeypatch)
 
 
 @pytest.fixture

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from claude_magic.widgets import hub
 from claude_magic.widgets.protocol import REPLY, REQUEST, VERSION
 
 
@@ -40,6 +43,15 @@ class FakeComms(list[FakeComm]):
     def __init__(self) -> None:
         super().__init__()
         self.on_open: Callable[[FakeComm], Any] = lambda comm: None
+
+    @classmethod
+    def installed(cls, monkeypatch: pytest.MonkeyPatch) -> FakeComms:
+        """Comms that the hub opens from now on; nobody is waited for."""
+        made = cls()
+        monkeypatch.setattr(hub, "create_comm", made.create)
+        monkeypatch.setattr(hub, "EXTENSION_TIMEOUT_S", 0.02)
+        monkeypatch.setattr(hub, "WIDGET_TIMEOUT_S", 0.02)
+        return made
 
     def create(self, target_name: str, data: dict[str, Any]) -> FakeComm:
         self.append(FakeComm(target_name, data))

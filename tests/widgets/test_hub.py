@@ -10,7 +10,6 @@ from rendering.builders import message
 
 from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
 from claude_magic.rendering import RunView
-from claude_magic.widgets import hub as hub_module
 from claude_magic.widgets.hub import Channel, CommLink, Hub, Remembered
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.pages import Page
@@ -37,11 +36,7 @@ class Calls:
 
 @pytest.fixture
 def comms(monkeypatch: pytest.MonkeyPatch) -> FakeComms:
-    made = FakeComms()
-    monkeypatch.setattr(hub_module, "create_comm", made.create)
-    monkeypatch.setattr(hub_module, "EXTENSION_TIMEOUT_S", 0.02)
-    monkeypatch.setattr(hub_module, "WIDGET_TIMEOUT_S", 0.02)
-    return made
+    return FakeComms.installed(monkeypatch)
 
 
 @pytest.fixture
