@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fakes import FakeTransport, prompt_of
+from fakes import Behaviour, FakeCLIs, FakeTransport, prompt_of
 
+from claude_magic.config import SessionConfig
+from claude_magic.permissions import Allow, Ask, PermissionRequest
 from claude_magic.tape import TapePlayer
 
 SECRET = "s3cret-value-123"
@@ -19,6 +21,20 @@ async def talk(cli: FakeTransport, message: dict[str, Any]) -> None:
         await cli.ask("Bash", {"command": f"echo {SECRET}"})
     cli.text("the value is s3cret-", "value-123, and that is all")
     cli.result(cost_usd=0.25)
+
+
+def allow(request: PermissionRequest) -> Allow:
+    return Allow()
+
+
+async def record(
+    path: Path, *prompts: str, behave: Behaviour = talk, config: SessionConfig | None = None, ask: Ask = allow
+) -> None:
+    """Record what becomes of prompts in one session, one after the other."""
+    async with FakeCLIs(behave).client(config, record=path, ask=ask) as client:
+        await client.create_session(name="main")
+        for prompt in prompts:
+            await client.execute("main", prompt)
 
 
 def player(path: Path) -> TapePlayer:

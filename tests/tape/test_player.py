@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeCLIs, FakeTransport
-from tapes import player, talk
+from fakes import FakeCLIs, FakeTransport, echo
+from tapes import allow, player, record
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.errors import ClaudeError, ResultError
 from claude_magic.messages import Message
-from claude_magic.permissions import Allow, Deny, PermissionRequest
+from claude_magic.permissions import Deny, PermissionRequest
 from claude_magic.response import Outcome, Response
 from claude_magic.tape import TapePlayer
 
@@ -70,11 +70,9 @@ async def test_a_played_question_is_answered_by_the_tape(tape: Path) -> None:
 async def test_a_recorded_denial_is_played_as_one(tmp_path: Path) -> None:
     """The reason and "stop" are on the tape too."""
     path = tmp_path / "runs.jsonl"
-    async with FakeCLIs(talk).client(record=path, ask=lambda request: Deny("not today", stop=True)) as client:
-        await client.create_session(name="main")
-        await client.execute("main", "tool")
+    await record(path, "tool", ask=lambda request: Deny("not today", stop=True))
 
-    async with AsyncClaudeClient(replay=player(path), ask=lambda request: Allow()) as client:
+    async with AsyncClaudeClient(replay=player(path), ask=allow) as client:
         await client.create_session(name="main")
         response = await client.execute("main", "tool")
 
@@ -108,9 +106,7 @@ async def test_a_prompt_that_is_not_on_the_tape_says_so(tape: Path) -> None:
 async def test_what_a_tape_knows_is_said_in_one_line(tmp_path: Path) -> None:
     """Long prompts, and those of several lines, are cut short."""
     path = tmp_path / "runs.jsonl"
-    async with FakeCLIs().client(record=path) as client:
-        await client.create_session(name="main")
-        await client.execute("main", "these are\n\n" + "many " * 50)
+    await record(path, "these are\n\n" + "many " * 50)
 
     async with AsyncClaudeClient(replay=player(path)) as client:
         await client.create_session(name="main")
@@ -118,37 +114,36 @@ async def test_what_a_tape_knows_is_said_in_one_line(tmp_path: Path) -> None:
             await client.execute("main", "something else")
 
 
+async def left_at(client: AsyncClaudeClient, kind: str) -> Response:
+    """Leave the run of "hello" at the first message of a kind."""
+    async with client.stream("main", "hello") as stream:
+        async for message in stream:
+            if message.type == kind:
+                break
+    return stream.response
+
+
 async def test_a_played_run_can_be_stopped(tape: Path) -> None:
     """Interrupting keeps what was played so far."""
     async with AsyncClaudeClient(replay=TapePlayer(tape, speed=0.001)) as client:
         await client.create_session(name="main")
-        async with client.stream("main", "hello") as stream:
-            async for message in stream:
-                if message.type == "init":
-                    break
-
-        assert stream.response.outcome is Outcome.INTERRUPTED
+        assert (await left_at(client, "init")).outcome is Outcome.INTERRUPTED
 
 
 async def test_a_long_pause_can_be_stopped(tmp_path: Path) -> None:
     """Whoever stops a played run does not wait for its next line."""
     path = tmp_path / "runs.jsonl"
-    async with FakeCLIs(talk).client(record=path) as client:
-        await client.create_session(name="main")
-        await client.execute("main", "hello")
+    await record(path, "hello")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     lines[-1]["at"] = 1e6
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     async with AsyncClaudeClient(replay=TapePlayer(path)) as client:
         await client.create_session(name="main")
-        async with client.stream("main", "hello") as stream:
-            async for message in stream:
-                if message.type == "text":
-                    break
+        response = await left_at(client, "text")
 
-        assert stream.response.outcome is Outcome.INTERRUPTED
-        assert stream.response.text.startswith("the value is")
+    assert response.outcome is Outcome.INTERRUPTED
+    assert response.text.startswith("the value is")
 
 
 # From the CLI to a tape and back.
@@ -195,9 +190,7 @@ async def test_a_running_turn_ends_when_a_tape_is_put_in(tape: Path) -> None:
 async def test_another_tape_takes_the_place_of_the_first(tape: Path, tmp_path: Path) -> None:
     """No process of the first one answers any more."""
     other = tmp_path / "other.jsonl"
-    async with FakeCLIs().client(record=other) as client:
-        await client.create_session(name="main")
-        await client.execute("main", "hello")
+    await record(other, "hello", behave=echo)
 
     async with AsyncClaudeClient(replay=player(tape)) as client:
         await client.create_session(name="main")
@@ -254,7 +247,7 @@ async def test_a_tape_of_a_tape_is_the_same(tmp_path: Path, situation: str, vers
     head = [{"tape": 1}, {"run": "1", "prompt": "the prompt"}]
     first.write_text("".join(json.dumps(record) + "\n" for record in [*head, *run]))
 
-    async with AsyncClaudeClient(replay=player(first), record=second, ask=lambda request: Allow()) as client:
+    async with AsyncClaudeClient(replay=player(first), record=second, ask=allow) as client:
         await client.create_session(name="main")
         with contextlib.suppress(ClaudeError):
             await client.execute("main", "the prompt")
