@@ -191,27 +191,21 @@ def test_live_view_and_saved_run(notebook: MakeNotebook, fetched: list[str], fir
     assert fetched == []
 
 
-def test_widget(notebook: MakeNotebook, fetched: list[str]) -> None:
-    """The same in the widget."""
-    nb = notebook(IMPORT, *[f"viewers({first}, {last})" for first, last in PARTS])
+@pytest.mark.parametrize(
+    ("show", "shown"),
+    [
+        pytest.param("viewers", ".claude-run[data-standing=over]", id="widget"),
+        pytest.param("pages", ".jp-RenderedHTMLCommon", id="static page"),
+    ],
+)
+def test_widget_and_static_page(notebook: MakeNotebook, fetched: list[str], show: str, shown: str) -> None:
+    """The same in the widget, and in the HTML that stays in the notebook: JupyterLab itself would run what it holds."""
+    nb = notebook(IMPORT, *[f"{show}({first}, {last})" for first, last in PARTS])
     nb.run(1)
     fetched.clear()
     for cell, (first, last) in enumerate(PARTS, start=2):
         nb.run(cell)
-        expect(nb.output(cell).locator(".claude-run[data-standing=over]")).to_have_count(last - first)
-        open_all(nb.output(cell))
-        assert wrong(nb.output(cell)) == []
-    assert fetched == []
-
-
-def test_static_page(notebook: MakeNotebook, fetched: list[str]) -> None:
-    """The same in the HTML that stays in the notebook, where JupyterLab itself would run what it holds."""
-    nb = notebook(IMPORT, *[f"pages({first}, {last})" for first, last in PARTS])
-    nb.run(1)
-    fetched.clear()
-    for cell, (first, last) in enumerate(PARTS, start=2):
-        nb.run(cell)
-        expect(nb.output(cell).locator(".jp-RenderedHTMLCommon")).to_have_count(last - first)
+        expect(nb.output(cell).locator(shown)).to_have_count(last - first)
         open_all(nb.output(cell))
         assert wrong(nb.output(cell)) == []
     assert fetched == []
