@@ -174,11 +174,20 @@ class Connection:
             await self.request("set_permission_mode", mode=mode)
             self.permission_mode = mode
 
-    async def set_model(self, model: str | None) -> None:
-        """Change the model, if it is another one; 2.1.330 asks the API whether it exists."""
-        if model != self.model:
-            await self.request("set_model", model=model)
-            self.model = model
+    async def set_model(self, model: str | None, started_with: str | None) -> None:
+        """Change the model, if it is another one; 2.1.330 asks the API whether it exists.
+
+        Args:
+            model: the model; `None` is the one the process was started with.
+            started_with: that one.
+
+        Raises:
+            ControlError: the CLI refuses it.
+        """
+        wanted = model if model != started_with else None
+        if wanted != self.model:
+            await self.request("set_model", model=wanted or started_with)
+            self.model = wanted
 
     async def request(self, subtype: str, *, timeout_s: float = REQUEST_TIMEOUT_S, **fields: Any) -> dict[str, Any]:
         """Send a control request and return the answer; see `ControlChannel.request`.

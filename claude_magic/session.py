@@ -289,12 +289,8 @@ class Session:
     async def _apply_settings(self, connection: Connection, turn: Turn) -> None:
         """Set what may differ from prompt to prompt by control request."""
         await connection.set_permission_mode(turn.permission_mode or self.config.permission_mode)
-        wanted = turn.model if turn.model != self.config.model else None
         try:
-            # None is the model the process was started with; only then nothing has to be said.
-            if wanted is not None or connection.model is not None:
-                await connection.set_model(wanted or self.config.model)
-                connection.model = wanted
+            await connection.set_model(turn.model, self.config.model)
         except ControlError as error:
             raise ModelNotFoundError(f"The model {turn.model!r} cannot be used: {error.message}") from None
 
