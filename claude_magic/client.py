@@ -29,7 +29,7 @@ from claude_magic.response import Response
 from claude_magic.session import Session
 from claude_magic.stream import Stream
 from claude_magic.tape import PLAYED, TapePlayer, TapeRecorder
-from claude_magic.transport import Compile, Launcher, Start
+from claude_magic.transport import Compile, Conversation, Launcher, Start
 from claude_magic.turn import Turn
 
 T = TypeVar("T")
@@ -285,7 +285,7 @@ class AsyncClaudeClient(Ledger):
             ProcessError: it does not start.
         """
         command = await self._compile_config(self.config)
-        connection = await Connection.open(command.launch(session_id=str(uuid.uuid4())), self._start)
+        connection = await Connection.open(command.launch(Conversation(session_id=str(uuid.uuid4()))), self._start)
         try:
             return connection.info
         finally:

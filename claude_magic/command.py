@@ -21,7 +21,7 @@ from claude_magic.cli import find_cli, knows_option
 from claude_magic.config import SETTING_SOURCES, RetryPolicy, SessionConfig
 from claude_magic.environment import child_environment
 from claude_magic.redaction import Redactor, redactor_for, secrets_in
-from claude_magic.transport import Launch
+from claude_magic.transport import NEW_CONVERSATION, Conversation, Launch
 from claude_magic.trust import (
     MCP_FILE,
     PROMPT_FOLDERS,
@@ -94,39 +94,26 @@ class Command:
         environ = dict(self.environment)
         return tuple(_state(path) for path in _files_read(Path(self.config.working_dir), environ))
 
-    def launch(
-        self,
-        *,
-        session_id: str | None = None,
-        resume: str | None = None,
-        fork: bool = False,
-        resume_at: str | None = None,
-    ) -> Launch:
+    def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
         """Return how to start one CLI, in the permission mode of the configuration.
 
         Args:
-            session_id: id for a new conversation, a uuid; with `fork`, for the copy.
-            resume: id of the conversation to go on with.
-            fork: go on in a copy of it.
-            resume_at: uuid of the message that the copy ends with (measured on 2.1.197 and 2.1.330).
-
-        Raises:
-            ValueError: they do not fit together.
+            conversation: which conversation it is started for.
         """
-        if fork and resume is None:
-            raise ValueError("fork needs resume: the id of the conversation to copy.")
-        if resume is not None and session_id is not None and not fork:
-            raise ValueError("A conversation that is resumed keeps its id: give session_id only with fork.")
-        if resume_at is not None and not fork:
-            raise ValueError("resume_at needs fork: the conversation itself must not lose its end.")
-        conversation = _flags({"resume": resume, "session-id": session_id, "resume-session-at": resume_at})
-        if fork:
-            conversation.append("--fork-session")
-        if resume is not None and self.keeps_system_prompt:
-            conversation.append("--system-prompt-snapshot=off")
+        flags = _flags(
+            {
+                "resume": conversation.resume,
+                "session-id": conversation.session_id,
+                "resume-session-at": conversation.resume_at,
+            }
+        )
+        if conversation.fork:
+            flags.append("--fork-session")
+        if conversation.resume is not None and self.keeps_system_prompt:
+            flags.append("--system-prompt-snapshot=off")
         mode = f"--permission-mode={self.config.permission_mode}"
         return Launch(
-            argv=(str(self.cli), *_BASE_ARGUMENTS, mode, *conversation, *self.arguments),
+            argv=(str(self.cli), *_BASE_ARGUMENTS, mode, *flags, *self.arguments),
             environment=self.environment,
             working_dir=self.config.working_dir,
             redactor=self.redactor,

@@ -29,7 +29,7 @@ from claude_magic.errors import ClaudeError, PoolClosedError, PoolTimeoutError
 from claude_magic.retry import retrying
 from claude_magic.session import Session
 from claude_magic.slots import Slot, Slots
-from claude_magic.transport import Compile, Launch, Launcher, Start
+from claude_magic.transport import Compile, Conversation, Launch, Launcher, Start
 from claude_magic.waiting import Limiter, WaitingLine
 
 logger = logging.getLogger(__name__)
@@ -228,14 +228,14 @@ class SessionPool:
 
     async def _start_for(self, session: Session, command: Launcher, slot: Slot) -> Connection:
         resume = session.resume_id
-        launch = command.launch(
+        conversation = Conversation(
             session_id=None if resume else str(uuid.uuid4()),
             resume=resume,
             fork=session.config.fork and session.is_fresh,
             resume_at=session.config.resume_at if session.is_fresh else None,
         )
         try:
-            connection = await self._open(launch, slot, session.name)
+            connection = await self._open(command.launch(conversation), slot, session.name)
             slot.connection = connection
             await session.attach(connection, resumed=resume is not None)
         except BaseException:
@@ -317,7 +317,7 @@ class SessionPool:
         slot = self._new_slot(None, command)
         slot.permission_mode = config.permission_mode
         try:
-            slot.connection = await self._open(command.launch(session_id=str(uuid.uuid4())), slot, "")
+            slot.connection = await self._open(command.launch(Conversation(session_id=str(uuid.uuid4()))), slot, "")
         except ClaudeError as error:
             self._trace("prewarm_failed", {"error": str(error)})
             self._end(slot)

@@ -28,6 +28,37 @@ class Launch:
     redactor: Redactor = field(default=NOTHING_SECRET, repr=False, compare=False)
 
 
+@dataclass(frozen=True)
+class Conversation:
+    """Which conversation a CLI is started for; a new one if nothing is said.
+
+    Attributes:
+        session_id: id for a new conversation, a uuid; with `fork`, for the copy.
+        resume: id of the conversation to go on with.
+        fork: go on in a copy of it.
+        resume_at: uuid of the message that the copy ends with (measured on 2.1.197 and 2.1.330).
+
+    Raises:
+        ValueError: they do not fit together.
+    """
+
+    session_id: str | None = None
+    resume: str | None = None
+    fork: bool = False
+    resume_at: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.fork and self.resume is None:
+            raise ValueError("fork needs resume: the id of the conversation to copy.")
+        if self.resume is not None and self.session_id is not None and not self.fork:
+            raise ValueError("A conversation that is resumed keeps its id: give session_id only with fork.")
+        if self.resume_at is not None and not self.fork:
+            raise ValueError("resume_at needs fork: the conversation itself must not lose its end.")
+
+
+NEW_CONVERSATION = Conversation()
+
+
 class Transport(Protocol):
     """One line to one Claude CLI: whole JSON objects out, batches of messages in.
 
@@ -93,14 +124,7 @@ class Launcher(Protocol):
     def notice(self) -> str:
         """What a user should know about how it starts; "" if there is nothing."""
 
-    def launch(
-        self,
-        *,
-        session_id: str | None = None,
-        resume: str | None = None,
-        fork: bool = False,
-        resume_at: str | None = None,
-    ) -> Launch:
+    def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
         """Return what to start."""
 
 

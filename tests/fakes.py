@@ -17,7 +17,7 @@ from claude_magic.errors import ProcessError
 from claude_magic.messages import Message
 from claude_magic.protocol import Decoder
 from claude_magic.redaction import Redactor
-from claude_magic.transport import Launch
+from claude_magic.transport import NEW_CONVERSATION, Conversation, Launch
 
 _pids = itertools.count(90_000)
 
@@ -244,19 +244,12 @@ class FakeCommand:
         config = self.config
         return (config.model, config.system_prompt, config.working_dir, config.json_schema)
 
-    def launch(
-        self,
-        *,
-        session_id: str | None = None,
-        resume: str | None = None,
-        fork: bool = False,
-        resume_at: str | None = None,
-    ) -> Launch:
+    def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
         argv = ["fake"]
-        argv += [f"--session-id={session_id}"] if session_id else []
-        argv += [f"--resume={resume}"] if resume else []
-        argv += ["--fork-session"] if fork else []
-        argv += [f"--resume-session-at={resume_at}"] if resume_at else []
+        argv += [f"--session-id={conversation.session_id}"] if conversation.session_id else []
+        argv += [f"--resume={conversation.resume}"] if conversation.resume else []
+        argv += ["--fork-session"] if conversation.fork else []
+        argv += [f"--resume-session-at={conversation.resume_at}"] if conversation.resume_at else []
         return Launch(tuple(argv), redactor=Redactor(dict(self.config.secrets)))
 
 

@@ -19,7 +19,7 @@ from claude_magic.command import Command, build_command
 from claude_magic.config import RetryPolicy, SessionConfig, SimulatedAPI
 from claude_magic.errors import CLINotFoundError, ProcessError
 from claude_magic.simulator import DUMMY_KEY, Simulator
-from claude_magic.transport import Launch
+from claude_magic.transport import Conversation, Launch
 from claude_magic.trust import trust_folder
 
 SESSION = "11111111-1111-4111-8111-111111111111"
@@ -193,7 +193,7 @@ def test_the_real_cli_tells_its_version(cli_path: Path) -> None:
 
 def test_a_plain_session_streams_both_ways(build: Build) -> None:
     """Without settings, the command line is the fixed part, the mode and the id."""
-    launch = build().launch(session_id=SESSION)
+    launch = build().launch(Conversation(session_id=SESSION))
     assert launch.argv[1:] == (
         "-p", "--input-format=stream-json", "--output-format=stream-json", "--verbose", "--include-partial-messages",
         "--replay-user-messages", "--permission-prompt-tool=stdio", "--thinking-display=summarized",
@@ -227,19 +227,19 @@ def test_empty_is_not_the_same_as_unset(build: Build) -> None:
 def test_resume_and_fork(build: Build) -> None:
     """A conversation is resumed under its id, or copied under another one."""
     command = build()
-    assert command.launch(resume=SESSION).argv[-1:] == (f"--resume={SESSION}",)
-    assert command.launch(resume=SESSION, fork=True, session_id=OTHER).argv[-3:] == (
+    assert command.launch(Conversation(resume=SESSION)).argv[-1:] == (f"--resume={SESSION}",)
+    assert command.launch(Conversation(resume=SESSION, fork=True, session_id=OTHER)).argv[-3:] == (
         f"--resume={SESSION}", f"--session-id={OTHER}", "--fork-session",
     )  # fmt: skip
-    assert command.launch(resume=SESSION, fork=True, resume_at=OTHER).argv[-3:] == (
+    assert command.launch(Conversation(resume=SESSION, fork=True, resume_at=OTHER)).argv[-3:] == (
         f"--resume={SESSION}", f"--resume-session-at={OTHER}", "--fork-session",
     )  # fmt: skip
     with pytest.raises(ValueError, match="fork needs resume"):
-        command.launch(fork=True)
+        Conversation(fork=True)
     with pytest.raises(ValueError, match="resume_at needs fork"):
-        command.launch(resume=SESSION, resume_at=OTHER)
+        Conversation(resume=SESSION, resume_at=OTHER)
     with pytest.raises(ValueError, match="keeps its id"):
-        command.launch(resume=SESSION, session_id=OTHER)
+        Conversation(resume=SESSION, session_id=OTHER)
 
 
 @pytest.mark.parametrize(("help_text", "expected"), [("--system-prompt-snapshot <on|off>", True), ("--other", False)])
@@ -249,9 +249,9 @@ def test_a_cli_that_records_system_prompts_is_told_not_to(
     """The flag is given to a CLI that knows it, on resuming with a system prompt, and only then."""
     cli = make_program(tmp_path / "other/claude", f"print({help_text!r})")
     flag = "--system-prompt-snapshot=off"
-    assert (flag in build(cli_path=cli, system_prompt="S").launch(resume=SESSION).argv) is expected
-    assert flag not in build(cli_path=cli, system_prompt="S").launch(session_id=SESSION).argv
-    assert flag not in build(cli_path=cli).launch(resume=SESSION).argv
+    assert (flag in build(cli_path=cli, system_prompt="S").launch(Conversation(resume=SESSION)).argv) is expected
+    assert flag not in build(cli_path=cli, system_prompt="S").launch(Conversation(session_id=SESSION)).argv
+    assert flag not in build(cli_path=cli).launch(Conversation(resume=SESSION)).argv
 
 
 def test_what_a_command_line_cannot_carry_is_one_sentence(build: Build) -> None:
@@ -345,7 +345,7 @@ def test_one_credential_is_left(
 def test_secrets_are_known_to_the_redactor_and_shown_nowhere(build: Build) -> None:
     """Credentials are in no argument, no repr and no key; the redactor hides them and secrets of the environment."""
     command = build(api_key=KEY, environment={"DB_PASSWORD": "hunter-22"})
-    launch = command.launch(session_id=SESSION)
+    launch = command.launch(Conversation(session_id=SESSION))
     for text in (" ".join(launch.argv), repr(command), repr(launch), repr(command.key)):
         assert KEY not in text
         assert "hunter-22" not in text
@@ -559,7 +559,7 @@ def test_the_real_cli_takes_every_argument(real: Build, tmp_path: Path) -> None:
             allowed_tools=["Bash(git log *)", "Bash(echo a,b)"], disallowed_tools=["Edit"], permission_mode="plan",
             json_schema={"type": "object"}, mcp_config={"mcpServers": {}}, setting_sources=[], add_dirs=[tmp_path],
         )  # fmt: skip
-        result, messages, _ = run_turn(command.launch(session_id=SESSION))
+        result, messages, _ = run_turn(command.launch(Conversation(session_id=SESSION)))
         init = next(message for message in messages if message.get("subtype") == "init")
         body = next(request.body for request in simulator.requests if request.body)
     assert result["session_id"] == SESSION
@@ -574,9 +574,9 @@ def test_the_real_cli_takes_every_argument(real: Build, tmp_path: Path) -> None:
 def test_a_resumed_session_has_the_system_prompt_of_today(real: Build) -> None:
     """A changed system prompt reaches the API on resume, whether or not the CLI keeps the old one on record."""
     with Simulator(pace=0) as simulator:
-        run_turn(real(simulator.url, system_prompt="yesterday").launch(session_id=SESSION))
+        run_turn(real(simulator.url, system_prompt="yesterday").launch(Conversation(session_id=SESSION)))
         before = simulator.request_count
-        run_turn(real(simulator.url, system_prompt="today").launch(resume=SESSION))
+        run_turn(real(simulator.url, system_prompt="today").launch(Conversation(resume=SESSION)))
         later = [request.body for request in simulator.requests[before:] if request.body]
     assert [body["system"][-1]["text"] for body in later] == ["today"] * len(later)
     assert later

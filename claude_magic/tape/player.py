@@ -18,7 +18,7 @@ from claude_magic.permissions import Decision
 from claude_magic.protocol import Content, Decoder
 from claude_magic.redaction import Redactor
 from claude_magic.tape.format import TapeRun, prompt_key, read_tape
-from claude_magic.transport import Launch, Transport
+from claude_magic.transport import NEW_CONVERSATION, Conversation, Launch, Transport
 
 PLAYED = "played from a tape, $0.00 now"
 """What a played turn says of itself."""
@@ -83,14 +83,7 @@ class TapeCommand:
     def __init__(self, player: TapePlayer) -> None:
         self.key: Hashable = player
 
-    def launch(
-        self,
-        *,
-        session_id: str | None = None,
-        resume: str | None = None,
-        fork: bool = False,
-        resume_at: str | None = None,
-    ) -> Launch:
+    def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
         """Return a launch that starts nothing."""
         return Launch(("tape",))
 
