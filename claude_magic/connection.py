@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from claude_magic.background import BackgroundTasks
+from claude_magic.background_tasks import BackgroundTasks
 from claude_magic.control import ControlChannel
 from claude_magic.errors import ClaudeError, ControlError, ProcessError, ProtocolError, SessionNotFoundError
 from claude_magic.messages import Message, MessageType

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from lines import decode
 
-from claude_magic.background import BackgroundTasks
+from claude_magic.background_tasks import BackgroundTasks
 from claude_magic.messages import Message
 
 
