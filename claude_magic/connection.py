@@ -16,8 +16,9 @@ from claude_magic.background_tasks import BackgroundTasks
 from claude_magic.control import ControlChannel
 from claude_magic.errors import ClaudeError, ControlError, ProcessError, ProtocolError, SessionNotFoundError
 from claude_magic.messages import Message, MessageType
+from claude_magic.outgoing import decision_line, user_message
 from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest, edited_input, wire_answer
-from claude_magic.protocol import Decoder, decision_line, user_message
+from claude_magic.protocol import Decoder
 from claude_magic.routing import OnExtra, OnMessages, Router
 from claude_magic.transport import Launch, Start, Transport
 from claude_magic.turn import Turn

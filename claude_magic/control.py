@@ -9,7 +9,7 @@ from typing import Any
 
 from claude_magic.errors import ClaudeError, ControlError, ProcessError
 from claude_magic.messages import Message
-from claude_magic.protocol import control_error, control_request, control_success
+from claude_magic.outgoing import control_error, control_request, control_success
 
 logger = logging.getLogger(__name__)
 

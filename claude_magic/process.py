@@ -22,8 +22,8 @@ from claude_magic import watcher
 from claude_magic.errors import ProcessError
 from claude_magic.intake import Intake
 from claude_magic.messages import Message
+from claude_magic.outgoing import control_request, encode
 from claude_magic.owner import Child, Owner
-from claude_magic.protocol import control_request, encode
 from claude_magic.transport import Launch
 from claude_magic.wire import QUIET_END_S, Wire
 

@@ -19,8 +19,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # it runs from anywhere, also where nothing is installed
 
+from claude_magic.outgoing import user_message
 from claude_magic.process import OWNER, Process, kill_all
-from claude_magic.protocol import user_message
 from claude_magic.transport import Launch
 
 

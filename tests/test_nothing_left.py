@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from claude_magic.messages import Message
+from claude_magic.outgoing import user_message
 from claude_magic.process import Process
-from claude_magic.protocol import user_message
 from claude_magic.simulator import DUMMY_KEY, Scenario, Simulator, rule, text, tool
 from claude_magic.transport import Launch
 from claude_magic.watcher import MARK, alive, marked

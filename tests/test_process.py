@@ -17,8 +17,8 @@ import pytest
 
 from claude_magic.errors import ProcessError, ProtocolError
 from claude_magic.messages import Message
+from claude_magic.outgoing import control_request, user_message
 from claude_magic.process import Process, kill_all, new_event_loop
-from claude_magic.protocol import control_request, user_message
 from claude_magic.redaction import Redactor
 from claude_magic.transport import Launch
 from claude_magic.watcher import MARK, alive

@@ -17,7 +17,8 @@ from fakes import FakeCLIs, FakeTransport, compile_fake, prompt_of
 from claude_magic import blocking
 from claude_magic.config import PoolConfig, SessionConfig
 from claude_magic.magics.keeping import Conversation, KeptRuns
-from claude_magic.protocol import Decoder, decision_line
+from claude_magic.outgoing import decision_line
+from claude_magic.protocol import Decoder
 from claude_magic.redaction import Redactor
 from claude_magic.response import Response
 from claude_magic.session import Session

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from claude_magic.messages import Batch, Message, MessageType
-from claude_magic.protocol import Decoder, decision_line
+from claude_magic.outgoing import decision_line
+from claude_magic.protocol import Decoder
 from claude_magic.records.turns import TurnRecord
 
 Line = dict[str, Any]
