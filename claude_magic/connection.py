@@ -17,7 +17,7 @@ from claude_magic.control import ControlChannel
 from claude_magic.errors import ClaudeError, ControlError, ProcessError, ProtocolError, SessionNotFoundError
 from claude_magic.messages import Message, MessageType
 from claude_magic.outgoing import decision_line, user_message
-from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest, edited_input, wire_answer
+from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest, Withdrawn, edited_input, wire_answer
 from claude_magic.protocol import Decoder
 from claude_magic.routing import OnExtra, OnMessages, Router
 from claude_magic.transport import Launch, Start, Transport
@@ -291,7 +291,8 @@ class Connection:
                 turn.question_answered()
         if turn is not None and isinstance(decision, Deny) and decision.stop:
             turn.denied_and_stopped = True
-        self._tell(request, decision)
+        if not isinstance(decision, Withdrawn):
+            self._tell(request, decision)
         return wire_answer(request, decision)
 
     def _tell(self, request: PermissionRequest, decision: Decision) -> None:

@@ -68,6 +68,11 @@ class Deny:
     stop: bool = False
 
 
+@dataclass(frozen=True)
+class Withdrawn(Deny):
+    """Nobody has decided: the turn was stopped while the question was open. The tool does not run."""
+
+
 Decision = Allow | Deny
 Ask = Callable[[PermissionRequest], Decision | Awaitable[Decision]]
 

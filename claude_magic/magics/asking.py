@@ -12,7 +12,7 @@ from typing import Any
 
 from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.screen import Screen
-from claude_magic.permissions import NOBODY_TO_ASK, Allow, Decision, Deny, PermissionRequest
+from claude_magic.permissions import NOBODY_TO_ASK, Allow, Decision, Deny, PermissionRequest, Withdrawn
 from claude_magic.runtime import Inbox
 from claude_magic.session import Session, SessionState
 from claude_magic.widgets.hub import Remembered
@@ -87,7 +87,7 @@ class Asker:
             decision = self._decide(cell, request)
         except (KeyboardInterrupt, CancelledError):
             # The cell was stopped while it asked. Its own thread deals with that; the loop's must not even see it.
-            return Deny()
+            return Withdrawn()
         if isinstance(decision, Remembered):
             name = cell.session.name
             self._always[name] = (cell.session, {*self._remembered(name), request.tool_name})

@@ -133,9 +133,10 @@ def bar(share: float) -> str:
 
 
 def tool_failures(tools: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per tool, the worst first: name, uses, failed, denied. What was denied did not fail."""
+    """Return one row per tool, the worst first: name, uses, failed, denied. What was denied or stopped did not fail."""
     denied = (tools["permission"] == "denied").fillna(False).astype("bool")
-    failed = tools["is_error"].fillna(False).astype("bool") & ~denied
+    stopped = (tools["permission"] == "stopped").fillna(False).astype("bool")
+    failed = tools["is_error"].fillna(False).astype("bool") & ~denied & ~stopped
     rows = pd.DataFrame({"name": tools["name"], "uses": 1, "failed": failed, "denied": denied})
     table = rows.groupby("name")[["uses", "failed", "denied"]].sum().astype("int64").reset_index()
     table["share"] = table["failed"] / table["uses"]

@@ -11,7 +11,7 @@ import msgspec
 from claude_magic.messages import Batch, Message, MessageType
 from claude_magic.records.ring import shortened
 
-ALLOWED, EDITED, DENIED, ASKED = "allowed", "edited", "denied", "asked"
+ALLOWED, EDITED, DENIED, ASKED, STOPPED = "allowed", "edited", "denied", "asked", "stopped"
 LONGEST_STRING = 10_000
 """Characters of one string in a recorded input: a written file is cut, the input stays JSON."""
 _MAX_INPUT_BYTES = 8_000_000
@@ -33,7 +33,7 @@ class ToolRecord(msgspec.Struct, frozen=True, gc=False):
             runs, when no result came, or when it was denied and never ran.
         is_error: whether the result reports failure; `None` without a result.
         permission: `allowed` or `denied`; `edited` where it was allowed with an `input` that was edited by you; `asked`
-            while that is open, "" where nobody was asked.
+            while that is open, `stopped` where the turn was stopped before you answered, "" where nobody was asked.
         result_chars: length of the result's text in characters; `None` without a result.
     """
 
@@ -178,7 +178,11 @@ class ToolRecorder:
         )
 
     def _turn_over(self, batch: Batch, message: Message) -> None:
-        """The result lists every denied use; what was asked, has a result and is not among them was allowed."""
+        """The result lists every denied use; what was asked, has a result and is not among them was allowed.
+
+        The CLI lists what was open when it was stopped as denied, too: only what you decided counts then.
+        """
+        was_stopped = str(message.raw.get("terminal_reason") or "").startswith("aborted")
         listed = message.raw.get("permission_denials") or ()
         denied = {denial.get("tool_use_id") for denial in listed if isinstance(denial, dict)}
         for record in reversed(self._records.values()):
@@ -186,7 +190,9 @@ class ToolRecorder:
                 continue
             if record.turn_id != batch.turn_id:
                 break
-            if record.tool_use_id in denied:
+            if was_stopped and record.permission == ASKED:
+                self._change(batch.session, record.tool_use_id, permission=STOPPED, duration_s=None)
+            elif record.tool_use_id in denied:
                 self._change(batch.session, record.tool_use_id, permission=DENIED, duration_s=None)
             elif record.permission == ASKED and record.is_error is not None:
                 self._change(batch.session, record.tool_use_id, permission=ALLOWED)

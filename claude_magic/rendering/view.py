@@ -24,6 +24,7 @@ class ToolState(StrEnum):
 
 
 _ENDED = frozenset({ToolState.DONE, ToolState.FAILED, ToolState.DENIED, ToolState.CANCELLED})
+_STOPPED = frozenset({Outcome.INTERRUPTED, Outcome.TIMEOUT, Outcome.ERROR})
 # What the CLI (2.1.197 and 2.1.330) tells the model of a tool that was refused or interrupted.
 _REJECTED = "The user doesn't want to proceed with this tool use."
 
@@ -186,6 +187,7 @@ class RunView:
         self.working_dir = ""
         self._tools: dict[str, ToolPart] = {}
         self._early: dict[str, Message] = {}
+        self._undecided: set[str] = set()
         self._text: TextPart | None = None
         self._text_open = False
         self._retries: Retries | None = None
@@ -218,10 +220,20 @@ class RunView:
         """Say how the run ended; what still ran on the main thread is cancelled, background work goes on."""
         self.outcome, self.error = outcome, error
         self._text_open = False
+        if outcome in _STOPPED:
+            self._cancel_undecided()
         for tool in self._tools.values():
             goes_on = outcome is Outcome.SUCCESS and tool.parent
             if not tool.is_over and not goes_on:
                 tool.state, tool.cache = ToolState.CANCELLED, None
+
+    def _cancel_undecided(self) -> None:
+        """Of a question that was open when the turn was stopped the CLI speaks as of one that was denied."""
+        for tool_use_id in self._undecided & self._tools.keys():
+            tool = self._tools[tool_use_id]
+            if tool.state is not ToolState.DONE:
+                tool.state = ToolState.CANCELLED
+                self._forget_rendered(tool)
 
     @property
     def text(self) -> str:
@@ -288,10 +300,12 @@ class RunView:
         if tool.name == "AskUserQuestion":
             tool.input = tool.input | _answers(message)
         if tool.state is not ToolState.DENIED:
-            tool.state = _state_after(tool.state, message)
+            tool.state = _state_after(message)
         self._forget_rendered(tool)
 
     def _add_permission(self, message: Message) -> None:
+        if message.tool_use_id and not message.is_error:
+            self._undecided.add(message.tool_use_id)
         tool = self._tools.get(message.tool_use_id)
         if tool is None or tool.is_over:
             return
@@ -300,6 +314,7 @@ class RunView:
 
     def _add_decision(self, message: Message) -> None:
         """2.1.330 may ask before it shows the use: then the decision waits for it."""
+        self._undecided.discard(message.tool_use_id)
         tool = self._tools.get(message.tool_use_id)
         if tool is None:
             self._early[message.tool_use_id] = message
@@ -391,13 +406,11 @@ def _descendants(tool: ToolPart) -> Iterator[ToolPart]:
         yield from _descendants(child)
 
 
-def _state_after(state: ToolState, message: Message) -> ToolState:
+def _state_after(message: Message) -> ToolState:
     if not message.is_error:
         return ToolState.DONE
-    if message.text.startswith(_REJECTED):
-        # The same words come for a refused tool and for one that an interrupt cut short.
-        return ToolState.DENIED if state is ToolState.WAITING else ToolState.CANCELLED
-    return ToolState.FAILED
+    # The same words come for a refused tool, which is known by its decision, and for one that an interrupt cut short.
+    return ToolState.CANCELLED if message.text.startswith(_REJECTED) else ToolState.FAILED
 
 
 def _answers(message: Message) -> dict[str, Any]:

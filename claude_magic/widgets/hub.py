@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 from comm import create_comm
 
 from claude_magic.messages import Message
-from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
+from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest, Withdrawn
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.pages import Page, Pages
 from claude_magic.widgets.protocol import COMM_TARGET, REPLY, REQUEST, VERSION, Op, Request, RunData
@@ -127,7 +127,7 @@ class Channel:
         with self._lock:
             self.flush()
             for question in list(self._open):
-                self._settle(question, Deny("The turn is over."))
+                self._settle(question, Withdrawn("The turn is over."))
             self._final = {"type": "final", "run": {**run, "run": self.run.id}, "bundle": bundle}
             if self._is_open:
                 self._send(self._final)

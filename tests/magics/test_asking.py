@@ -15,7 +15,7 @@ from claude_magic.config import SessionConfig
 from claude_magic.magics import asking
 from claude_magic.magics.asking import Asker, answer_questions, can_ask, telling
 from claude_magic.magics.screen import Screen, SilentScreen
-from claude_magic.permissions import NOBODY_TO_ASK, Allow, Decision, Deny, PermissionRequest
+from claude_magic.permissions import NOBODY_TO_ASK, Allow, Decision, Deny, PermissionRequest, Withdrawn
 from claude_magic.runtime import Inbox, wait_for
 from claude_magic.session import Session
 
@@ -148,7 +148,7 @@ def test_no_cell_waits(desk: Desk) -> None:
 
 
 def test_stopped_while_asking(desk: Desk) -> None:
-    """The interrupt reaches the cell; the thread that asked gets a denial, nothing worse."""
+    """The interrupt reaches the cell; the thread that asked gets an end of its question, and no decision."""
     seen: list[Decision] = []
     ask = desk.asker.__call__
 
@@ -161,7 +161,7 @@ def test_stopped_while_asking(desk: Desk) -> None:
     with pytest.raises(KeyboardInterrupt):
         desk.decide(bash(), KeyboardInterrupt())
 
-    assert seen == [Deny()]
+    assert seen == [Withdrawn()]
 
 
 def _with_call(asker: Asker, call: Callable[[PermissionRequest], Decision]) -> Any:
@@ -171,7 +171,7 @@ def _with_call(asker: Asker, call: Callable[[PermissionRequest], Decision]) -> A
 
 
 def test_the_cell_left_before_it_was_asked(desk: Desk) -> None:
-    """A question that nobody takes any more is a denial."""
+    """A question that nobody takes any more is withdrawn."""
     inbox = Inbox()
     desk.asker.begin(Session("main", SessionConfig()), "turn", inbox, shown(desk.screen))
     decisions: list[Decision] = []
@@ -181,7 +181,7 @@ def test_the_cell_left_before_it_was_asked(desk: Desk) -> None:
         inbox.leave()
         asker.join(0.01)
 
-    assert decisions == [Deny()]
+    assert decisions == [Withdrawn()]
 
 
 def test_a_question_waits_for_the_screen(desk: Desk) -> None:
@@ -200,7 +200,7 @@ def test_a_question_waits_for_the_screen(desk: Desk) -> None:
 
 
 def test_the_cell_ends_before_it_is_shown(desk: Desk) -> None:
-    """Then a question that waits is a denial."""
+    """Then a question that waits is withdrawn."""
     asking = desk.asker.begin(Session("main", SessionConfig()), "turn", Inbox(), Future())
     answer: Future[Decision] = Future()
     asker = threading.Thread(target=lambda: answer.set_result(desk.asker(bash())))

@@ -44,6 +44,9 @@ def test_a_running_tool_has_no_end_yet() -> None:
     assert tools.records()[0].is_error is False
 
 
+ABORTED = result(
+    permission_denials=[{"tool_name": "Bash", "tool_use_id": "x"}], terminal_reason="aborted_tools", is_error=True
+)
 DENIED = result(permission_denials=[{"tool_name": "Bash", "tool_use_id": "x"}])
 REFUSED = system("permission_denied", tool_name="Bash", tool_use_id="x", message="no")
 
@@ -58,8 +61,10 @@ REFUSED = system("permission_denied", tool_name="Bash", tool_use_id="x", message
         ((use("x"), asks("x"), tool_result("x", "Exit code 3", is_error=True), result()), "allowed"),
         ((use("x"), asks("x"), tool_result("x", "not now", is_error=True), DENIED), "denied"),
         ((use("x"), tool_result("x", "not now", is_error=True), DENIED), "denied"),
+        ((use("x"), asks("x"), tool_result("x", "not now", is_error=True), ABORTED), "stopped"),
+        ((use("x"), asks("x"), decides("x", allowed=False), tool_result("x", "no", is_error=True), ABORTED), "denied"),
         ((use("x"), REFUSED, tool_result("x", "no", is_error=True), result()), "denied"),
-        ((use("x"), asks("x"), result(is_error=True, terminal_reason="aborted_tools")), "asked"),
+        ((use("x"), asks("x"), result(is_error=True, terminal_reason="aborted_tools")), "stopped"),
         ((asks("x"), use("x"), tool_result("x", "ok")), "allowed"),
     ],
 )

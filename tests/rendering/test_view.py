@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from claude_magic.rendering import NotePart, RunView, TextPart, ThinkingPart, ToolPart, ToolState
+from claude_magic.rendering import NotePart, RunView, TextPart, ThinkingPart, ToolPart, ToolState, response_bundle
 from claude_magic.rendering.tools import state_words
 from claude_magic.response import Outcome
 
@@ -202,6 +202,24 @@ def test_finish_cancels_what_still_ran() -> None:
 
     assert ToolState.CANCELLED is stopped.tools[1].state
     assert ToolState.RUNNING is over.tools[1].state
+
+
+@pytest.mark.parametrize("outcome", [Outcome.INTERRUPTED, Outcome.TIMEOUT])
+def test_a_question_that_was_open_at_the_stop_is_no_denial(outcome: Outcome) -> None:
+    """The CLI lists it as denied; only what a person has denied is shown so."""
+    asked = [message for name in ("open", "refused") for message in (use(name, "Bash"), permission(name))]
+    rejected = "The user doesn't want to proceed with this tool use. The tool use was rejected."
+    ended = [result(name, rejected, failed=True) for name in ("open", "refused")]
+    listed = [{"tool_use_id": "open"}, {"tool_use_id": "refused"}]
+    over = message("result", raw={"permission_denials": listed})
+    turn = response(*asked, decision("refused", allowed=False), *ended, over, denials=listed, outcome=outcome)
+
+    states = {tool.id: tool.state for tool in RunView.of(turn).tools}
+    bundle = response_bundle(turn)
+
+    assert states == {"open": ToolState.CANCELLED, "refused": ToolState.DENIED}
+    assert bundle["text/html"].count("denied") == 1
+    assert "cancelled" in bundle["text/html"]
 
 
 def test_init_tells_model_and_folder() -> None:
