@@ -192,8 +192,7 @@ class TerminalScreen:
         self._printer.finish(response)
 
     def fail(self, error: ClaudeError, extra: RunData) -> str:
-        if error.response is not None:
-            self._printer.finish(error.response)
+        self._printer.fail(error.response, error.message)
         return ""
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from claude_magic.rendering.tools import asked_questions, state_words, telling_a
 from claude_magic.rendering.view import RunView, ToolPart
 from claude_magic.response import Response
 
+_SHOWN = (MessageType.TEXT, MessageType.TOOL_USE, MessageType.TOOL_RESULT, MessageType.RETRY, MessageType.ERROR)
 _NOTES = (MessageType.STATUS, MessageType.RETRY, MessageType.RATE_LIMIT, MessageType.ERROR)
 
 
@@ -30,11 +31,14 @@ class TerminalPrinter:
         self._written = ""  # the end of what was written, to know where the cursor is
         self._open_tool = ""  # id of the tool whose line waits for its end
         self._in_text = False
+        self._held = ""  # a failure of the API: if the turn ends with it, its end says so
 
     def feed(self, messages: Iterable[Message]) -> None:
         """Print what these messages bring."""
         for message in messages:
             self._view.add((message,))
+            if message.type in _SHOWN:
+                self._let_go()
             if message.type is MessageType.TEXT:
                 self._text(message.text)
             elif message.type is MessageType.TOOL_USE or message.edited:
@@ -48,6 +52,7 @@ class TerminalPrinter:
 
     def end_line(self) -> None:
         """End a line that waits for its rest: somebody else is going to write."""
+        self._let_go()
         if self._written and not self._written.endswith("\n"):
             self._put("\n")
         self._in_text, self._open_tool = False, ""
@@ -58,8 +63,22 @@ class TerminalPrinter:
 
     def finish(self, response: Response) -> None:
         """Print how the run ended and the footer."""
-        ending = ending_of(response, self._view)
-        lines = [visible(words) for words in (ending, footer(response)) if words]
+        self._end(ending_of(response, self._view), footer(response))
+
+    def fail(self, response: Response | None, told: str) -> None:
+        """Print the end of a run that failed.
+
+        Args:
+            response: what there was of an answer.
+            told: the failure in words, which somebody else prints after this.
+        """
+        self._end("", footer(response) if response is not None else "", told)
+
+    def _end(self, ending: str, facts: str, told: str = "") -> None:
+        if self._held in ending + told:
+            self._held = ""
+        self._let_go()
+        lines = [visible(words) for words in (ending, facts) if words]
         if lines:
             self._paragraph()
             self._put("\n".join(lines) + "\n")
@@ -97,8 +116,15 @@ class TerminalPrinter:
         if message.withdrawn:
             self._line("  (the text above was taken back)\n")
         words = note_words(message)
-        if words:
+        if words and message.type is MessageType.ERROR:
+            self._held = words
+        elif words:
             self._line(f"  {one_line(words, 400)}\n")
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, ""
+        if held:
+            self._line(f"  {one_line(held, 400)}\n")
 
     def _line(self, text: str) -> None:
         """Begin a line of its own, set off from the answer's text."""

@@ -441,8 +441,10 @@ def test_a_time_out(shell: Any, clis: FakeCLIs, capsys: pytest.CaptureFixture[st
     clis.behave = dawdle
     with pytest.raises(TurnTimeoutError) as caught:
         shell.run_cell("%claude ask --timeout 0.05 wait")
-    ending = "Stopped after 0.05 s, the limit of this prompt. The text is kept: prompt again to go on."
-    assert ending in capsys.readouterr().out
+    told = capsys.readouterr().out
+    ending = "TurnTimeoutError: Stopped after 0.05 s, the limit of this prompt.\nThe text is kept: prompt again to go on."
+    assert ending in told
+    assert told.count("Stopped after") == 1
     assert shown_error(caught.value).startswith("TurnTimeoutError: Stopped after 0.05 s")
 
     assert shell.user_ns["_claude"].text == "so far"

@@ -505,6 +505,25 @@ def test_terminal_ends_with_notice_and_footer() -> None:
     assert "".join(written).endswith(footer(turn) + "\n")
 
 
+def test_terminal_leaves_the_failure_to_who_raises_it() -> None:
+    """The error is printed after the run by IPython: here only what it took, and failures that it does not tell."""
+    written: list[str] = []
+    printer = TerminalPrinter(written.append)
+    first, last = message("error", "overloaded", error="overloaded"), message("error", "refused", error="refused")
+    turn = response(message("text", "Half"), first, last, outcome=Outcome.ERROR, error="refused", duration_s=2.0)
+    printer.feed(turn.messages)
+    printer.fail(turn, "refused")
+
+    assert "".join(written) == f"Half\n\n  overloaded\n\n{footer(turn)}\n"
+
+
+def test_terminal_tells_of_a_failure_that_was_overcome() -> None:
+    """It stands where it happened."""
+    turn = response(message("error", "overloaded", error="overloaded"), message("text", "Well."))
+
+    assert printed(*turn.messages) == "  overloaded\n\nWell."
+
+
 @pytest.mark.parametrize("before", [(), (message("text", "I look."),)])
 def test_terminal_ends_its_line_before_a_question(before: tuple[Message, ...]) -> None:
     """What somebody else writes begins a line, and the tool's end has its name."""
