@@ -10,7 +10,7 @@ from typing import Any
 from IPython.display import DisplayHandle, display
 
 from claude_magic.errors import ClaudeError
-from claude_magic.magics.screen import SEE_ABOVE
+from claude_magic.magics.screen import SEE_ABOVE, session_cost
 from claude_magic.magics.stages import ExtensionStage, Stage
 from claude_magic.messages import Message
 from claude_magic.permissions import Decision, PermissionRequest
@@ -99,11 +99,11 @@ class LiveScreen:
         return self._channel.ask(request)
 
     def finish(self, response: Response, extra: RunData) -> None:
-        self._end(response_bundle(response), {**facts_of(response), **self._facts, **extra})
+        self._end(response_bundle(response, session_cost(extra)), {**facts_of(response), **self._facts, **extra})
 
     def fail(self, error: ClaudeError, extra: RunData) -> str:
         facts = facts_of(error.response) if error.response is not None else {}
-        self._end(error_bundle(error, None), {**facts, **self._facts, **extra})
+        self._end(error_bundle(error, None, session_cost(extra)), {**facts, **self._facts, **extra})
         return SEE_ABOVE
 
     def close(self) -> None:

@@ -128,12 +128,12 @@ class NotebookScreen:
     def finish(self, response: Response, extra: RunData) -> None:
         from claude_magic.rendering import response_bundle
 
-        self._show(_with_facts(response_bundle(response), response, extra))
+        self._show(_with_facts(response_bundle(response, session_cost(extra)), response, extra))
 
     def fail(self, error: ClaudeError, extra: RunData) -> str:
         from claude_magic.rendering import error_bundle
 
-        self._show(_with_facts(error_bundle(error, None), error.response, extra))
+        self._show(_with_facts(error_bundle(error, None, session_cost(extra)), error.response, extra))
         return SEE_ABOVE
 
     def close(self) -> None:
@@ -225,6 +225,11 @@ class SilentScreen:
 
     def close(self) -> None:
         """Nothing."""
+
+
+def session_cost(extra: RunData) -> float:
+    """Return what a session has cost so far, in US dollars; 0 where that is not said."""
+    return extra.get("session_cost_usd") or 0.0
 
 
 def _with_facts(bundle: dict[str, Any], response: Response | None, extra: RunData) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def bar(share: float) -> str:
 
 
 def tool_failures(tools: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per tool, the worst first: name, uses, failed, denied. What was denied or stopped did not fail."""
+    """Return one row per tool, the worst first: name, uses, failed, denied. What never ran did not fail."""
     denied = (tools["permission"] == "denied").fillna(False).astype("bool")
     stopped = (tools["permission"] == "stopped").fillna(False).astype("bool")
     failed = tools["is_error"].fillna(False).astype("bool") & ~denied & ~stopped

@@ -25,14 +25,19 @@ _PART_LIMIT = 2_000
 _STDERR_LINES = 20
 
 
-def response_bundle(response: Response) -> dict[str, Any]:
-    """Return a finished turn as one MIME bundle: data for the live view, static HTML, plain text."""
+def response_bundle(response: Response, session_cost_usd: float = 0.0) -> dict[str, Any]:
+    """Return a finished turn as one MIME bundle: data for the live view, static HTML, plain text.
+
+    Args:
+        response: the turn.
+        session_cost_usd: cost of its session so far, this turn included; 0 where it is not known.
+    """
     view = RunView.of(response)
     ending = ending_of(response, view)
     return {
         MIME_TYPE: run_data(response, view),
-        "text/html": clean(page.final_html(view, footer_facts(response), ending)),
-        "text/plain": _plain(_said(response, view), ending, footer(response)),
+        "text/html": clean(page.final_html(view, footer_facts(response, session_cost_usd), ending)),
+        "text/plain": _plain(_said(response, view), ending, footer(response, session_cost_usd)),
     }
 
 
@@ -52,12 +57,13 @@ def run_bundle(view: RunView, final: bool, now: float | None = None) -> dict[str
     return {"text/html": clean(page.final_html(view, [], ending)), "text/plain": plain}
 
 
-def error_bundle(error: ClaudeError, advice: str | None = None) -> dict[str, Any]:
+def error_bundle(error: ClaudeError, advice: str | None = None, session_cost_usd: float = 0.0) -> dict[str, Any]:
     """Return an error as one readable block: what happened, what to do, and what there was of an answer.
 
     Args:
         error: what went wrong.
         advice: what to do about it; without it, the usual advice for this kind of error.
+        session_cost_usd: cost of the session so far; 0 where it is not known.
     """
     what_to_do = advice_for(error) if advice is None else advice
     stderr = _stderr(error)
@@ -67,14 +73,14 @@ def error_bundle(error: ClaudeError, advice: str | None = None) -> dict[str, Any
     if response is None:
         return {"text/html": clean(page.box(html, "bad")), "text/plain": plain}
     view = RunView.of(response)
-    facts = footer_facts(response)
+    facts = footer_facts(response, session_cost_usd)
     # The live view shows the error itself only beside a failure, and of a time-out the notice alone.
     shown = f"{error.message} {what_to_do}" if isinstance(error, TurnTimeoutError) else what_to_do
     bundle: dict[str, Any] = {
         MIME_TYPE: run_data(response, view) | {"error": error.message, "notice": shown},
         "text/html": clean(page.final_html(view, facts, error.message, html)),
     }
-    return bundle | {"text/plain": _plain(_said(response, view), plain, footer(response))}
+    return bundle | {"text/plain": _plain(_said(response, view), plain, footer(response, session_cost_usd))}
 
 
 def _stderr(error: ClaudeError) -> str:

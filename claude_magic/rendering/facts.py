@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from claude_magic.errors import ClaudeError, ProcessError, RateLimitError
-from claude_magic.messages import MessageType
+from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import NOBODY_TO_ASK
 from claude_magic.rendering.text import clock, count, one_line, plural, seconds
 from claude_magic.rendering.view import RunView, ToolState
@@ -79,14 +81,22 @@ def ending_of(response: Response, view: RunView) -> str:
     return f"{words} {unasked}".strip()
 
 
-def footer(response: Response) -> str:
-    """Return one line of facts: seconds, first token, tokens, cost, tools; what no model answered says so first."""
+def footer(response: Response, session_cost_usd: float = 0.0) -> str:
+    """Return one line of facts; what no model answered says so first. See `footer_facts`."""
     simulated = [SIMULATED] if response.simulated and not response.source else []
-    return " · ".join(simulated + footer_facts(response))
+    return " · ".join(simulated + footer_facts(response, session_cost_usd))
 
 
-def footer_facts(response: Response) -> list[str]:
-    """Return the facts of `footer` but for a simulation, each as words; what is zero or unknown is left out."""
+def footer_facts(response: Response, session_cost_usd: float = 0.0) -> list[str]:
+    """Return what a turn took, each fact as words; what is zero or unknown is left out.
+
+    Args:
+        response: the turn.
+        session_cost_usd: cost of its session so far, this turn included; 0 where it is not known.
+
+    Returns:
+        Seconds, first token, tokens, cost of the turn and of the session, context used, tools.
+    """
     tools = sum(message.type is MessageType.TOOL_USE for message in response.messages)
     facts = [
         response.source,
@@ -94,6 +104,8 @@ def footer_facts(response: Response) -> list[str]:
         f"first token {seconds(response.ttft_s)}" if response.ttft_s is not None else "",
         _tokens(response.usage),
         _cost(response.cost_usd, response.estimated),
+        f"session {_cost(session_cost_usd, False)}" if session_cost_usd > 0 else "",
+        _context(response.messages),
         plural(tools, "tool") if tools else "",
     ]
     return [fact for fact in facts if fact]
@@ -106,6 +118,36 @@ def _tokens(usage: Usage) -> str:
     share = round(100 * usage.cache_read_tokens / read) if read else 0
     cached = f" ({share} % cached)" if share else ""
     return f"{count(read)} in{cached} → {count(written)} out"
+
+
+def _context(messages: Iterable[Message]) -> str:
+    known = context_tokens(messages)
+    return f"context {min(100, round(100 * known[0] / known[1]))} %" if known is not None else ""
+
+
+def context_tokens(messages: Iterable[Message]) -> tuple[int, int] | None:
+    """Return how full the model's window is after a turn: what the last call read and wrote, and what fits, in tokens.
+
+    The size of the window is in the result's `modelUsage`; `None` where the CLI did not say.
+    """
+    used, size = 0, 0
+    for message in messages:
+        if message.parent_tool_use_id:
+            continue  # a subagent has a window of its own
+        if message.wire == "message_start":
+            used = _tokens_read(message.raw["event"].get("message", {}).get("usage") or {})
+        elif message.wire == "message_delta":
+            used += int((message.raw["event"].get("usage") or {}).get("output_tokens") or 0)
+        elif message.type is MessageType.RESULT:
+            models = (message.raw.get("modelUsage") or {}).values()
+            size = max((int(model.get("contextWindow") or 0) for model in models), default=0)
+    return (used, size) if used and size else None
+
+
+def _tokens_read(usage: dict[str, Any]) -> int:
+    return sum(
+        int(usage.get(name) or 0) for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    )
 
 
 def _cost(usd: float, estimated: bool) -> str:

@@ -14,7 +14,7 @@ from claude_magic.errors import ClaudeError, OverloadedError
 from claude_magic.magics import live_screen
 from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.stages import ExtensionStage, WidgetStage, make_widget, stage_for
-from claude_magic.permissions import Deny, PermissionRequest
+from claude_magic.permissions import PermissionRequest, Withdrawn
 from claude_magic.response import Outcome
 from claude_magic.widgets.hub import Hub
 from claude_magic.widgets.pages import Page
@@ -142,7 +142,7 @@ def test_cell_that_breaks_off_leaves_no_widget(cell: Cell, widget: Widget, scree
     assert "So far" in cell.shown[-1]["text/plain"]
     widget.leave()
     assert widget.closed
-    assert waiting.result(timeout=0) == Deny("The turn is over.")
+    assert waiting.result(timeout=0) == Withdrawn("The turn is over.")
 
 
 def test_widgets_that_no_page_leaves_are_few(cell: Cell) -> None:

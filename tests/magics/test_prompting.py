@@ -442,7 +442,9 @@ def test_a_time_out(shell: Any, clis: FakeCLIs, capsys: pytest.CaptureFixture[st
     with pytest.raises(TurnTimeoutError) as caught:
         shell.run_cell("%claude ask --timeout 0.05 wait")
     told = capsys.readouterr().out
-    ending = "TurnTimeoutError: Stopped after 0.05 s, the limit of this prompt.\nThe text is kept: prompt again to go on."
+    ending = (
+        "TurnTimeoutError: Stopped after 0.05 s, the limit of this prompt.\nThe text is kept: prompt again to go on."
+    )
     assert ending in told
     assert told.count("Stopped after") == 1
     assert shown_error(caught.value).startswith("TurnTimeoutError: Stopped after 0.05 s")

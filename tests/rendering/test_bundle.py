@@ -63,6 +63,21 @@ def test_response_shows_itself() -> None:
     assert response_bundle(turn) == turn._repr_mimebundle_()
 
 
+def test_footer_tells_of_the_session_where_it_is_known() -> None:
+    """Its cost so far, and how full the window is, stand in the static page and in the text."""
+    began = message("event", raw={"event": {"message": {"usage": {"input_tokens": 50_000}}}}, wire="message_start")
+    over = message("result", raw={"modelUsage": {"opus": {"contextWindow": 200_000}}})
+    turn = response(began, *TURN, over, outcome=Outcome.ERROR, error="broken")
+    error = ClaudeError("broken")
+    error.response = turn
+
+    for bundle in (response_bundle(turn, 1.25), error_bundle(error, session_cost_usd=1.25)):
+        for kind in ("text/html", "text/plain"):
+            assert "session" in bundle[kind]
+            assert "1.2500 · context 25 %" in bundle[kind]
+    assert "session" not in footer(response(*TURN))
+
+
 def test_data_tells_the_run() -> None:
     """The stored data has the facts of the turn and its parts in reading order."""
     data = run_data(response(*TURN, prompt="Look", turn=2, turn_id="u", session_id="s"))
