@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from traitlets import Bool, CUnicode, Enum, Int, List, Unicode, observe
 
 from claude_magic.blocking import ClaudeClient, get_client
 from claude_magic.config import PERMISSION_MODES, SessionConfig
-from claude_magic.errors import ClaudeError, ModelNotFoundError, SessionNotFoundError
+from claude_magic.errors import ClaudeError, ModelNotFoundError, SessionClosedError, SessionNotFoundError
 from claude_magic.magics import commands
 from claude_magic.magics.asking import Asker, can_ask
 from claude_magic.magics.background import BackgroundRun
@@ -269,7 +270,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         except (ModelNotFoundError, SessionNotFoundError):
             # Begun with a model or a conversation that does not exist, it would fail again and again.
             if sent.is_made or talk.session.is_fresh:
-                self.close(talk.session.name)
+                with suppress(SessionClosedError):  # another session may have its name by now
+                    self.close(talk.session)
             raise
         if sent.keeps and response.outcome is Outcome.SUCCESS and not talk.is_lost:
             self._keep(sent.key, response, talk.session)
@@ -332,7 +334,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         except SessionNotFoundError as error:
             raise UsageError(str(error)) from None
 
-    def close(self, name: str) -> None:
+    def close(self, name: str | Session) -> None:
         """Close a session."""
         self.client.close_session(name)
 

@@ -139,12 +139,12 @@ class Runner:
 
     def _ready_screen(self, options: Options, session: Session, stream: Stream) -> Screen:
         try:
-            return self._screen(options, session)
+            return self._screen(options, session, stream)
         except KeyboardInterrupt:
             _stop(stream)
             raise
 
-    def _screen(self, options: Options, session: Session) -> Screen:
+    def _screen(self, options: Options, session: Session, stream: Stream) -> Screen:
         model, simulated = options.model or session.model, session.config.simulated is not None
         hub = self.hub
         stage = None
@@ -166,7 +166,7 @@ class Runner:
             model=model,
             simulated=simulated,
             mode=options.permission_mode or session.config.permission_mode,
-            on_stop=lambda: client.interrupt_soon(session),
+            on_stop=stream.stop_soon,
             on_undo=lambda channel, dry_run: undo_on_page(client, session, channel, dry_run),
             stage=stage,
         )

@@ -9,10 +9,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cells import Cell
 from fakes import FakeCLIs, prompt_of
+from widgets.stand_ins import FakeComms, FakeKernel
 
-from claude_magic.errors import ClaudeError
+from claude_magic import get_client
+from claude_magic.errors import ClaudeError, ModelNotFoundError
+from claude_magic.magics import live_screen, running
 from claude_magic.magics.background import BackgroundRun
+from claude_magic.widgets import hub as hub_module
+from claude_magic.widgets.hub import hub_of
+from claude_magic.widgets.pages import Page
 
 GUARD_S = 20
 
@@ -177,3 +184,43 @@ def test_what_follows_an_unknown_answer_is_not_kept(shell: Any, gate: threading.
     gate.set()
 
     assert shell.user_ns["next"].result(GUARD_S).source == ""
+
+
+def test_a_page_stops_its_own_run_only(
+    shell: Any, clis: FakeCLIs, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that waits behind another one of its session is dropped, and that one goes on."""
+    comms = FakeComms()
+    monkeypatch.setattr(hub_module, "create_comm", comms.create)
+    monkeypatch.setattr(live_screen, "display", Cell().display)
+    shell.kernel = FakeKernel()
+    hub_of(shell.kernel)._pages.hear("page-1", Page.EXTENSION)
+    shell.run_cell("%claude ask --bg -o first wait")
+    shell.run_cell("%claude ask --bg -o second next")
+    comms[-1].say(action="stop")
+
+    assert shell.user_ns["second"].result(GUARD_S).outcome == "interrupted"
+    assert clis.last.requests("interrupt") == []
+    gate.set()
+    assert shell.user_ns["first"].result(GUARD_S).outcome == "success"
+
+
+def test_a_failure_closes_its_own_session_only(shell: Any, clis: FakeCLIs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one may have taken the name before the failure is dealt with."""
+    failed, replaced = threading.Event(), threading.Event()
+
+    def offered(session: Any) -> str:
+        failed.set()
+        replaced.wait(GUARD_S)
+        return ""
+
+    monkeypatch.setattr(running, "_offered", offered)
+    clis.failures = [ModelNotFoundError("no such model")]
+    shell.run_cell("%claude ask --bg -s away -o run hello")
+    assert failed.wait(GUARD_S)
+    shell.run_cell("%claude new away")
+    replaced.set()
+
+    with pytest.raises(ModelNotFoundError):
+        shell.user_ns["run"].result(GUARD_S)
+    assert [info.name for info in get_client().list_sessions()] == ["away"]
