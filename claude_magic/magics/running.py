@@ -209,7 +209,7 @@ class _Run:
             self._fail(error)
             raise
         response: Response = self.stream.response
-        self.shell.user_ns["_claude"] = response
+        self._set_last(response)
         self.screen.finish(response, {"session_cost_usd": self.session.cost_usd})
         if stopped:
             raise _stopped()
@@ -219,8 +219,18 @@ class _Run:
         if isinstance(error, ModelNotFoundError):
             error.message = f"{error.message} {_offered(self.session)}".strip()
         if error.response is not None:
-            self.shell.user_ns["_claude"] = error.response
+            self._set_last(error.response)
         self.left = self.screen.fail(error, {"session_cost_usd": self.session.cost_usd})
+
+    def _set_last(self, response: Response) -> None:
+        """Set `_claude`; a background run may be shown later than one that ended after it."""
+        last = self.shell.user_ns.get("_claude")
+        if not isinstance(last, Response) or _ended(last) <= _ended(response):
+            self.shell.user_ns["_claude"] = response
+
+
+def _ended(response: Response) -> float:
+    return response.started + response.duration_s
 
 
 def _stopped() -> KeyboardInterrupt:

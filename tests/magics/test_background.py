@@ -17,6 +17,7 @@ from claude_magic import get_client
 from claude_magic.errors import ClaudeError, ModelNotFoundError
 from claude_magic.magics import live_screen, running
 from claude_magic.magics.background import BackgroundRun
+from claude_magic.magics.screen import TerminalScreen
 from claude_magic.widgets import hub as hub_module
 from claude_magic.widgets.hub import hub_of
 from claude_magic.widgets.pages import Page
@@ -224,3 +225,22 @@ def test_a_failure_closes_its_own_session_only(shell: Any, clis: FakeCLIs, monke
     with pytest.raises(ModelNotFoundError):
         shell.user_ns["run"].result(GUARD_S)
     assert [info.name for info in get_client().list_sessions()] == ["away"]
+
+
+def test_the_last_response_stays_the_last(shell: Any, gate: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run in the background may be shown later than one that came after it."""
+    shown = threading.Event()
+    add = TerminalScreen.add
+
+    def late(screen: TerminalScreen, messages: Any) -> None:
+        if screen._held is not None:
+            shown.wait(GUARD_S)
+        add(screen, messages)
+
+    monkeypatch.setattr(TerminalScreen, "add", late)
+    shell.run_cell("%claude ask --bg -o run first")
+    shell.run_cell("%claude ask second")
+    shown.set()
+
+    assert shell.user_ns["run"].result(GUARD_S).text == "said: first"
+    assert shell.user_ns["_claude"].text == "said: second"
