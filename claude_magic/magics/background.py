@@ -33,6 +33,7 @@ class BackgroundRun:
         self._answer = answer
         self._stop = stop
         self._began = time.monotonic()
+        self._is_taken = False
 
     @classmethod
     def over(cls, session: str, value: Any) -> BackgroundRun:
@@ -57,6 +58,7 @@ class BackgroundRun:
 
         Raises:
             ClaudeError: the turn failed.
+            UsageError: there is no object for `--schema`, or it does not fit.
             TimeoutError: it is not over yet; it goes on.
         """
         try:
@@ -64,6 +66,7 @@ class BackgroundRun:
         except TimeoutError:
             words = f"The session {self.session!r} still works after {timeout_s:g} s; stop() would end it."
             raise TimeoutError(words) from None
+        self._is_taken = True
         return self._answer.result()
 
     def stop(self) -> None:
@@ -73,15 +76,18 @@ class BackgroundRun:
             until_done(self._answer)
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return asyncio.wrap_future(self._answer).__await__()
+        try:
+            return (yield from asyncio.wrap_future(self._answer).__await__())
+        finally:
+            self._is_taken = self.is_done
 
     def __repr__(self) -> str:
         return f"<BackgroundRun of session {self.session!r}: {self.state}>"
 
     @property
     def failure(self) -> str:
-        """What went wrong, as lines; "" if nothing did, or nothing yet."""
-        error = self._answer.exception() if self.is_done else None
+        """What went wrong, as lines; "" if nothing did, or nothing yet, or whoever waited for it knows."""
+        error = self._answer.exception() if self.is_done and not self._is_taken else None
         return in_words(error) if isinstance(error, ClaudeError) else str(error or "")
 
     @property
@@ -97,23 +103,25 @@ class BackgroundRun:
 
 
 class Finished:
-    """Tells of background runs that nobody could watch, when the next cell is over, as a shell does of its jobs."""
+    """Shows what is left to be shown of background runs when the next cell is over, as a shell does of its jobs."""
 
     def __init__(self) -> None:
         self._runs: list[tuple[BackgroundRun, Callable[[], str]]] = []
 
-    def watch(self, run: BackgroundRun, shown: Callable[[], str]) -> None:
-        """Tell of a run when it is over.
+    def watch(self, run: BackgroundRun, show: Callable[[], str]) -> None:
+        """Have a run shown when it is over.
 
         Args:
             run: the run.
-            shown: returns what a cell would have shown of it; "" tells of a failure only.
+            show: called then, in another cell, on its thread; returns what is to be printed there.
         """
-        self._runs.append((run, shown))
+        self._runs.append((run, show))
 
-    def tell(self) -> str:
-        """Return what is to be told of the runs that have ended since; "" is nothing."""
+    def tell(self) -> None:
+        """Show what is left of the runs that have ended since."""
         done = [pair for pair in self._runs if pair[0].is_done]
         self._runs = [pair for pair in self._runs if pair not in done]
-        told = ((run, shown() + run.failure) for run, shown in done)
-        return "".join(f"In the background, session {run.session!r}:\n{words}\n" for run, words in told if words)
+        for run, show in done:
+            words = show()
+            if words:
+                print(f"In the background, session {run.session!r}:\n{words}")

@@ -345,12 +345,12 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         return names
 
     def after_cell(self, result: Any) -> None:
-        """Remember its error, for `%claude fix`, and tell what has ended in the background; called after every cell."""
+        """Remember its error, for `%claude fix`, and show what has ended in the background; called after every cell."""
         error = result.error_in_exec or result.error_before_exec
         ours = isinstance(error, ClaudeError | UsageError | KeyboardInterrupt)
         if error is not None and not ours and result.info is not None:
             self.last_failure = (str(result.info.raw_cell or ""), error)
-        print(self.runner.finished.tell(), end="")
+        self.runner.finished.tell()
 
 
 def _nest() -> None:

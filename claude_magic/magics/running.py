@@ -15,7 +15,7 @@ from claude_magic.magics.background import BackgroundRun, Finished
 from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.options import Options
 from claude_magic.magics.prompting import Prompt, brief_errors, shorten
-from claude_magic.magics.screen import Screen, SilentScreen, TerminalScreen, in_notebook, is_captured, plain_screen
+from claude_magic.magics.screen import Screen, TerminalScreen, in_notebook, is_captured, plain_screen
 from claude_magic.magics.stages import make_widget, stage_for
 from claude_magic.response import Outcome, Response
 from claude_magic.runtime import Inbox, in_thread
@@ -37,7 +37,7 @@ class Runner:
         asker: asks the person at the notebook.
 
     Attributes:
-        finished: tells of what has ended in the background, where it was not shown.
+        finished: shows what has ended in the background, as far as that could not be shown before.
     """
 
     def __init__(self, shell: Any, client: Callable[[], ClaudeClient], asker: Asker) -> None:
@@ -97,12 +97,9 @@ class Runner:
 
         answer = in_thread(lambda: finish(follow), name=f"claude-magic-{session.name}")
         away = BackgroundRun(session.name, answer, run.stream.stop_soon)
-        screen = run.screen
-        if isinstance(screen, TerminalScreen):
+        if isinstance(run.screen, TerminalScreen):
             print(f"The session {session.name!r} works in the background: `%claude stop {session.name}` ends it.")
-            self.finished.watch(away, lambda: screen.held)
-        elif isinstance(screen, SilentScreen):
-            self.finished.watch(away, str)
+        self.finished.watch(away, lambda: run.screen.show_late() + ("" if run.left else away.failure))
         return away
 
     @contextmanager
@@ -148,7 +145,8 @@ class Runner:
         model, simulated = options.model or session.model, session.config.simulated is not None
         hub = self.hub
         stage = None
-        if hub is not None and not options.quiet and not is_captured(self._shell):
+        captured = is_captured(self._shell)
+        if hub is not None and not options.quiet and not captured:
             stage = stage_for(hub.page(make_widget), session.name)
         if hub is None or stage is None:
             return plain_screen(
@@ -156,7 +154,7 @@ class Runner:
                 session=session.name,
                 model=model,
                 simulated=simulated,
-                quiet=options.quiet,
+                quiet=options.quiet or (options.bg and captured),
                 late=options.bg,
             )
         client = self._client()

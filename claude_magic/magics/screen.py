@@ -54,6 +54,13 @@ class Screen(Protocol):
     def close(self) -> None:
         """The cell is over: nothing that is shown may need it any longer."""
 
+    def show_late(self) -> str:
+        """A run in the background is over, and so is another cell: show there what its own cell did not get.
+
+        Returns:
+            What is to be printed; "" is nothing.
+        """
+
 
 def in_notebook(shell: InteractiveShell) -> bool:
     """Whether the shell is a kernel, whose displays can be updated."""
@@ -99,6 +106,7 @@ class NotebookScreen:
 
         self._view = RunView(session=session, model=model, simulated=simulated)
         self._handle: DisplayHandle | None = None
+        self._bundle: dict[str, Any] = {}
         self._drawn = 0.0
         self._cost_s = 0.0
         self._changed = False
@@ -139,6 +147,11 @@ class NotebookScreen:
     def close(self) -> None:
         """What is displayed can stay."""
 
+    def show_late(self) -> str:
+        # nbclient, and so papermill, takes only what comes for the cell that runs just then.
+        self._show(self._bundle)
+        return ""
+
     def _draw(self) -> None:
         from claude_magic.rendering import run_bundle
 
@@ -149,6 +162,7 @@ class NotebookScreen:
         self._changed = False
 
     def _show(self, bundle: dict[str, Any]) -> None:
+        self._bundle = bundle
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
         else:
@@ -167,11 +181,6 @@ class TerminalScreen:
 
         self._held = held
         self._printer = TerminalPrinter(_write if held is None else held.write)
-
-    @property
-    def held(self) -> str:
-        """What was held back."""
-        return self._held.getvalue() if self._held is not None else ""
 
     def begin(self) -> None:
         """Nothing is printed yet."""
@@ -197,6 +206,9 @@ class TerminalScreen:
 
     def close(self) -> None:
         """What is printed can stay."""
+
+    def show_late(self) -> str:
+        return self._held.getvalue() if self._held is not None else ""
 
 
 class SilentScreen:
@@ -225,6 +237,9 @@ class SilentScreen:
 
     def close(self) -> None:
         """Nothing."""
+
+    def show_late(self) -> str:
+        return ""
 
 
 def session_cost(extra: RunData) -> float:

@@ -24,7 +24,8 @@ from claude_magic.watcher import alive
 
 def test_papermill(environment: dict[str, str], api: Simulator, tmp_path: Path) -> None:
     """It runs to its end: answers stay in the notebook, a tool nobody can allow is denied, an error stops it."""
-    cells = [begin_cell(api.url, tmp_path), "%%claude\nhello", "%%claude\nmake the file nobody", "%claude nosuch", "1"]
+    prompts = ["%%claude\nhello", "%%claude --bg -s away -o run\nhello there", "run.result().turn"]
+    cells = [begin_cell(api.url, tmp_path), *prompts, "%%claude\nmake the file nobody", "%claude nosuch", "1"]
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
@@ -39,10 +40,12 @@ def test_papermill(environment: dict[str, str], api: Simulator, tmp_path: Path) 
 
     assert done.returncode == 1
     executed = [cell for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells if cell.cell_type == "code"]
-    loaded, hello, denied, wrong, after = executed[-5:]
+    loaded, hello, away, _, denied, wrong, after = executed[-7:]
     assert loaded.outputs == []
-    [answer] = hello.outputs
-    assert set(answer.data) == {"application/vnd.claude-magic.v1+json", "text/html", "text/plain"}
+    for cell, words in ((hello, "You said: hello"), (away, "You said: hello there")):
+        [answer] = cell.outputs
+        assert set(answer.data) == {"application/vnd.claude-magic.v1+json", "text/html", "text/plain"}
+        assert answer.data["text/plain"].startswith(words)
     [refused] = denied.outputs
     assert all("Nobody could be asked here, so" in json.dumps(shown) for shown in refused.data.values())
     assert "%claude nosuch is unknown" in wrong.outputs[0].text

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from cells import Cell
 from fakes import FakeCLIs, prompt_of
+from IPython.core.displaypub import CapturingDisplayPublisher
 from widgets.stand_ins import FakeComms, FakeKernel
 
 from claude_magic import get_client
 from claude_magic.errors import ClaudeError, ModelNotFoundError
-from claude_magic.magics import live_screen, running
+from claude_magic.magics import live_screen, running, screen
 from claude_magic.magics.background import BackgroundRun
 from claude_magic.magics.screen import TerminalScreen
+from claude_magic.runtime import until_done
 from claude_magic.widgets import hub as hub_module
 from claude_magic.widgets.hub import hub_of
 from claude_magic.widgets.pages import Page
@@ -129,14 +131,64 @@ def test_a_failure_that_nobody_saw_is_told(
 
     clis.behave = fail
     shell.run_cell(f"%claude ask --bg {quiet} -o run hello")
-    with pytest.raises(ClaudeError):
-        shell.user_ns["run"].result(GUARD_S)
+    until_done(shell.user_ns["run"]._answer, timeout_s=GUARD_S)
     capsys.readouterr()
     shell.run_cell("x = 1")
     told = capsys.readouterr().out
 
     assert told.startswith("In the background, session 'main':\n")
     assert "ProcessError" in told
+
+
+@pytest.mark.parametrize("wait", ["run.result()", "await run"])
+def test_a_failure_that_was_raised_is_not_told_again(
+    shell: Any, clis: FakeCLIs, capsys: pytest.CaptureFixture[str], wait: str
+) -> None:
+    """Whoever waited for it has seen it."""
+
+    async def fail(cli: Any, message: dict[str, Any]) -> None:
+        cli.die(1)
+
+    clis.behave = fail
+    shell.run_cell("%claude ask --bg --quiet -o run hello")
+    with pytest.raises(ClaudeError):
+        shell.run_cell(wait)
+    shell.run_cell("x = 1")
+
+    assert "In the background" not in capsys.readouterr().out
+
+
+def test_a_captured_run_shows_nothing(
+    shell: Any, gate: threading.Event, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A display that was captured could not be updated later."""
+    cell = Cell()
+    monkeypatch.setattr(screen, "display", cell.display)
+    shell.kernel = FakeKernel()
+    with monkeypatch.context() as patch:
+        patch.setattr(shell, "display_pub", CapturingDisplayPublisher(parent=shell))
+        shell.run_cell("%claude ask --bg -o run hello")
+    shell.run_cell("text = run.result().text")
+
+    assert (cell.shown, capsys.readouterr().out, shell.user_ns["text"]) == ([], "", "said: hello")
+
+
+def test_a_notebook_without_a_page_is_shown_the_end_in_the_next_cell(
+    shell: Any, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What runs a notebook there takes what comes for the cell that runs just then, and on its thread."""
+    cell = Cell()
+    monkeypatch.setattr(screen, "display", cell.display)
+    shell.kernel = FakeKernel(takes_input=False)
+    shell.run_cell("%claude ask --bg -o run hello")
+    until_done(shell.user_ns["run"]._answer, timeout_s=GUARD_S)
+    before = len(cell.shown)
+    shell.run_cell("x = 1")
+    shell.run_cell("x = 2")
+
+    assert cell.shown[before:] == [cell.shown[-1]]
+    assert cell.shown[-1] is cell.shown[before - 1]
+    assert cell.shown[-1]["text/plain"].startswith("said: hello")
 
 
 def test_a_schema_brings_its_object(shell: Any, clis: FakeCLIs) -> None:
@@ -232,10 +284,10 @@ def test_the_last_response_stays_the_last(shell: Any, gate: threading.Event, mon
     shown = threading.Event()
     add = TerminalScreen.add
 
-    def late(screen: TerminalScreen, messages: Any) -> None:
-        if screen._held is not None:
+    def late(terminal: TerminalScreen, messages: Any) -> None:
+        if terminal._held is not None:
             shown.wait(GUARD_S)
-        add(screen, messages)
+        add(terminal, messages)
 
     monkeypatch.setattr(TerminalScreen, "add", late)
     shell.run_cell("%claude ask --bg -o run first")
