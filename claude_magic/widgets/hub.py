@@ -92,6 +92,11 @@ class Channel:
         self._final: dict[str, Any] | None = None
         self._on_leave: Callable[[], object] = lambda: None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended."""
+        return self._final is not None
+
     def open(self) -> None:
         """Open the link, to which every page of the kernel may listen, and tell all that is known."""
         with self._lock:
@@ -275,10 +280,12 @@ class Hub:
         return channel
 
     def add(self, channel: Channel) -> None:
-        """Take the requests of pages for this channel too; the oldest channels are forgotten."""
+        """Take the requests of pages for this channel too; the oldest whose runs are over are forgotten."""
         self._channels[channel.run.id] = channel
-        while len(self._channels) > _REMEMBERED_RUNS:
-            self._channels.pop(next(iter(self._channels)))
+        known = list(self._channels.items())
+        over = [run for run, channel in known if channel.is_over]
+        for run in over[: max(0, len(known) - _REMEMBERED_RUNS)]:
+            self._channels.pop(run, None)
 
     def retire(self, channel: Channel, close: Callable[[], object]) -> None:
         """Close what a run stood on as soon as a page says that it has replaced it.

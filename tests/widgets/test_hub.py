@@ -286,11 +286,15 @@ async def test_closed_hub_listens_no_more(hub: Hub, kernel: FakeKernel) -> None:
 
 
 async def test_old_runs_are_forgotten(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
-    """The kernel does not keep every run it ever showed."""
-    runs = [hub.channel(live(), CommLink(), Calls().stop, Calls().undo).run.id for _ in range(60)]
+    """The kernel does not keep every run it ever showed; one that is still live is none of them."""
+    runs = [hub.channel(live(), CommLink(), Calls().stop, Calls().undo) for _ in range(2)]
+    for _ in range(60):
+        runs[-1].finish(runs[-1].run.snapshot(), {})
+        runs.append(hub.channel(live(), CommLink(), Calls().stop, Calls().undo))
 
-    assert not (await kernel.control(run=runs[0], action="stop"))["found"]
-    assert (await kernel.control(run=runs[-1], action="stop"))["found"]
+    assert (await kernel.control(run=runs[0].run.id, action="stop"))["found"]
+    assert not (await kernel.control(run=runs[1].run.id, action="stop"))["found"]
+    assert (await kernel.control(run=runs[-1].run.id, action="stop"))["found"]
 
 
 # What can the page draw?
