@@ -221,7 +221,9 @@ class Conversation:
 
     def went_on(self, key: str, response: Response, *, kept: KeptRun | None = None) -> None:
         """The prompt of a key was answered: by the CLI, or by a kept run."""
-        self.chain = uuid.uuid4().hex if self.is_lost else _hash([key, response.turn_id])
+        # What a background run brought may be told later than what came after it.
+        is_next = kept is not None or response.turn == self.turns + 1
+        self.chain = _hash([key, response.turn_id]) if is_next and not self.is_lost else uuid.uuid4().hex
         self.tail = kept
         self.turns += kept is None
 

@@ -16,11 +16,11 @@ from fakes import FakeCLIs, FakeTransport, compile_fake, prompt_of
 
 from claude_magic import blocking
 from claude_magic.config import PoolConfig, SessionConfig
-from claude_magic.magics.keeping import Conversation, KeptRuns
+from claude_magic.magics.keeping import Conversation, Keeper, KeptRuns
 from claude_magic.outgoing import decision_line
 from claude_magic.protocol import Decoder
 from claude_magic.redaction import Redactor
-from claude_magic.response import Response
+from claude_magic.response import Outcome, Response
 from claude_magic.session import Session
 
 Output = pytest.CaptureFixture[str]
@@ -372,3 +372,23 @@ def test_credentials_are_no_part_of_the_question(tmp_path: Path) -> None:
 
     assert key() == key(api_key="sk-other-key") == key(turn_timeout_s=5.0, workspace_id="mine")
     assert key() != key(model="opus")
+
+
+def test_an_answer_that_is_told_late_begins_no_chain() -> None:
+    """Else the next prompt would be taken for one that follows this answer only."""
+    first, second = (Response(text="", outcome=Outcome.SUCCESS, turn_id=str(turn), turn=turn) for turn in (1, 2))
+
+    def key(talk: Conversation, prompt: str) -> str:
+        return talk.key(prompt, talk.session.config, literal=False, schema=None)
+
+    short, both = (Keeper().conversation(Session("main", SessionConfig())) for _ in range(2))
+    short.went_on(key(short, "one"), first)
+    one = key(both, "one")
+    both.under_way.add(one)
+    both.went_on(key(both, "two"), second)
+    both.went_on(one, first)
+    both.under_way.clear()
+    short.session.turns, both.session.turns = 1, 2
+
+    assert key(short, "three") == key(short, "three")
+    assert key(both, "three") != key(short, "three")
