@@ -14,7 +14,7 @@ def copy_of(session: Session) -> SessionConfig:
     Raises:
         UsageError: it has no conversation yet, or is at work on it.
     """
-    if session.state is SessionState.RUNNING:
+    if session.waiting or session.state in (SessionState.STARTING, SessionState.RUNNING):
         raise UsageError(f"{session.name} is at work: fork it when it is done. Nothing was sent.")
     if session.resume_id is None:
         raise UsageError(f"{session.name} has no conversation yet that could be copied. Nothing was sent.")

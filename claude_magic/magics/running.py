@@ -87,6 +87,9 @@ class Runner:
             prompt: what is sent.
             literal: whether a `/command` and an `@path` in it are plain text.
             finish: called on another thread with what waits for the response; what it returns is the run's result.
+
+        Raises:
+            RuntimeError: no thread could be started; the turn is ended.
         """
         cell = ExitStack()
         run = cell.enter_context(self._begun(session, options, prompt, literal=literal))
@@ -95,7 +98,11 @@ class Runner:
             with cell, brief_errors():
                 return run.follow()
 
-        answer = in_thread(lambda: finish(follow), name=f"claude-magic-{session.name}")
+        try:
+            answer = in_thread(lambda: finish(follow), name=f"claude-magic-{session.name}")
+        except BaseException:
+            cell.close()
+            raise
         away = BackgroundRun(session.name, answer, run.stream.stop_soon)
         if isinstance(run.screen, TerminalScreen):
             print(f"The session {session.name!r} works in the background: `%claude stop {session.name}` ends it.")

@@ -6,12 +6,14 @@ import asyncio
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from cells import Cell
 from fakes import FakeCLIs, prompt_of
 from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.error import UsageError
 from widgets.stand_ins import FakeComms, FakeKernel
 
 from claude_magic import get_client
@@ -296,3 +298,33 @@ def test_the_last_response_stays_the_last(shell: Any, gate: threading.Event, mon
 
     assert shell.user_ns["run"].result(GUARD_S).text == "said: first"
     assert shell.user_ns["_claude"].text == "said: second"
+
+
+def test_a_run_that_nobody_can_follow_is_ended(
+    shell: Any, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No thread is left, or the cell is interrupted just then: no turn goes on that nothing shows."""
+
+    def no_thread(work: Any, name: str) -> None:
+        assert gate.wait(GUARD_S)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(running, "in_thread", no_thread)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        shell.run_cell("%claude ask --bg stop me")
+
+    assert get_client().get_session("main").state == "idle"
+
+
+def test_a_session_at_work_is_not_forked(shell: Any, clis: FakeCLIs, gate: threading.Event) -> None:
+    """Also while its process starts, or a prompt waits: the copy would know less than was asked before."""
+    shell.run_cell("%claude ask hi")
+    client = get_client()
+    client.pool = replace(client.pool, max_sessions=1)
+    shell.run_cell("%claude ask -s other hi")
+    clis.start_s = GUARD_S
+    shell.run_cell("%claude ask --bg -o run hello")
+
+    with pytest.raises(UsageError, match="main is at work"):
+        shell.run_cell("%claude fork copy main")
+    shell.user_ns["run"].stop()
