@@ -88,8 +88,10 @@ class _Work:
     done: concurrent.futures.Future[Any]
 
     def do(self) -> None:
-        if not self.done.set_running_or_notify_cancel():
-            return
+        if self.done.set_running_or_notify_cancel():
+            self.do_now()
+
+    def do_now(self) -> None:
         try:
             self.done.set_result(self.call())
         except BaseException as error:
@@ -237,9 +239,9 @@ class BackgroundLoop:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
 
-def wait_for(future: concurrent.futures.Future[T], inbox: Inbox | None = None, *, timeout_s: float | None = None) -> T:
+def wait_for(future: concurrent.futures.Future[T], inbox: Inbox | None = None) -> T:
     """Wait as `until_done` does, and return what the future brought, or raise it."""
-    until_done(future, inbox, timeout_s=timeout_s)
+    until_done(future, inbox)
     return future.result()
 
 
@@ -272,13 +274,16 @@ def until_done(
 def in_thread(work: Callable[[], T], name: str) -> concurrent.futures.Future[T]:
     """Call `work` on a daemon thread of its own, in the caller's context; return a future for it.
 
+    The future cannot be cancelled: who gives up waiting does not keep the work from being done.
+
     Args:
         work: what to do; it may wait for the loop.
         name: name of the thread.
     """
     done: concurrent.futures.Future[T] = concurrent.futures.Future()
-    task = _Work(work, done)
-    threading.Thread(target=contextvars.copy_context().run, args=(task.do,), name=name, daemon=True).start()
+    done.set_running_or_notify_cancel()
+    run = _Work(work, done).do_now
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), name=name, daemon=True).start()
     return done
 
 

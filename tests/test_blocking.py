@@ -25,7 +25,7 @@ from claude_magic.blocking import ClaudeClient, get_client
 from claude_magic.config import PoolConfig
 from claude_magic.errors import PoolClosedError, ProcessError
 from claude_magic.permissions import Allow, PermissionRequest
-from claude_magic.runtime import BackgroundLoop, Inbox, background_loop
+from claude_magic.runtime import BackgroundLoop, Inbox, background_loop, in_thread
 
 GUARD_S = 20
 HERE = Path(__file__).parent
@@ -239,6 +239,18 @@ def test_who_waits_for_an_inbox_that_is_left_is_sent_away() -> None:
         inbox.leave()
         with pytest.raises(concurrent.futures.CancelledError):
             question.result(GUARD_S)
+
+
+def test_the_work_of_a_thread_cannot_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even before it has begun: who gives up waiting for it must not keep it from being done."""
+    threads: list[threading.Thread] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: threads.append(thread))
+        done = in_thread(lambda: "done", name="late")
+
+    assert not done.cancel()
+    threads[0].start()
+    assert done.result(GUARD_S) == "done"
 
 
 def test_ask_runs_on_a_worker_thread(make: Make) -> None:
