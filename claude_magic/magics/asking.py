@@ -79,7 +79,7 @@ class Asker:
         if request.tool_name in self._remembered(request.session):
             return Allow()
         # A turn that nobody prompted, such as a background task's report, asks in the cell that runs.
-        cells = self._cells.get(request.session, [])
+        cells = [*self._cells.get(request.session, ())]
         cell = next((cell for cell in cells if cell.turn_id == request.turn_id), next(iter(cells), None))
         if cell is None:
             return Deny(NOBODY_TO_ASK)
