@@ -134,7 +134,12 @@ def unix_seconds(words: str | None) -> float | None:
 
 def plain(raw: msgspec.Raw) -> Any:
     """Return the value of JSON that was passed over, `None` where there is none; a second look at a few fields."""
-    return _decode_any(raw) if raw else None
+    if not raw:
+        return None
+    try:
+        return _decode_any(raw)
+    except UnicodeDecodeError:  # what is passed over is checked to be JSON, but not to be UTF-8
+        return _decode_any(bytes(raw).decode("utf-8", "replace"))
 
 
 class Call(msgspec.Struct, array_like=True, gc=False):

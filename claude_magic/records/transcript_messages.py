@@ -8,7 +8,7 @@ from claude_magic.records.messages import LONGEST_TEXT, MessageRecord
 from claude_magic.records.ring import shortened
 from claude_magic.records.transcript_files import SessionFile, new_facts
 from claude_magic.records.transcript_lines import SYNTHETIC, Block, Record, plain
-from claude_magic.records.transcript_scan import Clean, input_of, is_prompt, prompt_of, records_of, words_of
+from claude_magic.records.transcript_scan import Clean, inputs_of, is_prompt, prompt_of, records_of, words_of
 
 Place = tuple[str, str, int]
 """Of a turn: the session's id and name, and the how-manieth of it the turn is."""
@@ -90,4 +90,4 @@ def _block(block: Block, failed: bool) -> Iterator[tuple[str, str, str]]:
         if isinstance(thought, str) and thought:
             yield "assistant", "thinking", thought
     elif block.type == "tool_use":
-        yield "assistant", "tool_use", f"{block.name} {input_of(block)}"
+        yield "assistant", "tool_use", f"{block.name} {inputs_of([block.input])[0]}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from io import RawIOBase
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -39,7 +40,8 @@ _SAID_BY_THE_CLI = (_COMMAND_OUTPUT, "<local-command-stderr>", "<local-command-c
 _NOTIFICATION = "<task-notification>"
 _SAID = ("user", "assistant")
 _READ_TYPES = ("user", "assistant", "system")
-_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
+_decode_objects = msgspec.json.Decoder(dict[str, Any]).decode_lines
 
 Clean = Callable[[str], str]
 """Takes secrets out of a text."""
@@ -171,7 +173,8 @@ class _Scanner:
     """Takes the records of one file into its facts, in order.
 
     Plan: most time goes by here, so whatever can be is done for many records at once: they are decoded and counted by
-    the chunk, and of a call's token counts only the chunk's last are taken.
+    the chunk, and so are the inputs of tools. The records of one call mostly follow each other: only the last one's
+    token counts are taken, when another call's record comes.
     """
 
     def __init__(self, file: Path, facts: FileFacts, clean: Clean) -> None:
@@ -180,7 +183,9 @@ class _Scanner:
         self._clean = clean
         self._is_agent = bool(facts.agent_id)
         self._calls = {(call.message_id, call.request_id): call for call in facts.calls}
-        self._counts: dict[tuple[str, str | None], Usage] = {}
+        self._call: Call | None = None
+        self._usage: Usage | None = None
+        self._inputs: list[tuple[ToolUse, msgspec.Raw]] = []
         self._tools = {tool.id: tool for tool in facts.tools}
         self._turns = {turn.id for turn in facts.turns}
         self._texts = {uuid for turn in facts.turns for uuid in turn.uuids}
@@ -196,9 +201,8 @@ class _Scanner:
         else:
             self._take(records)
             self._facts.offset += len(chunk)
-        for key, usage in self._counts.items():
-            self._calls[key].count(usage)
-        self._counts.clear()
+        self._count_tokens()
+        self._write_inputs()
 
     def _take_one_by_one(self, chunk: bytes) -> None:
         """Take lines some of which are broken, or are records of a type whose fields mean something else."""
@@ -255,45 +259,45 @@ class _Scanner:
         if "custom-title" in kinds:
             titles = [record.customTitle for record in records if record.type == "custom-title"]
             facts.title = next((self._clean(title) for title in reversed(titles) if title), facts.title)
-        said = [(one, one.message) for one in records if one.message is not None and one.type in _SAID]
-        times = _times([record for record, _ in said])
-        self._note(said, [time for time in times if time is not None])
-        for (record, message), time in zip(said, times, strict=True):
+        said = [record for record in records if record.message is not None and record.type in _SAID]
+        times = _times(said)
+        self._note(said, times)
+        for record, time in zip(said, times, strict=True):
             if record.type == "assistant":
-                self._assistant(record, message, time)
+                self._assistant(record, record.message, time)  # type: ignore[arg-type]  # those without are left out
             else:
-                self._user(record, message, time)
+                self._user(record, record.message, time)  # type: ignore[arg-type]  # likewise
 
-    def _note(self, said: Sequence[tuple[Record, APIMessage]], times: Sequence[float]) -> None:
+    def _note(self, said: Sequence[Record], times: Sequence[float | None]) -> None:
         """Note when, where and in which session something was said."""
         facts = self._facts
-        if times:
-            facts.started = min(times) if facts.started is None else min(facts.started, *times)
-            facts.ended = max(times) if facts.ended is None else max(facts.ended, *times)
+        known = [time for time in times if time is not None]
+        if known:
+            facts.started = min(known) if facts.started is None else min(facts.started, *known)
+            facts.ended = max(known) if facts.ended is None else max(facts.ended, *known)
         if not facts.working_dir:
-            facts.working_dir = next((record.cwd for record, _ in said if record.cwd), "")
+            facts.working_dir = next((record.cwd for record in said if record.cwd), "")
         if not facts.is_fork:
-            facts.is_fork = any(record.forkedFrom for record, _ in said)
+            facts.is_fork = any([record.forkedFrom for record in said])
 
     def _assistant(self, record: Record, message: APIMessage, time: float | None) -> None:
         is_side = self._is_agent or record.isSidechain is True
         is_own = message.model != SYNTHETIC
         if is_own and message.usage is not None:
-            key = (message.id or record.uuid or "", record.requestId)
-            call = self._calls.get(key)
-            if call is None:
-                call = self._begin_call(key, message.model or "", time, is_side)
+            call = self._call
+            if call is None or call.message_id != message.id or call.request_id != record.requestId:
+                call = self._other_call(record, message, time, is_side)
             call.seen = time
-            self._counts[key] = message.usage
+            self._usage = message.usage
         content = message.content
         texts = []
         last = "text"
         for block in content if isinstance(content, list) else (Block("text", content),):
-            if block.type == "text" and block.text:
-                texts.append(block.text)
-            elif block.type == "tool_use":
+            if block.type == "tool_use":
                 self._use(block, time, is_side)
                 last = "tool_use"
+            elif block.text and block.type == "text":
+                texts.append(block.text)
         turn = self._turn
         if turn is None or is_side:
             return
@@ -312,27 +316,46 @@ class _Scanner:
             turn.uuids.append(uuid)
             turn.texts.append(self._kept("\n\n".join(texts)))
 
-    def _begin_call(self, key: tuple[str, str | None], model: str, time: float | None, is_side: bool) -> Call:
-        call = Call(*key, model, len(self._facts.turns) - 1, time, time, is_side)
-        self._calls[key] = call
-        self._facts.calls.append(call)
+    def _other_call(self, record: Record, message: APIMessage, time: float | None, is_side: bool) -> Call:
+        """Return the call that a record belongs to, and let it be the one that is counted next."""
+        self._count_tokens()
+        key = (message.id or record.uuid or "", record.requestId)
+        call = self._calls.get(key)
+        if call is None:
+            call = Call(*key, message.model or "", len(self._facts.turns) - 1, time, time, is_side)
+            self._calls[key] = call
+            self._facts.calls.append(call)
+        self._call = call
         return call
 
+    def _count_tokens(self) -> None:
+        """Take the token counts that the last record told of its call."""
+        if self._call is not None and self._usage is not None:
+            self._call.count(self._usage)
+        self._call = self._usage = None
+
     def _use(self, block: Block, time: float | None, is_side: bool) -> None:
-        if not block.id or block.id in self._tools:
-            return
-        words = self._clean(input_of(block))
-        use = ToolUse(block.id, len(self._facts.turns) - 1, block.name or "", words, time, is_side)
-        self._tools[block.id] = use
-        self._facts.tools.append(use)
+        id = block.id
+        if id and id not in self._tools:
+            use = ToolUse(id, len(self._facts.turns) - 1, block.name or "", "", time, is_side)
+            self._tools[id] = use
+            self._facts.tools.append(use)
+            self._inputs.append((use, block.input))
+
+    def _write_inputs(self) -> None:
+        """Write what the chunk's tools ran with; to do it for all at once is much quicker."""
+        if self._inputs:
+            for (use, _), words in zip(self._inputs, inputs_of([given for _, given in self._inputs]), strict=True):
+                use.input = self._clean(words)
+            self._inputs.clear()
 
     def _user(self, record: Record, message: APIMessage, time: float | None) -> None:
         content = message.content
-        if isinstance(content, list) and any(block.type == "tool_result" for block in content):
-            self._results(content, time)
+        if isinstance(content, list) and self._results(content, time):
             turn = self._turn
-            is_side = self._is_agent or record.isSidechain is True
-            if turn is not None and not is_side and time is not None and (turn.ended is None or time > turn.ended):
+            if turn is None or self._is_agent or record.isSidechain:
+                return
+            if time is not None and (turn.ended is None or time > turn.ended):
                 turn.ended = time
             return
         words = words_of(message)
@@ -354,32 +377,44 @@ class _Scanner:
         self._facts.turns.append(turn)
         self._turn = turn
 
-    def _results(self, content: list[Block], time: float | None) -> None:
+    def _results(self, content: list[Block], time: float | None) -> bool:
+        """Take the results of tools; return whether there are any."""
+        found = False
         for block in content:
+            if block.type != "tool_result":
+                continue
+            found = True
             use = self._tools.get(block.tool_use_id or "")
-            if use is not None and block.type == "tool_result":
+            if use is not None:
                 use.ended = time
                 use.is_error = block.is_error is True
                 use.result_chars = len(block.result)
+        return found
 
     def _kept(self, words: str) -> str:
         return shortened(self._clean(words), LONGEST_STRING)
 
 
-def input_of(block: Block) -> str:
-    """Return the input of a tool use as compact JSON text; long strings are cut, so it stays valid JSON."""
-    given = plain(block.input)
-    if not isinstance(given, dict):
-        return input_text({})
+def inputs_of(given: Sequence[msgspec.Raw]) -> list[str]:
+    """Return the inputs of tool uses as compact JSON texts; long strings are cut, so they stay valid JSON."""
+    try:
+        values = _decode_objects(b"\n".join(given))
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        values = []  # some are no objects, or not UTF-8
+    if len(values) != len(given):  # of some there is nothing
+        values = [value if isinstance(value := plain(one), dict) else {} for one in given]
     # To look into every value takes longest; where all is short no string can be long.
-    return _encode(given).decode() if len(memoryview(block.input)) <= LONGEST_STRING else input_text(given)
+    if max([len(memoryview(one)) for one in given], default=0) > LONGEST_STRING:
+        return [input_text(value) for value in values]
+    return _encode_lines(values).decode().split("\n")[:-1]
 
 
 def _times(records: Sequence[Record]) -> Sequence[float | None]:
     """Return when each record was written, in unix seconds."""
+    read = datetime.fromisoformat
     try:
-        return [datetime.fromisoformat(record.timestamp or "").timestamp() for record in records]
-    except ValueError:
+        return [read(record.timestamp).timestamp() for record in records]  # type: ignore[arg-type]  # see below
+    except (ValueError, TypeError):
         return [record.time for record in records]
 
 

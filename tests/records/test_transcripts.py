@@ -298,6 +298,17 @@ def test_no_line_is_too_long_and_no_text_too_odd(tmp_path: Path) -> None:
     assert (len(transcripts.turns()), transcripts.broken) in [(2, 0), (1, 1)]
 
 
+@pytest.mark.parametrize("given", [b'{"command":"\xff"}', b'["\xff"]', b'{"command":"\xe4"}'])
+def test_letters_that_are_no_utf8_are_replaced(tmp_path: Path, given: bytes) -> None:
+    """Wherever they stand: they make neither the reading nor a frame fail."""
+    records = lines([prompt("x", 0), answer("m1", 1, {"type": "thinking", "thinking": "?"}, use("t1", command="!"))])
+    write(session_path(tmp_path), records.replace(b'{"command": "!"}', given).replace(b'"?"', b'"\xff"'))
+    found = read(tmp_path)
+    assert found.tools()["input"].to_list() == ["{}" if given.startswith(b"[") else '{"command":"\ufffd"}']
+    assert found.messages()["text"].to_list()[1] == "\ufffd"
+    assert our_totals(found.usage())["messages"] == 1
+
+
 def test_only_sessions_that_changed_since_then_are_read(root: Path) -> None:
     """The time of the file decides, and a session stays together with its subagents."""
     old = write(session_path(root, OTHER), [prompt("old", 0, id="old")])
