@@ -21,7 +21,7 @@ import platformdirs
 
 from claude_magic.records.transcript_files import SessionFile
 
-VERSION = 3
+VERSION = 4
 """Of what is kept; a change of `Pack` or of the tables makes it another."""
 _BUSY_TIMEOUT_S = 5.0
 _SCHEMA = """

@@ -135,6 +135,12 @@ def plain_name(model: str) -> str:
 
 
 @cache
+def price_bytes() -> bytes:
+    """Return `prices.toml` as it is written, which is quicker than to understand it."""
+    return (files("claude_magic.records") / "prices.toml").read_bytes()
+
+
+@cache
 def price_table() -> PriceTable:
     """Return the table in `prices.toml`."""
-    return msgspec.toml.decode((files("claude_magic.records") / "prices.toml").read_bytes(), type=PriceTable)
+    return msgspec.toml.decode(price_bytes(), type=PriceTable)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from claude_magic.records.cache import VERSION, Known, TranscriptCache
-from claude_magic.records.prices import price_table
+from claude_magic.records.prices import price_bytes, price_table
 from claude_magic.records.transcript_assembly import Assembly
 from claude_magic.records.transcript_files import SessionFile
 from claude_magic.records.transcript_packs import Pack, packed
@@ -132,7 +132,7 @@ def no_collection() -> Iterator[None]:
 def _key(files: Sequence[SessionFile]) -> str:
     """Say what tables are made of: files in a certain state, and prices."""
     state = [(file.name, file.size, file.mtime_ns) for file in files]
-    digest = hashlib.blake2b(msgspec.msgpack.encode((VERSION, state, price_table())), digest_size=16)
+    digest = hashlib.blake2b(msgspec.msgpack.encode((VERSION, state, price_bytes())), digest_size=16)
     return digest.hexdigest()
 
 

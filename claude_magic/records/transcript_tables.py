@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -35,10 +36,10 @@ class Texts(msgspec.Struct, array_like=True, tag=True):
     places: bytes
 
     @property
-    def values(self) -> list[str | None]:
+    def values(self) -> list[str]:
         """The texts, decoded."""
-        texts = [text for part in self.parts for text in _decode_texts(part)]
-        return [texts[place] for place in memoryview(self.places).cast("i")]
+        texts = list(chain.from_iterable(map(_decode_texts, self.parts)))
+        return list(map(texts.__getitem__, memoryview(self.places).cast("i")))
 
 
 class Counts(msgspec.Struct, array_like=True, tag=True):
@@ -107,7 +108,9 @@ _decode_texts = msgspec.msgpack.Decoder(list[str]).decode
 
 def to_bytes(table: Table) -> bytes:
     """Return a table as bytes."""
-    return _encode(table)
+    return _encode(
+        {name: words(column.values) if isinstance(column, Texts) else column for name, column in table.items()}
+    )
 
 
 def from_bytes(data: bytes) -> Table:
