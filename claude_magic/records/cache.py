@@ -20,6 +20,7 @@ from typing import NamedTuple
 import platformdirs
 
 from claude_magic.records.transcript_files import SessionFile
+from claude_magic.records.transcript_packs import Pack, from_bytes, to_bytes
 
 VERSION = 4
 """Of what is kept; a change of `Pack` or of the tables makes it another."""
@@ -40,7 +41,7 @@ class Known(NamedTuple):
 
     size: int
     mtime_ns: int
-    facts: bytes
+    pack: Pack
 
     def is_of(self, file: SessionFile) -> bool:
         """Whether the file is still as it was."""
@@ -86,11 +87,11 @@ class TranscriptCache:
         with self._opened() as database:
             for name, size, mtime_ns, crc, data in database.execute("SELECT * FROM files"):
                 if _checksum(data, name, size, mtime_ns) == crc:
-                    found[name] = Known(size, mtime_ns, data)
+                    found[name] = Known(size, mtime_ns, from_bytes(data))
         return found
 
     def keep(
-        self, files: Iterable[tuple[SessionFile, bytes]], key: str, tables: Mapping[str, bytes], gone: Iterable[str]
+        self, files: Iterable[tuple[SessionFile, Pack]], key: str, tables: Mapping[str, bytes], gone: Iterable[str]
     ) -> None:
         """Keep what was read.
 
@@ -101,8 +102,8 @@ class TranscriptCache:
             gone: names of files that are no longer there.
         """
         rows = []
-        for file, facts in files:
-            about = (file.name, file.size, file.mtime_ns)
+        for file, pack in files:
+            about, facts = (file.name, file.size, file.mtime_ns), to_bytes(pack)
             rows.append((*about, _checksum(facts, *about), facts))
         with self._opened(write=True) as database, database:
             database.executescript(_SCHEMA)  # somebody may have emptied it

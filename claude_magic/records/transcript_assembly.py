@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain
 
 import numpy as np
 
 from claude_magic.records.prices import PriceTable
 from claude_magic.records.transcript_packs import COUNTED, SIMULATED, Pack
-from claude_magic.records.transcript_rows import PaidCalls, Rows, columns, numbered
+from claude_magic.records.transcript_rows import PaidCalls, Rows, columns, named, numbered
 from claude_magic.records.transcript_scan import FileFacts
 from claude_magic.records.transcript_tables import (
     NO_COUNT,
@@ -113,8 +112,8 @@ class Assembly:
         if pack.is_loose:
             turns.append(self._loose(session))  # stands last, because its number in the file is -1
         calls, tools = pack.calls, pack.tools
-        of_calls = memoryview(calls.counts).cast("q")[: len(calls.models)]
-        of_tools = memoryview(tools.counts).cast("q")[: len(tools.names)]
+        of_calls = memoryview(calls.counts).cast("q")[: len(calls.message_ids)]
+        of_tools = memoryview(tools.counts).cast("q")[: len(tools.ids)]
         keys = zip(calls.message_ids, calls.request_ids, strict=True)
         self._calls.add(keys, [turns[turn].place for turn in of_calls], place)
         self._tools.add(tools.ids, [turns[turn].place for turn in of_tools], place)
@@ -214,18 +213,18 @@ class Assembly:
         times = columns("float64", 2, (pack.tools.times for pack in self._packs))
         rows = rows[_by_time(times[0, rows])]
         started, ended = times[:, rows]
-        _, _, is_error, result_chars = columns("int64", 4, (pack.tools.counts for pack in self._packs))[:, rows]
+        _, name, _, is_error, result_chars = columns("int64", 5, (pack.tools.counts for pack in self._packs))[:, rows]
         turns = np.array(self._tools.turns, "int64")[rows]
         files = np.array(self._tools.files, "int64")[rows]
         ids = [id for pack in self._packs for id in pack.tools.ids]
-        names, name = numbered(chain.from_iterable(pack.tools.names for pack in self._packs))
+        names, name = named([pack.tools.names for pack in self._packs], files, name)
         return {
             "session": repeated([turn.session.name for turn in self._turns], turns),
             "turn": counts(np.array([turn.number or NO_COUNT for turn in self._turns], "int64")[turns]),
             "turn_id": repeated([turn.id for turn in self._turns], turns),
             "tool_use_id": words(ids[row] for row in rows.tolist()),
             "parent_tool_use_id": repeated([pack.file.parent_tool_use_id for pack in self._packs], files),
-            "name": repeated(names, name[rows]),
+            "name": repeated(names, name),
             "input": texts((pack.tools.inputs for pack in self._packs), rows),
             "started": numbers(started),
             "duration_s": numbers(_spans(started, ended)),

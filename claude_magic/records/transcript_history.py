@@ -14,7 +14,7 @@ from claude_magic.records.cache import VERSION, Known, TranscriptCache
 from claude_magic.records.prices import price_bytes, price_table
 from claude_magic.records.transcript_assembly import Assembly
 from claude_magic.records.transcript_files import SessionFile
-from claude_magic.records.transcript_packs import Pack, packed
+from claude_magic.records.transcript_packs import Pack
 from claude_magic.records.transcript_parallel import read_files
 from claude_magic.records.transcript_secrets import Cleaner
 from claude_magic.records.transcript_tables import Table, from_bytes, to_bytes, without_secrets
@@ -111,10 +111,9 @@ def _read_and_kept(
     return history
 
 
-def _assembled(files: Sequence[SessionFile], packs: Mapping[str, bytes], unreadable: list[FoundProblem]) -> History:
-    facts = {name: packed(data) for name, data in packs.items()}
-    assembly = Assembly(facts.values(), price_table())
-    return History(files, _notes(facts, unreadable, assembly.unpriced), lambda name: getattr(assembly, name)())
+def _assembled(files: Sequence[SessionFile], packs: Mapping[str, Pack], unreadable: list[FoundProblem]) -> History:
+    assembly = Assembly(packs.values(), price_table())
+    return History(files, _notes(packs, unreadable, assembly.unpriced), lambda name: getattr(assembly, name)())
 
 
 @contextmanager
@@ -138,15 +137,15 @@ def _key(files: Sequence[SessionFile]) -> str:
 
 def _read(
     files: Sequence[SessionFile], known: Mapping[str, Known], cleaner: Cleaner
-) -> tuple[dict[str, bytes], list[SessionFile], list[FoundProblem]]:
+) -> tuple[dict[str, Pack], list[SessionFile], list[FoundProblem]]:
     """Return the facts of all files, those in which something was new, and what could not be read."""
     changed = [file for file in files if file.name not in known or not known[file.name].is_of(file)]
-    facts = {file.name: known[file.name].facts for file in files if file.name in known}
+    packs: dict[str, Pack | None] = {file.name: known[file.name].pack for file in files if file.name in known}
     found = {reading.name: reading for reading in read_files(changed, known, cleaner)}
-    facts |= {name: reading.facts for name, reading in found.items()}
+    packs |= {name: reading.pack for name, reading in found.items()}
     unreadable = [FoundProblem(one.name, 0, 0, one.problem) for one in found.values() if one.problem]
     # In the order of the files, whoever read them; those that are gone since they were listed have no facts.
-    ordered = {file.name: facts[file.name] for file in files if facts[file.name]}
+    ordered = {file.name: pack for file in files if (pack := packs[file.name]) is not None}
     return ordered, [file for file in changed if file.name in ordered], sorted(unreadable, key=lambda one: one.file)
 
 

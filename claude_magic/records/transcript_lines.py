@@ -25,8 +25,8 @@ NOTHING = msgspec.Raw()
 class CacheCreation(msgspec.Struct, gc=False):
     """Tokens written to the cache, by how long it lasts."""
 
-    ephemeral_5m_input_tokens: int | None = None
     ephemeral_1h_input_tokens: int | None = None
+    ephemeral_5m_input_tokens: int | None = None
 
 
 class ServerTools(msgspec.Struct, gc=False):
@@ -39,13 +39,13 @@ class Usage(msgspec.Struct, gc=False):
     """Token counts of an answer as the API reports them."""
 
     input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
-    cache_creation: CacheCreation | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens: int | None = None
     server_tool_use: ServerTools | None = None
-    speed: str | None = None
+    cache_creation: CacheCreation | None = None
     inference_geo: str | None = None
+    speed: str | None = None
 
 
 class Part(msgspec.Struct, gc=False):
@@ -57,14 +57,14 @@ class Part(msgspec.Struct, gc=False):
 class Block(msgspec.Struct, gc=False):
     """One content block of a message; `content` is a tool's result."""
 
+    tool_use_id: str | None = None
     type: str = ""
     text: str | None = None
+    content: str | list[Part | str] | None = None
+    is_error: bool | None = None
     id: str | None = None
     name: str | None = None
     input: msgspec.Raw = NOTHING
-    tool_use_id: str | None = None
-    content: str | list[Part | str] | None = None
-    is_error: bool | None = None
     thinking: msgspec.Raw = NOTHING
 
     @property
@@ -78,8 +78,8 @@ class Block(msgspec.Struct, gc=False):
 class APIMessage(msgspec.Struct, gc=False):
     """The message of a `user` or `assistant` record."""
 
-    id: str | None = None
     model: str | None = None
+    id: str | None = None
     content: str | list[Block] | None = None
     usage: Usage | None = None
 
@@ -87,20 +87,20 @@ class APIMessage(msgspec.Struct, gc=False):
 class Record(msgspec.Struct, gc=False):
     """One line of a session file."""
 
+    isSidechain: bool | None = None
+    agentId: str | None = None
+    promptId: str | None = None
+    message: APIMessage | None = None
+    requestId: str | None = None
     type: str | None = None
     uuid: str | None = None
     timestamp: str | None = None
-    sessionId: str | None = None
-    message: APIMessage | None = None
-    requestId: str | None = None
-    promptId: str | None = None
-    isSidechain: bool | None = None
     isMeta: bool | None = None
     isCompactSummary: bool | None = None
     isApiErrorMessage: bool | None = None
-    forkedFrom: msgspec.Raw = NOTHING
-    agentId: str | None = None
     cwd: str | None = None
+    sessionId: str | None = None
+    forkedFrom: msgspec.Raw = NOTHING
     content: msgspec.Raw = NOTHING
     customTitle: str | None = None
 

@@ -67,7 +67,7 @@ def _read(record: Record, is_main: bool) -> Iterator[tuple[str, str, str]]:
     if record.type == "assistant":
         if message.model == SYNTHETIC and not record.isApiErrorMessage:
             return
-        blocks = message.content if isinstance(message.content, list) else [Block("text", message.content)]
+        blocks = message.content if isinstance(message.content, list) else [Block(type="text", text=message.content)]
         for block in blocks:
             yield from _block(block, failed=record.isApiErrorMessage is True)
         return

@@ -44,7 +44,10 @@ class Turns(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Calls(msgspec.Struct, array_like=True, frozen=True):
-    """Calls; `times` are time and seen (float64), `counts` are turn, is_sidechain and `COUNTED` (int64)."""
+    """Calls; `times` are time and seen (float64).
+
+    `counts` are turn, which of the different `models`, is_sidechain, and `COUNTED` (int64).
+    """
 
     message_ids: list[str]
     request_ids: list[str | None]
@@ -56,7 +59,7 @@ class Calls(msgspec.Struct, array_like=True, frozen=True):
 class Tools(msgspec.Struct, array_like=True, frozen=True):
     """Tool uses; `times` are started and ended (float64).
 
-    `counts` are turn, is_sidechain, is_error and result_chars (int64).
+    `counts` are turn, which of the different `names`, is_sidechain, is_error and result_chars (int64).
     """
 
     ids: list[str]
@@ -88,16 +91,21 @@ _texts = msgspec.msgpack.Decoder(list[str]).decode
 _lists = msgspec.msgpack.Decoder(list[list[str]]).decode
 
 
-def pack(facts: FileFacts) -> bytes:
-    """Return the facts of a file as the bytes of a `Pack`."""
+def pack(facts: FileFacts) -> Pack:
+    """Return the facts of a file in columns."""
     own = msgspec.structs.replace(facts, turns=[], calls=[], tools=[])
     is_loose = any(call.turn < 0 for call in facts.calls) or any(tool.turn < 0 for tool in facts.tools)
     is_simulated = any(call.message_id.startswith(SIMULATED) for call in facts.calls)
-    return _encode(Pack(own, _turns(facts.turns), _calls(facts.calls), _tools(facts.tools), is_loose, is_simulated))
+    return Pack(own, _turns(facts.turns), _calls(facts.calls), _tools(facts.tools), is_loose, is_simulated)
 
 
-def packed(data: bytes) -> Pack:
-    """Return the pack that bytes are of.
+def to_bytes(pack: Pack) -> bytes:
+    """Return a pack as bytes."""
+    return _encode(pack)
+
+
+def from_bytes(data: bytes) -> Pack:
+    """Return the pack that `to_bytes` made bytes of.
 
     Raises:
         msgspec.DecodeError: they are something else.
@@ -105,18 +113,10 @@ def packed(data: bytes) -> Pack:
     return _decode(data)
 
 
-def unpack(data: bytes) -> FileFacts:
-    """Return the facts that `pack` made bytes of, so that reading can go on.
-
-    Raises:
-        msgspec.DecodeError: they are something else.
-    """
-    found = _decode(data)
-    own = found.file
-    own.turns = list(_unpacked_turns(found.turns))
-    own.calls = list(_unpacked_calls(found.calls))
-    own.tools = list(_unpacked_tools(found.tools))
-    return own
+def unpack(pack: Pack) -> FileFacts:
+    """Return the facts of a pack, so that reading can go on."""
+    turns, calls, tools = _unpacked_turns(pack.turns), _unpacked_calls(pack.calls), _unpacked_tools(pack.tools)
+    return msgspec.structs.replace(pack.file, turns=list(turns), calls=list(calls), tools=list(tools))
 
 
 def _turns(turns: Sequence[Turn]) -> Turns:
@@ -135,13 +135,22 @@ def _turns(turns: Sequence[Turn]) -> Turns:
 
 def _calls(calls: Sequence[Call]) -> Calls:
     message_ids, request_ids, models, turn, time, seen, *counts = _columns(calls, Call)
-    return Calls(message_ids, request_ids, models, _moments(time, seen), _numbers(turn, *counts))
+    different, model = _numbered(models)
+    return Calls(message_ids, request_ids, different, _moments(time, seen), _numbers(turn, model, *counts))
 
 
 def _tools(tools: Sequence[ToolUse]) -> Tools:
     ids, turn, names, inputs, started, is_sidechain, ended, is_error, result_chars = _columns(tools, ToolUse)
-    numbers = _numbers(turn, is_sidechain, is_error, result_chars)
-    return Tools(ids, names, _encode(inputs), _moments(started, ended), numbers)
+    different, name = _numbered(names)
+    numbers = _numbers(turn, name, is_sidechain, is_error, result_chars)
+    return Tools(ids, different, _encode(inputs), _moments(started, ended), numbers)
+
+
+def _numbered(values: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Return the different values, and of each value which of them it is."""
+    places: dict[str, int] = {}
+    numbers = [places.setdefault(value, len(places)) for value in values]
+    return list(places), numbers
 
 
 def _columns(rows: Sequence[msgspec.Struct], kind: type[msgspec.Struct]) -> list[Any]:
@@ -172,18 +181,20 @@ def _unpacked_turns(turns: Turns) -> Iterator[Turn]:
 
 
 def _unpacked_calls(calls: Calls) -> Iterator[Call]:
-    turn, is_sidechain, *counts, is_fast, is_us = _split(calls.counts, "q", 2 + len(COUNTED))
-    columns = (calls.message_ids, calls.request_ids, calls.models, turn, *_known_moments(calls.times))
+    turn, model, is_sidechain, *counts, is_fast, is_us = _split(calls.counts, "q", 3 + len(COUNTED))
+    models = map(calls.models.__getitem__, model)
+    columns = (calls.message_ids, calls.request_ids, models, turn, *_known_moments(calls.times))
     flags = (map(bool, is_sidechain), *counts, map(bool, is_fast), map(bool, is_us))
     return (Call(*row) for row in zip(*columns, *flags, strict=True))
 
 
 def _unpacked_tools(tools: Tools) -> Iterator[ToolUse]:
-    turn, is_sidechain, is_error, result_chars = _split(tools.counts, "q", 4)
+    turn, name, is_sidechain, is_error, result_chars = _split(tools.counts, "q", 5)
+    names = map(tools.names.__getitem__, name)
     started, ended = _known_moments(tools.times)
     failed = (None if flag == UNKNOWN else bool(flag) for flag in is_error)
     chars = (None if count == UNKNOWN else count for count in result_chars)
-    columns = (tools.ids, turn, tools.names, _texts(tools.inputs), started, map(bool, is_sidechain), ended)
+    columns = (tools.ids, turn, names, _texts(tools.inputs), started, map(bool, is_sidechain), ended)
     return (ToolUse(*row) for row in zip(*columns, failed, chars, strict=True))
 
 

@@ -60,12 +60,12 @@ def read_files(files: Sequence[SessionFile], known: Mapping[str, Known], cleaner
     sizes = (file.size - known[file.name].size if file.name in known else file.size for file in files)
     with Progress(sum(max(0, size) for size in sizes)) as progress:
         grown = [file for file in files if file.name in known]
-        found = [read_file(file, known[file.name].facts, cleaner.text, progress.advance) for file in grown]
+        found = [read_file(file, known[file.name].pack, cleaner.text, progress.advance) for file in grown]
         new = [file for file in files if file.name not in known]
         found += _with_workers(new, cleaner, progress)
         done = {reading.name for reading in found}
         rest = [file for file in new if file.name not in done]
-        return found + [read_file(file, b"", cleaner.text, progress.advance) for file in rest]
+        return found + [read_file(file, None, cleaner.text, progress.advance) for file in rest]
 
 
 def _with_workers(files: Sequence[SessionFile], cleaner: Cleaner, progress: Progress) -> list[Reading]:
@@ -82,7 +82,7 @@ def _with_workers(files: Sequence[SessionFile], cleaner: Cleaner, progress: Prog
             sizes = [sum(file.size for file in batch) for batch in batches]
             found = []
             for number in Claims(Path(name), len(batches)).take(lambda number: progress.advance(sizes[number])):
-                found += [read_file(file, b"", cleaner.text, progress.advance) for file in batches[number]]
+                found += [read_file(file, None, cleaner.text, progress.advance) for file in batches[number]]
             return found + workers.found()
     except OSError as error:
         _log.debug("session files are read without helpers: %s", error)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from claude_magic.records.transcript_files import SessionFile, new_facts
-from claude_magic.records.transcript_packs import pack, unpack
+from claude_magic.records.transcript_packs import Pack, pack, unpack
 from claude_magic.records.transcript_scan import Clean, FileFacts, scan
 
 _HEAD_BYTES = 512
@@ -24,25 +24,25 @@ class Reading(msgspec.Struct, array_like=True, frozen=True):
 
     Attributes:
         name: the file's.
-        facts: as `pack` gives them; empty where the file is gone.
+        pack: its facts; `None` where the file is gone.
         problem: why it cannot be read, or "".
     """
 
     name: str
-    facts: bytes = b""
+    pack: Pack | None = None
     problem: str = ""
 
 
-def read_file(file: SessionFile, known: bytes, clean: Clean, on_bytes: Callable[[int], None]) -> Reading:
+def read_file(file: SessionFile, known: Pack | None, clean: Clean, on_bytes: Callable[[int], None]) -> Reading:
     """Read what is new in a file.
 
     Args:
         file: the file.
-        known: the facts that are known of it, or nothing.
+        known: the facts that are known of it, or `None`.
         clean: takes secrets out of what is kept.
         on_bytes: is told of every chunk how long it was.
     """
-    facts = unpack(known) if known else None
+    facts = unpack(known) if known is not None else None
     if facts is None or not _goes_on(file, facts):
         facts = new_facts(file)
     try:

@@ -59,12 +59,12 @@ class PaidCalls:
     def __init__(self, packs: Sequence[Pack], calls: Rows[tuple[str, str | None]]) -> None:
         self.rows = calls.counting()
         times = columns("float64", 2, (pack.calls.times for pack in packs))
-        facts = columns("int64", 2 + len(COUNTED), (pack.calls.counts for pack in packs))
+        facts = columns("int64", 3 + len(COUNTED), (pack.calls.counts for pack in packs))
         self.times = times[0, self.rows]
-        self.is_sidechain = facts[1, self.rows]
-        names, model = numbered(chain.from_iterable(pack.calls.models for pack in packs))
-        self.models, self.model = names, model[self.rows]
-        counted = facts[2:, _latest(times[1], calls)[self.rows]]
+        self.is_sidechain = facts[2, self.rows]
+        models = [pack.calls.models for pack in packs]
+        self.models, self.model = named(models, np.array(calls.files, "int64")[self.rows], facts[1, self.rows])
+        counted = facts[3:, _latest(times[1], calls)[self.rows]]
         (
             self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_5m_tokens,
             self.cache_write_1h_tokens, self.web_searches, self.is_fast, self.is_us,
@@ -99,6 +99,19 @@ def columns(kind: str, count: int, parts: Iterable[bytes]) -> Array:
     """Return the columns of all parts, joined: a row for each of the `count` columns."""
     found = [np.frombuffer(part, kind).reshape(count, -1) for part in parts]
     return np.concatenate(found, axis=1) if found else np.empty((count, 0), kind)
+
+
+def named(parts: Sequence[Sequence[str]], files: Array, places: Array) -> tuple[list[str], Array]:
+    """Return the different names in all parts, and of each row which of them it has.
+
+    Args:
+        parts: the different names in each file.
+        files: of each row, the place of its file.
+        places: of each row, the place of its name among those of its file.
+    """
+    begins = np.cumsum([0, *map(len, parts)])
+    names, number = numbered(chain.from_iterable(parts))
+    return names, number[begins[files] + places]
 
 
 def numbered(values: Iterable[str]) -> tuple[list[str], Array]:

@@ -292,7 +292,7 @@ class _Scanner:
         content = message.content
         texts = []
         last = "text"
-        for block in content if isinstance(content, list) else (Block("text", content),):
+        for block in content if isinstance(content, list) else (Block(type="text", text=content),):
             if block.type == "tool_use":
                 self._use(block, time, is_side)
                 last = "tool_use"

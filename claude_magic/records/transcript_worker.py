@@ -19,11 +19,13 @@ import msgspec
 
 from claude_magic.records.transcript_claims import Claims
 from claude_magic.records.transcript_files import SessionFile
-from claude_magic.records.transcript_reading import Reading, read_file
+from claude_magic.records.transcript_reading import read_file
 from claude_magic.records.transcript_secrets import Cleaner
 
 LENGTH_BYTES = 4
 """How the length of the secrets is told."""
+_MANY = b"\xdd"
+"""Begins a list in MessagePack; how many things it has follows in 4 bytes, and then they."""
 
 
 def main(folder: str, batches: str) -> None:
@@ -34,7 +36,8 @@ def main(folder: str, batches: str) -> None:
     if found is None:
         shutil.rmtree(folder, ignore_errors=True)  # whose it was cannot do that any more
     else:
-        sys.stdout.buffer.write(msgspec.msgpack.encode(found))
+        sys.stdout.buffer.write(_MANY + len(found).to_bytes(4, "big"))
+        sys.stdout.buffer.writelines(found)
         sys.stdout.buffer.flush()
 
 
@@ -42,14 +45,15 @@ class _Alone(Exception):
     """Nobody waits for this process any more."""
 
 
-def _read(folder: Path, batches: Path) -> list[Reading] | None:
-    """Read what can be claimed; return `None` where nobody wants it any more."""
+def _read(folder: Path, batches: Path) -> list[bytes] | None:
+    """Read what can be claimed; return each `Reading` as bytes, and `None` where nobody wants them any more."""
     found = []
+    encode = msgspec.msgpack.Encoder().encode
     try:
         cleaner = Cleaner(_told())
         work = msgspec.msgpack.decode(batches.read_bytes(), type=list[list[SessionFile]])
         for number in Claims(folder, len(work)).take():
-            found += [read_file(file, b"", cleaner.text, _go_on) for file in work[number]]
+            found += [encode(read_file(file, None, cleaner.text, _go_on)) for file in work[number]]
     except (FileNotFoundError, _Alone):
         return None  # the claims are gone, and so is whoever made them
     return found
