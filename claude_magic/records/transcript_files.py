@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -25,8 +23,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _PEEKED_LINES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFile:
+class SessionFile(msgspec.Struct, array_like=True, frozen=True):
     """One file as it was found.
 
     Attributes:
@@ -52,6 +49,15 @@ class SessionFile:
         parts = self.name.split("/")
         place = parts.index(_SUBAGENTS) if _SUBAGENTS in parts else len(parts)
         return "/".join(parts[:place]).removesuffix(".jsonl")
+
+
+class _Note(msgspec.Struct):
+    """What the CLI notes beside a subagent's file."""
+
+    toolUseId: str = ""
+
+
+_decode_note = msgspec.json.Decoder(_Note).decode
 
 
 def find_root(root: str | os.PathLike[str] | None, environment: Mapping[str, str]) -> Path:
@@ -181,11 +187,9 @@ def new_facts(file: SessionFile) -> FileFacts:
 def _started_by(path: Path) -> str:
     """Return the tool use that started a subagent, which the CLI notes beside its file."""
     try:
-        noted = json.loads(path.with_suffix(".meta.json").read_bytes())
-    except (OSError, ValueError):
+        return _decode_note(path.with_suffix(".meta.json").read_bytes()).toolUseId
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return ""  # older CLIs note nothing; the prompt's id tells the turn all the same
-    value = noted.get("toolUseId") if isinstance(noted, dict) else None
-    return value if isinstance(value, str) else ""
 
 
 def _named_inside(path: Path, stem: str) -> tuple[str, str]:

@@ -94,8 +94,8 @@ _lists = msgspec.msgpack.Decoder(list[list[str]]).decode
 def pack(facts: FileFacts) -> Pack:
     """Return the facts of a file in columns."""
     own = msgspec.structs.replace(facts, turns=[], calls=[], tools=[])
-    is_loose = any(call.turn < 0 for call in facts.calls) or any(tool.turn < 0 for tool in facts.tools)
-    is_simulated = any(call.message_id.startswith(SIMULATED) for call in facts.calls)
+    is_loose = -1 in [call.turn for call in facts.calls] or -1 in [tool.turn for tool in facts.tools]
+    is_simulated = any([call.message_id.startswith(SIMULATED) for call in facts.calls])
     return Pack(own, _turns(facts.turns), _calls(facts.calls), _tools(facts.tools), is_loose, is_simulated)
 
 

@@ -30,7 +30,7 @@ from claude_magic.records.transcript_reading import Reading, read_file
 from claude_magic.records.transcript_secrets import Cleaner
 from claude_magic.records.transcript_worker import LENGTH_BYTES
 
-BATCH_BYTES = 4_000_000
+BATCH_BYTES = 2_000_000
 WORKER_BYTES = 25_000_000
 """A worker takes a tenth of a second to start; it must have at least so much to do."""
 MOST_PROCESSES = 8
@@ -39,6 +39,7 @@ MOST_PROCESSES = 8
 _START = """
 import sys
 sys.path[:] = sys.argv[3:]
+sys.modules["typing_extensions"] = None  # msgspec does without, and it takes long to import
 from claude_magic.records.transcript_worker import main
 main(*sys.argv[1:3])
 """

@@ -66,7 +66,7 @@ def _goes_on(file: SessionFile, facts: FileFacts) -> bool:
 def _head(path: Path, facts: FileFacts) -> int:
     """Return a checksum of the first bytes and of the last ones that were taken in."""
     count = min(_HEAD_BYTES, facts.offset)
-    with path.open("rb") as stream:
+    with path.open("rb", buffering=0) as stream:
         begin = stream.read(count)
         stream.seek(facts.offset - count, os.SEEK_SET)
         return zlib.crc32(begin + stream.read(count))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from io import RawIOBase
@@ -251,9 +250,9 @@ class _Scanner:
 
     def _take(self, records: Sequence[Record]) -> None:
         facts = self._facts
-        kinds = Counter([record.type for record in records])
-        for kind, count in kinds.items():
-            self._count(kind, count)
+        kinds = [record.type for record in records]
+        for kind in set(kinds):
+            self._count(kind, kinds.count(kind))
         if facts.first is None:
             facts.first = next((time for record in records if (time := record.time) is not None), None)
         if "custom-title" in kinds:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import select
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -34,6 +33,8 @@ def main(folder: str, batches: str) -> None:
     gc.disable()  # nothing here makes circles, and the process is short
     found = _read(Path(folder), Path(batches))
     if found is None:
+        import shutil  # which takes long to import
+
         shutil.rmtree(folder, ignore_errors=True)  # whose it was cannot do that any more
     else:
         sys.stdout.buffer.write(_MANY + len(found).to_bytes(4, "big"))
