@@ -54,12 +54,15 @@ class TranscriptCache:
     Args:
         folder: where the cache is kept; `None` is the user's cache folder.
         root: the folder of the session files.
+
+    Attributes:
+        path: the file.
     """
 
     def __init__(self, folder: Path | None, root: Path) -> None:
         where = platformdirs.user_cache_path("claude_magic", appauthor=False) if folder is None else folder
         digest = hashlib.blake2b(os.fsencode(root.absolute()), digest_size=8).hexdigest()
-        self._path = where / f"transcripts-{digest}.sqlite"
+        self.path = where / f"transcripts-{digest}.sqlite"
 
     def tables(self, key: str, names: Sequence[str]) -> dict[str, bytes] | None:
         """Return the tables that were made of exactly this, or `None`.
@@ -123,7 +126,7 @@ class TranscriptCache:
 
         A cache must never be in the way: one that is locked, full or not writable is done without.
         """
-        database = self._connect() if write or self._path.exists() else None
+        database = self._connect() if write or self.path.exists() else None
         with contextlib.closing(database or _nothing()) as opened:
             try:
                 yield opened
@@ -136,10 +139,10 @@ class TranscriptCache:
     def _connect(self) -> sqlite3.Connection | None:
         """Open the file, and make or renew its tables; return `None` where that cannot be."""
         try:
-            if not self._path.exists():
-                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._path.touch(mode=0o600)
-            database = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S)
+            if not self.path.exists():
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self.path.touch(mode=0o600)
+            database = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
         except (OSError, sqlite3.Error) as error:
             _log.debug("there is no cache of session files: %s", error)
             return None
@@ -158,7 +161,7 @@ class TranscriptCache:
     def _remove(self) -> None:
         for ending in ("", "-wal", "-shm", "-journal"):
             with contextlib.suppress(OSError):
-                self._path.with_name(self._path.name + ending).unlink()
+                self.path.with_name(self.path.name + ending).unlink()
 
 
 def _checksum(data: bytes, *about: str | int) -> int:

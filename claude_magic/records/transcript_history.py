@@ -40,12 +40,14 @@ class Notes(msgspec.Struct):
         broken: how many lines could not be used, half-written ones included.
         problems: the first of them, with their places.
         unpriced: models without a price, and how many calls they answered.
+        unreadable: how many files could not be read at all.
     """
 
     types: dict[str, int] = {}
     broken: int = 0
     problems: list[FoundProblem] = []
     unpriced: dict[str, int] = {}
+    unreadable: int = 0
 
 
 _encode_notes = msgspec.msgpack.Encoder().encode
@@ -70,13 +72,14 @@ class History:
 
 
 def read_history(
-    files: Sequence[SessionFile], cache: TranscriptCache | None, cleaner: Cleaner, *, is_all: bool
+    files: Sequence[SessionFile], cache: TranscriptCache | None, key: str, cleaner: Cleaner, *, is_all: bool
 ) -> History:
     """Read what is new in session files, and make the tables.
 
     Args:
         files: the files.
         cache: what was read before, or `None`.
+        key: of `files`, by `key_of`.
         cleaner: takes secrets out of texts.
         is_all: whether these are all files of the cache's folder, so that the others can be forgotten.
     """
@@ -84,7 +87,6 @@ def read_history(
         if cache is None:
             packs, _, unreadable = _read(files, {}, cleaner)
             return _assembled(files, packs, unreadable)
-        key = _key(files)
         kept = cache.tables(key, (*TABLES, _NOTES))
         if kept is None:
             return _read_and_kept(files, cache, key, cleaner, is_all=is_all)
@@ -128,7 +130,7 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _key(files: Sequence[SessionFile]) -> str:
+def key_of(files: Sequence[SessionFile]) -> str:
     """Say what tables are made of: files in a certain state, and prices."""
     state = [(file.name, file.size, file.mtime_ns) for file in files]
     digest = hashlib.blake2b(msgspec.msgpack.encode((VERSION, state, price_bytes())), digest_size=16)
@@ -150,7 +152,7 @@ def _read(
 
 
 def _notes(packs: Mapping[str, Pack], unreadable: list[FoundProblem], unpriced: dict[str, int]) -> Notes:
-    notes = Notes(problems=[*unreadable], broken=len(unreadable), unpriced=unpriced)
+    notes = Notes(problems=[*unreadable], broken=len(unreadable), unpriced=unpriced, unreadable=len(unreadable))
     for name, pack in packs.items():
         one = pack.file
         for kind, count in one.types.items():

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from claude_magic.records.cache import TranscriptCache
 from claude_magic.records.messages import MessageRecord
@@ -46,7 +47,8 @@ def read_transcripts(
         cache: whether to use the cache, or the folder to keep it in.
 
     Returns:
-        The history as it is now; it does not follow the files.
+        The history as it is now; it does not follow the files. Where the cache may be used, nothing has changed and
+        somebody still holds what an earlier call returned, it is the same object, whose frames are made already.
 
     Raises:
         FileNotFoundError: `root` was given and does not exist.
@@ -55,20 +57,29 @@ def read_transcripts(
     Warns:
         UserWarning: once, naming the models that have no price; what they cost is NA.
     """
-    from claude_magic.records.transcript_history import read_history  # brings numpy along
+    from claude_magic.records.transcript_history import key_of, read_history  # brings numpy along
 
     folder = find_root(root, os.environ)
     files = find_files(folder, since, project)
     keeper = None
     if cache is not False:
         keeper = TranscriptCache(None if cache is True else Path(cache), folder)
-    cleaner = Cleaner(secrets_known(os.environ))
-    history = read_history(files, keeper, cleaner, is_all=since is None and project is None)
-    if history.notes.unpriced:
-        names = ", ".join(sorted(history.notes.unpriced))
-        day = price_table().checked
+    key, cleaner = key_of(files), Cleaner(secrets_known(os.environ))
+    found = _held.get((keeper.path, key)) if keeper is not None else None
+    if found is None or found._cleaner.secrets != cleaner.secrets:
+        history = read_history(files, keeper, key, cleaner, is_all=since is None and project is None)
+        found = Transcripts(folder, history, cleaner)
+        if keeper is not None and not history.notes.unreadable:
+            _held[keeper.path, key] = found
+    unpriced = found._history.notes.unpriced
+    if unpriced:
+        names, day = ", ".join(sorted(unpriced)), price_table().checked
         warnings.warn(f"No price is known for {names} (prices of {day}); what they cost is NA.", stacklevel=2)
-    return Transcripts(folder, history, cleaner)
+    return found
+
+
+_held: WeakValueDictionary[tuple[Path, str], Transcripts] = WeakValueDictionary()
+"""What was returned and is still in use, by the file of its cache and by what it was made of."""
 
 
 class Transcripts:
@@ -90,6 +101,7 @@ class Transcripts:
         self.broken = history.notes.broken
         self._history = history
         self._cleaner = cleaner
+        self._frames: dict[str, pd.DataFrame] = {}
 
     def __repr__(self) -> str:
         files = self._history.files
@@ -177,4 +189,6 @@ class Transcripts:
     def _frame(self, name: str) -> pd.DataFrame:
         from claude_magic.records.transcript_frames import SCHEMAS, table_frame
 
-        return table_frame(self._history.table(name), SCHEMAS[name])
+        if name not in self._frames:
+            self._frames[name] = table_frame(self._history.table(name), SCHEMAS[name])
+        return self._frames[name].copy()

@@ -6,6 +6,7 @@ import io
 import os
 import sqlite3
 import stat
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,34 @@ def test_a_second_read_scans_nothing(root: Path, scanned: list[tuple[str, int]])
     scanned.clear()
     assert_like_without_cache(read(root), root)
     assert len(scanned) == 2  # by the comparison's own read
+
+
+def test_what_is_held_is_returned_again_while_nothing_changes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same object; another one when a file has grown, a secret became known, or nobody holds it any more."""
+    held = read(root)
+    assert read(root) is held
+    assert read_transcripts(root, cache=False) is not held
+    assert read_transcripts(root, cache=root.parent / "other") is not held
+    monkeypatch.setenv("SOME_TOKEN", "planted-0123456789")
+    assert read(root) is not held
+    monkeypatch.delenv("SOME_TOKEN")
+    held = read(root)
+    append(session_path(root), lines([answer("m9", 20)]))
+    assert len(read(root).usage()) == len(held.usage()) + 1
+    gone = weakref.ref(held)
+    del held
+    assert gone() is None
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_frame_is_the_callers_own(root: Path, name: str) -> None:
+    """Whatever is done to it, the next one is as the first was."""
+    held = read(root)
+    before = getattr(held, name)()
+    changed = getattr(held, name)()
+    changed.iloc[0, 0] = pd.NA
+    changed["more"] = 1
+    pd.testing.assert_frame_equal(getattr(held, name)(), before)
 
 
 def test_only_new_bytes_are_read(root: Path, scanned: list[tuple[str, int]]) -> None:
