@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from claude_magic.permissions import PermissionRequest as PermissionRequest
     from claude_magic.records.metrics import Stats as Stats
     from claude_magic.records.sessions import SessionInfo as SessionInfo
-    from claude_magic.records.transcripts import read_transcripts as read_transcripts
+    from claude_magic.records.transcripts.transcripts import read_transcripts as read_transcripts
     from claude_magic.response import Outcome as Outcome
     from claude_magic.response import Response as Response
     from claude_magic.response import Usage as Usage
@@ -73,7 +73,7 @@ _NAMES_OF = {
     "permissions": ("Allow", "Deny", "PermissionRequest"),
     "records.metrics": ("Stats",),
     "records.sessions": ("SessionInfo",),
-    "records.transcripts": ("read_transcripts",),
+    "records.transcripts.transcripts": ("read_transcripts",),
     "response": ("Outcome", "Response", "Usage"),
     "session": ("Session", "SessionState"),
 }

@@ -118,7 +118,7 @@ def _stats(magics: ClaudeMagics, rest: str) -> Any:
 
 
 def _transcripts(magics: ClaudeMagics, rest: str) -> Any:
-    from claude_magic.records.transcripts import read_transcripts
+    from claude_magic.records.transcripts.transcripts import read_transcripts
 
     table, filters = parse_file_filters(rest)
     found = read_transcripts(since=filters.since, project=filters.project)

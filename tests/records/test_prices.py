@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from claude_magic.records.prices import plain_name, price_table
-from claude_magic.records.transcript_lines import Call
+from claude_magic.records.transcripts.facts import Call
 
 
 def call(model: str, **counts: int | bool) -> Call:

@@ -13,9 +13,9 @@ import pytest
 
 from claude_magic import read_transcripts
 from claude_magic.records.frames import MESSAGES, SESSIONS, TOOLS, TURNS, Schema, to_frame
-from claude_magic.records.transcript_files import moment_of
-from claude_magic.records.transcript_frames import USAGE
-from claude_magic.records.transcripts import Transcripts
+from claude_magic.records.transcripts.files import moment_of
+from claude_magic.records.transcripts.frames import USAGE
+from claude_magic.records.transcripts.transcripts import Transcripts
 from claude_magic.redaction import redactor_for
 
 from .transcript_records import (

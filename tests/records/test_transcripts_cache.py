@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 
 from claude_magic import read_transcripts
-from claude_magic.records import transcript_progress, transcript_reading
-from claude_magic.records.transcript_progress import Progress
-from claude_magic.records.transcripts import Transcripts
+from claude_magic.records.transcripts import progress as bar
+from claude_magic.records.transcripts import reading
+from claude_magic.records.transcripts.progress import Progress
+from claude_magic.records.transcripts.transcripts import Transcripts
 
 from .transcript_records import OTHER, answer, lines, prompt, result, session_path, text, usage, use, write
 
@@ -35,14 +36,14 @@ def root(tmp_path: Path) -> Path:
 def scanned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The files that are scanned from now on, and how many bytes of each."""
     seen: list[tuple[str, int]] = []
-    whole = transcript_reading.scan
+    whole = reading.scan
 
     def scan(file: Path, facts: Any, clean: Any, on_bytes: Any) -> None:
         before = facts.offset
         whole(file, facts, clean, on_bytes)
         seen.append((file.stem, facts.offset - before))
 
-    monkeypatch.setattr(transcript_reading, "scan", scan)
+    monkeypatch.setattr(reading, "scan", scan)
     return seen
 
 
@@ -199,7 +200,7 @@ def test_without_a_place_for_a_cache_all_is_read(root: Path, tmp_path: Path) -> 
 
 def test_a_locked_cache_is_done_without(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another kernel may be writing it."""
-    monkeypatch.setattr("claude_magic.records.cache._BUSY_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("claude_magic.records.transcripts.cache._BUSY_TIMEOUT_S", 0.0)
     read(root)
     append(session_path(root), lines([answer("m9", 20)]))
     (database,) = (tmp_path / "cache").glob("*.sqlite")
@@ -232,7 +233,7 @@ def test_no_cache_means_no_file(root: Path, monkeypatch: pytest.MonkeyPatch, tmp
 def test_a_long_read_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in the first second, then one line that is taken away at the end."""
     now = [0.0]
-    monkeypatch.setattr(transcript_progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(bar.time, "monotonic", lambda: now[0])
     screen = io.StringIO()
     with Progress(200_000_000, screen) as progress:
         now[0] = 0.9

@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 
 from claude_magic import read_transcripts
-from claude_magic.records import transcript_parallel as parallel
-from claude_magic.records.transcript_claims import Claims
-from claude_magic.records.transcript_files import SessionFile, find_files
-from claude_magic.records.transcript_worker import LENGTH_BYTES
-from claude_magic.records.transcripts import Transcripts
+from claude_magic.records.transcripts import parallel
+from claude_magic.records.transcripts.claims import Claims
+from claude_magic.records.transcripts.files import SessionFile, find_files
+from claude_magic.records.transcripts.transcripts import Transcripts
+from claude_magic.records.transcripts.worker import LENGTH_BYTES
 
 from .transcript_records import (
     agent_path,
@@ -218,7 +218,7 @@ def worker(root: Path, folder: Path, stdin: int, first: str = "pass") -> list[An
     folder.mkdir()
     work = [[file] for file in find_files(root / "projects")]
     (folder / "batches").write_bytes(msgspec.msgpack.encode(work))
-    begin, end = "from claude_magic.records import transcript_worker", "transcript_worker.main(*sys.argv[1:])"
+    begin, end = "from claude_magic.records.transcripts import worker", "worker.main(*sys.argv[1:])"
     code = f"import sys; {begin}; {first}; {end}"
     command = [sys.executable, "-c", code, str(folder), str(folder / "batches")]
     done = subprocess.run(command, stdin=stdin, stdout=subprocess.PIPE, check=True)
@@ -234,8 +234,8 @@ def test_a_worker_ends_when_nobody_waits_for_it(root: Path, tmp_path: Path) -> N
 def test_a_worker_does_not_mind_an_interrupted_cell(root: Path, tmp_path: Path) -> None:
     """Ctrl-C goes to all processes of a terminal; the one that called for the helper decides what becomes of it."""
     interrupts = (
-        "import signal; whole = transcript_worker.read_file; "
-        "transcript_worker.read_file = lambda *words: (signal.raise_signal(signal.SIGINT), whole(*words))[1]"
+        "import signal; whole = worker.read_file; "
+        "worker.read_file = lambda *words: (signal.raise_signal(signal.SIGINT), whole(*words))[1]"
     )
     reading, writing = os.pipe()
     nothing_secret = msgspec.msgpack.encode({})
@@ -251,7 +251,7 @@ def test_a_worker_does_not_mind_an_interrupted_cell(root: Path, tmp_path: Path) 
 
 def test_a_worker_imports_only_what_it_needs(tmp_path: Path) -> None:
     """It starts in a fraction of the time that pandas takes."""
-    code = "import sys, claude_magic.records.transcript_worker; print({'pandas', 'numpy', 'asyncio'} & {*sys.modules})"
+    code = "import sys, claude_magic.records.transcripts.worker; print({'pandas', 'numpy', 'asyncio'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 
@@ -260,8 +260,8 @@ def test_the_bar_counts_what_is_new(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of all files, whoever reads them; the next time of those only that have grown, and of these only what is new."""
-    monkeypatch.setattr("claude_magic.records.transcript_progress._QUIET_S", 0.0)
-    monkeypatch.setattr("claude_magic.records.transcript_progress._EVERY_S", 0.0)
+    monkeypatch.setattr("claude_magic.records.transcripts.progress._QUIET_S", 0.0)
+    monkeypatch.setattr("claude_magic.records.transcripts.progress._EVERY_S", 0.0)
     read(root, cache=tmp_path / "cache")
     shown = capsys.readouterr().err
     assert "100%" in shown

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from claude_magic.records.cache import VERSION, Known, TranscriptCache
 from claude_magic.records.prices import price_bytes, price_table
-from claude_magic.records.transcript_assembly import Assembly
-from claude_magic.records.transcript_files import SessionFile
-from claude_magic.records.transcript_packs import Pack
-from claude_magic.records.transcript_parallel import read_files
-from claude_magic.records.transcript_secrets import Cleaner
-from claude_magic.records.transcript_tables import Table, from_bytes, to_bytes, without_secrets
+from claude_magic.records.transcripts.assembly import Assembly
+from claude_magic.records.transcripts.cache import VERSION, Known, TranscriptCache
+from claude_magic.records.transcripts.files import SessionFile
+from claude_magic.records.transcripts.packs import Pack
+from claude_magic.records.transcripts.parallel import read_files
+from claude_magic.records.transcripts.secrets import Cleaner
+from claude_magic.records.transcripts.tables import Table, from_bytes, to_bytes, without_secrets
 
 TABLES = ("sessions", "turns", "tools", "usage")
 _NOTES = "notes"

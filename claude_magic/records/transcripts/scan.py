@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from io import RawIOBase
@@ -13,30 +12,24 @@ import msgspec
 
 from claude_magic.records.ring import shortened
 from claude_magic.records.tools import LONGEST_STRING, input_text
-from claude_magic.records.transcript_lines import (
+from claude_magic.records.transcripts.facts import Call, FileFacts, Problem, ToolUse, Turn
+from claude_magic.records.transcripts.lines import (
     SYNTHETIC,
     APIMessage,
     Block,
-    Call,
     Record,
-    ToolUse,
-    Turn,
     Usage,
     decode_kind,
     decode_record,
     decode_records,
     plain,
 )
+from claude_magic.records.transcripts.prompts import COMMAND_OUTPUT, INTERRUPTED, is_prompt, prompt_of, words_of
 
 CHUNK_BYTES = 262_144
 """What is read at once: little enough to stay in the processor's cache until it is decoded."""
 MAX_PROBLEMS = 1_000
 """Broken lines of one file whose place is kept; more are only counted."""
-_INTERRUPTED = "[Request interrupted by user"
-_COMMAND = re.compile(r"<command-name>(.*?)</command-name>.*?(?:<command-args>(.*?)</command-args>)?\s*$", re.DOTALL)
-_COMMAND_OUTPUT = "<local-command-stdout>"
-_SAID_BY_THE_CLI = (_COMMAND_OUTPUT, "<local-command-stderr>", "<local-command-caveat>", "<bash-")
-_NOTIFICATION = "<task-notification>"
 _SAID = ("user", "assistant")
 _READ_TYPES = ("user", "assistant", "system")
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -44,51 +37,6 @@ _decode_objects = msgspec.json.Decoder(dict[str, Any]).decode_lines
 
 Clean = Callable[[str], str]
 """Takes secrets out of a text."""
-
-
-class Problem(msgspec.Struct, array_like=True, frozen=True):
-    """A line that could not be used: its number from 1, the byte it begins at, and why."""
-
-    line: int
-    offset: int
-    reason: str
-
-
-class FileFacts(msgspec.Struct, array_like=True):
-    """What is kept of one file; small beside it, and enough to read on later.
-
-    Attributes:
-        session_id: the session it belongs to.
-        agent_id: the subagent that wrote it; "" for a session's own file.
-        parent_tool_use_id: the tool use that started the subagent; "" where it is not known.
-        offset: bytes that were taken in, always whole lines.
-        head: a checksum that tells whether the file is still the same up to there.
-        first: the first moment in it, in unix seconds: a fork's is later than that of the records it copied.
-        is_fork: whether its records say that they were copied.
-        started, ended: first and last moment of what was said, in unix seconds.
-        types: how many records of each type.
-        broken: how many lines could not be used; `problems` are the first of them.
-        unfinished: the last line has no end yet, and is no whole record; it is looked at again.
-    """
-
-    session_id: str
-    agent_id: str = ""
-    parent_tool_use_id: str = ""
-    offset: int = 0
-    head: int = 0
-    first: float | None = None
-    is_fork: bool = False
-    started: float | None = None
-    ended: float | None = None
-    working_dir: str = ""
-    title: str = ""
-    turns: list[Turn] = []
-    calls: list[Call] = []
-    tools: list[ToolUse] = []
-    types: dict[str, int] = {}
-    broken: int = 0
-    problems: list[Problem] = []
-    unfinished: Problem | None = None
 
 
 def scan(file: Path, facts: FileFacts, clean: Clean, on_bytes: Callable[[int], None]) -> None:
@@ -360,9 +308,9 @@ class _Scanner:
         words = words_of(message)
         if self._is_agent:
             self._agent_prompt(record, time)
-        elif words.startswith((_INTERRUPTED, _COMMAND_OUTPUT)):
+        elif words.startswith((INTERRUPTED, COMMAND_OUTPUT)):
             if self._turn is not None:
-                self._turn.last = "interrupted" if words.startswith(_INTERRUPTED) else "text"
+                self._turn.last = "interrupted" if words.startswith(INTERRUPTED) else "text"
         elif is_prompt(record, words) and record.uuid and record.uuid not in self._turns:
             self._turns.add(record.uuid)
             self._begin(Turn(record.uuid, record.promptId, self._kept(prompt_of(words)), time))
@@ -415,28 +363,3 @@ def _times(records: Sequence[Record]) -> Sequence[float | None]:
         return [read(record.timestamp).timestamp() for record in records]  # type: ignore[arg-type]  # see below
     except (ValueError, TypeError):
         return [record.time for record in records]
-
-
-def words_of(message: APIMessage) -> str:
-    """Return the text of a message; a block that is only a line feed marks a prompt as literal, and nobody wrote it."""
-    content = message.content
-    if isinstance(content, list):
-        texts = (block.text for block in content if block.type == "text")
-        return "\n".join(text for text in texts if text and text != "\n")
-    return content or ""
-
-
-def is_prompt(record: Record, words: str) -> bool:
-    """Whether a `user` record of the main thread begins a turn: somebody, or a task that ended, asked for an answer."""
-    written_by_the_cli = record.isMeta or record.isCompactSummary or words.startswith(_SAID_BY_THE_CLI)
-    return not record.isSidechain and not written_by_the_cli
-
-
-def prompt_of(words: str) -> str:
-    """Return a prompt as it was typed; "" for a turn that nobody asked for."""
-    if words.startswith(_NOTIFICATION):
-        return ""
-    command = _COMMAND.search(words) if words.startswith("<command-") else None
-    if command is None:
-        return words
-    return f"{command[1]} {command[2] or ''}".strip()

@@ -1,4 +1,4 @@
-"""The records of a session file: only the fields that are needed, decoded by type. And the facts kept of them.
+"""The records of a session file: only the fields that are needed, decoded by type.
 
 Facts of both CLI versions (2.1.197 and 2.1.330), measured: each block of an answer is a record of its own that repeats
 the message's id and usage; the uuid of a prompt is the uuid that was sent; a fork copies records with their uuids into
@@ -140,81 +140,3 @@ def plain(raw: msgspec.Raw) -> Any:
         return _decode_any(raw)
     except UnicodeDecodeError:  # what is passed over is checked to be JSON, but not to be UTF-8
         return _decode_any(bytes(raw).decode("utf-8", "replace"))
-
-
-class Call(msgspec.Struct, array_like=True, gc=False):
-    """One API message: its tokens as the last of its records tells them.
-
-    Attributes:
-        turn: place of its turn in the file, -1 before the first.
-        seen: when the record was written that told the tokens, in unix seconds.
-        time: when its first record was written, in unix seconds.
-        prompt_id: the CLI's id of the prompt, where it is not clear from the place.
-    """
-
-    message_id: str
-    request_id: str | None
-    model: str
-    turn: int
-    time: float | None
-    seen: float | None
-    is_sidechain: bool
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_5m_tokens: int = 0
-    cache_write_1h_tokens: int = 0
-    web_searches: int = 0
-    is_fast: bool = False
-    is_us: bool = False
-
-    def count(self, usage: Usage) -> None:
-        """Take the token counts of a later record: the last one is right, the earlier ones stand as it streamed."""
-        self.input_tokens = usage.input_tokens or 0
-        self.output_tokens = usage.output_tokens or 0
-        self.cache_read_tokens = usage.cache_read_input_tokens or 0
-        written, split = usage.cache_creation_input_tokens or 0, usage.cache_creation
-        hour = (split.ephemeral_1h_input_tokens or 0) if split is not None else 0
-        short = (split.ephemeral_5m_input_tokens or 0) if split is not None else 0
-        # Older files tell the sum only; what is not said to last an hour lasts five minutes.
-        self.cache_write_1h_tokens = hour
-        self.cache_write_5m_tokens = max(short, written - hour)
-        tools = usage.server_tool_use
-        self.web_searches = (tools.web_search_requests or 0) if tools is not None else 0
-        self.is_fast = usage.speed == "fast"
-        self.is_us = usage.inference_geo == "us"
-
-
-class ToolUse(msgspec.Struct, array_like=True, gc=False):
-    """One use of a tool and its result; `turn` as in `Call`."""
-
-    id: str
-    turn: int
-    name: str
-    input: str
-    started: float | None
-    is_sidechain: bool
-    ended: float | None = None
-    is_error: bool | None = None
-    result_chars: int | None = None
-
-
-class Turn(msgspec.Struct, array_like=True):
-    """One prompt and what came of it, on the main thread.
-
-    Attributes:
-        texts: the answer's blocks.
-        uuids: of the records they come from, so that one written twice counts once.
-        last: `text`, `tool_use`, `error` or `interrupted`: how it stands at the end of the file.
-    """
-
-    id: str
-    prompt_id: str | None
-    prompt: str
-    started: float | None
-    ended: float | None = None
-    texts: list[str] = []
-    uuids: list[str] = []
-    last: str = ""
-    error: str = ""
-    model: str = ""

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from claude_magic.records.messages import LONGEST_TEXT, MessageRecord
 from claude_magic.records.ring import shortened
-from claude_magic.records.transcript_files import SessionFile, new_facts
-from claude_magic.records.transcript_lines import SYNTHETIC, Block, Record, plain
-from claude_magic.records.transcript_scan import Clean, inputs_of, is_prompt, prompt_of, records_of, words_of
+from claude_magic.records.transcripts.files import SessionFile, new_facts
+from claude_magic.records.transcripts.lines import SYNTHETIC, Block, Record, plain
+from claude_magic.records.transcripts.prompts import is_prompt, prompt_of, words_of
+from claude_magic.records.transcripts.scan import Clean, inputs_of, records_of
 
 Place = tuple[str, str, int]
 """Of a turn: the session's id and name, and the how-manieth of it the turn is."""

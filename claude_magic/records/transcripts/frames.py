@@ -21,8 +21,8 @@ from claude_magic.records.frames import (
     to_frame,
     word,
 )
-from claude_magic.records.transcript_history import FoundProblem
-from claude_magic.records.transcript_tables import (
+from claude_magic.records.transcripts.history import FoundProblem
+from claude_magic.records.transcripts.tables import (
     NO_COUNT,
     Column,
     Counts,

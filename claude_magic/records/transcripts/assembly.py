@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from claude_magic.records.prices import PriceTable
-from claude_magic.records.transcript_packs import COUNTED, SIMULATED, Pack
-from claude_magic.records.transcript_rows import PaidCalls, Rows, columns, named, numbered
-from claude_magic.records.transcript_scan import FileFacts
-from claude_magic.records.transcript_tables import (
+from claude_magic.records.transcripts.facts import FileFacts
+from claude_magic.records.transcripts.packs import COUNTED, SIMULATED, Pack
+from claude_magic.records.transcripts.rows import PaidCalls, Rows, columns, named, numbered
+from claude_magic.records.transcripts.tables import (
     NO_COUNT,
     Array,
     Table,

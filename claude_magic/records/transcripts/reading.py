@@ -12,9 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from claude_magic.records.transcript_files import SessionFile, new_facts
-from claude_magic.records.transcript_packs import Pack, pack, unpack
-from claude_magic.records.transcript_scan import Clean, FileFacts, scan
+from claude_magic.records.transcripts.facts import FileFacts
+from claude_magic.records.transcripts.files import SessionFile, new_facts
+from claude_magic.records.transcripts.packs import Pack, pack, unpack
+from claude_magic.records.transcripts.scan import Clean, scan
 
 _HEAD_BYTES = 512
 

@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from claude_magic.records.prices import PriceTable
-from claude_magic.records.transcript_packs import COUNTED, Pack
-from claude_magic.records.transcript_tables import Array
+from claude_magic.records.transcripts.packs import COUNTED, Pack
+from claude_magic.records.transcripts.tables import Array
 
 K = TypeVar("K", bound=Hashable)
 

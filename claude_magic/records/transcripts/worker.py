@@ -16,10 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from claude_magic.records.transcript_claims import Claims
-from claude_magic.records.transcript_files import SessionFile
-from claude_magic.records.transcript_reading import read_file
-from claude_magic.records.transcript_secrets import Cleaner
+from claude_magic.records.transcripts.claims import Claims
+from claude_magic.records.transcripts.files import SessionFile
+from claude_magic.records.transcripts.reading import read_file
+from claude_magic.records.transcripts.secrets import Cleaner
 
 LENGTH_BYTES = 4
 """How the length of the secrets is told."""

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import platformdirs
 
-from claude_magic.records.transcript_files import SessionFile
-from claude_magic.records.transcript_packs import Pack, from_bytes, to_bytes
+from claude_magic.records.transcripts.files import SessionFile
+from claude_magic.records.transcripts.packs import Pack, from_bytes, to_bytes
 
 VERSION = 4
 """Of what is kept; a change of `Pack` or of the tables makes it another."""

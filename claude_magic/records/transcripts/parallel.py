@@ -22,13 +22,13 @@ from types import TracebackType
 import msgspec
 
 import claude_magic
-from claude_magic.records.cache import Known
-from claude_magic.records.transcript_claims import Claims
-from claude_magic.records.transcript_files import SessionFile
-from claude_magic.records.transcript_progress import Progress
-from claude_magic.records.transcript_reading import Reading, read_file
-from claude_magic.records.transcript_secrets import Cleaner
-from claude_magic.records.transcript_worker import LENGTH_BYTES
+from claude_magic.records.transcripts.cache import Known
+from claude_magic.records.transcripts.claims import Claims
+from claude_magic.records.transcripts.files import SessionFile
+from claude_magic.records.transcripts.progress import Progress
+from claude_magic.records.transcripts.reading import Reading, read_file
+from claude_magic.records.transcripts.secrets import Cleaner
+from claude_magic.records.transcripts.worker import LENGTH_BYTES
 
 BATCH_BYTES = 2_000_000
 WORKER_BYTES = 25_000_000
@@ -40,7 +40,7 @@ _START = """
 import sys
 sys.path[:] = sys.argv[3:]
 sys.modules["typing_extensions"] = None  # msgspec does without, and it takes long to import
-from claude_magic.records.transcript_worker import main
+from claude_magic.records.transcripts.worker import main
 main(*sys.argv[1:3])
 """
 if sys.platform == "win32":

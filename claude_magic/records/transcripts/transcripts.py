@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from claude_magic.records.cache import TranscriptCache
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.prices import price_table
-from claude_magic.records.transcript_files import Since, find_files, find_root
-from claude_magic.records.transcript_messages import MessageReader, Place
-from claude_magic.records.transcript_secrets import Cleaner, secrets_known
+from claude_magic.records.transcripts.cache import TranscriptCache
+from claude_magic.records.transcripts.files import Since, find_files, find_root
+from claude_magic.records.transcripts.messages import MessageReader, Place
+from claude_magic.records.transcripts.secrets import Cleaner, secrets_known
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from claude_magic.records.plots import Plots
-    from claude_magic.records.transcript_history import History
+    from claude_magic.records.transcripts.history import History
 
 
 def read_transcripts(
@@ -57,7 +57,7 @@ def read_transcripts(
     Warns:
         UserWarning: once, naming the models that have no price; what they cost is NA.
     """
-    from claude_magic.records.transcript_history import key_of, read_history  # brings numpy along
+    from claude_magic.records.transcripts.history import key_of, read_history  # brings numpy along
 
     folder = find_root(root, os.environ)
     files = find_files(folder, since, project)
@@ -116,7 +116,7 @@ class Transcripts:
         A half-written last line is among them, and is looked at again the next time. Of one file at most 1,000 are
         named; `broken` counts all. A file that cannot be read at all has line 0.
         """
-        from claude_magic.records.transcript_frames import problems_frame
+        from claude_magic.records.transcripts.frames import problems_frame
 
         return problems_frame(self._history.notes.problems)
 
@@ -167,7 +167,7 @@ class Transcripts:
             yield messages_frame(rows)
 
     def _messages(self) -> Iterator[MessageRecord]:
-        from claude_magic.records.transcript_tables import values_of
+        from claude_magic.records.transcripts.tables import values_of
 
         turns, tools = self._history.table("turns"), self._history.table("tools")
         of_turns = (values_of(turns, name) for name in ("turn_id", "session_id", "session", "turn"))
@@ -187,7 +187,7 @@ class Transcripts:
                 continue  # the CLI deletes old sessions
 
     def _frame(self, name: str) -> pd.DataFrame:
-        from claude_magic.records.transcript_frames import SCHEMAS, table_frame
+        from claude_magic.records.transcripts.frames import SCHEMAS, table_frame
 
         if name not in self._frames:
             self._frames[name] = table_frame(self._history.table(name), SCHEMAS[name])

@@ -13,8 +13,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import astuple
 
-from claude_magic.records.transcript_lines import Call, ToolUse, Turn
-from claude_magic.records.transcript_scan import FileFacts
+from claude_magic.records.transcripts.facts import Call, FileFacts, ToolUse, Turn
 
 SIMULATED = "msg_sim_"
 """Begins the ids of the simulator's messages."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from claude_magic.records.transcript_lines import decode_record
-from claude_magic.records.transcript_scan import FileFacts
+from claude_magic.records.transcripts.facts import FileFacts
+from claude_magic.records.transcripts.lines import decode_record
 
 Since = datetime | date | timedelta | str | None
 
