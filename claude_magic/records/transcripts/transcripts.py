@@ -34,9 +34,9 @@ def read_transcripts(
     """Read the CLI's session files, those of subagents included.
 
     Large amounts are read with the help of a few processes, which end with the call. What was read before is kept in a
-    cache, so that only what is new has to be read; it holds prompts, answers
-    and tool inputs, cut at 10,000 characters, for the user's eyes only. Secret values of this process's environment
-    and of its sessions are replaced in every text.
+    cache, so that only what is new has to be read; it holds prompts, answers and tool inputs, cut at 10,000 characters,
+    for the user's eyes only. Secret values of this process's environment and of its sessions are replaced in every
+    text.
 
     Args:
         root: a configuration folder of the CLI, its `projects`, or any folder or file of sessions. `None` is the
@@ -65,12 +65,12 @@ def read_transcripts(
     if cache is not False:
         keeper = TranscriptCache(None if cache is True else Path(cache), folder)
     key, cleaner = key_of(files), Cleaner(secrets_known(os.environ))
-    found = _held.get((keeper.path, key)) if keeper is not None else None
+    found = _held.get((folder, keeper.path, key)) if keeper is not None else None
     if found is None or found._cleaner.secrets != cleaner.secrets:
         history = read_history(files, keeper, key, cleaner, is_all=since is None and project is None)
         found = Transcripts(folder, history, cleaner)
         if keeper is not None and not history.notes.unreadable:
-            _held[keeper.path, key] = found
+            _held[folder, keeper.path, key] = found
     unpriced = found._history.notes.unpriced
     if unpriced:
         names, day = ", ".join(sorted(unpriced)), price_table().checked
@@ -78,8 +78,8 @@ def read_transcripts(
     return found
 
 
-_held: WeakValueDictionary[tuple[Path, str], Transcripts] = WeakValueDictionary()
-"""What was returned and is still in use, by the file of its cache and by what it was made of."""
+_held: WeakValueDictionary[tuple[Path, Path, str], Transcripts] = WeakValueDictionary()
+"""What was returned and is still in use, by its folder, the file of its cache, and what it was made of."""
 
 
 class Transcripts:
