@@ -177,7 +177,7 @@ def test_a_fork_counts_only_what_is_its_own(root: Path) -> None:
     assert list(fork["turn"]) == [1]
     assert len(after.tools()) == len(before.tools())
     messages = after.messages()
-    assert list(messages[messages["session"] == OTHER[:8]]["text"]) == ["go on", "Yes."]
+    assert list(messages[messages["session"] == f"go on ({OTHER[:8]})"]["text"]) == ["go on", "Yes."]
     assert after.sessions().set_index("session_id").loc[OTHER, "created"] == pd.Timestamp("2026-11-02 09:01:39Z")
 
 
@@ -390,10 +390,37 @@ def test_secrets_are_in_no_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_title_names_the_session(tmp_path: Path) -> None:
-    """Else the beginning of its id does."""
-    write(session_path(tmp_path), [{"type": "custom-title", "customTitle": "the report"}, prompt("x", 0)])
-    write(session_path(tmp_path, OTHER), [prompt("y", 1)])
-    assert set(read(tmp_path).sessions()["name"]) == {"the report", OTHER[:8]}
+    """A person's before the CLI's, the last one of each; with the beginning of the id where two are the same."""
+    by_a_person = [{"type": "custom-title", "customTitle": title} for title in ("a draft", "the report")]
+    by_the_cli = [{"type": "ai-title", "aiTitle": title, "sessionId": "x"} for title in ("Draft", "Plot of sales")]
+    ids = [OTHER[:-1] + digit for digit in "1234"]
+    for number, (id, titles) in enumerate(
+        zip(ids, [by_a_person + by_the_cli, by_the_cli, by_the_cli[:1]], strict=False)
+    ):
+        write(session_path(tmp_path, id), [prompt("x", number), *titles])
+    write(session_path(tmp_path, ids[3]), [prompt("y", 9), {"type": "ai-title", "aiTitle": "Draft"}])
+
+    begin = OTHER[:8]
+    assert read(tmp_path).sessions()["name"].to_list() == [
+        "the report", "Plot of sales", f"Draft ({begin})", f"Draft ({begin})"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("Which month\nbrought  the most?", "Which month brought the most? "),
+        ("Compare the sales of both shops, please", "Compare the sales of both shops… "),
+        ("<task-notification>done</task-notification>", ""),
+    ],
+)
+def test_a_session_without_a_title_is_named_by_how_it_began(tmp_path: Path, words: str, name: str) -> None:
+    """The first words of its first prompt, and the beginning of its id, which alone would do to resume it."""
+    write(session_path(tmp_path, OTHER), [prompt(words, 0), answer("m", 1, text("Yes."))])
+    wanted = f"{name}({OTHER[:8]})" if name else OTHER[:8]
+
+    assert read(tmp_path).sessions()["name"].to_list() == [wanted]
+    assert read(tmp_path).turns()["session"].to_list() == [wanted]
 
 
 def test_the_examples_of_both_clis_agree_with_an_independent_count() -> None:

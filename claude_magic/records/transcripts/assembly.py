@@ -12,6 +12,7 @@ Plan:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ import numpy as np
 from claude_magic.records.prices import PriceTable
 from claude_magic.records.transcripts.facts import FileFacts
 from claude_magic.records.transcripts.packs import COUNTED, SIMULATED, Pack
+from claude_magic.records.transcripts.prompts import opening_of
 from claude_magic.records.transcripts.rows import PaidCalls, Rows, columns, named, numbered
 from claude_magic.records.transcripts.tables import (
     NO_COUNT,
@@ -34,7 +36,8 @@ from claude_magic.records.transcripts.tables import (
     words,
 )
 
-NAME_LENGTH = 8
+_ID_LENGTH = 8
+_OPENING_LENGTH = 32
 
 
 @dataclass(slots=True)
@@ -42,8 +45,9 @@ class _Session:
     """A session while it is put together; `place` is its place among all."""
 
     id: str
-    name: str
     place: int
+    title: str = ""
+    name: str = ""
     working_dir: str = ""
     started: float | None = None
     ended: float | None = None
@@ -95,6 +99,7 @@ class Assembly:
         self._tools: Rows[str] = Rows()
         for place, pack in enumerate(self._packs):
             self._add(place, pack)
+        self._name_sessions()
         self._paid = PaidCalls(self._packs, self._calls)
         self._costs = self._paid.costs(prices)
         self.unpriced = self._paid.unpriced(self._costs)
@@ -121,13 +126,27 @@ class Assembly:
     def _session(self, facts: FileFacts) -> _Session:
         session = self._sessions.get(facts.session_id)
         if session is None:
-            session = _Session(facts.session_id, facts.title or facts.session_id[:NAME_LENGTH], len(self._sessions))
+            session = _Session(facts.session_id, len(self._sessions))
             self._sessions[facts.session_id] = session
+        session.title = session.title or facts.title or facts.ai_title
         session.working_dir = session.working_dir or facts.working_dir
         # A fork's first moment is its own; what it copied was said before.
         session.started = _least(session.started, facts.started if facts.agent_id else facts.first or facts.started)
         session.ended = _most(session.ended, facts.ended)
         return session
+
+    def _name_sessions(self) -> None:
+        """Name each by its title, else by how it began; with the beginning of its id where that may not be unique."""
+        titles = Counter(session.title for session in self._sessions.values())
+        for session in self._sessions.values():
+            words = session.title or self._opening(session)
+            id = session.id[:_ID_LENGTH]
+            is_unique = session.title and titles[session.title] == 1
+            session.name = words if is_unique else f"{words} ({id})" if words else id
+
+    def _opening(self, session: _Session) -> str:
+        prompts = (self._packs[turn.pack].turns.prompt(turn.row) for turn in session.turns)
+        return opening_of(next(filter(None, prompts), ""), _OPENING_LENGTH)
 
     def _turn(self, place: int, row: int, pack: Pack, started: float, session: _Session) -> _Turn:
         known = self._turn_by_id.get(pack.turns.ids[row])

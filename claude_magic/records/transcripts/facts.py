@@ -105,6 +105,8 @@ class FileFacts(msgspec.Struct, array_like=True):
         first: the first moment in it, in unix seconds: a fork's is later than that of the records it copied.
         is_fork: whether its records say that they were copied.
         started, ended: first and last moment of what was said, in unix seconds.
+        title: what a person called the session.
+        ai_title: what the CLI called it.
         types: how many records of each type.
         broken: how many lines could not be used; `problems` are the first of them.
         unfinished: the last line has no end yet, and is no whole record; it is looked at again.
@@ -121,6 +123,7 @@ class FileFacts(msgspec.Struct, array_like=True):
     ended: float | None = None
     working_dir: str = ""
     title: str = ""
+    ai_title: str = ""
     turns: list[Turn] = []
     calls: list[Call] = []
     tools: list[ToolUse] = []

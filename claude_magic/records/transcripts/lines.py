@@ -103,6 +103,7 @@ class Record(msgspec.Struct, gc=False):
     forkedFrom: msgspec.Raw = NOTHING
     content: msgspec.Raw = NOTHING
     customTitle: str | None = None
+    aiTitle: str | None = None
 
     @property
     def time(self) -> float | None:

@@ -41,6 +41,10 @@ class Turns(msgspec.Struct, array_like=True, frozen=True):
     texts: bytes
     uuids: bytes
 
+    def prompt(self, row: int) -> str:
+        """Return one prompt."""
+        return _texts(self.prompts)[row]
+
 
 class Calls(msgspec.Struct, array_like=True, frozen=True):
     """Calls; `times` are time and seen (float64).

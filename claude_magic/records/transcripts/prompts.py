@@ -36,3 +36,9 @@ def prompt_of(words: str) -> str:
     if command is None:
         return words
     return f"{command[1]} {command[2] or ''}".strip()
+
+
+def opening_of(prompt: str, length: int) -> str:
+    """Return the first words of a prompt, on one line of at most `length` characters."""
+    line = " ".join(prompt[: 4 * length].split())
+    return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"

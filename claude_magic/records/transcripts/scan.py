@@ -205,7 +205,10 @@ class _Scanner:
             facts.first = next((time for record in records if (time := record.time) is not None), None)
         if "custom-title" in kinds:
             titles = [record.customTitle for record in records if record.type == "custom-title"]
-            facts.title = next((self._clean(title) for title in reversed(titles) if title), facts.title)
+            facts.title = self._last(titles) or facts.title
+        if "ai-title" in kinds:
+            titles = [record.aiTitle for record in records if record.type == "ai-title"]
+            facts.ai_title = self._last(titles) or facts.ai_title
         said = [record for record in records if record.message is not None and record.type in _SAID]
         times = _times(said)
         self._note(said, times)
@@ -214,6 +217,9 @@ class _Scanner:
                 self._assistant(record, record.message, time)  # type: ignore[arg-type]  # those without are left out
             else:
                 self._user(record, record.message, time)  # type: ignore[arg-type]  # likewise
+
+    def _last(self, titles: Sequence[str | None]) -> str:
+        return next((self._clean(title) for title in reversed(titles) if title), "")
 
     def _note(self, said: Sequence[Record], times: Sequence[float | None]) -> None:
         """Note when, where and in which session something was said."""

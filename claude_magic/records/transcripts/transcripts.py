@@ -87,7 +87,8 @@ class Transcripts:
 
     Tokens count once for each (message id, request id), as the last record tells them; what a fork or a compaction
     copied counts once. A file cannot know everything: permission, ttft_s, pid, state and workspace_id are NA. Money is
-    estimated from the list prices in `prices.toml`. A session's name is its title, else the beginning of its id.
+    estimated from the list prices in `prices.toml`. A session's name is its title, else how its first prompt began and
+    the beginning of its id.
 
     Attributes:
         root: the folder they were read from.
