@@ -82,6 +82,26 @@ const summary: Partial<RunData> = {
   edits: 1
 };
 
+const WIDE = [
+  'Here is what each region sold; the last column says what to look at first.',
+  '',
+  '| region and shop | month | orders | revenue | margin | returned | stock left | main product | what to look at |',
+  '|---|---|---|---|---|---|---|---|---|',
+  '| North, harbour street | 2026-09 | 1,204 | $48,160.20 | 31.5 % | 12 | 340 | espresso beans | deliveries arrive late on Mondays, so the shelf is empty until noon |',
+  '| North, station | 2026-09 | 87 | $3,480.00 | 8.2 % | 0 | 21 | `filter-papers` | opening hours |',
+  '| South | 2026-10 | 15,930 | $637,200.75 | -2.1 % | 1,018 | n/a | cups | the price of cups fell in **week 41** |',
+  '| East | 2026-10 | 9 | $360.00 | 40 % | 1 | 2 | mills | too few orders to say |',
+  ''
+].join('\n');
+
+const wide: Partial<RunData> = {
+  session: 'sales',
+  model: 'claude-opus-4-8',
+  outcome: 'success',
+  parts: [{ type: 'text', text: WIDE }],
+  duration_s: 3.1
+};
+
 const stopped: Partial<RunData> = {
   session: 'main',
   model: 'sonnet',
@@ -158,6 +178,7 @@ const long: Partial<RunData> = {
 export const RUNS: { run: Partial<RunData>; questions?: Question[] }[] = [
   { run: working, questions: [permission] },
   { run: summary },
+  { run: wide },
   { run: stopped },
   { run: failed },
   { run: form, questions: [questions] },

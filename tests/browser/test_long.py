@@ -23,27 +23,53 @@ WATCH = """() => {
     }).observe({entryTypes: ['longtask']});
 }"""
 FEW_ELEMENTS = "([view, most]) => view.querySelectorAll('*').length < most"
-STAYS_IN_SIGHT = """async foot => {
-    for (let frames = 0; frames < 20; frames++) await new Promise(requestAnimationFrame);
+TO_THE_END = """async foot => {
+    foot.scrollIntoView({block: 'end'});
+    for (let frames = 0; frames < 40; frames++) await new Promise(requestAnimationFrame);
     const {top} = foot.getBoundingClientRect();
-    return top > 0 && top < window.innerHeight;
+    return top > 100 && top < window.innerHeight;
 }"""
+MARK = """view => {
+    const {left, width} = view.getBoundingClientRect();
+    for (let y = 250; y < window.innerHeight - 100; y += 20) {
+        const found = document.elementFromPoint(left + width / 4, y);
+        if (found?.closest('.claude-block') && found.childElementCount < 3) {
+            window.marked = found;
+            return found.getBoundingClientRect().top;
+        }
+    }
+    return null;
+}"""
+WHERE_IS_MARKED = """async () => {
+    for (let frames = 0; frames < 25; frames++) await new Promise(requestAnimationFrame);
+    return window.marked.getBoundingClientRect().top;
+}"""
+REST = "async () => { for (let frames = 0; frames < 25; frames++) await new Promise(requestAnimationFrame); }"
+WORDS_OF_ALL = """view => [...view.querySelectorAll('.claude-parts')].every(
+    part => part.textContent.includes('holds dates as text') || part.textContent.includes('end of the long run'))"""
 LONGEST_TASK_MS = 8_000  # on a machine that runs other tests as well
 MOST_ELEMENTS = 12_000
 MOST_STORED = 6_000_000
 
 
-def scroll_to_end(view: Locator) -> None:
-    """Scroll to the end, and again when what is drawn above it has moved it, as a person does."""
-    foot = view.locator(".claude-foot")
-    for _ in range(10):
-        foot.scroll_into_view_if_needed()
-        if foot.evaluate(STAYS_IN_SIGHT):
-            return
+def check_still(view: Locator) -> None:
+    """Fail unless what is read moves by as much as the wheel, up through what has not been drawn before."""
+    page = view.page
+    page.mouse.move(640, 450)
+    page.mouse.wheel(0, -1500)
+    page.wait_for_function(
+        "view => view.querySelector('.claude-foot').getBoundingClientRect().top > 1200", arg=view.element_handle()
+    )
+    page.evaluate(REST)
+    for _ in range(20):
+        before = view.evaluate(MARK)
+        page.mouse.wheel(0, -300)
+        moved = page.evaluate(WHERE_IS_MARKED) - before
+        assert abs(moved - 300) <= 3, moved
 
 
 def check_usable(view: Locator) -> None:
-    """Fail unless the run has few elements, its end can be reached, and its folded tool uses can be opened."""
+    """Fail unless it has few elements, all words, an end that is reached at once, and tools that can be opened."""
     expect(view).to_have_attribute("data-standing", "over")
     view.page.wait_for_function(FEW_ELEMENTS, arg=[view.element_handle(), MOST_ELEMENTS])
     view.locator(".claude-head").scroll_into_view_if_needed()
@@ -52,7 +78,10 @@ def check_usable(view: Locator) -> None:
     expect(group.locator(".claude-tool")).to_have_count(37)
     group.locator(".claude-tool summary").last.click()
     expect(group.locator(".claude-tool").last).to_contain_text("2026-11-01")
-    scroll_to_end(view)
+    assert view.evaluate(WORDS_OF_ALL)
+    assert view.locator(".claude-foot").evaluate(TO_THE_END)
+    check_still(view)
+    assert view.locator(".claude-foot").evaluate(TO_THE_END)
     view.page.wait_for_function(FEW_ELEMENTS, arg=[view.element_handle(), MOST_ELEMENTS])
     expect(view.locator(".claude-foot")).to_be_in_viewport()
     expect(view).to_contain_text("were left out of what is stored")

@@ -41,9 +41,10 @@ export interface GroupItem {
 export interface SectionItem {
   readonly items: readonly Keyed<Item>[];
   readonly isFirst: boolean;
-  readonly isLast: boolean;
-  /** Roughly how high it is, in pixels. */
-  readonly height: number;
+  /** Whether it is the last one or the one before, which together fill any window. */
+  readonly isEnd: boolean;
+  /** How much is in it, in characters; a tool use or a note counts as much as a line. */
+  readonly size: number;
 }
 
 export type Item = TextItem | ThinkingItem | NoteItem | ToolNode | GroupItem;
@@ -56,9 +57,8 @@ export function arrange(parts: readonly Part[]): Keyed<Item>[] {
   return foldRows(nest(parts));
 }
 
-const SECTION_CHARACTERS = 40_000;
+const SECTION_CHARACTERS = 8_000;
 const LINE_CHARACTERS = 300; // a tool use or a note counts as much text
-const HEIGHT_PER_CHARACTER = 0.35;
 
 /**
  * Divide the items of a run into stretches of bearable length; there is at least one.
@@ -81,8 +81,8 @@ export function divide(items: readonly Keyed<Item>[]): Keyed<SectionItem>[] {
     shown: {
       items: inside,
       isFirst: at === 0,
-      isLast: at === stretches.length - 1,
-      height: Math.round(size * HEIGHT_PER_CHARACTER)
+      isEnd: at >= stretches.length - 2,
+      size
     }
   }));
 }

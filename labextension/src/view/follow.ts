@@ -43,6 +43,11 @@ export class Follower {
     this._endWasNear = this._follows || this._isNear('bottom');
   }
 
+  /** Whether it decides what is in sight. */
+  get follows(): boolean {
+    return this._follows;
+  }
+
   release(): void {
     this._scroller?.removeEventListener('scroll', this._onScroll);
     this._scroller?.removeEventListener('wheel', this._onWheel);
@@ -128,7 +133,7 @@ export class Follower {
 }
 
 /** Return what scrolls a node up and down; `null` if nothing does. */
-function scrollerOf({ parentElement }: HTMLElement): HTMLElement | null {
+export function scrollerOf({ parentElement }: HTMLElement): HTMLElement | null {
   for (let node = parentElement; node !== null; node = node.parentElement) {
     const { overflowY } = getComputedStyle(node);
     if ((overflowY === 'auto' || overflowY === 'scroll') && node.scrollHeight > node.clientHeight) {

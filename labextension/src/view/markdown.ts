@@ -6,11 +6,14 @@
  */
 
 import { BlockSplitter, pieces } from '../blocks';
-import { linesOf, visible } from '../text';
+import { visible } from '../text';
 import { codeFrame, frameCode } from './code';
 import { el } from './dom';
 import type { Piece } from './dom';
+import { textHeight } from './heights';
 import type { Host } from './host';
+import { forgetPlace, watchPlace } from './place';
+import { frameTables } from './table';
 
 const EVERY_MS = 250;
 const NEXT_MS = 100; // within this time a text that still grows is drawn again
@@ -139,10 +142,10 @@ class Block {
     clearTimeout(this._timer);
     if (whenNear && typeof IntersectionObserver !== 'undefined') {
       this.node.textContent = visible(source.trim());
-      this.node.classList.add('claude-unrendered');
-      watchNear(this.node, () => {
-        void this._render();
-      });
+      this.node.classList.add('claude-unrendered', 'claude-long');
+      this.node.style.containIntrinsicBlockSize = `auto ${Math.round(textHeight(source))}px`;
+      // It stands there plain until it comes near.
+      watchPlace(this.node, { near: this._renderIfNear, atHand: this._renderIfNear });
       return;
     }
     void this._render();
@@ -151,8 +154,15 @@ class Block {
   dispose(): void {
     clearTimeout(this._timer);
     this._disposed = true;
-    near?.unobserve(this.node);
+    forgetPlace(this.node);
   }
+
+  private readonly _renderIfNear = (isNear: boolean): void => {
+    if (isNear) {
+      forgetPlace(this.node);
+      void this._render();
+    }
+  };
 
   /** What arrived since the last rendering, if it is nothing but words, goes to the end of what stands there. */
   private _appendWords(source: string): void {
@@ -213,8 +223,8 @@ class Block {
     }
     this._rendered = performance.now();
     this.node.classList.remove('claude-unrendered');
-    this.node.classList.toggle('claude-long', linesOf(source).length > 60);
     frameCode(this.node, this._host);
+    frameTables(this.node);
     this._shown = source;
     this._lastText = lastTextOf(this.node, source);
     if (this._again || (this._source !== source && this._finished)) {
@@ -262,25 +272,4 @@ function lastTextOf(node: HTMLElement, source: string): Text | null {
     last.appendData(missing);
   }
   return last;
-}
-
-// Text far from the visible part of the page stands there plain until it comes near.
-
-let near: IntersectionObserver | null = null;
-const whenNear = new WeakMap<Element, () => void>();
-
-function watchNear(node: Element, then: () => void): void {
-  near ??= new IntersectionObserver(
-    entries => {
-      for (const { isIntersecting, target } of entries) {
-        if (isIntersecting) {
-          near?.unobserve(target);
-          whenNear.get(target)?.();
-        }
-      }
-    },
-    { rootMargin: '1200px 0px' }
-  );
-  whenNear.set(node, then);
-  near.observe(node);
 }

@@ -11,9 +11,12 @@ import { Ending, Footer } from './footer';
 import type { Standing } from './footer';
 import { framesOfPage } from './frames';
 import { Header } from './header';
+import { Heights } from './heights';
 import type { Host } from './host';
+import { Keeper } from './keep';
 import { pieceFor } from './parts';
 import { QuestionCard } from './question';
+import { Rendering } from './rendering';
 import { Section } from './section';
 import type { Surroundings } from './surroundings';
 import type { Question } from '../protocol';
@@ -37,8 +40,9 @@ export class RunView {
     private readonly _host: Host,
     now: () => number = () => Date.now() / 1000
   ) {
+    const rendering = new Rendering(_host);
     const around: Surroundings = {
-      host: _host,
+      host: rendering.host,
       opened: new Map(),
       clock: this._clock,
       now,
@@ -56,7 +60,9 @@ export class RunView {
       question?.querySelector<HTMLElement>('textarea, input, button')?.focus({ preventScroll: true });
     });
     this._footer = new Footer(around);
-    this._parts = new KeyedChildren<SectionItem>(this._partsNode, () => new Section(item => pieceFor(item, around)));
+    this._parts = new KeyedChildren<SectionItem>(this._partsNode, () => {
+      return new Section(item => pieceFor(item, around), this._heights, rendering.done);
+    });
     this._questions = new KeyedChildren<Question>(this._questionsNode, question => new QuestionCard(question, around));
     this.node.append(this._header.node, this._filled, this._partsNode, this._working, this._questionsNode);
     this.node.append(this._ending.node, this._footer.node, this._spoken);
@@ -89,7 +95,9 @@ export class RunView {
     this._frames.drawNoMore(this.flush);
     clearInterval(this._timer);
     this._follower.release();
+    this._keeper.release();
     this._parts.dispose();
+    this._heights.dispose();
     this._questions.dispose();
     this._growth?.disconnect();
     this.node.remove();
@@ -107,7 +115,11 @@ export class RunView {
     this._header.update(run);
     setText(this._filled, run.filled ? visible(run.filled) : '');
     show(this._filled, run.filled !== '');
-    this._parts.update(divide(arrange(run.parts)));
+    const sections = divide(arrange(run.parts));
+    this._parts.update(sections);
+    if (sections.length > 1) {
+      this._keeper.start();
+    }
     const questions = standing === 'live' ? run.questions : [];
     this._questions.update(questions.map(question => ({ key: question.id, shown: question })));
     show(this._working, standing === 'live' && questions.length === 0 && isQuiet(run));
@@ -166,6 +178,8 @@ export class RunView {
   private readonly _working = el('div', 'claude-working', el('span'), el('span'), el('span'));
   private readonly _spoken = el('div', 'claude-spoken');
   private readonly _follower = new Follower(this.node);
+  private readonly _keeper = new Keeper(this.node, () => this._standing !== 'live' || !this._follower.follows);
+  private readonly _heights = new Heights();
   private readonly _ending = new Ending();
   private readonly _header: Header;
   private readonly _footer: Footer;

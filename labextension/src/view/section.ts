@@ -1,15 +1,33 @@
-/** A stretch of a run that is on the page only while it is near the visible part; elsewhere it keeps its place. */
+/**
+ * A stretch of a run that is drawn only while it is near the visible part.
+ *
+ * Elsewhere it keeps its place, and its plain words stand there unseen: a browser's search finds them, and takes the reader
+ * to where they then are drawn.
+ */
 
+import { visible } from '../text';
+import { tellingArgument, toolTitle } from '../tools';
 import type { Item, SectionItem } from './arrange';
 import { el, KeyedChildren } from './dom';
 import type { Piece } from './dom';
+import { guessHeight } from './heights';
+import type { Guessed, Heights } from './heights';
+import { pace } from './pace';
+import { forgetPlace, watchPlace } from './place';
 
-const MARGIN = '1200px 0px';
-
-export class Section implements Piece<SectionItem> {
+export class Section implements Piece<SectionItem>, Guessed {
   readonly node = el('div', 'claude-parts');
 
-  constructor(make: (item: Item) => Piece<Item>) {
+  /**
+   * @param make - makes the piece of an item.
+   * @param _heights - what is known of the heights of this run.
+   * @param _rendered - returns when all that is being rendered of this run has been.
+   */
+  constructor(
+    make: (item: Item) => Piece<Item>,
+    private readonly _heights: Heights,
+    private readonly _rendered: () => Promise<void>
+  ) {
     this._children = new KeyedChildren(this.node, make);
   }
 
@@ -18,9 +36,9 @@ export class Section implements Piece<SectionItem> {
     this._shown = shown;
     if (before === null) {
       this._begin(shown);
-    } else if (shown.isLast) {
+    } else if (shown.isEnd) {
       this._come();
-    } else if (before.isLast) {
+    } else if (before.isEnd) {
       this._watch(); // to be told anew where it is: now it may go
     }
     if (this._isHere) {
@@ -28,26 +46,52 @@ export class Section implements Piece<SectionItem> {
     }
   }
 
+  get guess(): number {
+    const items = this._shown?.items ?? [];
+    if (this._guessed?.size !== this._shown?.size) {
+      this._guessed = { size: this._shown?.size ?? 0, height: guessHeight(items) };
+    }
+    return this._guessed?.height ?? 0;
+  }
+
+  guessAgain(): void {
+    const isKnown = this._measured !== null && this._measured.generation === this._heights.generation;
+    const height = isKnown ? (this._measured?.height ?? 0) : this._heights.of(this.guess);
+    this.node.style.height = `${height}px`;
+  }
+
   dispose(): void {
-    watcher?.unobserve(this.node);
+    forgetPlace(this.node);
+    this._heights.leave(this);
     this._children.dispose();
   }
 
-  /** What is far away need not be made. The first and the last stretch are there at once, so that nothing flickers. */
-  private _begin({ isFirst, isLast, height }: SectionItem): void {
-    if (!isFirst && !isLast && typeof IntersectionObserver !== 'undefined') {
-      this._isHere = false;
-      this.node.style.height = `${height}px`;
+  /** What is far away need not be made. The first and the last stretches are there at once, so that nothing flickers. */
+  private _begin({ isFirst, isEnd }: SectionItem): void {
+    if (!isFirst && !isEnd && typeof IntersectionObserver !== 'undefined') {
+      this._go(null);
+    } else {
+      void this._grow();
     }
     this._watch();
   }
 
   private _watch(): void {
-    watchNear(this.node, (isNear, at) => {
-      if (isNear) {
-        this._come();
-      } else if (this._mayGo(at)) {
-        this._go(at.height);
+    watchPlace(this.node, {
+      near: (isNear, at) => {
+        this._isNear = isNear;
+        if (isNear) {
+          pace.whenAtRest(this._comeIfNear);
+        } else if (this._mayGo(at)) {
+          this._go(at.height);
+        }
+      },
+      atHand: isAtHand => {
+        this._isAtHand = isAtHand;
+        if (isAtHand) {
+          this._isNear = true;
+          pace.whenReadable(this._comeIfNear);
+        }
       }
     });
   }
@@ -57,51 +101,86 @@ export class Section implements Piece<SectionItem> {
     const selection = document.getSelection();
     const isSelected = selection !== null && !selection.isCollapsed && selection.containsNode(this.node, true);
     const isShown = this.node.isConnected && at.height > 0;
-    return this._isHere && isShown && !this._shown?.isLast && !isSelected && !this.node.contains(document.activeElement);
+    return this._isHere && isShown && !this._shown?.isEnd && !isSelected && !this.node.contains(document.activeElement);
   }
+
+  private readonly _comeIfNear = (): void => {
+    if (this._isNear) {
+      this._come();
+    }
+  };
 
   private _come(): void {
     if (!this._isHere && this._shown !== null) {
       this._isHere = true;
-      this.node.append(...this._kept);
+      this.node.classList.replace('claude-away', 'claude-coming');
+      this.node.replaceChildren(...this._kept);
       this._kept = [];
-      this.node.style.height = '';
       this._children.update(this._shown.items);
+      void this._grow();
     }
   }
 
-  private _go(height: number): void {
+  /** Rendering takes a moment, in which it stays as high as it was: one change of its height, not many. */
+  private async _grow(): Promise<void> {
+    await this._rendered();
+    if (this._isAtHand) {
+      this._letGrow();
+    } else {
+      pace.whenAtRest(this._letGrow); // a browser that scrolls smoothly does not notice that the page has moved meanwhile
+    }
+  }
+
+  private readonly _letGrow = (): void => {
+    if (this._isHere) {
+      this.node.classList.remove('claude-coming');
+      this.node.style.height = '';
+      this._heights.come(this);
+    }
+  };
+
+  /** @param height - how high it is as it is drawn; `null` if it never was. */
+  private _go(height: number | null): void {
     this._isHere = false;
-    this.node.style.height = `${height}px`;
+    this._measured = height === null ? null : { height, generation: this._heights.generation };
+    this._heights.leave(this);
     this._kept = [...this.node.childNodes];
-    this.node.replaceChildren();
+    this.node.classList.remove('claude-coming');
+    this.node.classList.add('claude-away');
+    this.node.replaceChildren(plainWords(this._shown?.items.map(item => item.shown) ?? []));
+    this.guessAgain();
   }
 
   private _shown: SectionItem | null = null;
+  private _guessed: { size: number; height: number } | null = null;
+  private _measured: { height: number; generation: number } | null = null;
   private _isHere = true;
+  private _isNear = false;
+  private _isAtHand = false;
   private _kept: ChildNode[] = [];
   private readonly _children: KeyedChildren<Item>;
 }
 
-type Told = (isNear: boolean, at: DOMRectReadOnly) => void;
+/** What a stretch says, each item about where it is going to be. */
+function plainWords(items: readonly Item[]): HTMLElement {
+  const words = items.map(item => {
+    const line = el('div', '', wordsOf(item));
+    line.style.flexGrow = String(guessHeight([{ key: '', shown: item }]));
+    return line;
+  });
+  return el('div', 'claude-plain-words', ...words);
+}
 
-let watcher: IntersectionObserver | null = null;
-const told = new WeakMap<Element, Told>();
-
-function watchNear(node: Element, then: Told): void {
-  if (typeof IntersectionObserver === 'undefined') {
-    return;
+function wordsOf(item: Item): string {
+  switch (item.kind) {
+    case 'text':
+    case 'note':
+      return visible(item.text);
+    case 'thinking':
+      return '';
+    case 'tool':
+      return `${toolTitle(item.tool.name)} ${tellingArgument(item.tool)}`;
+    case 'group':
+      return item.items.map(inside => wordsOf(inside.shown)).join('\n');
   }
-  watcher ??= new IntersectionObserver(
-    entries => {
-      for (const { isIntersecting, boundingClientRect, target } of entries) {
-        told.get(target)?.(isIntersecting, boundingClientRect);
-      }
-    },
-    // The second margin is for what scrolls inside the page, such as a notebook.
-    { rootMargin: MARGIN, scrollMargin: MARGIN } as IntersectionObserverInit
-  );
-  told.set(node, then);
-  watcher.unobserve(node);
-  watcher.observe(node);
 }
