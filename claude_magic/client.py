@@ -369,6 +369,7 @@ class AsyncClaudeClient(Ledger):
         _tell(self.observers, batch)
 
     def _turn_ends(self, session: Session, response: Response, error: ClaudeError | None) -> None:
+        session.last_response = response
         self._note_response(response, info_of(session))
         _tell(self.response_observers, response)
         # A background task that reported may have been all that kept this process from being wanted elsewhere.

@@ -65,6 +65,7 @@ class Session:
         recent: the last messages.
         models: the models the CLI offers, as it lists them; empty before the first start.
         notice: what a user should know about how it was started; "" if there is nothing.
+        last_response: what its last finished turn brought back; `None` before the first.
         source: what answers in place of the CLI, in words; "" for the CLI. What it answers costs nothing.
     """
 
@@ -79,6 +80,7 @@ class Session:
         self.recent: deque[Message] = deque(maxlen=keep_messages)
         self.models: list[dict[str, Any]] = []
         self.notice = ""
+        self.last_response: Response | None = None
         self.source = ""
         self.connection: Connection | None = None
         self.answer: Answer | None = None

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, cast
 
 import traitlets
 from ipywidgets import GridBox, Layout
 
 from claude_magic.blocking import ClaudeClient, get_client
+from claude_magic.errors import SessionNotFoundError
 from claude_magic.messages import Batch
 from claude_magic.permissions import Decision, PermissionRequest
-from claude_magic.rendering import RunView, response_bundle
+from claude_magic.rendering import RunView, run_data
 from claude_magic.response import Response
 from claude_magic.widgets.facts import facts_of
 from claude_magic.widgets.hub import Channel
 from claude_magic.widgets.live import LiveRun
-from claude_magic.widgets.protocol import MIME_TYPE, RunData
+from claude_magic.widgets.protocol import RunData
 from claude_magic.widgets.run_widget import RunWidget, WidgetLink, hub_here
 from claude_magic.widgets.undoing import undo_on_page
 
@@ -30,7 +31,7 @@ _GAP = "8px 24px"
 
 
 class StreamViewer(RunWidget):
-    """Shows what a session does, as it happens, with a stop button.
+    """Shows what a session does, as it happens, with a stop button; before that, its last finished turn.
 
     Args:
         session: name of the session to follow; it may be created later.
@@ -47,6 +48,7 @@ class StreamViewer(RunWidget):
         self._flush_planned = False
         self._client.observers.append(self._messages)
         self._client.response_observers.append(self._response)
+        self._show_last()
 
     @classmethod
     def grid(cls, *sessions: str, client: ClaudeClient | None = None, columns: int | None = None) -> GridBox:
@@ -85,6 +87,17 @@ class StreamViewer(RunWidget):
             raise RuntimeError("This viewer shows no running turn.")
         return self._channel.ask(request)
 
+    def _show_last(self) -> None:
+        """Show the session's last finished turn, if it has one, until the next one begins."""
+        try:
+            session = self._client.get_session(self.session)
+        except SessionNotFoundError:
+            return  # it may be created later
+        response = session.last_response
+        if response is not None and self._channel is None:
+            self._turn_id = response.turn_id
+            self.show(self._final(response))
+
     # What the session does; on the client's loop thread.
 
     def _messages(self, batch: Batch) -> None:
@@ -93,7 +106,7 @@ class StreamViewer(RunWidget):
         if self._channel is None or batch.turn_id != self._turn_id:
             self._turn_id = batch.turn_id
             session = self._client.get_session(self.session)
-            view = RunView(self.session, session.model, session.config.simulated is not None)
+            view = RunView(self.session, session.model, session.is_simulated)
             self._begin(view, {"mode": session.config.permission_mode})
         assert self._channel is not None
         self._channel.add(batch.messages)
@@ -117,11 +130,14 @@ class StreamViewer(RunWidget):
     def _response(self, response: Response) -> None:
         if response.session != self.session or self._channel is None or response.turn_id != self._turn_id:
             return
+        self._channel.finish(self._final(response), {})
+        self.state = str(response.outcome)
+
+    def _final(self, response: Response) -> RunData:
         session = self._client.get_session(self.session)
         extra: RunData = {"session_cost_usd": session.cost_usd, "mode": session.config.permission_mode}
-        data: Any = {**response_bundle(response)[MIME_TYPE], **facts_of(response), **extra, "live": False}
-        self._channel.finish(data, {})
-        self.state = str(response.outcome)
+        run: Any = {**run_data(response), **facts_of(response), **extra, "live": False}
+        return cast(RunData, run)
 
     # What the page asks; on whatever thread the kernel handles it.
 

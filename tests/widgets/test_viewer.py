@@ -90,6 +90,32 @@ def test_viewer_follows_a_turn(client: ClaudeClient, viewer: Heard) -> None:
     assert viewer.state == "success"
 
 
+def test_viewer_that_comes_late_shows_the_last_turn(client: ClaudeClient) -> None:
+    """What the session did before is there at once, with what it took; the next turn takes its place."""
+    client.execute("main", "one")
+    last = client.execute("main", "two")
+    late = Heard("main", client)
+    final = late.until("final")[-1]["run"]
+
+    assert (final["turn_id"], final["outcome"], final["live"]) == (last.turn_id, "success", False)
+    assert final["parts"] == [{"type": "text", "text": "Hello, world"}]
+    assert final["session_cost_usd"] == pytest.approx(0.02)
+    assert late.state == "success"
+    client.execute("main", "three")
+    assert late.until("final")[-1]["run"]["turn"] == 3
+    late.close()
+
+
+def test_viewer_of_a_session_that_is_not_there_yet_waits(client: ClaudeClient) -> None:
+    """It shows nothing before the session's first turn."""
+    early = Heard("later", client)
+    assert (early.sent.empty(), early.state) == (True, "idle")
+    client.create_session(name="later")
+    client.execute("later", "hi")
+    assert early.until("final")[-1]["run"]["session"] == "later"
+    early.close()
+
+
 def test_each_turn_is_a_run_of_its_own(client: ClaudeClient, viewer: Heard) -> None:
     """The next turn begins with a snapshot that holds nothing of the last one."""
     client.execute("main", "one")
