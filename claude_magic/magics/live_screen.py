@@ -36,6 +36,7 @@ class LiveScreen:
         model: the model, as far as it is known.
         simulated: whether a simulator answers.
         mode: permission mode, for the header.
+        source: what answers in place of Claude, in words; "" for Claude.
         on_stop: called when a page asks to stop.
         on_undo: called with `dry_run` when a page asks to undo the turn's edits.
         stage: where the run stands; in the extension's view if not given.
@@ -51,11 +52,12 @@ class LiveScreen:
         mode: str,
         on_stop: Callable[[], object],
         on_undo: Callable[[Channel, bool], object],
+        source: str = "",
         stage: Stage | None = None,
     ) -> None:
         self._hub = hub
         self._stage = stage or ExtensionStage()
-        self._facts: RunData = {"mode": mode}
+        self._facts: RunData = {"mode": mode, "source": source}
         self._run = LiveRun(RunView(session=session, model=model, simulated=simulated), self._facts)
         self._channel = hub.channel(
             self._run, self._stage.link, on_stop, lambda dry_run: on_undo(self._channel, dry_run)

@@ -107,7 +107,7 @@ class StreamViewer(RunWidget):
             self._turn_id = batch.turn_id
             session = self._client.get_session(self.session)
             view = RunView(self.session, session.model, session.is_simulated)
-            self._begin(view, {"mode": session.config.permission_mode})
+            self._begin(view, {"mode": session.config.permission_mode, "source": session.source})
         assert self._channel is not None
         self._channel.add(batch.messages)
         if not self._flush_planned:

@@ -85,6 +85,19 @@ describe('a run', () => {
     expect(head).toContain('10 s');
   });
 
+  it('says that nobody was asked now, and how it was answered', async () => {
+    const pill = async (more: Partial<RunData>): Promise<string> => {
+      document.body.replaceChildren();
+      await draw(makeView(), live([], more));
+      const chip = document.querySelector<HTMLElement>('.claude-head .claude-chip');
+      return chip?.hidden ? '' : (chip?.textContent ?? '');
+    };
+    expect(await pill({})).toBe('');
+    expect(await pill({ simulated: true })).toBe('simulated');
+    expect(await pill({ simulated: true, source: 'played from a tape, $0.00 now' })).toBe('played');
+    expect(await pill({ source: 'kept, $0.00, from 2026-11-01' })).toBe('kept');
+  });
+
   it('does not say that it asks about what was allowed beforehand', async () => {
     await draw(makeView(), live([], { mode: 'default' }));
     const mode = document.querySelector<HTMLElement>('.claude-mode');

@@ -80,7 +80,8 @@ def test_widget_is_displayed_with_words_beside_it(cell: Cell, widget: Widget, sc
 
     assert bundle[VIEW] == {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     assert set(bundle) == {VIEW, "text/html", "text/plain"}
-    assert "analysis" in bundle["text/plain"]
+    assert "session analysis" in bundle["text/plain"]
+    assert "`_claude` in a cell" in bundle["text/html"]
     assert [sent["type"] for sent in widget.sent] == ["snapshot"]
     assert widget.run == widget.sent[0]["run"]["run"] != ""
     screen.close()

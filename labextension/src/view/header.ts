@@ -1,7 +1,7 @@
 /** First line of a run: whose it is, what it may do, how long it has run, and Stop. */
 
 import type { RunState } from '../state';
-import { oneLine, wholeSeconds } from '../text';
+import { oneLine, visible, wholeSeconds } from '../text';
 import { button, el, setText, show } from './dom';
 import type { Piece } from './dom';
 import type { Surroundings } from './surroundings';
@@ -26,7 +26,6 @@ export class Header implements Piece<RunState> {
     toQuestion: () => void
   ) {
     this._dot.setAttribute('aria-hidden', 'true');
-    this._simulated.title = 'No model was called';
     this._stop.title = 'Stop: keeps the text and the session';
     this._waiting = button('Waiting for you', 'claude-waiting', toQuestion);
     this._time.setAttribute('role', 'timer');
@@ -48,7 +47,11 @@ export class Header implements Piece<RunState> {
     setText(this._mode, MODES.get(run.mode) ?? oneLine(run.mode, 40));
     this._mode.title = MODE_TITLES.get(run.mode) ?? '';
     this._mode.classList.toggle('claude-warn', run.mode === 'bypassPermissions');
-    show(this._simulated, run.simulated && !run.source);
+    // Where nobody was asked now, the first word says how: kept, or played.
+    const words = run.source !== '' ? oneLine(/^[^\s,;:]*/.exec(run.source)?.[0] ?? '', 20) : 'simulated';
+    setText(this._simulated, words);
+    this._simulated.title = run.source !== '' ? visible(run.source) : 'No model was called';
+    show(this._simulated, words !== '' && (run.simulated || run.source !== ''));
     show(this._waiting, live && run.questions.length > 0);
     show(this._stop, live && this._around.host.request !== null);
     show(this._time, live);
