@@ -73,8 +73,9 @@ class WidgetStage:
 
     def bundle(self, run: dict[str, Any]) -> dict[str, Any]:
         words = (
-            f"How this run of session {run.get('session', '')} ended was not saved here: the page was loaded again, or the "
-            "kernel went away, before it was over. While the kernel runs, `_claude` in a cell shows the last answer."
+            f"How this run of session {run.get('session', '')} ended was not saved here: the page was loaded again, "
+            "or the kernel went away, before it was over. While the kernel runs, `_claude` in a cell shows the last "
+            "answer."
         )
         shown = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
         return {_WIDGET_VIEW: shown, "text/html": f"<p>{escape(words)}</p>", "text/plain": words}

@@ -72,6 +72,24 @@ describe('what is read', () => {
     made.release();
   });
 
+  it('stays also where what is above it becomes much higher', () => {
+    const made = keeper();
+    scrollTo(1_900);
+    heights = [50_000, 1_000, 1_000];
+    resized();
+    expect(scroller.scrollTop).toBe(50_900);
+    made.release();
+  });
+
+  it('is another thing for somebody who has gone to another place meanwhile', () => {
+    const made = keeper();
+    scrollTo(0);
+    heights = [50_000, 1_000, 1_000];
+    scrollTo(20_000);
+    expect(scroller.scrollTop).toBe(20_000);
+    made.release();
+  });
+
   it('is left alone by what changes below it', () => {
     const made = keeper();
     scrollTo(600);

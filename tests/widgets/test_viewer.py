@@ -12,7 +12,8 @@ from fakes import FakeCLIs, FakeTransport, compile_fake
 
 from claude_magic.blocking import ClaudeClient
 from claude_magic.config import PoolConfig
-from claude_magic.permissions import Deny, PermissionRequest
+from claude_magic.permissions import Deny, PermissionRequest, Withdrawn
+from claude_magic.rendering import response_bundle
 from claude_magic.widgets import run_widget
 from claude_magic.widgets.hub import hub_of
 from claude_magic.widgets.pages import Page
@@ -233,6 +234,23 @@ def test_decision_made_elsewhere_is_shown(client: ClaudeClient, clis: FakeCLIs, 
 
     client.interrupt("main")
     assert answer.result(timeout=GUARD_S).outcome == "interrupted"
+
+
+def test_question_that_nobody_answered_before_the_stop_is_no_denial(
+    client: ClaudeClient, clis: FakeCLIs, viewer: Heard
+) -> None:
+    """The card says that it was cancelled, and the records that it was stopped; nothing says that you denied it."""
+    clis.behave = refused_tool
+    client.ask = lambda request: Withdrawn()
+    answer = client.submit("main", "look")
+    viewer.until("ops")
+    client.interrupt("main")
+    response = answer.result(timeout=GUARD_S)
+    final = viewer.until("final")[-1]["run"]
+
+    assert response.outcome == "interrupted"
+    assert [part["state"] for part in final["parts"] if part["type"] == "tool"] == ["cancelled"]
+    assert "denied" not in response_bundle(response)["text/html"]
 
 
 def test_viewer_without_a_turn_cannot_ask(viewer: Heard) -> None:

@@ -40,10 +40,20 @@ export class Keeper {
 
   private readonly _onScroll = (event: Event): void => {
     if (event.target instanceof Node && event.target.contains(this._node)) {
-      // What has changed since the last frame is told of after this. At the end the browser may have scrolled by itself.
-      this._keep(isAtEnd(this._scroller) ? Math.min(0, this._moved()) : 0);
+      this._follow();
     }
   };
+
+  /** What has changed since the last frame is told of only after the scrolling. */
+  private _follow(): void {
+    const scrolled = Math.abs((this._scroller?.scrollTop ?? 0) - this._top);
+    if (scrolled > FAR * window.innerHeight) {
+      this._remember(); // somebody has gone to another place
+    } else {
+      // At the end of a page that has become shorter the browser may have scrolled by itself.
+      this._keep(isAtEnd(this._scroller) ? Math.min(0, this._moved()) : 0);
+    }
+  }
 
   private _remember(): void {
     this._scroller = scrollerOf(this._node);
@@ -80,10 +90,7 @@ export class Keeper {
       return height - this._height;
     }
     const anchor = this._anchors.find(({ one }) => one.isConnected && one.checkVisibility());
-    if (anchor === undefined || Math.abs(anchor.one.getBoundingClientRect().top) > FAR * window.innerHeight) {
-      return 0; // somebody has gone to another place
-    }
-    return this._below(anchor.one) - anchor.below;
+    return anchor === undefined ? 0 : this._below(anchor.one) - anchor.below;
   }
 
   private _scroll(by: number): void {
