@@ -149,7 +149,7 @@ class Runner:
             raise
 
     def _screen(self, options: Options, session: Session, stream: Stream) -> Screen:
-        model, simulated = options.model or session.model, session.config.simulated is not None
+        model, simulated = options.model or session.model, session.is_simulated
         hub = self.hub
         stage = None
         captured = is_captured(self._shell)
@@ -171,6 +171,7 @@ class Runner:
             model=model,
             simulated=simulated,
             mode=options.permission_mode or session.config.permission_mode,
+            source=session.source,
             on_stop=stream.stop_soon,
             on_undo=lambda channel, dry_run: undo_on_page(client, session, channel, dry_run),
             stage=stage,
