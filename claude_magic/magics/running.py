@@ -131,9 +131,9 @@ class Runner:
                 screen = self._ready_screen(options, session, stream)
                 shown.set_result(screen)
                 try:
-                    screen.begin()
                     for words in prompt.notes:
                         screen.note(words)
+                    screen.begin()
                     yield _Run(self._shell, stream, screen, session)
                 finally:
                     screen.close()

@@ -28,7 +28,7 @@ SEE_ABOVE = "see above."
 
 
 class Screen(Protocol):
-    """Shows one run: `begin`, then what comes, then `finish` or `fail`, and `close` in any case."""
+    """Shows one run: notes on it, `begin`, then what comes, then `finish` or `fail`, and `close` in any case."""
 
     def begin(self) -> None:
         """Make room below the cell."""
@@ -83,12 +83,12 @@ def plain_screen(
         model: the model, as far as it is known.
         simulated: whether a simulator answers.
         quiet: show nothing.
-        late: a terminal must not be written to while the run lasts.
+        late: the cell is over while the run lasts: a display must be there before, and a terminal is not written to.
     """
     if quiet:
         return SilentScreen()
     if in_notebook(shell):
-        return NotebookScreen(session, model, simulated)
+        return NotebookScreen(session, model, simulated, at_once=late)
     return TerminalScreen(StringIO() if late else None)
 
 
@@ -99,9 +99,10 @@ class NotebookScreen:
         session: name of the session.
         model: the model, as far as it is known.
         simulated: whether a simulator answers.
+        at_once: display something before anything has come.
     """
 
-    def __init__(self, session: str, model: str, simulated: bool) -> None:
+    def __init__(self, session: str, model: str, simulated: bool, *, at_once: bool = False) -> None:
         from claude_magic.rendering import RunView
 
         self._view = RunView(session=session, model=model, simulated=simulated)
@@ -110,9 +111,11 @@ class NotebookScreen:
         self._drawn = 0.0
         self._cost_s = 0.0
         self._changed = False
+        self._at_once = at_once
 
     def begin(self) -> None:
-        self._draw()
+        if self._at_once:
+            self._draw()
 
     def add(self, messages: Iterable[Message]) -> None:
         self._view.add(messages)
