@@ -46,7 +46,7 @@ root => {
             if (said && !ours && !formula && ['id', 'name', 'style'].includes(name)) note(name, node);
         }
         if (said && !formula && [...node.classList].some(name => /^(claude-|jp-|lm-)/.test(name))
-            && !node.matches('.claude-text, .claude-block, .claude-code, .jp-RenderedMermaid') && !ours)
+            && !node.matches('.claude-text, .claude-block, .claude-table, .claude-code, .jp-RenderedMermaid') && !ours)
             note('class', node);
         if (formula && /claude-|jp-(?!Rendered)/.test(node.getAttribute('class') ?? '')) note('class', node);
         const computed = getComputedStyle(node);
