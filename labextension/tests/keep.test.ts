@@ -121,6 +121,28 @@ describe('what is read', () => {
     made.release();
   });
 
+  it('stays also where the end of the page has come far nearer, and the browser has scrolled a part of it', () => {
+    heights = [20_000, 1_000, 1_000];
+    const made = keeper();
+    scrollTo(20_500); // 1,000 above the end
+    heights = [8_000, 1_000, 1_000];
+    scrollTo(9_500);
+    expect(scroller.scrollTop).toBe(8_500);
+    made.release();
+  });
+
+  it('is left alone where only what is below it has become shorter, and the end of the page has come nearer', () => {
+    heights = [1_000, 1_000, 20_000];
+    const made = keeper();
+    scrollTo(1_900);
+    heights = [1_000, 1_000, 300];
+    scrollTo(1_800);
+    heights = [1_000, 1_000, 20_000];
+    resized();
+    expect(scroller.scrollTop).toBe(1_800);
+    made.release();
+  });
+
   it('may be below the run', () => {
     heights = [1_000, 1_000, 1_000];
     run.replaceChildren(...pieces.slice(0, 2));

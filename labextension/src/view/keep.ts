@@ -25,8 +25,7 @@ export class Keeper {
     if (this._resizes === null && typeof ResizeObserver !== 'undefined') {
       document.addEventListener('scroll', this._onScroll, { capture: true, passive: true });
       this._resizes = new ResizeObserver(() => {
-        // At the end of a page that has become shorter the browser has scrolled already.
-        this._keep((this._scroller?.scrollTop ?? 0) - this._top);
+        this._keep();
       });
       this._resizes.observe(this._node);
     }
@@ -46,13 +45,18 @@ export class Keeper {
 
   /** What has changed since the last frame is told of only after the scrolling. */
   private _follow(): void {
-    const scrolled = Math.abs((this._scroller?.scrollTop ?? 0) - this._top);
+    const scrolled = Math.abs((this._scroller?.scrollTop ?? 0) - this._top - this._cutOff());
     if (scrolled > FAR * window.innerHeight) {
       this._remember(); // somebody has gone to another place
     } else {
-      // At the end of a page that has become shorter the browser may have scrolled by itself.
-      this._keep(isAtEnd(this._scroller) ? Math.min(0, this._moved()) : 0);
+      this._keep();
     }
+  }
+
+  /** How far the browser itself has scrolled, because the page has become too short; 0 or less, in pixels. */
+  private _cutOff(): number {
+    const scroller = this._scroller;
+    return scroller === null ? 0 : Math.min(0, scroller.scrollHeight - scroller.clientHeight - this._top);
   }
 
   private _remember(): void {
@@ -71,11 +75,12 @@ export class Keeper {
     }
   }
 
-  /** @param done - how far it was scrolled on account of the change, in pixels. */
-  private _keep(done: number): void {
-    const moved = this._moved() - done;
-    if (moved !== 0 && this._mayScroll() && !this._browserKeeps()) {
-      this._scroll(moved);
+  private _keep(): void {
+    const moved = this._moved();
+    // The part of it that the browser has done; what has become shorter below tells nothing of what is above.
+    const done = Math.max(this._cutOff(), Math.min(0, moved));
+    if (moved !== done && this._mayScroll() && !this._browserKeeps()) {
+      this._scroll(moved - done);
     }
     this._remember();
   }
@@ -125,10 +130,6 @@ export class Keeper {
   private _height = 0;
   private _top = 0;
   private _resizes: ResizeObserver | null = null;
-}
-
-function isAtEnd(scroller: HTMLElement | null): boolean {
-  return scroller !== null && scroller.scrollTop + scroller.clientHeight >= scroller.scrollHeight - 1;
 }
 
 function visiblePart(scroller: HTMLElement | null): [number, number] {
