@@ -2,6 +2,9 @@
 
     python tests/record_fixtures.py CLI [CLI ...]
 
+Beside them, `inventory-VERSION.json` lists what that version offers: flags, tools, commands, models. `compare_cli.py`
+sets another version against these files.
+
 Each run is the real CLI against the simulator, in a home of its own. What differs from run to run without meaning
 anything (ids, times, folders) is replaced, so that recording again changes only what the CLI changed.
 """
@@ -13,6 +16,7 @@ import asyncio
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
@@ -67,6 +71,21 @@ _SCENARIO = Scenario(
             text("It runs in the background."),
         ),
         rule("structured", step(text("Here it is."), structured={"month": "March", "revenue": 253})),
+        rule(
+            "plan",
+            tool("ExitPlanMode", plan="# The plan\n\n1. Read the file.\n2. Add the total."),
+            text("The plan was approved."),
+        ),
+        rule(
+            "to do",
+            step(
+                tool("TaskCreate", subject="Load the file", description="with pandas", activeForm="Loading the file"),
+                tool("TaskCreate", subject="Plot it", description="as a line", activeForm="Plotting it"),
+            ),
+            tool("TaskUpdate", taskId="1", status="in_progress"),
+            tool("TaskUpdate", taskId="1", status="completed"),
+            text("One of two is done."),
+        ),
     ],
     pace=Pace(chunk_chars=40, chunk_delay_s=0.002),
 )  # fmt: skip
@@ -127,6 +146,15 @@ async def _structured(run: Recording) -> None:
     await run.ask("structured, please", json_schema=_SCHEMA)
 
 
+async def _plan(run: Recording) -> None:
+    await run.ask("plan it", permission_mode="plan")
+
+
+async def _to_do(run: Recording) -> None:
+    # 2.1.332 gives the tools of the to-do list to older models only.
+    await run.ask("make a to do list", model="claude-haiku-4-5")
+
+
 SITUATIONS: dict[str, Callable[[Recording], Awaitable[None]]] = {
     "text": _text,
     "thinking_and_tool": _thinking_and_tool,
@@ -136,6 +164,8 @@ SITUATIONS: dict[str, Callable[[Recording], Awaitable[None]]] = {
     "subagent": _subagent,
     "background": _background,
     "structured": _structured,
+    "plan": _plan,
+    "to_do": _to_do,
 }
 
 
@@ -183,6 +213,38 @@ async def record(cli: Path, situation: str) -> list[bytes]:
             await client.create_session(name="it")
             await SITUATIONS[situation](Recording(client, results))
         return [tidy(_shortened(line), (home, simulator.url.removeprefix("http://"))) for line in _numbered(lines)]
+
+
+async def inventory(cli: Path) -> dict[str, list[str]]:
+    """Return what a CLI offers, as sorted lists by kind: flags, tools, slash commands, agents, models, capabilities.
+
+    Args:
+        cli: a real CLI.
+    """
+    told: list[dict[str, Any]] = []
+
+    async def start(launch: Launch) -> Process:
+        process = await _Recorder.start(launch)
+        process.keep = lambda batch: told.extend(message.raw for message in batch)  # type: ignore[attr-defined]
+        return process
+
+    with tempfile.TemporaryDirectory(prefix="claude-magic-") as home, Simulator(_SCENARIO) as simulator:
+        config = real_config(cli, Path(home), simulator.url, environment={"PATH": os.defpath})
+        async with real_client(config, start=start) as client:
+            await client.create_session(name="it")
+            await client.execute("it", "hello")
+        usage = subprocess.run([cli, "--help"], env={"HOME": home, "PATH": os.defpath}, capture_output=True, text=True,
+                               check=True).stdout  # fmt: skip
+    ready = next(raw["response"]["response"] for raw in told if raw["type"] == "control_response")
+    init = next(raw for raw in told if raw.get("subtype") == "init")
+    return {
+        "flags": sorted(set(re.findall(r"(?<![\w-])--[a-z][\w-]*", usage))),
+        "tools": sorted(init["tools"]),
+        "slash commands": sorted(init["slash_commands"]),
+        "agents": sorted(init["agents"]),
+        "capabilities": sorted(init.get("capabilities") or ()),
+        "models": sorted(str(model.get("value")) for model in ready.get("models") or ()),
+    }
 
 
 # What has no meaning gets a name that holds everywhere.
@@ -244,6 +306,8 @@ def main() -> None:
             lines = asyncio.run(record(cli, situation))
             path.write_bytes(b"".join(line + b"\n" for line in lines))
             sys.stdout.write(f"{path.name}: {len(lines)} lines, {path.stat().st_size // 1024} kB\n")
+        path = FOLDER / f"inventory-{version}.json"
+        path.write_text(json.dumps(asyncio.run(inventory(cli)), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

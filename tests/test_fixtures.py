@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from compare_cli import recorded_versions
 from record_fixtures import FOLDER, SITUATIONS
 
 from claude_magic.messages import Message, MessageType
@@ -18,8 +19,12 @@ VERSIONS = sorted({path.stem.rpartition("-")[2] for path in RECORDINGS})
 each_recording = pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 
 
+def lines_of(path: Path) -> list[bytes]:
+    return path.read_bytes().rstrip(b"\n").split(b"\n")
+
+
 def decode(path: Path) -> list[Message]:
-    return Decoder().decode(path.read_bytes().splitlines(), 0.0)
+    return Decoder().decode(lines_of(path), 0.0)
 
 
 def recordings(situation: str) -> list[list[Message]]:
@@ -35,18 +40,19 @@ def result(messages: list[Message]) -> dict[str, object]:
 
 
 def test_every_situation_was_recorded_on_every_version() -> None:
-    """Two versions at least, and together they stay small."""
+    """Two versions at least, each with its inventory, and together they stay small."""
     names = {f"{situation}-{version}" for situation in SITUATIONS for version in VERSIONS}
 
     assert {path.stem for path in RECORDINGS} == names
     assert len(VERSIONS) >= 2
-    assert sum(path.stat().st_size for path in RECORDINGS) < 300_000
+    assert recorded_versions() == sorted(VERSIONS)
+    assert sum(path.stat().st_size for path in RECORDINGS) < 400_000
 
 
 @each_recording
 def test_every_line_is_one_message_that_is_known(path: Path) -> None:
     """In order, with nothing of type `unknown`, and `raw` is the line."""
-    lines = path.read_bytes().splitlines()
+    lines = lines_of(path)
 
     messages = decode(path)
 
@@ -126,3 +132,22 @@ def test_structured_output_is_in_the_result() -> None:
     """As the object itself."""
     for messages in recordings("structured"):
         assert result(messages)["structured_output"] == {"month": "March", "revenue": 253}
+
+
+def test_a_plan_is_asked_about() -> None:
+    """The request for permission names the tool; the plan itself is in the tool use."""
+    for messages in recordings("plan"):
+        asked = [message.tool_name for message in messages if message.type == MessageType.PERMISSION]
+        plans = [message.tool_input for message in messages if message.type == MessageType.TOOL_USE]
+
+        assert asked == ["ExitPlanMode"]
+        assert any("1. Read the file." in str(plan.get("plan")) for plan in plans if plan)
+
+
+def test_a_to_do_list_is_made_of_tasks_with_numbers() -> None:
+    """The number stands in the result of TaskCreate alone."""
+    for messages in recordings("to_do"):
+        results = [message.text for message in messages if message.type == MessageType.TOOL_RESULT]
+
+        assert results[0] == "Task #1 created successfully: Load the file"
+        assert results[-1] == "Updated task #1 status"

@@ -236,7 +236,7 @@ def lines_on(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-@pytest.mark.parametrize("version", ["2.1.202", "2.1.330"])
+@pytest.mark.parametrize("version", ["2.1.202", "2.1.332"])
 @pytest.mark.parametrize("situation", SITUATIONS)
 async def test_a_tape_of_a_tape_is_the_same(tmp_path: Path, situation: str, version: str) -> None:
     """Played and recorded again, every line of a real run is what it was."""
