@@ -222,6 +222,7 @@ def part_data(part: Part, budget: Budget) -> dict[str, Any]:
         "name": budget.other(part.name),
         "input": budget.input(part.input),
         "edited": part.edited,
+        "todos": [{"text": budget.other(todo.text), "status": budget.other(todo.status)} for todo in part.todos[:100]],
         "result": budget.other(part.result),
         "is_error": part.is_error,
         "state": str(part.state),

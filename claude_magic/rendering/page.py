@@ -14,7 +14,6 @@ from claude_magic.rendering.tools import (
     diff_lines,
     state_words,
     telling_argument,
-    todo_items,
     tool_title,
 )
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart, ToolState
@@ -177,8 +176,8 @@ def _tool(tool: ToolPart, view: RunView) -> str:
 
 def _opens_itself(tool: ToolPart, view: RunView) -> bool:
     """A small change of a file, answered questions and the newest list of things to do need no click to be read."""
-    if todo_items(tool):
-        return tool is next(one for one in reversed(view.tools) if todo_items(one))
+    if tool.todos:
+        return tool is next(one for one in reversed(view.tools) if one.todos)
     is_answered = any(asked.answer for asked in asked_questions(tool))
     is_change = 0 < len(diff_lines(tool)) <= _OPEN_DIFF_LINES
     return is_answered or (is_change and tool.state is not ToolState.DENIED)
@@ -203,11 +202,10 @@ def _tool_body(tool: ToolPart, view: RunView) -> str:
 
 
 def _given(tool: ToolPart) -> str:
-    todos = todo_items(tool)
-    if todos:
+    if tool.todos:
         marks = {"completed": "✓", "in_progress": "▸"}
         items = "".join(
-            f"<li>{marks.get(status, '○')} {escape(one_line(text, 200))}</li>" for text, status in todos[:100]
+            f"<li>{marks.get(todo.status, '○')} {escape(one_line(todo.text, 200))}</li>" for todo in tool.todos[:100]
         )
         return f'<ul style="list-style-type:none;margin:4px 0;padding:0">{items}</ul>'
     questions = asked_questions(tool)

@@ -27,7 +27,13 @@ _TELLING = {
     "WebSearch": "query",
     "Write": "file_path",
 }
-_TITLES = {"AskUserQuestion": "Question", "TodoWrite": "To do"}
+_TITLES = {
+    "AskUserQuestion": "Question",
+    "TaskCreate": "To do",
+    "TaskList": "To do",
+    "TaskUpdate": "To do",
+    "TodoWrite": "To do",
+}
 _MCP = re.compile(r"mcp__(.+?)__(.+)", re.DOTALL)
 _QUESTION_STATES = {
     ToolState.WAITING: "waiting for your answer",
@@ -51,10 +57,9 @@ def telling_argument(tool: ToolPart, working_dir: str = "", limit: int = 120) ->
         working_dir: folder of the CLI; paths in it are shown relative to it.
         limit: longest line, in characters.
     """
-    todos = todo_items(tool)
-    if todos:
-        done = sum(status == "completed" for _, status in todos)
-        return f"{done} of {len(todos)} done"
+    if tool.todos:
+        done = sum(todo.status == "completed" for todo in tool.todos)
+        return f"{done} of {len(tool.todos)} done"
     questions = asked_questions(tool)
     if questions:
         return one_line(" · ".join(asked.answer or asked.question for asked in questions), limit)
@@ -103,12 +108,6 @@ def state_words(tool: ToolPart, now: float | None = None) -> str:
 def count_descendants(tool: ToolPart) -> int:
     """Return how many tool uses a subagent made, its own subagents' included."""
     return sum(1 + count_descendants(child) for child in tool.children)
-
-
-def todo_items(tool: ToolPart) -> list[tuple[str, str]]:
-    """Return the items of a todo list, each with its status; empty for any other tool."""
-    todos = _records(tool.input.get("todos")) if tool.name == "TodoWrite" else []
-    return [(str(item.get("content", "")), str(item.get("status", ""))) for item in todos]
 
 
 @dataclass(frozen=True, slots=True)

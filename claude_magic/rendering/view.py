@@ -9,6 +9,7 @@ from typing import Any
 
 from claude_magic.messages import Message, MessageType
 from claude_magic.rendering.notes import Retries, note_words
+from claude_magic.rendering.todos import Todo, TodoList
 from claude_magic.response import Outcome, Response
 
 
@@ -107,6 +108,7 @@ class ToolPart:
         started: when it was asked for; where a person had to allow it, when they did. In unix seconds.
         ended: when it ended, in unix seconds; `None` while it has not.
         result: what it gave back, as text.
+        todos: the to-do list after it, for a tool that changed or listed it.
         children: the tool uses of the subagent it started, in order.
         parent: id of the tool use that started the subagent this is from, or "".
         cache: room for what a renderer has finished of it.
@@ -121,6 +123,7 @@ class ToolPart:
     ended: float | None = None
     result: str = ""
     edited: bool = False
+    todos: tuple[Todo, ...] = ()
     children: list[ToolPart] = field(default_factory=list)
     cache: Any = field(default=None, repr=False)
 
@@ -190,6 +193,7 @@ class RunView:
         self._undecided: set[str] = set()
         self._text: TextPart | None = None
         self._text_open = False
+        self._todos = TodoList()
         self._retries: Retries | None = None
         self._compacting: NotePart | None = None
 
@@ -301,6 +305,8 @@ class RunView:
             tool.input = tool.input | _answers(message)
         if tool.state is not ToolState.DENIED:
             tool.state = _state_after(message)
+        if tool.state is ToolState.DONE:
+            tool.todos = self._todos.after(tool.name, tool.input, tool.result)
         self._forget_rendered(tool)
 
     def _add_permission(self, message: Message) -> None:

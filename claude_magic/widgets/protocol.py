@@ -53,10 +53,17 @@ class ThinkingPart(TypedDict):
     duration_s: float
 
 
+class Todo(TypedDict):
+    """One thing to do; the status is "pending", "in_progress" or "completed"."""
+
+    text: str
+    status: str
+
+
 class ToolPart(TypedDict):
     """One tool use; `parent` is the tool use that started the subagent it belongs to, or "".
 
-    `edited` says that a person gave it this input in place of the model's.
+    `edited` says that a person gave it this input in place of the model's; `todos` is the to-do list after it.
     """
 
     type: Literal["tool"]
@@ -64,6 +71,7 @@ class ToolPart(TypedDict):
     name: str
     input: dict[str, Any]
     edited: bool
+    todos: list[Todo]
     result: str
     is_error: bool
     state: str

@@ -3,7 +3,7 @@
 import type { Part, Question, RunData, ToolPart } from '../src/protocol';
 
 function tool(id: string, name: string, input: Record<string, unknown>, more: Partial<ToolPart> = {}): ToolPart {
-  const base = { edited: false, result: '', is_error: false, state: 'done' as const, parent: '', duration_s: 0.1, started: 0 };
+  const base = { edited: false, todos: [], result: '', is_error: false, state: 'done' as const, parent: '', duration_s: 0.1, started: 0 };
   return { type: 'tool', id, name, input, ...base, ...more };
 }
 
@@ -35,12 +35,12 @@ const working: Partial<RunData> = {
     tool('a', 'Agent', { description: 'who else parses prices?', subagent_type: 'Explore' }, { duration_s: 9, result: 'Nobody.' }),
     tool('g', 'Grep', { pattern: 'to_numeric' }, { parent: 'a', result: 'a\nb' }),
     tool('h', 'Read', { file_path: 'etl/report.py' }, { parent: 'a', result: 'a\nb' }),
-    tool('t', 'TodoWrite', {
+    tool('t', 'TaskUpdate', { taskId: '3', status: 'in_progress' }, {
       todos: [
-        { content: 'Find where rows are lost', status: 'completed' },
-        { content: 'Strip separators before converting', status: 'completed' },
-        { content: 'Run the tests', status: 'in_progress' },
-        { content: 'Say what changed', status: 'pending' }
+        { text: 'Find where rows are lost', status: 'completed' },
+        { text: 'Strip separators before converting', status: 'completed' },
+        { text: 'Run the tests', status: 'in_progress' },
+        { text: 'Say what changed', status: 'pending' }
       ]
     }),
     tool('b', 'Bash', { command: 'python -m pytest tests/test_load.py -q' }, { state: 'waiting' })

@@ -47,6 +47,12 @@ export interface ThinkingPart {
 /** Where a tool use stands. */
 export type ToolState = 'waiting' | 'running' | 'done' | 'failed' | 'denied' | 'cancelled';
 
+/** One thing to do; the status is "pending", "in_progress" or "completed". */
+export interface Todo {
+  text: string;
+  status: string;
+}
+
 /** One tool use; `parent` is the tool use that started the subagent it belongs to, or "". */
 export interface ToolPart {
   type: 'tool';
@@ -55,6 +61,8 @@ export interface ToolPart {
   input: Record<string, unknown>;
   /** Whether a person gave it this input in place of the model's. */
   edited: boolean;
+  /** The to-do list after it; empty for a tool that is not about one. */
+  todos: readonly Todo[];
   result: string;
   is_error: boolean;
   state: ToolState;

@@ -1,7 +1,7 @@
 /** A run as the page knows it: stored data or messages of the kernel in, one immutable state out. Never throws. */
 
 import { VERSION } from './protocol';
-import type { Context, Cut, Part, Question, RunData, ToolPart, ToolState, Undo, Usage } from './protocol';
+import type { Context, Cut, Part, Question, RunData, Todo, ToolPart, ToolState, Undo, Usage } from './protocol';
 
 /** The data of a run, and what only a live one has. What did not change keeps its identity. */
 export interface RunState extends RunData {
@@ -213,6 +213,7 @@ function readTool(given: Fields): ToolPart {
     name: string(given['name'], 'tool'),
     input: fields(given['input']),
     edited: boolean(given['edited'], false),
+    todos: readTodos(given),
     result: string(given['result'], ''),
     is_error: boolean(given['is_error'], false),
     state: TOOL_STATES.has(given['state']) ? (given['state'] as ToolState) : 'done',
@@ -220,6 +221,16 @@ function readTool(given: Fields): ToolPart {
     duration_s: number(given['duration_s'], 0),
     started: number(given['started'], 0)
   };
+}
+
+/** Return the to-do list of a tool use; notebooks of version 0.1 hold it in the input of TodoWrite alone. */
+function readTodos(given: Fields): Todo[] {
+  if (Array.isArray(given['todos'])) {
+    return given['todos'].map(fields).map(item => ({ text: string(item['text'], ''), status: string(item['status'], '') }));
+  }
+  const written = given['name'] === 'TodoWrite' && given['state'] === 'done' ? fields(given['input'])['todos'] : [];
+  const items = Array.isArray(written) ? written.map(fields) : [];
+  return items.map(item => ({ text: string(item['content'], ''), status: string(item['status'], '') }));
 }
 
 function readQuestion(value: unknown): Question | null {

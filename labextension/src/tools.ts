@@ -24,11 +24,6 @@ const TELLING: ReadonlyMap<string, string> = new Map([
   ['Write', 'file_path']
 ]);
 
-export interface TodoItem {
-  readonly text: string;
-  readonly status: string;
-}
-
 /** Difference of one place in a file. */
 export interface Hunk {
   readonly lines: readonly DiffLine[];
@@ -47,6 +42,9 @@ export function isAgent(tool: Pick<ToolPart, 'name'>): boolean {
 
 const TITLES: ReadonlyMap<string, string> = new Map([
   ['AskUserQuestion', 'Question'],
+  ['TaskCreate', 'To do'],
+  ['TaskList', 'To do'],
+  ['TaskUpdate', 'To do'],
   ['TodoWrite', 'To do']
 ]);
 
@@ -57,8 +55,8 @@ export function toolTitle(name: string): string {
 }
 
 /** Return the one argument that says what a tool use is about, on one line; "" where there is none. */
-export function tellingArgument(tool: Pick<ToolPart, 'name' | 'input'>): string {
-  const todos = todoItems(tool);
+export function tellingArgument(tool: Pick<ToolPart, 'name' | 'input' | 'todos'>): string {
+  const { todos } = tool;
   if (todos.length > 0) {
     return `${todos.filter(todo => todo.status === 'completed').length} of ${todos.length} done`;
   }
@@ -79,12 +77,6 @@ export function tellingArgument(tool: Pick<ToolPart, 'name' | 'input'>): string 
 
 function compact(input: Record<string, unknown>): string {
   return JSON.stringify(input, (_, item: unknown) => (typeof item === 'string' ? item.slice(0, 320) : item));
-}
-
-/** Return the items of a todo list; empty for any other tool. */
-export function todoItems(tool: Pick<ToolPart, 'name' | 'input'>): TodoItem[] {
-  const todos = tool.name === 'TodoWrite' ? records(tool.input['todos']) : [];
-  return todos.map(item => ({ text: text(item['content']), status: text(item['status']) }));
 }
 
 /**

@@ -38,6 +38,25 @@ describe('fromData', () => {
   });
 });
 
+describe('a to-do list', () => {
+  const todosOf = (more: object): unknown => {
+    const [part] = fromData({ parts: [{ type: 'tool', name: 'TodoWrite', input: { todos: [{ content: 'a', status: 'pending' }] }, ...more }] }).parts;
+    return part?.type === 'tool' ? part.todos : null;
+  };
+
+  it('is what the kernel says', () => {
+    expect(todosOf({ state: 'done', todos: [{ text: 'b', status: 'completed' }] })).toEqual([{ text: 'b', status: 'completed' }]);
+  });
+
+  it('of an old notebook is the input of the tool', () => {
+    expect(todosOf({ state: 'done' })).toEqual([{ text: 'a', status: 'pending' }]);
+  });
+
+  it('of a failed call is not drawn', () => {
+    expect(todosOf({ state: 'failed' })).toEqual([]);
+  });
+});
+
 describe('reduce', () => {
   it('appends to a text and leaves the other parts as they are', () => {
     const two = reduce(begun, ops(2, ['part', 1, text('b')]));

@@ -59,7 +59,7 @@ const live = (parts: Part[], more: Partial<RunData> = {}, questions: Question[] 
   });
 
 const tool = (id: string, name: string, input: Record<string, unknown>, more: Partial<ToolPart> = {}): ToolPart => ({
-  type: 'tool', id, name, input, edited: false, result: '', is_error: false, state: 'done', parent: '', duration_s: 0.2, started: 100, ...more
+  type: 'tool', id, name, input, edited: false, todos: [], result: '', is_error: false, state: 'done', parent: '', duration_s: 0.2, started: 100, ...more
 });
 
 const permission: Question = {
@@ -263,7 +263,7 @@ describe('tools', () => {
   });
 
   it('show what is to be done as a list, the newest only', async () => {
-    const list = (id: string, status: string): ToolPart => tool(id, 'TodoWrite', { todos: [{ content: 'Test it', status }] });
+    const list = (id: string, status: string): ToolPart => tool(id, 'TaskUpdate', { taskId: '1', status }, { todos: [{ text: 'Test it', status }] });
     await draw(makeView(), live([list('a', 'pending'), list('b', 'completed')]));
     expect(document.querySelectorAll('.claude-todo li')).toHaveLength(1);
     expect(document.querySelector('.claude-todo [role="img"]')?.getAttribute('aria-label')).toBe('done');

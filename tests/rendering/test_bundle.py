@@ -98,6 +98,7 @@ def test_data_tells_the_run() -> None:
         "name": "Grep",
         "input": {"pattern": "price"},
         "edited": False,
+        "todos": [],
         "result": "none",
         "is_error": False,
         "state": "done",
@@ -376,6 +377,7 @@ def test_list_of_things_to_do_is_named_as_people_say() -> None:
     """A tool's name for the model is not its name for a reader."""
     view = RunView()
     view.add([use("1", "TodoWrite", {"todos": [{"content": "a", "status": "completed"}, {"content": "b"}]}, at=1.0)])
+    view.add([result("1", "Todos have been modified", at=1.0)])
     view.add([use("2", "mcp__db__query", {"sql": "x"}, at=1.0)])
     text = Page(run_bundle(view, final=False, now=1.0)["text/html"]).text
 

@@ -1,7 +1,7 @@
 /** The parts of a run in the order and nesting in which they are shown. Pure. */
 
 import type { Part, ToolPart } from '../protocol';
-import { isAgent, isOver, todoItems } from '../tools';
+import { isAgent, isOver } from '../tools';
 import type { Keyed } from './dom';
 
 /** A tool use with those of its subagent. */
@@ -95,7 +95,7 @@ function nest(parts: readonly Part[]): Keyed<Item>[] {
   const tools = new Map<string, Growing>();
   const items: Keyed<Item>[] = [];
   const counts = { text: 0, thinking: 0, note: 0, tool: 0 };
-  const newest = parts.findLastIndex(part => part.type === 'tool' && todoItems(part).length > 0);
+  const newest = parts.findLastIndex(part => part.type === 'tool' && part.todos.length > 0);
   parts.forEach((part, index) => {
     const ordinal = counts[part.type]++;
     if (part.type !== 'tool') {

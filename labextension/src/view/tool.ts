@@ -1,6 +1,6 @@
 /** One tool use: a card with one line, and what went in and came out when it is opened. */
 
-import type { ToolPart } from '../protocol';
+import type { Todo, ToolPart } from '../protocol';
 import { oneLine, plural, visible, visibleOutput } from '../text';
 import {
   askedQuestions,
@@ -10,11 +10,10 @@ import {
   resultText,
   stateWords,
   tellingArgument,
-  todoItems,
   toldFields,
   toolTitle
 } from '../tools';
-import type { AskedQuestion, TodoItem } from '../tools';
+import type { AskedQuestion } from '../tools';
 import { countNested } from './arrange';
 import type { Item, ToolNode } from './arrange';
 import { el, KeyedChildren, setText, show } from './dom';
@@ -111,7 +110,7 @@ export class ToolCard implements Piece<ToolNode> {
     if (this._shown !== null) {
       const words = stateWords(this._shown.tool, countNested(this._shown), this._around.now());
       setText(this._words, this._shown.tool.edited ? `${words} · edited by you` : words);
-      show(this._state, todoItems(this._shown.tool).length === 0 || this._shown.tool.state !== 'done');
+      show(this._state, this._shown.tool.todos.length === 0 || this._shown.tool.state !== 'done');
     }
   }
 
@@ -168,9 +167,8 @@ function isAnswered(tool: ToolPart): boolean {
 
 /** What went in and what came out. */
 function inside(tool: ToolPart): HTMLElement[] {
-  const todos = todoItems(tool);
-  if (todos.length > 0) {
-    return [todoList(todos), ...(tool.is_error ? resultBlocks(tool) : [])];
+  if (tool.todos.length > 0) {
+    return [todoList(tool.todos)];
   }
   if (isAnswered(tool)) {
     return [answerList(askedQuestions(tool))];
@@ -254,7 +252,7 @@ const TODO_SIGNS: ReadonlyMap<string, [string, string]> = new Map([
   ['pending', ['○', 'to do']]
 ]);
 
-function todoList(todos: readonly TodoItem[]): HTMLElement {
+function todoList(todos: readonly Todo[]): HTMLElement {
   const list = el('ul', 'claude-todo');
   for (const { text, status } of todos) {
     const [sign, words] = TODO_SIGNS.get(status) ?? ['○', visible(status)];
