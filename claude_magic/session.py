@@ -95,7 +95,7 @@ class Session:
         self._queue: deque[Turn] = deque()
         self._order = asyncio.Lock()
         self._started_with: SessionConfig | None = None
-        self._editing_turns: list[str] = []
+        self._editing_turns: list[tuple[str, dict[str, bool]]] = []
         self._meter = CostMeter()
         self._redactor = Redactor(dict(config.secrets))
         self._model = config.model or ""
@@ -299,8 +299,9 @@ class Session:
     def _conclude(self, turn: Turn, result: Message | None, death: ClaudeError | None) -> None:
         cost = self._meter.turn(result.raw, turn.messages) if result is not None else streamed_cost(turn.messages)
         self._note_model(turn)
-        if turn.prompt and edited_files(turn.notable):
-            self._editing_turns.append(turn.id)
+        edited = edited_files(turn.notable)
+        if turn.prompt and edited:
+            self._editing_turns.append((turn.id, edited))
         if self.source:
             cost = replace(cost, cost_usd=0.0)
         self.turns += 1
@@ -334,7 +335,8 @@ class Session:
         if not self._editing_turns:
             return Rewind(done=not dry_run)
         async with self._order, lease(self) as connection:
-            rewind = await rewound(connection, self._editing_turns[-1], dry_run=dry_run)
+            turn_id, edited = self._editing_turns[-1]
+            rewind = await rewound(connection, turn_id, edited, dry_run=dry_run)
             if not dry_run:
                 self._editing_turns.pop()
         return rewind

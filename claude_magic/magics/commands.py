@@ -183,13 +183,14 @@ def _fork(magics: ClaudeMagics, rest: str) -> None:
 
 def _undo(magics: ClaudeMagics, rest: str) -> None:
     """Look, ask, restore; where nobody can be asked, restore what was asked for."""
-    name = magics.known(rest or "main").name
+    session = magics.known(rest or "main")
+    name, folder = session.name, str(session.config.working_dir)
     look = magics.client.undo(name, dry_run=True)
-    print(undo_words(look))
+    print(undo_words(look, folder))
     if not look.files:
         return
-    sure = not can_ask(magics.shell) or input("Restore them? [y/n] ").strip().lower() in ("y", "yes")
-    print(undo_words(magics.client.undo(name)) if sure else "Nothing was changed.")
+    sure = not can_ask(magics.shell) or input("Undo these edits? [y/n] ").strip().lower() in ("y", "yes")
+    print(undo_words(magics.client.undo(name), folder) if sure else "Nothing was changed.")
 
 
 def _config(magics: ClaudeMagics, rest: str) -> None:

@@ -88,9 +88,10 @@ class NotePart(TypedDict):
 
 
 class Undo(TypedDict):
-    """What undoing a turn's edits would change, or has changed."""
+    """What undoing a turn's edits would change, or has changed; `deleted` are the files that the turn created."""
 
     files: list[str]
+    deleted: list[str]
     insertions: int
     deletions: int
     done: bool

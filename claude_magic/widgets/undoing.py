@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from pathlib import Path
 
 from claude_magic.blocking import ClaudeClient
 from claude_magic.edits import Rewind
@@ -15,14 +16,30 @@ from claude_magic.widgets.protocol import Undo
 NOT_COVERED = "What Bash commands did is not covered."
 
 
-def undo_words(rewind: Rewind) -> str:
-    """Return what undoing changes, or has changed, for a person."""
+def undo_words(rewind: Rewind, working_dir: str) -> str:
+    """Return what undoing changes, or has changed, for a person.
+
+    Args:
+        rewind: what changes.
+        working_dir: paths in this directory are shown relative to it.
+    """
     if not rewind.files:
         return f"The last turn edited no file. {NOT_COVERED}"
-    verb = "Restored" if rewind.done else "Would restore"
-    files = "\n".join(f"  {path}" for path in rewind.files)
+    lines = []
+    for path in rewind.files:
+        fate = "was created by this turn, is deleted" if path in rewind.deleted else "back to what it was before"
+        lines.append(f"  {_short(path, working_dir)}: {fate}")
+    verb = "Undone" if rewind.done else "Undoing would change"
     count = plural(len(rewind.files), "file")
-    return f"{verb} {count} (+{rewind.insertions} −{rewind.deletions} lines):\n{files}\n{NOT_COVERED}"
+    changes = f"{verb}: {count}" if rewind.done else f"{verb} {count}"
+    return "\n".join([f"{changes} (+{rewind.insertions} −{rewind.deletions} lines)", *lines, NOT_COVERED])
+
+
+def _short(path: str, working_dir: str) -> str:
+    try:
+        return str(Path(path).relative_to(working_dir))
+    except ValueError:
+        return path
 
 
 def undo_on_page(client: ClaudeClient, session: Session, channel: Channel, dry_run: bool) -> None:
@@ -30,12 +47,15 @@ def undo_on_page(client: ClaudeClient, session: Session, channel: Channel, dry_r
 
     def tell(done: Future[Rewind]) -> None:
         error = done.exception()
-        undo: Undo = {"files": [], "insertions": 0, "deletions": 0, "done": False, "error": ""}
+        undo: Undo = {"files": [], "deleted": [], "insertions": 0, "deletions": 0, "done": False, "error": ""}
         if error is not None:
             undo["error"] = error.message if isinstance(error, ClaudeError) else str(error)
         else:
             rewind = done.result()
-            undo["files"], undo["done"] = list(rewind.files), rewind.done
+            folder = str(session.config.working_dir)
+            undo["files"] = [_short(path, folder) for path in rewind.files]
+            undo["deleted"] = [_short(path, folder) for path in rewind.deleted]
+            undo["done"] = rewind.done
             undo["insertions"], undo["deletions"] = rewind.insertions, rewind.deletions
         channel.set({"undo": undo})
 

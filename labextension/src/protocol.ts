@@ -79,9 +79,10 @@ export interface NotePart {
 
 export type Part = TextPart | ThinkingPart | ToolPart | NotePart;
 
-/** What undoing a turn's edits would change, or has changed. */
+/** What undoing a turn's edits would change, or has changed; `deleted` are the files that the turn created. */
 export interface Undo {
   files: string[];
+  deleted: string[];
   insertions: number;
   deletions: number;
   done: boolean;

@@ -277,6 +277,7 @@ function readUndo(value: unknown): Undo | null {
   const given = fields(value);
   return {
     files: list(given['files']).filter(item => typeof item === 'string'),
+    deleted: list(given['deleted']).filter(item => typeof item === 'string'),
     insertions: number(given['insertions'], 0),
     deletions: number(given['deletions'], 0),
     done: boolean(given['done'], false),

@@ -457,9 +457,9 @@ describe('undo', () => {
     await draw(view, over);
     byText('Undo edits').click();
     await vi.advanceTimersByTimeAsync(1);
-    const undo = { files: ['a.py'], insertions: 1, deletions: 2, done: false, error: '' };
+    const undo = { files: ['a.py', 'b.py'], deleted: ['b.py'], insertions: 1, deletions: 2, done: false, error: '' };
     await draw(view, { ...over, undo });
-    expect(document.querySelector('.claude-undo')?.textContent).toContain('Restore 1 file (+1 −2)?');
+    expect(document.querySelector('.claude-undo')?.textContent).toContain('Restore a.py, delete b.py (created by this turn) (+1 −2 lines)?');
     expect(byText('Undo edits').hidden).toBe(true);
     byText('Keep').click();
     expect(byText('Undo edits').hidden).toBe(false);
@@ -468,6 +468,6 @@ describe('undo', () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(asked).toEqual([{ action: 'undo', dry_run: true }, { action: 'undo', dry_run: false }]);
     await draw(view, { ...over, undo: { ...undo, done: true } });
-    expect(document.querySelector('.claude-undo')?.textContent).toContain('Restored 1 file');
+    expect(document.querySelector('.claude-undo')?.textContent).toContain('Restored a.py, deleted b.py (created by this turn).');
   });
 });

@@ -107,10 +107,10 @@ def test_undo_by_magic(notebook: MakeNotebook) -> None:
     nb.run(1)
     assert notes.read_text() == "first line\nanother line\nand one more\n"
     nb.start(2)
-    expect(nb.output(2)).to_contain_text("Would restore 1 file (+1 −2 lines)")
+    expect(nb.output(2)).to_contain_text("Undoing would change 1 file (+1 −2 lines)")
     answer(nb, 2, "y")
     nb.wait(2)
 
-    expect(nb.output(2)).to_contain_text("Restored 1 file")
+    expect(nb.output(2)).to_contain_text("Undone: 1 file")
     expect(nb.output(2)).to_contain_text("What Bash commands did is not covered.")
     assert notes.read_text() == "first line\nsecond line\n"

@@ -268,12 +268,12 @@ def test_edit_shows_a_diff_and_can_be_undone(notebook: MakeNotebook) -> None:
     assert notes.read_text() == "first line\nanother line\nand one more\n"
     view = nb.view(1)
     press(view, "Undo edits")
-    expect(view).to_contain_text("Restore 1 file (+1 −2)?")
+    expect(view).to_contain_text("Restore notes.txt (+1 −2 lines)?")
     nb.picture("undo", 1)
     assert notes.read_text() == "first line\nanother line\nand one more\n"
     expect(view.get_by_role("button", name="Undo edits")).to_be_hidden()
     press(view, "Restore")
-    expect(view).to_contain_text("Restored 1 file")
+    expect(view).to_contain_text("Restored notes.txt")
     expect(view.get_by_role("button", name="Restore")).to_have_count(0)
 
     assert notes.read_text() == "first line\nsecond line\n"

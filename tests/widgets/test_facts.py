@@ -74,7 +74,22 @@ def test_edited_files_are_those_that_succeeded_once_each() -> None:
         use("6", "Edit", {"file_path": "/unfinished.py"}),
     ]
 
-    assert edited_files(messages) == ["/b.py", "/n.ipynb"]
+    assert edited_files(messages) == {"/b.py": False, "/n.ipynb": False}
+
+
+def test_edited_files_says_which_were_created() -> None:
+    """The CLI says so beside the result; an edit of what the turn created is no change of that."""
+    outcome = {"tool_use_result": {"type": "create", "filePath": "/new.py"}}
+    messages = [
+        use("1", "Write", {"file_path": "/new.py"}),
+        message("tool_result", raw=outcome, tool_use_id="1"),
+        use("2", "Edit", {"file_path": "/new.py"}),
+        result("2"),
+        use("3", "Write", {"file_path": "/old.py"}),
+        message("tool_result", raw={"tool_use_result": {"type": "update"}}, tool_use_id="3"),
+    ]
+
+    assert edited_files(messages) == {"/new.py": True, "/old.py": False}
 
 
 def test_facts_of_a_response() -> None:

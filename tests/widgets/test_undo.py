@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from claude_magic.config import SessionConfig
 from claude_magic.edits import Rewind
 from claude_magic.errors import SessionError
 from claude_magic.rendering import RunView
@@ -42,7 +44,8 @@ def channel_with(link: FakeLink) -> Channel:
 
 def told(client: Any, dry_run: bool, finish: Any) -> dict[str, Any]:
     link = FakeLink()
-    undo_on_page(client, "main", channel_with(link), dry_run)  # type: ignore[arg-type]  # handed on as it is
+    session = SimpleNamespace(name="main", config=SessionConfig(working_dir="/"))
+    undo_on_page(client, session, channel_with(link), dry_run)  # type: ignore[arg-type]  # all that is read of one
     assert link.ops == []
     finish(client.future)
     ((word, facts),) = link.ops
@@ -53,11 +56,18 @@ def told(client: Any, dry_run: bool, finish: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("done", [False, True])
 def test_page_learns_what_changes(client: Any, done: bool) -> None:
     """The page gets the files and lines as soon as the CLI has told them."""
-    rewind = Rewind(("/a.py", "/b.py"), insertions=3, deletions=4, done=done)
+    rewind = Rewind(("/src/a.py", "/b.py"), ("/b.py",), insertions=3, deletions=4, done=done)
     undo = told(client, not done, lambda future: future.set_result(rewind))
 
-    assert client.asked == [("main", not done)]
-    assert undo == {"files": ["/a.py", "/b.py"], "insertions": 3, "deletions": 4, "done": done, "error": ""}
+    assert [dry_run for _, dry_run in client.asked] == [not done]
+    assert undo == {
+        "files": ["src/a.py", "b.py"],
+        "deleted": ["b.py"],
+        "insertions": 3,
+        "deletions": 4,
+        "done": done,
+        "error": "",
+    }
 
 
 @pytest.mark.parametrize(
@@ -72,12 +82,13 @@ def test_page_learns_what_went_wrong(client: Any, error: Exception, words: str) 
 
 def test_words_for_a_person() -> None:
     """The words say what would change or has changed, and that Bash is not covered."""
-    look = undo_words(Rewind(("/a.py",), insertions=2, deletions=1))
-    done = undo_words(Rewind(("/a.py",), insertions=2, deletions=1, done=True))
-    nothing = undo_words(Rewind())
+    files = ("/folder/a.py", "/folder/new.py")
+    look = undo_words(Rewind(files, files[1:], insertions=2, deletions=1), "/folder")
+    done = undo_words(Rewind(files, files[1:], insertions=2, deletions=1, done=True), "/folder")
+    nothing = undo_words(Rewind(), "/folder")
 
-    assert look.startswith("Would restore 1 file ")
-    assert done.startswith("Restored 1 file ")
+    assert look.startswith("Undoing would change 2 files (+2 −1 lines)\n  a.py: back to what it was before\n")
+    assert "  new.py: was created by this turn, is deleted\n" in look
+    assert done.startswith("Undone: 2 files ")
     assert nothing.startswith("The last turn edited no file.")
-    assert "/a.py" in look
     assert all(words.endswith(NOT_COVERED) for words in (look, done, nothing))

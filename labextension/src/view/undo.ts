@@ -8,6 +8,24 @@ import type { Surroundings } from './surroundings';
 
 const NOT_COVERED = 'What commands did is not undone.';
 
+const NAMED = 4; // files that are named; the others are counted
+
+/** Say what happens, or has happened, to which file: those that the turn created are deleted. */
+function changes({ files, deleted, done }: Undo): string {
+  const restored = files.filter(file => !deleted.includes(file));
+  const parts = [
+    restored.length > 0 ? `${done ? 'restored' : 'restore'} ${named(restored)}` : '',
+    deleted.length > 0 ? `${done ? 'deleted' : 'delete'} ${named(deleted)} (created by this turn)` : ''
+  ];
+  const words = parts.filter(Boolean).join(', ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function named(files: readonly string[]): string {
+  const shown = files.slice(0, NAMED).map(visible).join(', ');
+  return files.length > NAMED ? `${shown} and ${plural(files.length - NAMED, 'other file')}` : shown;
+}
+
 /** A button, and the row that takes its place while it asks and once it is done. */
 export class UndoEdits {
   /** Stands at the end of a line of facts. */
@@ -38,18 +56,18 @@ export class UndoEdits {
       this._say();
       return;
     }
-    const files = plural(undo.files.length, 'file');
     if (undo.error) {
       this._say(el('span', 'claude-warn', `Not undone: ${visible(undo.error)}`));
     } else if (undo.done) {
-      this._say(el('span', '', `✓ Restored ${files}. ${NOT_COVERED}`));
+      this._say(el('span', '', `✓ ${changes(undo)}. ${NOT_COVERED}`));
     } else if (this._possible) {
-      this._drawChoice(undo, files);
+      this._drawChoice(undo);
     }
   }
 
-  private _drawChoice(undo: Undo, files: string): void {
-    const words = el('span', '', `Restore ${files} (+${undo.insertions} −${undo.deletions})? ${NOT_COVERED}`);
+  private _drawChoice(undo: Undo): void {
+    const lines = `+${undo.insertions} −${undo.deletions} lines`;
+    const words = el('span', '', `${changes(undo)} (${lines})? ${NOT_COVERED}`);
     words.title = visible(undo.files.join('\n'));
     const restore = button('Restore', 'claude-main', event => {
       if (this._around.host.trusts(event)) {
