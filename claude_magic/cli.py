@@ -12,7 +12,7 @@ from pathlib import Path
 
 from claude_magic.environment import without_markers
 from claude_magic.errors import CLINotFoundError, ProcessError
-from claude_magic.trust import home_dir
+from claude_magic.paths import home_dir
 
 WAYS_TO_GET_THE_CLI = (
     "No Claude CLI was found. Get it in one of three ways: install Claude Code "

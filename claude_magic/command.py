@@ -20,6 +20,7 @@ from typing import Any
 from claude_magic.cli import find_cli, knows_option
 from claude_magic.config import SETTING_SOURCES, RetryPolicy, SessionConfig
 from claude_magic.environment import child_environment
+from claude_magic.paths import claude_dir
 from claude_magic.redaction import Redactor, redactor_for, secrets_in
 from claude_magic.transport import NEW_CONVERSATION, Conversation, Launch
 from claude_magic.trust import (
@@ -27,7 +28,6 @@ from claude_magic.trust import (
     PROMPT_FOLDERS,
     SETTINGS_FILES,
     TrustDecision,
-    config_dir,
     examine_folders,
 )
 
@@ -287,7 +287,7 @@ def _files_read(folder: Path, environ: Mapping[str, str]) -> Iterator[Path]:
     for place in (folder, *folder.parents):
         yield from (place / name for name in names)
         yield from _files_in(place / ".claude")
-    yield from _files_in(config_dir(environ))
+    yield from _files_in(claude_dir(environ))
 
 
 def _files_in(claude: Path) -> Iterator[Path]:

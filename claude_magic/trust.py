@@ -12,12 +12,12 @@ import json
 import os
 import re
 import stat
-import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from claude_magic.paths import claude_dir, home_dir, replace_private, user_dir
 
 SETTINGS_FILES = ("settings.json", "settings.local.json")
 MCP_FILE = ".mcp.json"
@@ -132,24 +132,7 @@ def trust_folder(folder: str | Path, environ: Mapping[str, str] | None = None) -
 
 def record_path(environ: Mapping[str, str]) -> Path:
     """Return the file in which `trust_folder` keeps its record."""
-    home = home_dir(environ)
-    if sys.platform == "win32":
-        base = Path(environ.get("APPDATA") or home / "AppData" / "Roaming")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        base = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    return base / "claude_magic" / "trusted.json"
-
-
-def home_dir(environ: Mapping[str, str]) -> Path:
-    """Return the user's home folder as a child with this environment sees it."""
-    return Path(environ.get("USERPROFILE" if sys.platform == "win32" else "HOME") or Path.home())
-
-
-def config_dir(environ: Mapping[str, str]) -> Path:
-    """Return the folder of the user's own settings for the CLI."""
-    return Path(environ.get("CLAUDE_CONFIG_DIR") or home_dir(environ) / ".claude")
+    return user_dir("config", environ) / "trusted.json"
 
 
 # ---- what a folder brings ----
@@ -257,7 +240,7 @@ def _digest(files: set[Path]) -> str:
 
 
 def _own_folders(environ: Mapping[str, str]) -> frozenset[str]:
-    return frozenset(os.path.realpath(path) for path in (config_dir(environ), home_dir(environ) / ".claude"))
+    return frozenset(os.path.realpath(path) for path in (claude_dir(environ), home_dir(environ) / ".claude"))
 
 
 def _cli_trusts(folder: Path, environ: Mapping[str, str]) -> bool:
@@ -305,13 +288,5 @@ def _recorded(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _write_record(path: Path, folders: dict[str, Any]) -> None:
-    """Replace the record in one step, so that a reader never sees half of it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"version": 1, "folders": folders}, file, indent=2, sort_keys=True)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    record = {"version": 1, "folders": folders}
+    replace_private(path, json.dumps(record, indent=2, sort_keys=True).encode())

@@ -25,11 +25,11 @@ from typing import Any
 from claude_magic.config import SessionConfig
 from claude_magic.magics.resuming import conversations_dir
 from claude_magic.messages import Message, MessageType
+from claude_magic.paths import make_private_dir, user_dir
 from claude_magic.protocol import Content, Decoder
 from claude_magic.redaction import NOTHING_SECRET, Redactor
 from claude_magic.response import Outcome, Response, Usage
 from claude_magic.session import Session
-from claude_magic.state import make_private, state_folder
 from claude_magic.tape import RedactedLines
 
 logger = logging.getLogger("claude_magic")
@@ -75,7 +75,7 @@ class KeptRuns:
     @property
     def folder(self) -> Path:
         """Where they are."""
-        return self._folder if self._folder is not None else state_folder() / "kept"
+        return self._folder if self._folder is not None else user_dir("state") / "kept"
 
     def find(self, key: str) -> KeptRun | None:
         """Return the run of a key; `None` if none is kept, or what is kept cannot be read any more."""
@@ -102,7 +102,7 @@ class KeptRuns:
         Raises:
             OSError: it cannot be written.
         """
-        folder = make_private(self.folder)
+        folder = make_private_dir(self.folder)
         temporary = folder / f"{key}.{uuid.uuid4()}"
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

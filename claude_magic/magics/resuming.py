@@ -10,7 +10,7 @@ from pathlib import Path
 from IPython.core.error import UsageError
 
 from claude_magic.config import SessionConfig
-from claude_magic.trust import config_dir
+from claude_magic.paths import claude_dir
 
 
 def check_conversation(config: SessionConfig) -> None:
@@ -37,7 +37,7 @@ def conversations_dir(config: SessionConfig) -> Path:
     """Return the folder below which the CLI of these settings keeps its session files."""
     if config.simulated is not None:
         return Path(config.simulated.config_dir) / "projects"
-    return config_dir({**os.environ, **dict(config.environment)}) / "projects"
+    return claude_dir({**os.environ, **dict(config.environment)}) / "projects"
 
 
 def _is_uuid(text: str) -> bool:

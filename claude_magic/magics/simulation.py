@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic.config import SimulatedAPI
 from claude_magic.connection import is_logged_in
+from claude_magic.paths import private_temporary_dir
 from claude_magic.process import OWNER
 from claude_magic.runtime import background_loop
 
@@ -82,7 +83,7 @@ class Simulation:
         self._decided = True
         if self._simulator is None:
             self._simulator = Simulator(scenario).start()
-            self._folder = tempfile.TemporaryDirectory(prefix="claude-magic-simulated-", ignore_cleanup_errors=True)
+            self._folder = private_temporary_dir("claude-magic-simulated-")
             OWNER.adopt_folder(self._folder.name)  # a closed terminal ends us with no chance to remove it
             atexit.register(self.switch_off)
         else:

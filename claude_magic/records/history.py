@@ -21,10 +21,10 @@ from uuid import uuid4
 
 import msgspec
 
+from claude_magic.paths import make_private_dir, user_dir
 from claude_magic.records.sessions import SessionInfo
 from claude_magic.records.tools import ToolRecord
 from claude_magic.records.turns import TurnRecord
-from claude_magic.state import make_private, state_folder
 
 logger = logging.getLogger("claude_magic")
 
@@ -76,7 +76,7 @@ class History:
     """
 
     def __init__(self, path: str | Path | None = None, *, texts: bool = False) -> None:
-        self.path = state_folder() / "history.sqlite" if path is None else Path(path).expanduser().absolute()
+        self.path = user_dir("state") / "history.sqlite" if path is None else Path(path).expanduser().absolute()
         self.texts = texts
 
     def __repr__(self) -> str:
@@ -147,7 +147,7 @@ class History:
         return sqlite3.connect(f"{self.path.as_uri()}?mode={mode}", uri=True, timeout=_BUSY_S)
 
     def _open_to_write(self) -> sqlite3.Connection:
-        make_private(self.path.parent)
+        make_private_dir(self.path.parent)
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         database = self._connect("rw")
         try:

@@ -223,11 +223,10 @@ def test_the_cache_is_for_the_users_eyes_only(root: Path, tmp_path: Path) -> Non
 def test_no_cache_means_no_file(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`cache=False` writes nothing anywhere; the default writes to the user's cache folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    monkeypatch.setattr("platformdirs.user_cache_path", lambda *words, **options: tmp_path / "xdg" / "claude_magic")
     read_transcripts(root, cache=False)
     assert not (tmp_path / "xdg").exists()
     read_transcripts(root)
-    assert len(list((tmp_path / "xdg" / "claude_magic").glob("*.sqlite"))) == 1
+    assert len(list((tmp_path / "xdg" / "claude-magic").glob("*.sqlite"))) == 1
 
 
 def test_a_long_read_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

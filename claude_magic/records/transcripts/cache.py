@@ -17,8 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import platformdirs
-
+from claude_magic.paths import make_private_dir, open_private, user_dir
 from claude_magic.records.transcripts.files import SessionFile
 from claude_magic.records.transcripts.packs import Pack, from_bytes, to_bytes
 
@@ -60,7 +59,7 @@ class TranscriptCache:
     """
 
     def __init__(self, folder: Path | None, root: Path) -> None:
-        where = platformdirs.user_cache_path("claude_magic", appauthor=False) if folder is None else folder
+        where = user_dir("cache") if folder is None else folder
         digest = hashlib.blake2b(os.fsencode(root.absolute()), digest_size=8).hexdigest()
         self.path = where / f"transcripts-{digest}.sqlite"
 
@@ -140,8 +139,8 @@ class TranscriptCache:
         """Open the file, and make or renew its tables; return `None` where that cannot be."""
         try:
             if not self.path.exists():
-                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self.path.touch(mode=0o600)
+                make_private_dir(self.path.parent)
+                open_private(self.path, append=True).close()
             database = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
         except (OSError, sqlite3.Error) as error:
             _log.debug("there is no cache of session files: %s", error)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from claude_magic.paths import claude_dir
 from claude_magic.records.transcripts.facts import FileFacts
 from claude_magic.records.transcripts.lines import decode_record
 
@@ -72,8 +73,7 @@ def find_root(root: str | os.PathLike[str] | None, environment: Mapping[str, str
         FileNotFoundError: `root` was given and is not there.
     """
     if root is None:
-        named = environment.get("CLAUDE_CONFIG_DIR")
-        return (Path(named) if named else Path.home() / ".claude") / "projects"
+        return claude_dir(environment) / "projects"
     folder = Path(root).expanduser()
     if not folder.exists():
         raise FileNotFoundError(f"There are no session files at {folder}: it does not exist.")

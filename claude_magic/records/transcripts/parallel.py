@@ -14,7 +14,6 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from types import TracebackType
 import msgspec
 
 import claude_magic
+from claude_magic.paths import private_temporary_dir
 from claude_magic.records.transcripts.cache import Known
 from claude_magic.records.transcripts.claims import Claims
 from claude_magic.records.transcripts.files import SessionFile
@@ -77,7 +77,7 @@ def _with_workers(files: Sequence[SessionFile], cleaner: Cleaner, progress: Prog
     batches = list(_batches(files))
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="claude-magic-", ignore_cleanup_errors=True) as name,
+            private_temporary_dir("claude-magic-") as name,
             _Workers(Path(name), batches, count, cleaner.secrets) as workers,
         ):
             sizes = [sum(file.size for file in batch) for batch in batches]
