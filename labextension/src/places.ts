@@ -7,13 +7,15 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 
+import { insertBelow } from './cells';
+import type { NewCell } from './cells';
 import { Line } from './connection';
 
 export interface Place {
   /** The line to its kernel; `null` without one. */
   readonly line: Line | null;
-  /** Insert a code cell below the cell of this output; `null` where there are no cells. */
-  readonly insertCell: ((code: string) => boolean) | null;
+  /** Insert a cell below the cell of this output; `null` where there are no cells. */
+  readonly insertCell: ((cell: NewCell) => boolean) | null;
 }
 
 interface Session {
@@ -46,7 +48,7 @@ export class Places {
         const kernel = panel.sessionContext.session?.kernel ?? null;
         return {
           line: kernel === null ? null : this._line(kernel),
-          insertCell: isNotebook ? code => insertBelow(panel as NotebookPanel, node, code) : null
+          insertCell: isNotebook ? cell => insertBelow(panel as NotebookPanel, node, cell) : null
         };
       }
     }
@@ -85,15 +87,4 @@ export class Places {
 
   private readonly _panels = new Map<Panel, boolean>();
   private readonly _lines = new Map<Kernel.IKernelConnection, Line>();
-}
-
-/** Insert through the shared model: the selection stays, undo works, and other windows see it. */
-function insertBelow(panel: NotebookPanel, node: HTMLElement, code: string): boolean {
-  const { model, widgets } = panel.content;
-  const index = widgets.findIndex(cell => cell.node.contains(node));
-  if (model === null || model.readOnly || index === -1) {
-    return false;
-  }
-  model.sharedModel.insertCell(index + 1, { cell_type: 'code', source: code, metadata: { trusted: true } });
-  return true;
 }

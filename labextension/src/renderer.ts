@@ -6,6 +6,7 @@ import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
+import type { NewCell } from './cells';
 import { JOIN_AFTER_MS } from './connection';
 import type { Channel, Watcher } from './connection';
 import type { Place, Places } from './places';
@@ -107,7 +108,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
       return line === null || this._channel === null ? 'unreachable' : line.request(this._channel.run, action);
     };
     const isReachable = (): boolean => this._channel !== null && !this._channel.lost && this._channel.state !== null;
-    const insertCell = (code: string): boolean => this._places.find(this.node)?.insertCell?.(code) ?? false;
+    const insertCell = (cell: NewCell): boolean => this._places.find(this.node)?.insertCell?.(cell) ?? false;
     return {
       renderMarkdown: (node, text) => this._renderMarkdown(node, text, this._onPage.promise),
       get request() {

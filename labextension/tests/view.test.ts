@@ -33,7 +33,7 @@ function makeView(more: Partial<Host> = {}): RunView {
         asked.push(action);
         return Promise.resolve(answer);
       },
-      insertCell: code => inserted.push(code) > 0,
+      insertCell: cell => inserted.push(cell.source) > 0,
       trusts: () => true,
       ...more
     },

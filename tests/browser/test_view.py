@@ -52,18 +52,23 @@ def test_answer_streams_and_stays(notebook: MakeNotebook) -> None:
     nb.picture("answer", 2)
 
 
-def test_code_goes_to_a_new_cell(notebook: MakeNotebook) -> None:
-    """A code block can be put into a cell below the one that asked."""
-    nb = notebook("%%claude\na rich answer", "'the last cell'")
+def test_code_goes_to_new_cells_in_order(notebook: MakeNotebook) -> None:
+    """Blocks are inserted below the prompt one after the other; the new cell is selected, and SQL gets its magic."""
+    nb = notebook("%%claude\nseveral blocks", "'the last cell'")
     nb.run(1)
-    nb.view(1).locator("pre").first.hover()
-    nb.view(1).get_by_role("button", name=re.compile("insert", re.IGNORECASE)).first.click()
-    sources = nb.page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.getSource())"
+    buttons = nb.view(1).get_by_role("button", name="Insert this code as a new cell below")
+    expect(buttons).to_have_count(3)
+    for place in range(3):
+        buttons.nth(place).click()
+    sources, active = nb.page.evaluate(
+        """() => {
+            const notebook = window.jupyterapp.shell.currentWidget.content;
+            return [notebook.widgets.map(cell => cell.model.sharedModel.getSource()), notebook.activeCellIndex];
+        }"""
     )
 
-    assert sources[2].startswith("def total(values):")
-    assert sources[3] == "'the last cell'"
+    assert sources[2:] == ["first = 1", "%%sql\nSELECT 2", "third = 3", "'the last cell'"]
+    assert active == 4
 
 
 def test_allow_runs_the_command(notebook: MakeNotebook) -> None:

@@ -1,5 +1,6 @@
 /** Code blocks of an answer: a slim bar with the language, Copy and Insert below. */
 
+import { cellOf } from '../cells';
 import { button, el, setText } from './dom';
 import { copyText } from './host';
 import type { Host } from './host';
@@ -29,10 +30,11 @@ export function codeFrame(language: string, code: () => string, host: Host): HTM
   });
   copy.setAttribute('aria-label', 'Copy this code');
   const bar = el('div', 'claude-code-bar', el('span', 'claude-grow', language), copy);
-  const insertCell = host.insertCell;
-  if (insertCell !== null) {
+  const { insertCell } = host;
+  if (insertCell !== null && cellOf('', language) !== null) {
     const insert = button('Insert below', 'claude-quiet claude-insert', () => {
-      say(insert, insertCell(code()) ? 'Inserted' : 'Could not insert');
+      const cell = cellOf(code(), language);
+      say(insert, cell !== null && insertCell(cell) ? 'Inserted' : 'Could not insert');
     });
     insert.setAttribute('aria-label', 'Insert this code as a new cell below');
     bar.append(insert);

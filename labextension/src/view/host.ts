@@ -1,5 +1,6 @@
 /** What the view needs of the place it stands in. */
 
+import type { NewCell } from '../cells';
 import type { Action } from '../protocol';
 
 /** How a request to the kernel went. */
@@ -16,10 +17,10 @@ export interface Host {
   /** Ask something of the kernel; `null` where there is no kernel to ask. */
   readonly request: ((action: Action) => Promise<Answer>) | null;
   /**
-   * Insert code as a new cell below the one this output belongs to; `null` where there are never cells. Where that is not
+   * Insert a new cell below the one this output belongs to; `null` where there are never cells. Where that is not
    * known before the output is on the page, style shows the button once it stands among cells.
    */
-  readonly insertCell: ((code: string) => boolean) | null;
+  readonly insertCell: ((cell: NewCell) => boolean) | null;
   /** Whether a person did this, and no script. */
   trusts(event: Event): boolean;
 }
