@@ -88,6 +88,7 @@ class Response:
         estimated: the CLI did not report all of it (an interrupted call on an older CLI); the list prices fill in.
         usage: tokens, subagents included.
         duration_s: from sending the prompt to the end, in seconds.
+        waited_s: how much of that the CLI waited for a person to answer a question, in seconds.
         ttft_s: from sending the prompt to the first token, in seconds; `None` if there was none.
         turn: the how-manieth turn of the session, from 1.
         turn_id: uuid of the prompt, the same in the CLI's session file.
@@ -114,6 +115,7 @@ class Response:
     estimated: bool = False
     usage: Usage = NO_USAGE
     duration_s: float = 0.0
+    waited_s: float = 0.0
     ttft_s: float | None = None
     turn: int = 0
     turn_id: str = ""

@@ -166,6 +166,10 @@ class Turn:
             self._human_s += now - self._asked_since
             self._last_line = now
 
+    def waited_s(self) -> float:
+        """Seconds that the CLI has waited for a person since the prompt was sent."""
+        return self._human_s + (time.monotonic() - self._asked_since if self._questions else 0.0)
+
     def elapsed_s(self) -> float:
         """Seconds since the prompt was sent, a person's time not counted."""
         now = self._asked_since if self._questions else time.monotonic()
@@ -241,6 +245,7 @@ def conclude(
         estimated=cost.estimated,
         usage=cost.usage,
         duration_s=time.monotonic() - turn._sent_clock if turn.sent is not None else 0.0,
+        waited_s=turn.waited_s(),
         ttft_s=turn.ttft_s,
         turn_id=turn.id,
         session=turn.session,

@@ -202,6 +202,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         "cost_usd": response.cost_usd,
         "estimated": response.estimated,
         "duration_s": response.duration_s,
+        "waited_s": response.waited_s,
         "ttft_s": response.ttft_s,
         "error": budget.other(response.error),
         "notice": budget.other(ending_of(response, view)),

@@ -9,11 +9,14 @@ from typing import Any
 from claude_magic.errors import ClaudeError, ProcessError, RateLimitError
 from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import NOBODY_TO_ASK
-from claude_magic.rendering.text import clock, count, one_line, plural, seconds
+from claude_magic.rendering.text import clock, one_line, seconds
 from claude_magic.rendering.view import RunView, ToolState
-from claude_magic.response import Outcome, Response, Usage
+from claude_magic.response import Outcome, Response
 
 SIMULATED = "simulated: no model was called"
+
+_SMALLEST_COST_USD = 0.00005  # four digits show it
+_CONTEXT_FROM_PERCENT = 50
 
 _MODEL = re.compile(r"claude-([a-z]+)-(\d+)(?:-(\d{1,2}))?(?:-\d{8})?")
 _AFTER_TIMEOUT = "The text is kept: prompt again to go on. A higher --timeout gives a prompt more time."
@@ -88,41 +91,39 @@ def footer(response: Response, session_cost_usd: float = 0.0) -> str:
 
 
 def footer_facts(response: Response, session_cost_usd: float = 0.0) -> list[str]:
-    """Return what a turn took, each fact as words; what is zero or unknown is left out.
+    """Return what a reader wants to know of a turn at a glance, each fact as words; the frames tell everything.
 
     Args:
         response: the turn.
         session_cost_usd: cost of its session so far, this turn included; 0 where it is not known.
 
     Returns:
-        Seconds, first token, tokens, cost of the turn and of the session, context used, tools.
+        Who answered, where that was not the model; seconds, a person's time apart; what was spent: by the turn and,
+        where that is more, by the session; and how full the model's window is, from a half on.
     """
-    tools = sum(message.type is MessageType.TOOL_USE for message in response.messages)
-    facts = [
-        response.source,
-        seconds(response.duration_s) if response.duration_s > 0 else "",
-        f"first token {seconds(response.ttft_s)}" if response.ttft_s is not None else "",
-        _tokens(response.usage),
-        _cost(response.cost_usd, response.estimated),
-        f"session {_cost(session_cost_usd, False)}" if session_cost_usd > 0 else "",
-        _context(response.messages),
-        plural(tools, "tool") if tools else "",
-    ]
+    facts = [response.source, _time(response)]
+    if not response.simulated:
+        facts.append(_cost(response.cost_usd, response.estimated))
+        more = session_cost_usd - response.cost_usd >= _SMALLEST_COST_USD
+        facts.append(f"session {_cost(session_cost_usd, False)}" if more else "")
+    facts.append(_context(response.messages))
     return [fact for fact in facts if fact]
 
 
-def _tokens(usage: Usage) -> str:
-    read, written = usage.total_input_tokens, usage.output_tokens
-    if not read and not written:
+def _time(response: Response) -> str:
+    if response.duration_s <= 0:
         return ""
-    share = round(100 * usage.cache_read_tokens / read) if read else 0
-    cached = f" ({share} % cached)" if share else ""
-    return f"{count(read)} in{cached} → {count(written)} out"
+    if response.waited_s < 1:
+        return seconds(response.duration_s)
+    return (
+        f"{seconds(max(0.0, response.duration_s - response.waited_s))} + {seconds(response.waited_s)} waiting for you"
+    )
 
 
 def _context(messages: Iterable[Message]) -> str:
     known = context_tokens(messages)
-    return f"context {min(100, round(100 * known[0] / known[1]))} %" if known is not None else ""
+    share = min(100, round(100 * known[0] / known[1])) if known is not None else 0
+    return f"context {share} %" if share >= _CONTEXT_FROM_PERCENT else ""
 
 
 def context_tokens(messages: Iterable[Message]) -> tuple[int, int] | None:
@@ -153,7 +154,7 @@ def _tokens_read(usage: dict[str, Any]) -> int:
 def _cost(usd: float, estimated: bool) -> str:
     if usd <= 0:
         return ""
-    words = f"${usd:.4f}" if usd >= 0.00005 else "under $0.0001"
+    words = f"${usd:.4f}" if usd >= _SMALLEST_COST_USD else "under $0.0001"
     return f"about {words}" if estimated else words
 
 

@@ -121,6 +121,7 @@ class RunData(TypedDict, total=False):
     cost_usd: float
     estimated: bool
     duration_s: float
+    waited_s: float
     ttft_s: float | None
     started: float
     session_cost_usd: float | None

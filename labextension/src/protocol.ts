@@ -111,6 +111,8 @@ export interface RunData {
   cost_usd: number;
   estimated: boolean;
   duration_s: number;
+  /** How much of that a person was waited for. */
+  waited_s: number;
   ttft_s: number | null;
   started: number;
   session_cost_usd: number | null;

@@ -127,17 +127,28 @@ describe('a run', () => {
   it('ends with its facts, and no stop button', async () => {
     const run = fromData({
       outcome: 'interrupted', notice: 'Stopped by you.', duration_s: 6.2, ttft_s: 0.31, cost_usd: 0.011, estimated: true,
-      usage: { input_tokens: 900, output_tokens: 61, cache_read_tokens: 8_900 }, context: { used: 20, max: 100 },
-      cut: { characters: 1200, parts: 0 }
+      usage: { input_tokens: 900, output_tokens: 61, cache_read_tokens: 8_900 }, context: { used: 60, max: 100 },
+      waited_s: 4.2, cut: { characters: 1200, parts: 0 }
     });
     await draw(makeView(), run);
     const words = document.querySelector('.claude-foot')?.textContent;
-    expect(words).toContain('9.8k in (91 % cached) → 61 out');
+    expect(words).toContain('2 s + 4.2 s waiting for you');
     expect(words).toContain('about $0.011');
-    expect(words).toContain('20 %');
+    expect(words).toContain('60 %');
     expect(words).toContain('1,200 characters');
     expect(document.querySelector('.claude-end')?.textContent).toContain('Stopped by you.');
     expect(document.querySelector<HTMLElement>('.claude-stop')?.hidden).toBe(true);
+  });
+
+  it('is quiet about what few people want to know', async () => {
+    const usage = { input_tokens: 900, output_tokens: 61, cache_read_tokens: 0, cache_write_tokens: 0 };
+    await draw(makeView(), fromData({ outcome: 'success', usage, cost_usd: 0.5, session_cost_usd: 0.5, ttft_s: 1, duration_s: 2, context: { used: 49, max: 100 } }));
+    expect(document.querySelector('.claude-spent')?.textContent).toBe('2 s$0.50');
+  });
+
+  it('spends nothing when simulated', async () => {
+    await draw(makeView(), fromData({ outcome: 'success', cost_usd: 0.5, session_cost_usd: 2, duration_s: 2, simulated: true }));
+    expect(document.querySelector('.claude-spent')?.textContent).toBe('2 s');
   });
 
   it('tells in words what the line has no room for', async () => {

@@ -56,7 +56,14 @@ def end_live() -> int:
 
 def _facts(payload: str, refused: bool) -> Any:
     """What a run is told besides its messages, with payloads in it."""
-    undo = {"files": [payload], "deleted": [payload], "insertions": 1, "deletions": 1, "done": False, "error": payload if refused else ""}
+    undo = {
+        "files": [payload],
+        "deleted": [payload],
+        "insertions": 1,
+        "deletions": 1,
+        "done": False,
+        "error": payload if refused else "",
+    }
     return {"source": payload, "edits": 1, "undo": undo, "notice": payload}
 
 

@@ -47,7 +47,7 @@ def test_answer_streams_and_stays(notebook: MakeNotebook) -> None:
     expect(rich.locator("pre").first).to_contain_text("return sum(values)")
     expect(rich.locator(".claude-head")).to_contain_text("simulated")
     expect(rich.locator(".claude-foot")).not_to_contain_text("simulated")
-    expect(rich.locator(".claude-foot")).to_contain_text("first token")
+    expect(rich.locator(".claude-spent")).to_have_text(re.compile(r"^\d+(\.\d)? s$"))
     expect(rich).to_contain_text("The end of the rich answer.")
     nb.picture("answer", 2)
 

@@ -74,11 +74,12 @@ def test_an_answer_streams_in(kernel: Kernel) -> None:
 
 
 def test_the_footer_says_what_it_took(kernel: Kernel) -> None:
-    """Seconds, tokens, cost, and that no model was called."""
+    """Seconds, and that no model was called; what it would have cost is in the frames."""
     text = kernel.run("%claude ask hello").text
 
     assert text.startswith("You said: hello\n\n")
-    assert all(word in text.splitlines()[-1] for word in ("simulated", " s ", " in", " out", "$"))
+    assert all(word in text.splitlines()[-1] for word in ("simulated", " s"))
+    assert "$" not in text.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -106,33 +106,28 @@ export class Footer implements Piece<{ run: RunState; standing: Standing }> {
   private readonly _undo: UndoEdits;
 }
 
-/** The facts of the line, most wanted first. */
+const CONTEXT_FROM_PERCENT = 50;
+const SMALLEST_COST_USD = 0.000_05; // four digits show it
+
+/** What a reader wants to know at a glance, most wanted first; opened, the footer tells everything. */
 function factSpans(run: RunState): HTMLElement[] {
-  const total = run.session_cost_usd ?? 0;
-  const facts = [
-    el('span', '', visible(run.source)),
-    el('span', '', run.duration_s > 0 ? seconds(run.duration_s) : ''),
-    firstTokenSpan(run),
-    tokenSpan(run),
-    el('span', '', costWords(run)),
-    el('span', 'claude-session', total > 0 ? `session ${dollars(total)}` : ''),
-    contextSpan(run)
-  ];
+  const facts = [el('span', '', visible(run.source)), el('span', '', timeWords(run))];
+  if (!run.simulated) {
+    const total = run.session_cost_usd ?? 0;
+    const more = total - run.cost_usd >= SMALLEST_COST_USD;
+    facts.push(el('span', '', costWords(run)), el('span', '', more ? `session ${dollars(total)}` : ''));
+  }
+  if (run.context !== null && contextShare(run.context) >= CONTEXT_FROM_PERCENT) {
+    facts.push(contextSpan(contextShare(run.context)));
+  }
   return facts.filter(fact => fact.textContent !== '');
 }
 
-function firstTokenSpan({ ttft_s: waited }: RunState): HTMLElement {
-  return waited === null ? el('span') : el('span', '', 'first', el('span', 'claude-rest', ' token'), ` ${seconds(waited)}`);
-}
-
-function tokenSpan({ usage }: RunState): HTMLElement {
-  const read = tokensRead(usage);
-  if (read === 0 && usage.output_tokens === 0) {
-    return el('span');
+function timeWords({ duration_s: took, waited_s: waited }: RunState): string {
+  if (took <= 0) {
+    return '';
   }
-  const share = read > 0 ? Math.round((100 * usage.cache_read_tokens) / read) : 0;
-  const cached = el('span', 'claude-cached', share > 0 ? ` (${share} % cached)` : '');
-  return el('span', '', `${count(read)} in`, cached, ` → ${count(usage.output_tokens)} out`);
+  return waited < 1 ? seconds(took) : `${seconds(Math.max(0, took - waited))} + ${seconds(waited)} waiting for you`;
 }
 
 function tokensRead(usage: RunState['usage']): number {
@@ -143,11 +138,7 @@ function costWords(run: RunState): string {
   return run.cost_usd > 0 ? `${run.estimated ? 'about ' : ''}${dollars(run.cost_usd)}` : '';
 }
 
-function contextSpan({ context }: RunState): HTMLElement {
-  if (context === null) {
-    return el('span');
-  }
-  const share = contextShare(context);
+function contextSpan(share: number): HTMLElement {
   const fill = el('span');
   fill.style.width = `${share}%`;
   const meter = el('span', `claude-meter${share >= 85 ? ' claude-full' : ''}`, fill);
@@ -172,7 +163,7 @@ function allFacts(run: RunState): [string, string][] {
   const facts: [string, string][] = [
     ['Answered by', run.source || (run.simulated ? 'the simulator: no model was called' : '')],
     ['Model', oneLine(run.model, 80)],
-    ['Time', run.duration_s > 0 ? seconds(run.duration_s) : ''],
+    ['Time', timeWords(run)],
     ['First token', run.ttft_s !== null ? `after ${seconds(run.ttft_s)}` : ''],
     ['Read', read > 0 ? [plural(read, 'token'), ...parts].join(', ') : ''],
     ['Written', usage.output_tokens > 0 ? plural(usage.output_tokens, 'token') : ''],
