@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -17,6 +18,7 @@ from claude_magic.edits import Rewind
 from claude_magic.errors import ClaudeError, PoolClosedError
 from claude_magic.ledger import Ledger
 from claude_magic.messages import Batch, Message
+from claude_magic.observers import name_of
 from claude_magic.permissions import Ask, Decision, PermissionRequest, decide
 from claude_magic.pool import SessionPool
 from claude_magic.process import Process
@@ -58,7 +60,7 @@ class AsyncClaudeClient(Ledger):
         config: settings of sessions that are created without their own.
         ask: who decides about permissions; may be changed at any time.
         tape: records runs while it is on.
-        observers: callables that get every `Batch` of messages; one that raises is logged and left out.
+        observers: callables that get every `Batch` of messages; one that raises is switched off, which is said once.
         response_observers: callables that get every `Response` when its turn is over; likewise.
     """
 
@@ -89,7 +91,7 @@ class AsyncClaudeClient(Ledger):
         self._closed = False
         self._turns: set[asyncio.Task[None]] = set()
         super().__init__(self._pool_config.log_entries, history)
-        self.tape = TapeRecorder()
+        self.tape = TapeRecorder(self._guard)
         if record is not None:
             self.tape.begin(record)
         self._live = (start, compile or self._compile)
@@ -145,6 +147,7 @@ class AsyncClaudeClient(Ledger):
         self._pool.switch(self._start, self._compile_config)
         for session in sessions:
             await self._pool.release(session)
+        self._note_closed()
         return infos
 
     def _ways(self) -> tuple[Start, Compile]:
@@ -191,7 +194,10 @@ class AsyncClaudeClient(Ledger):
         """
         session = self.get_session(name)
         self._sessions.retire(session)
-        await self._pool.release(session)
+        try:
+            await self._pool.release(session)
+        finally:
+            self._note_closed()
 
     def list_sessions(self) -> list[SessionInfo]:
         """Return what there is to know about each open session."""
@@ -366,12 +372,12 @@ class AsyncClaudeClient(Ledger):
     def _observe(self, session: Session, turn: Turn | None, messages: list[Message]) -> None:
         batch = Batch(session.name, session.session_id, turn.id if turn is not None else "", messages)
         self._note_batch(batch)
-        _tell(self.observers, batch)
+        self._tell(self.observers, batch)
 
     def _turn_ends(self, session: Session, response: Response, error: ClaudeError | None) -> None:
         session.last_response = response
         self._note_response(response, info_of(session))
-        _tell(self.response_observers, response)
+        self._tell(self.response_observers, response)
         # A background task that reported may have been all that kept this process from being wanted elsewhere.
         asyncio.get_running_loop().call_soon(self._pool.turn_over, session)
 
@@ -379,21 +385,25 @@ class AsyncClaudeClient(Ledger):
         logger.debug("%s %s", event, fields)
         self._note_event(event, fields)
         if self._tracer is not None:
-            self._tracer(event, fields)
+            self._guard.call("The tracer", self._tracer, event, fields, off=self._drop_tracer)
+
+    def _drop_tracer(self) -> None:
+        self._tracer = None
+
+    def _tell(self, observers: list[Callable[[T], None]], news: T) -> None:
+        """Tell the user's observers; one that fails is taken off the list."""
+        for observer in list(observers):
+            off = partial(_take_off, observers, observer)
+            self._guard.call(f"The observer {name_of(observer)}", observer, news, off=off)
 
     def _check_open(self) -> None:
         if self._closed:
             raise PoolClosedError("The client is closed. Make a new one.")
 
 
-def _tell(observers: list[Callable[[T], None]], news: T) -> None:
-    """Tell observers; one that fails must not hurt the turn, and is left out from then on."""
-    for observer in list(observers):
-        try:
-            observer(news)
-        except Exception:
-            logger.exception("an observer failed and is left out from now on")
-            observers.remove(observer)
+def _take_off(observers: list[Callable[[T], None]], observer: Callable[[T], None]) -> None:
+    with suppress(ValueError):  # it took itself off
+        observers.remove(observer)
 
 
 def _player(replay: str | Path | TapePlayer) -> TapePlayer:

@@ -248,10 +248,11 @@ class Connection:
         code, tail = self.transport.exit_code, self.transport.stderr_tail.strip()
         if "No message found with message.uuid" in tail:
             return SessionNotFoundError("The conversation to go on with does not have the message `resume_at`.")
-        why = f": {tail.splitlines()[-1]}" if tail else ""
+        lines = tail.split("\n")
+        why = f": {lines[-1]}" if tail else ""
         error = ProcessError(f"The Claude CLI ended (exit code {code}){why}.", exit_code=code, stderr_tail=tail)
         # What the CLI says of its own arguments is the same next time.
-        error.retryable = not any(line.lower().startswith("error") for line in tail.splitlines())
+        error.retryable = not any(line.lower().startswith("error") for line in lines)
         return error
 
     def _end(self, lost: ClaudeError) -> None:

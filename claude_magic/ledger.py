@@ -8,10 +8,12 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.messages import Batch
+from claude_magic.observers import ObserverGuard
 from claude_magic.records.history import FinishedTurn, History, HistoryWriter, history_of
 from claude_magic.records.log import LogAggregator, LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _KEPT_TURNS = 100_000
 """Finished turns that are remembered; older ones are dropped."""
+_RECORDS = "A part of the records"
 _NOTED = {
     "spawn": "info",
     "reuse": "info",
@@ -56,7 +59,10 @@ class Ledger(ABC):
         self._turn_records: deque[TurnRecord] = deque(maxlen=_KEPT_TURNS)
         self._frames: Frames | None = None
         self._log_stops: list[Callable[[], None]] = []
-        self._recorder = Recorder(LogAggregator(log_entries, redactor=redactor_for(os.environ)))
+        self._guard = ObserverGuard()
+        log = LogAggregator(log_entries, redactor=redactor_for(os.environ), guard=self._guard)
+        self._recorder = Recorder(log, self._guard)
+        self._guard.note = lambda words: self._recorder.note("", "warning", words, turn_id="")
         self._history = HistoryWriter(history_of(history))
 
     @abstractmethod
@@ -160,16 +166,19 @@ class Ledger(ABC):
         """Return the metrics as they are now."""
         return self.get_stats()
 
-    # What happens is written down here.
+    # What happens is written down here. The engine calls these in the middle of a turn, so none of them raises.
 
     def _note_batch(self, batch: Batch) -> None:
-        self._recorder.add(batch)
+        self._guard.call(_RECORDS, self._recorder.add, batch)
 
     def _note_begin(self, turn: Turn, number: int, prompt: str) -> None:
-        self._recorder.begin(turn.session, number, turn.id, prompt, time.time(), turn.asked)
+        self._guard.call(_RECORDS, self._recorder.begin, turn.session, number, turn.id, prompt, time.time(), turn.asked)
 
     def _note_response(self, response: Response, info: SessionInfo) -> None:
-        self._recorder.end(info.name)
+        self._guard.call(_RECORDS, self._recorder.end, info.name)
+        self._guard.call(_RECORDS, self._record_turn, response, info)
+
+    def _record_turn(self, response: Response, info: SessionInfo) -> None:
         record = TurnRecord.of(response)
         self._turn_records.append(record)
         self._metrics.record_turn(record)
@@ -179,15 +188,23 @@ class Ledger(ABC):
 
     def _note_unsent(self, turn: Turn) -> None:
         self._metrics.record(0.0, ok=False)
-        self._recorder.log.note(turn.session, "error", f"the prompt was not sent: {turn.error}", turn_id=turn.id)
+        self._guard.call(_RECORDS, self._recorder.unsent, turn.session, turn.id)
+        words = f"the prompt was not sent: {turn.error}"
+        self._guard.call(_RECORDS, partial(self._recorder.note, turn.session, "error", words, turn_id=turn.id))
 
     def _note_event(self, event: str, fields: dict[str, Any]) -> None:
+        self._guard.call(_RECORDS, self._record_event, event, fields)
+
+    def _record_event(self, event: str, fields: dict[str, Any]) -> None:
         if event == "spawn" and fields["session"]:
             self._recorder.spans.spawned(fields["session"], fields["took_s"])
         if event in _NOTED:
             words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "session")
-            self._recorder.log.note(str(fields.get("session", "")), _NOTED[event], f"{event}: {words}")
+            self._recorder.note(str(fields.get("session", "")), _NOTED[event], f"{event}: {words}")
+
+    def _note_closed(self) -> None:
+        self._guard.call(_RECORDS, self._recorder.keep_open, [info.name for info in self.list_sessions()])
 
     def _end_logs(self) -> None:
         for stop in list(self._log_stops):
-            stop()
+            self._guard.call("A log that is closed", stop)

@@ -210,6 +210,20 @@ def open_private(path: Path, *, append: bool = False, only_regular: bool = True)
         raise
 
 
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """Write all of the data to an unbuffered file, in one piece if the system takes it so.
+
+    Raises:
+        OSError: it cannot be written; a part of it may have been.
+    """
+    left = memoryview(data)
+    while left:
+        written = file.write(left)
+        if written is None:  # a pipe that nobody reads is full
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        left = left[written:]
+
+
 def replace_private(path: Path, data: bytes) -> None:
     """Write a whole file in one step, so that a reader sees the old one or the new one; only this user may read it.
 

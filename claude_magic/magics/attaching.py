@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from claude_magic.magics.filling import LONGEST_VALUE, bounded, frame_markdown, is_frame, table_cell
+from claude_magic.paths import open_regular
 from claude_magic.rendering.text import plural
 
 _SAMPLE_ROWS = 10
@@ -124,7 +125,7 @@ def _is_picture(data: bytes) -> bool:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             yield file
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror})") from None

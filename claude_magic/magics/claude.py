@@ -294,8 +294,9 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     def _keep(self, key: str, response: Response, session: Session) -> None:
         try:
             self.keeper.runs.keep(key, response, session.redactor)
-        except OSError as error:
-            print(f"The answer could not be kept in {self.keeper.runs.folder}: {error.strerror}.")
+        except Exception as error:  # the answer itself is there
+            words = error.strerror if isinstance(error, OSError) else error
+            print(f"The answer could not be kept in {self.keeper.runs.folder}: {words}.")
 
     def _show_kept(self, session: Session, options: Options, prompt: Prompt, kept: Response) -> Response:
         """Show a kept run as what it is, and as it was."""

@@ -16,21 +16,24 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import msgspec
 
 from claude_magic.config import SessionConfig
 from claude_magic.magics.resuming import conversations_dir
 from claude_magic.messages import Message, MessageType
-from claude_magic.paths import make_private_dir, user_dir
+from claude_magic.paths import open_regular, replace_private, user_dir
 from claude_magic.protocol import Content, Decoder
 from claude_magic.redaction import NOTHING_SECRET, Redactor
-from claude_magic.response import Outcome, Response, Usage
+from claude_magic.response import Response
 from claude_magic.session import Session
-from claude_magic.tape import RedactedLines
+from claude_magic.tape import RedactedLines, decode_record, encode_record
 
 logger = logging.getLogger("claude_magic")
 
@@ -38,11 +41,20 @@ _VERSION = 1
 _SUFFIX = ".jsonl.gz"
 _MOST_BYTES = 200_000_000
 """All kept runs together; those that were not used for the longest time go first."""
+_MOST_BYTES_OF_ONE = 256_000_000
+"""One kept run, unpacked: what a file unpacks to is not seen from its size."""
 _NO_MATTER = {
     "oauth_token", "api_key", "cli_path", "workspace_id", "turn_timeout_s", "silence_timeout_s", "simulated",
     "resume", "fork", "resume_at",
 }  # fmt: skip
 """Settings that do not change an answer, or that are in the chain of turns already."""
+_ALWAYS_IN_KEY = {
+    "add_dirs", "allowed_tools", "append_system_prompt", "disallowed_tools", "effort", "environment", "extra_args",
+    "json_schema", "max_budget_usd", "max_turns", "mcp_config", "model", "permission_mode", "setting_sources",
+    "system_prompt", "tools", "working_dir",
+}  # fmt: skip
+"""Settings of the first version: they are in every key. A later one is in a key only where it is not at its default, so
+that what was kept before it existed is still found."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +92,14 @@ class KeptRuns:
     def find(self, key: str) -> KeptRun | None:
         """Return the run of a key; `None` if none is kept, or what is kept cannot be read any more."""
         path = self.folder / f"{key}{_SUFFIX}"
-        if not path.exists():
-            return None
         try:
-            with gzip.open(path, "rt", encoding="utf-8") as file:
+            with open_regular(path, limit=self._most_bytes) as file:
                 run = _read(file)
             os.utime(path)
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            logger.warning("the kept run %s cannot be read, and the prompt is sent: %s", path, error)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except Exception as error:  # whatever is in the file: a prompt can always be sent
+            logger.warning("The kept answer %s cannot be read, and the prompt is sent: %s.", path, error)
             return None
         return run
 
@@ -101,27 +113,26 @@ class KeptRuns:
 
         Raises:
             OSError: it cannot be written.
+            ValueError: it is too large.
         """
-        folder = make_private_dir(self.folder)
-        temporary = folder / f"{key}.{uuid.uuid4()}"
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as raw, gzip.open(raw, "wt", encoding="utf-8") as file:
-                for record in _records(response, redactor):
-                    file.write(json.dumps(record) + "\n")
-            temporary.replace(folder / f"{key}{_SUFFIX}")
-        finally:
-            temporary.unlink(missing_ok=True)
+        written = b"".join(map(encode_record, _records(response, redactor)))
+        if len(written) > _MOST_BYTES_OF_ONE:
+            raise ValueError(f"it takes more than {_MOST_BYTES_OF_ONE:,} bytes")
+        replace_private(self.folder / f"{key}{_SUFFIX}", gzip.compress(written))
         self._make_room()
 
     def _make_room(self) -> None:
-        runs = [(path, path.stat()) for path in self.folder.glob(f"*{_SUFFIX}")]
+        runs = []
+        for path in self.folder.glob(f"*{_SUFFIX}"):
+            with suppress(OSError):  # another kernel may be making room as well
+                runs.append((path, path.stat()))
         total = sum(state.st_size for _, state in runs)
         for path, state in sorted(runs, key=lambda run: run[1].st_mtime):
             if total <= self._most_bytes:
                 break
-            path.unlink(missing_ok=True)
-            total -= state.st_size
+            with suppress(OSError):
+                path.unlink()
+                total -= state.st_size
 
 
 # A run as lines.
@@ -140,31 +151,62 @@ def _records(response: Response, redactor: Redactor) -> Iterable[dict[str, Any]]
     return [{"kept": _VERSION, "answer_id": answer_id, "response": redactor.value(facts)}, *lines]
 
 
-def _read(lines: Iterable[str]) -> KeptRun:
-    first, *rest = map(json.loads, lines)
-    if first["kept"] != _VERSION:
-        raise ValueError(f"it is of version {first['kept']}")
-    facts = dict(first["response"])
+class _First(msgspec.Struct):
+    """The first line of a kept run; the others are `_Line`s."""
+
+    kept: int
+    answer_id: str = ""
+    response: dict[str, Any] = {}
+
+
+class _Line(msgspec.Struct):
+    at: float
+    line: dict[str, Any]
+
+
+def _read(file: BinaryIO) -> KeptRun:
+    """Return a kept run.
+
+    Raises:
+        ValueError: it is of another version, or damaged; names the line.
+    """
+    lines = _lines(file)
+    first: _First = _decoded(1, next(lines, b""), _First)
+    if first.kept != _VERSION:
+        raise ValueError(f"it is of version {first.kept}, and this claude_magic reads version {_VERSION}")
     decoder = Decoder(NOTHING_SECRET)
     messages: list[Message] = []
-    for record in rest:
-        messages += decoder.decode([json.dumps(record["line"]).encode()], float(record["at"]))
-    facts |= {
-        "usage": Usage(**facts["usage"]),
-        "outcome": Outcome(facts["outcome"]),
-        "denials": tuple(facts["denials"]),
-        "messages": tuple(messages),
-        "source": _mark(facts, any(message.type is MessageType.TOOL_USE for message in messages)),
-        "cost_usd": 0.0,
-    }
-    response = Response(**facts)
-    return KeptRun(response, response.session_id, str(first["answer_id"]))
+    for number, line in enumerate(lines, 2):
+        record: _Line = _decoded(number, line, _Line)
+        messages += decoder.decode([json.dumps(record.line).encode()], record.at)
+    try:
+        response = msgspec.convert(first.response, Response)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"line 1: {error}") from None
+    mark = _mark(response, any(message.type is MessageType.TOOL_USE for message in messages))
+    response = replace(response, messages=tuple(messages), source=mark, cost_usd=0.0)
+    return KeptRun(response, response.session_id, first.answer_id)
 
 
-def _mark(facts: dict[str, Any], used_tools: bool) -> str:
-    date = datetime.fromtimestamp(facts["started"]).astimezone()
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    with gzip.open(file) as unpacked:
+        data = unpacked.read(_MOST_BYTES_OF_ONE + 1)
+    if len(data) > _MOST_BYTES_OF_ONE:
+        raise ValueError(f"it unpacks to more than {_MOST_BYTES_OF_ONE:,} bytes")
+    return iter(data.removesuffix(b"\n").split(b"\n"))
+
+
+def _decoded(number: int, line: bytes, kind: Any) -> Any:
+    try:
+        return decode_record(line, kind)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {error}") from None
+
+
+def _mark(response: Response, used_tools: bool) -> str:
+    date = datetime.fromtimestamp(response.started).astimezone()
     words = f"kept, $0.00, from {date:%Y-%m-%d %H:%M}"
-    words += " (simulated: no model was called)" if facts["simulated"] else ""
+    words += " (simulated: no model was called)" if response.simulated else ""
     return f"{words}; its tools did not run again" if used_tools else words
 
 
@@ -212,7 +254,7 @@ class Conversation:
         """
         if self.session.turns != self.turns or self.under_way:
             self.chain, self.turns = uuid.uuid4().hex, self.session.turns
-        settings = {item.name: getattr(config, item.name) for item in fields(config) if item.name not in _NO_MATTER}
+        settings = {item.name: getattr(config, item.name) for item in fields(config) if _is_in_key(item, config)}
         return _hash([self.chain, settings, config.simulated is not None, content, literal, schema])
 
     def lost(self) -> None:
@@ -260,9 +302,25 @@ def continued(config: SessionConfig, run: KeptRun) -> SessionConfig | None:
     if not run.answer_id or not _is_id(run.session_id):
         return None
     for path in conversations_dir(config).glob(f"*/{run.session_id}.jsonl"):
-        if run.answer_id.encode() in path.read_bytes():
+        if _has(path, run.answer_id.encode()):
             return config.replace(resume=run.session_id, fork=True, resume_at=run.answer_id)
     return None
+
+
+def _has(path: Path, wanted: bytes) -> bool:
+    """Whether a line of a file holds these bytes; one that cannot be read has none."""
+    try:
+        with open_regular(path) as file:
+            return any(wanted in line for line in file)
+    except OSError:
+        return False
+
+
+def _is_in_key(setting: Field[Any], config: SessionConfig) -> bool:
+    if setting.name in _NO_MATTER:
+        return False
+    default = setting.default_factory() if setting.default_factory is not MISSING else setting.default
+    return setting.name in _ALWAYS_IN_KEY or getattr(config, setting.name) != default
 
 
 def _is_id(text: str) -> bool:

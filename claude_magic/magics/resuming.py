@@ -10,7 +10,7 @@ from pathlib import Path
 from IPython.core.error import UsageError
 
 from claude_magic.config import SessionConfig
-from claude_magic.paths import claude_dir
+from claude_magic.paths import claude_dir, open_regular
 
 
 def check_conversation(config: SessionConfig) -> None:
@@ -54,5 +54,10 @@ def _is_title(text: str, folder: Path) -> bool:
 
 
 def _has_line(path: Path, wanted: str) -> bool:
-    with path.open("rb") as lines:
-        return any(b'"customTitle"' in line and wanted in line.decode("utf-8", "replace").casefold() for line in lines)
+    try:
+        with open_regular(path) as lines:
+            return any(
+                b'"customTitle"' in line and wanted in line.decode("utf-8", "replace").casefold() for line in lines
+            )
+    except OSError:  # what cannot be read gives no title
+        return False

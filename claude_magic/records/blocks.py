@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from claude_magic.messages import About, Batch, Message, MessageType
@@ -51,14 +52,10 @@ class BlockJoiner:
     """Reduces batches to what is worth a record: whole blocks, and the messages that are no pieces.
 
     A thousand pieces cost one short loop. Subagents, running tools and stderr may speak while a block is
-    streamed; they do not split it, and come before it.
-
-    Args:
-        keep_events: pass on `event` messages too; else they are left out.
+    streamed; they do not split it, and come before it. Technical events are left out.
     """
 
-    def __init__(self, *, keep_events: bool = False) -> None:
-        self._keep_events = keep_events
+    def __init__(self) -> None:
         self._open: dict[str, _OpenBlock] = {}
 
     def join(self, batch: Batch) -> list[Batch]:
@@ -82,9 +79,10 @@ class BlockJoiner:
             return []
         return [Batch(session, block.session_id, block.turn_id, [block.end(block.received)])]
 
-    def forget(self, session: str) -> None:
-        """Drop what is open of a session."""
-        self._open.pop(session, None)
+    def keep_open(self, sessions: Collection[str]) -> None:
+        """Drop what is open of all other sessions."""
+        for session in self._open.keys() - set(sessions):
+            del self._open[session]
 
     def _whole(self, messages: list[Message], block: _OpenBlock) -> list[Message]:
         whole: list[Message] = []
@@ -96,8 +94,6 @@ class BlockJoiner:
             elif kind is not _EVENT:
                 self._step(message, block, whole)
                 running = block.kind
-            elif self._keep_events:
-                whole.append(message)
         return whole
 
     def _step(self, message: Message, block: _OpenBlock, whole: list[Message]) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from claude_magic.records.describe import Level
 from claude_magic.records.growing import GrowingFrame
-from claude_magic.records.history import History
+from claude_magic.records.history import History, within_int64
 from claude_magic.records.log import LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.metrics import Stats
@@ -19,6 +19,9 @@ from claude_magic.records.sessions import SessionInfo
 from claude_magic.records.spans import SpanRecord
 from claude_magic.records.tools import ToolRecord
 from claude_magic.records.turns import TurnRecord
+
+_LAST_MOMENT_S = 9.2e9
+"""In the year 2261; nanoseconds in 64 bit reach no further."""
 
 Column = Callable[[list[Any]], Any]
 """Turns the plain values of one column into an array of its dtype."""
@@ -43,15 +46,21 @@ def word(values: list[Any]) -> Any:
 
 
 def count(values: list[Any]) -> Any:
-    """Whole numbers: dtype `Int64`, `None` is NA."""
-    if None in values:
-        return pd.array(values, dtype="Int64")
-    return pd.array(np.array(values, dtype="int64"), dtype="Int64")
+    """Whole numbers: dtype `Int64`, `None` is NA; one that is too large becomes the largest there is."""
+    try:
+        if None in values:
+            return pd.array(values, dtype="Int64")
+        return pd.array(np.array(values, dtype="int64"), dtype="Int64")
+    except OverflowError:
+        return count([None if value is None else within_int64(value) for value in values])
 
 
 def number(values: list[Any]) -> Any:
     """Money and seconds: dtype `float64`, `None` is NaN."""
-    return np.array(values, dtype="float64")
+    try:
+        return np.array(values, dtype="float64")
+    except OverflowError:
+        return np.array([None if value is None else within_int64(int(value)) for value in values], dtype="float64")
 
 
 def flag(values: list[Any]) -> Any:
@@ -62,9 +71,9 @@ def flag(values: list[Any]) -> Any:
 
 
 def moment(values: list[Any]) -> Any:
-    """Unix seconds: dtype `datetime64[ns, UTC]`, exact to the microsecond, `None` is NaT."""
-    seconds = np.array(values, dtype="float64")
-    known = np.isfinite(seconds)
+    """Unix seconds: dtype `datetime64[ns, UTC]`, exact to the microsecond, `None` and what is out of range is NaT."""
+    seconds = number(values)
+    known = np.abs(seconds) < _LAST_MOMENT_S
     micros = np.round(np.where(known, seconds, 0.0) * 1e6).astype("int64")
     stamps = (micros * 1000).astype("datetime64[ns]")
     stamps[~known] = np.datetime64("NaT")

@@ -21,7 +21,8 @@ from uuid import uuid4
 
 import msgspec
 
-from claude_magic.paths import make_private_dir, user_dir
+from claude_magic.observers import described
+from claude_magic.paths import make_private_dir, open_private, open_regular, user_dir
 from claude_magic.records.sessions import SessionInfo
 from claude_magic.records.tools import ToolRecord
 from claude_magic.records.turns import TurnRecord
@@ -29,6 +30,7 @@ from claude_magic.records.turns import TurnRecord
 logger = logging.getLogger("claude_magic")
 
 SCHEMA_VERSION = 1
+_LARGEST = 2**63 - 1
 _BUSY_S = 5.0
 """How long to wait for another kernel that is writing."""
 _MOST_WAITING = 1000
@@ -107,7 +109,7 @@ class History:
                 places = ", ".join("?" for _ in names)
                 database.executemany(
                     f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({places})",
-                    [[{**value, "client": client}[name] for name in names] for value in values],
+                    [[_storable({**value, "client": client}[name]) for name in names] for value in values],
                 )
 
     def turns(self) -> list[TurnRecord]:
@@ -128,7 +130,7 @@ class History:
         return [SessionInfo(**row, **unknown) for row in self._read("sessions", "created")]
 
     def _read(self, table: str, order: str, flag: str = "") -> list[dict[str, Any]]:
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return []
         names = [name for name in _COLUMNS[table] if name != "client"]
         with self._errors("read"), closing(self._connect("ro")) as database:
@@ -144,11 +146,12 @@ class History:
     # The file.
 
     def _connect(self, mode: str) -> sqlite3.Connection:
+        open_regular(self.path).close()  # SQLite would wait at a pipe for ever
         return sqlite3.connect(f"{self.path.as_uri()}?mode={mode}", uri=True, timeout=_BUSY_S)
 
     def _open_to_write(self) -> sqlite3.Connection:
         make_private_dir(self.path.parent)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        open_private(self.path, append=True).close()
         database = self._connect("rw")
         try:
             if self._check_version(database) == 0:
@@ -172,6 +175,20 @@ class History:
         except (sqlite3.Error, OSError) as error:
             words = error.strerror if isinstance(error, OSError) else error
             raise HistoryError(f"The history {str(self.path)!r} cannot be {verb}: {words}.") from error
+
+
+def within_int64(value: int) -> int:
+    """Return a whole number, or the largest or smallest of 64 bit where it is beyond."""
+    return max(-_LARGEST - 1, min(_LARGEST, value))
+
+
+def _storable(value: Any) -> Any:
+    """Return a value as SQLite can store it, so that an odd one does not cost the others."""
+    if isinstance(value, int):
+        return within_int64(value)
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    return value if value is None or isinstance(value, float) else str(value)
 
 
 def _create(database: sqlite3.Connection) -> None:
@@ -231,10 +248,15 @@ class HistoryWriter:
                 await asyncio.to_thread(self.history.write, self._client, batch)
             except HistoryError as error:
                 self._waiting.extendleft(reversed(batch))
-                if not self._warned:
-                    logger.warning("%s Turns are not kept for later kernels until it can be.", error)
-                self._warned = True
+                self._warn(f"{error} Turns are not kept for later kernels until it can be.")
                 return
+            except Exception as error:  # trying again would fail again
+                self._warn(f"{len(batch)} turns are not kept for later kernels: {described(error)}")
+
+    def _warn(self, words: str) -> None:
+        if not self._warned:
+            logger.warning("%s", words)
+        self._warned = True
 
 
 def history_of(wish: History | str | Path | bool | None) -> History | None:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
-from claude_magic.messages import Batch, MessageType
-from claude_magic.records.blocks import BlockJoiner
+from claude_magic.messages import Batch, Message, MessageType
+from claude_magic.observers import ObserverGuard, name_of
 from claude_magic.records.describe import Level, Said, describe
 from claude_magic.records.ring import Ring, shortened
 from claude_magic.redaction import NOTHING_SECRET, Redactor
 
-logger = logging.getLogger("claude_magic")
-
 LONGEST_MESSAGE = 2_000
 """Characters of an entry's `message`; a longer one is cut and ends in "…"."""
 _LONGEST_SECRET = 10_000
+_MAX_CLOSED = 100
 _MAX_TEXT_BYTES = 16_000_000
 """What the texts of one session's entries may take, so that 10,000 long ones stay under 20 MB."""
 
@@ -97,9 +96,10 @@ class SessionLogs:
     tool_usages: Counter[str] = field(default_factory=Counter)
 
     @property
-    def dropped(self) -> int:
-        """How many entries are no longer kept."""
-        return self.entries.dropped
+    def last_time(self) -> float:
+        """When the newest entry was made, in unix seconds; 0 if none is kept."""
+        newest = next(reversed(self.entries), None)
+        return newest.time if newest is not None else 0.0
 
     def append(self, entry: LogEntry) -> None:
         """Keep an entry and count its level."""
@@ -117,59 +117,56 @@ class SessionLogs:
             self.error_count,
             self.warning_count,
             dict(self.tool_usages),
-            self.dropped,
+            self.entries.dropped,
         )
 
 
 class LogAggregator:
-    """Keeps the log of every session; an observer of message batches, on the loop's thread.
+    """Keeps the log of every session; fed by a `Recorder`, on the loop's thread.
 
     Streamed text is counted piece by piece and becomes one entry when its block ends.
 
     Args:
         max_entries: entries kept for each session; older ones are dropped and counted.
         redactor: secrets to hide in what comes from raw lines and from `note`.
-        keep_events: keep an entry of level `debug` for each of the CLI's technical events as well.
+        guard: calls the sinks; one of its own if not given.
 
     Attributes:
-        sinks: they get every entry when it is made, whole and redacted; one that raises is left out, and the log
-            says so.
+        sinks: they get every entry when it is made, whole and redacted; one that raises is switched off.
     """
 
     def __init__(
-        self, max_entries: int = 10_000, *, redactor: Redactor = NOTHING_SECRET, keep_events: bool = False
+        self,
+        max_entries: int = 10_000,
+        *,
+        redactor: Redactor = NOTHING_SECRET,
+        guard: ObserverGuard | None = None,
     ) -> None:
         if max_entries < 1:
             raise ValueError(f"max_entries must be at least 1, not {max_entries}.")
         self._max_entries = max_entries
         self._redactor = redactor
-        self._joiner = BlockJoiner(keep_events=keep_events)
+        self._guard = guard or ObserverGuard()
         self._sessions: dict[str, SessionLogs] = {}
         self.sinks: list[Sink] = []
 
-    def add(self, batch: Batch) -> None:
-        """Take a batch as it came from the CLI."""
-        self.count(batch)
-        for whole in self._joiner.join(batch):
-            self.add_joined(whole)
-
     def count(self, batch: Batch) -> None:
-        """Add a batch to its session's `total_lines`; for a caller who joins blocks itself and uses `add_joined`."""
-        # Decisions are put among the CLI's lines by us.
-        self._logs(batch.session).total_lines += sum(message.type is not _DECISION for message in batch.messages)
-
-    def add_joined(self, batch: Batch) -> None:
-        """Take a batch of whole blocks, as a `BlockJoiner` makes it; its lines are not counted."""
+        """Count the lines of a batch as it came; what goes on from here on belongs to its turn."""
         logs = self._logs(batch.session)
         logs.session_id, logs.turn_id = batch.session_id, batch.turn_id
-        for message in batch.messages:
-            if message.type is _TOOL_USE:
-                logs.tool_usages[message.tool_name] += 1
-            said = describe(message)
-            if said is not None:
-                self._append(logs, message.received, batch.turn_id, said, str(message.type))
-            if message.type is _RESULT:
-                logs.turn_id = ""
+        # Decisions are put among the CLI's lines by us.
+        logs.total_lines += sum(message.type is not _DECISION for message in batch.messages)
+
+    def take(self, batch: Batch, message: Message) -> None:
+        """Take a whole block, or a message that is no piece of one, of a batch; its lines are not counted."""
+        logs = self._logs(batch.session)
+        if message.type is _TOOL_USE:
+            logs.tool_usages[message.tool_name] += 1
+        if message.type is _RESULT and logs.turn_id == batch.turn_id:
+            logs.turn_id = ""
+        said = describe(message)
+        if said is not None:
+            self._append(logs, message.received, batch.session_id, batch.turn_id, said, str(message.type))
 
     def note(
         self, session: str, level: Level | str, message: str, source: str = "engine", turn_id: str | None = None
@@ -186,11 +183,9 @@ class LogAggregator:
         Raises:
             ValueError: there is no such level.
         """
-        for whole in self._joiner.end(session):
-            self.add_joined(whole)
         logs = self._logs(session)
         turn_id = logs.turn_id if turn_id is None else turn_id
-        self._append(logs, time.time(), turn_id, Said(Level(level), source, message), "note")
+        self._append(logs, time.time(), logs.session_id, turn_id, Said(Level(level), source, message), "note")
 
     def turn_over(self, session: str) -> None:
         """Say that a turn is over also where no result came; later notes belong to no turn."""
@@ -225,10 +220,24 @@ class LogAggregator:
         """Return the counts of each session, in the order they were first seen."""
         return [logs.summary() for logs in self._sessions.values()]
 
-    def forget(self, session: str) -> None:
-        """Drop all that is known of a session, its counts too."""
-        self._sessions.pop(session, None)
-        self._joiner.forget(session)
+    def keep_open(self, sessions: Collection[str]) -> None:
+        """Drop the logs of other sessions, their counts too, that are too many: the longest silent ones first.
+
+        All closed sessions together may keep as much as one open session, and there may be 100 of them.
+
+        Args:
+            sessions: names of the sessions that are open.
+        """
+        closed = [logs for name, logs in self._sessions.items() if name and name not in sessions]
+        closed.sort(key=lambda logs: logs.last_time, reverse=True)
+        entries = size = gone = 0
+        for place, logs in enumerate(closed):
+            entries, size = entries + len(logs.entries), size + logs.entries.size
+            if place >= _MAX_CLOSED or entries > self._max_entries or size > _MAX_TEXT_BYTES:
+                del self._sessions[logs.session]
+                gone += len(logs.entries) + logs.entries.dropped
+        if gone:
+            self._logs("").entries.dropped += gone
 
     def _logs(self, session: str) -> SessionLogs:
         logs = self._sessions.get(session)
@@ -240,20 +249,17 @@ class LogAggregator:
         known = self._sessions.get(session)
         return known or SessionLogs(session, Ring(self._max_entries, _MAX_TEXT_BYTES, _bytes_of))
 
-    def _append(self, logs: SessionLogs, when: float, turn_id: str, said: Said, kind: str) -> None:
+    def _append(self, logs: SessionLogs, when: float, session_id: str, turn_id: str, said: Said, kind: str) -> None:
         # Cut after hiding secrets, lest the cut leaves half of one; a huge result need not be searched to its end.
         words = self._redactor.text(said.words[: LONGEST_MESSAGE + _LONGEST_SECRET])
         words = shortened(words, LONGEST_MESSAGE)
-        entry = LogEntry(when, logs.session, logs.session_id, turn_id, said.level, said.source, kind, words)
+        entry = LogEntry(when, logs.session, session_id, turn_id, said.level, said.source, kind, words)
         logs.append(entry)
         if self.sinks:
-            self._tell(msgspec.structs.replace(entry, message=self._redactor.text(said.words)))
+            whole = msgspec.structs.replace(entry, message=self._redactor.text(said.words))
+            for sink in list(self.sinks):
+                self._guard.call(f"The log to {name_of(sink)}", sink, whole, off=partial(self._take_off, sink))
 
-    def _tell(self, entry: LogEntry) -> None:
-        for sink in list(self.sinks):
-            try:
-                sink(entry)
-            except Exception as error:
-                logger.exception("a sink of the log failed and is left out from now on")
-                self.sinks.remove(sink)
-                self.note("", Level.ERROR, f"{sink!r} gets no more of this log: {error}", turn_id="")
+    def _take_off(self, sink: Sink) -> None:
+        if sink in self.sinks:
+            self.sinks.remove(sink)

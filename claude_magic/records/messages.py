@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 
 import msgspec
 
 from claude_magic.messages import Batch, Message, MessageType
-from claude_magic.records.blocks import BlockJoiner
 from claude_magic.records.describe import describe
 from claude_magic.records.ring import Ring, shortened
 from claude_magic.records.tools import input_text
@@ -22,7 +22,7 @@ class MessageRecord(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         session: name of the session.
-        turn: the how-manieth turn of the session, or `None` where it is not known.
+        turn: number of the turn in its session, from 1, or `None` where it is not known.
         turn_id: id of the prompt it belongs to.
         time: when it was complete, in unix seconds.
         role: `user`, `assistant`, `tool` or `system` (the CLI).
@@ -49,25 +49,19 @@ class MessageRecorder:
     Prompts are no messages of the CLI: `begin` records them.
 
     Args:
-        max_records: records that are kept, of all sessions together; older ones are dropped and counted.
+        max_records: records that are kept, of all sessions together; older ones are dropped.
     """
 
     def __init__(self, max_records: int = 20_000) -> None:
         self._records: Ring[MessageRecord] = Ring(max_records, _MAX_TEXT_BYTES, _bytes_of)
-        self._joiner = BlockJoiner()
         self._turns: dict[str, tuple[str, int]] = {}
-
-    @property
-    def dropped(self) -> int:
-        """How many records are no longer kept."""
-        return self._records.dropped
 
     def begin(self, session: str, turn: int, turn_id: str, prompt: str, started: float) -> None:
         """Record a prompt.
 
         Args:
             session: name of the session.
-            turn: the how-manieth turn of the session.
+            turn: number of the turn in its session, from 1.
             turn_id: id of the prompt.
             prompt: its text, secrets redacted; "" for a turn that nobody prompted.
             started: when it was sent, in unix seconds.
@@ -77,25 +71,17 @@ class MessageRecorder:
             text = shortened(prompt, LONGEST_TEXT)
             self._records.append(MessageRecord(session, turn, turn_id, started, "user", "text", text))
 
-    def add(self, batch: Batch) -> None:
-        """Take a batch as it came from the CLI."""
-        for whole in self._joiner.join(batch):
-            self.add_joined(whole)
-
-    def add_joined(self, batch: Batch) -> None:
-        """Take a batch of whole blocks, as a `BlockJoiner` makes it."""
+    def take(self, batch: Batch, message: Message) -> None:
+        """Take a whole block, or a message that is no piece of one, of a batch."""
         announced, number = self._turns.get(batch.session, ("", 0))
         turn = number if announced == batch.turn_id and batch.turn_id else None
-        for message in batch.messages:
-            if message.withdrawn:
-                self._withdraw(batch, message.withdrawn)
-            read = _read(message)
-            if read is not None and not self._repeats(batch, message):
-                role, kind, text = read
-                text = shortened(text, LONGEST_TEXT)
-                self._records.append(
-                    MessageRecord(batch.session, turn, batch.turn_id, message.received, role, kind, text)
-                )
+        if message.withdrawn:
+            self._withdraw(batch, message.withdrawn)
+        read = _read(message)
+        if read is not None and not self._repeats(batch, message):
+            role, kind, text = read
+            text = shortened(text, LONGEST_TEXT)
+            self._records.append(MessageRecord(batch.session, turn, batch.turn_id, message.received, role, kind, text))
 
     def _repeats(self, batch: Batch, message: Message) -> bool:
         """Whether a turn's result only repeats the failure that the message before it told."""
@@ -110,11 +96,10 @@ class MessageRecorder:
         """Return the records that are kept, of all sessions, in the order they were complete."""
         return list(self._records)
 
-    def forget(self, session: str) -> None:
-        """Drop what was said in a session."""
-        self._records.replace([record for record in self._records if record.session != session])
-        self._joiner.forget(session)
-        self._turns.pop(session, None)
+    def keep_open(self, sessions: Collection[str]) -> None:
+        """Let go of what goes on in all other sessions; what was said there stays."""
+        for session in self._turns.keys() - set(sessions):
+            del self._turns[session]
 
     def _withdraw(self, batch: Batch, count: int) -> None:
         """Take back the last `count` characters of the turn's answer: the CLI asks again for a broken stream."""

@@ -44,6 +44,11 @@ class Ring(Generic[Record]):
     def __reversed__(self) -> Iterator[Record]:
         return reversed(self._records)
 
+    @property
+    def size(self) -> int:
+        """Bytes that the records count for."""
+        return self._bytes
+
     def append(self, record: Record) -> None:
         """Keep `record`; the oldest ones make room."""
         records = self._records

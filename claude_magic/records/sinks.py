@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
+from claude_magic.paths import open_private, write_all
 from claude_magic.records.describe import Level
 from claude_magic.records.log import LogEntry
 
@@ -39,8 +39,8 @@ class LinesSink:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser().absolute()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        self._file: int | None = os.open(self.path, flags, 0o600)
+        # A log may go to a terminal or a pipe as well; one that nobody reads fails, and does not wait.
+        self._file: BinaryIO | None = open_private(self.path, append=True, only_regular=False)
 
     def __repr__(self) -> str:
         return f"LinesSink({str(self.path)!r})"
@@ -50,15 +50,13 @@ class LinesSink:
         if self._file is None:
             raise ValueError(f"{self!r} is closed.")
         line = _encode(_as_json(entry)) + b"\n"
-        written = os.write(self._file, line)
-        while written < len(line):  # the disk was full for a moment, or a signal came
-            written += os.write(self._file, line[written:])
+        write_all(self._file, line)
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
         file, self._file = self._file, None
         if file is not None:
-            os.close(file)
+            file.close()
 
 
 class HandlerSink:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -46,7 +47,7 @@ class SpanRecord(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         session: name of the session.
-        turn: the how-manieth turn of the session, or `None` where it is not known.
+        turn: number of the turn in its session, from 1, or `None` where it is not known.
         turn_id: id of the prompt.
         kind: `queue` (its place in the order, a free process), `spawn` (a new process starts), `model` (nothing has
             come yet from the model, or what comes is a tool's input), `thinking`, `text` (the answer is written),
@@ -108,7 +109,7 @@ class SpanRecorder:
 
         Args:
             session: name of the session.
-            turn: the how-manieth turn of the session.
+            turn: number of the turn in its session, from 1.
             turn_id: id of the prompt.
             asked: when the prompt was handed in, in unix seconds.
             started: when it is sent, likewise.
@@ -118,18 +119,16 @@ class SpanRecorder:
         self._keep(session, current, SpanKind.QUEUE, "", asked, started - spawn_s)
         self._keep(session, current, SpanKind.SPAWN, "", started - spawn_s, started)
 
-    def add(self, batch: Batch) -> None:
-        """Take a batch of whole blocks, as a `BlockJoiner` makes it."""
-        if not batch.turn_id or not batch.messages:
+    def take(self, batch: Batch, message: Message) -> None:
+        """Take a whole block, or a message that is no piece of one, of a batch."""
+        if not batch.turn_id:
             return
         session, current = batch.session, self._open.get(batch.session)
         if current is None or current.turn_id != batch.turn_id:
             # Nobody announced it: a background task reports.
-            first = batch.messages[0].received
-            current = self._open[session] = _Open(batch.turn_id, None, first, first)
-        for message in batch.messages:
-            self._take(session, current, message)
-            current.seen = message.received
+            current = self._open[session] = _Open(batch.turn_id, None, message.received, message.received)
+        self._take(session, current, message)
+        current.seen = message.received
 
     def end(self, session: str) -> None:
         """Say that a turn is over; what still ran, ran until the last message."""
@@ -141,13 +140,12 @@ class SpanRecorder:
         """Return the spans that are kept, of all sessions, in the order they ended."""
         return list(self._records)
 
-    def forget(self, session: str) -> None:
-        """Drop the spans of a session."""
-        kept = [record for record in self._records if record.session != session]
-        self._records.clear()
-        self._records.extend(kept)
-        self._open.pop(session, None)
-        self._spawned.pop(session, None)
+    def keep_open(self, sessions: Collection[str]) -> None:
+        """Let go of what goes on in all other sessions; their spans stay."""
+        for session in self._open.keys() - set(sessions):
+            del self._open[session]
+        for session in self._spawned.keys() - set(sessions):
+            del self._spawned[session]
 
     def _take(self, session: str, current: _Open, message: Message) -> None:
         kind = message.type

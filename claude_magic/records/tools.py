@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -22,7 +24,7 @@ class ToolRecord(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         session: name of the session.
-        turn: the how-manieth turn of the session, or `None` where it is not known.
+        turn: number of the turn in its session, from 1, or `None` where it is not known.
         turn_id: id of the prompt that is worked on.
         tool_use_id: the API's id of the use.
         parent_tool_use_id: the use that started the subagent it belongs to; "" on the main thread.
@@ -77,22 +79,19 @@ class ToolRecorder:
         """Say which turn of a session `turn_id` is; tools of turns that nobody announced have no `turn`."""
         self._turns[session] = (turn_id, turn)
 
-    def add(self, batch: Batch) -> None:
-        """Take a batch, as it came or with its blocks joined."""
-        for message in batch.messages:
-            kind = message.type
-            if kind is MessageType.TEXT or kind is MessageType.EVENT or kind is MessageType.THINKING:
-                continue
-            if kind is MessageType.TOOL_USE:
-                self._use(batch, message)
-            elif kind is MessageType.PERMISSION:
-                self._permission(batch, message)
-            elif kind is MessageType.DECISION:
-                self._decided(batch.session, message)
-            elif kind is MessageType.TOOL_RESULT:
-                self._result(batch.session, message)
-            elif kind is MessageType.RESULT:
-                self._turn_over(batch, message)
+    def take(self, batch: Batch, message: Message) -> None:
+        """Take a message of a batch."""
+        kind = message.type
+        if kind is MessageType.TOOL_USE:
+            self._use(batch, message)
+        elif kind is MessageType.PERMISSION:
+            self._permission(batch, message)
+        elif kind is MessageType.DECISION:
+            self._decided(batch.session, message)
+        elif kind is MessageType.TOOL_RESULT:
+            self._result(batch.session, message)
+        elif kind is MessageType.RESULT:
+            self._turn_over(batch, message)
 
     def records(self) -> list[ToolRecord]:
         """Return the tool uses that are kept, of all sessions, in the order they began."""
@@ -108,12 +107,10 @@ class ToolRecorder:
                 found.append(record)
         return found[::-1]
 
-    def forget(self, session: str) -> None:
-        """Drop the tool uses of a session."""
-        for place, record in list(self._records.items()):
-            if record.session == session:
-                self._drop(place)
-        self._turns.pop(session, None)
+    def keep_open(self, sessions: Collection[str]) -> None:
+        """Let go of what goes on in all other sessions; their tool uses stay."""
+        for session in self._turns.keys() - set(sessions):
+            del self._turns[session]
 
     def _use(self, batch: Batch, message: Message) -> None:
         """A use begins. 2.1.330 may ask for permission before it shows the use: then the record is there already."""
@@ -183,8 +180,9 @@ class ToolRecorder:
         The CLI lists what was open when it was stopped as denied, too: only what you decided counts then.
         """
         was_stopped = str(message.raw.get("terminal_reason") or "").startswith("aborted")
-        listed = message.raw.get("permission_denials") or ()
-        denied = {denial.get("tool_use_id") for denial in listed if isinstance(denial, dict)}
+        listed = message.raw.get("permission_denials")
+        denials = [denial for denial in listed if isinstance(denial, dict)] if isinstance(listed, list) else []
+        denied = {str(denial.get("tool_use_id")) for denial in denials}
         for record in reversed(self._records.values()):
             if record.session != batch.session:
                 continue
@@ -217,7 +215,11 @@ class ToolRecorder:
 
 def input_text(value: dict[str, Any]) -> str:
     """Return a tool's input as compact JSON text; strings are cut at 10,000 characters, so it stays valid JSON."""
-    return msgspec.json.encode(_with_short_strings(value)).decode()
+    short = _with_short_strings(value)
+    try:
+        return msgspec.json.encode(short).decode()
+    except (OverflowError, UnicodeEncodeError, TypeError):  # a number over 64 bit, half a surrogate pair
+        return json.dumps(short, separators=(",", ":"), default=str)
 
 
 def _with_short_strings(value: Any) -> Any:

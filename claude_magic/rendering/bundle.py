@@ -86,7 +86,7 @@ def error_bundle(error: ClaudeError, advice: str | None = None, session_cost_usd
 def _stderr(error: ClaudeError) -> str:
     if not isinstance(error, ProcessError):
         return ""
-    return excerpt("\n".join(error.stderr_tail.strip().splitlines()[-_STDERR_LINES:]), 2000)[0]
+    return excerpt("\n".join(error.stderr_tail.strip().split("\n")[-_STDERR_LINES:]), 2000)[0]
 
 
 def _said(response: Response, view: RunView) -> str:

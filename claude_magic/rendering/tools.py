@@ -153,8 +153,13 @@ def diff_lines(tool: ToolPart) -> list[str]:
     lines: list[str] = []
     for old, new in _changes(tool):
         if isinstance(old, str) and isinstance(new, str):
-            lines += (["…"] if lines else []) + _compare(old.splitlines(), new.splitlines())
+            lines += (["…"] if lines else []) + _compare(_lines(old), _lines(new))
     return lines
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a file, without their ends, as an editor counts them."""
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
 
 
 def _changes(tool: ToolPart) -> list[tuple[Any, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 import time
 import uuid
@@ -20,6 +21,8 @@ from claude_magic.redaction import Redactor
 from claude_magic.tape.format import TapeRun, prompt_key, read_tape
 from claude_magic.transport import NEW_CONVERSATION, Conversation, Launch, Transport
 
+logger = logging.getLogger("claude_magic")
+
 PLAYED = "played from a tape, $0.00 now"
 """What a played turn says of itself."""
 
@@ -32,7 +35,7 @@ class TapePlayer:
         speed: 1 plays at the recorded pace, 10 ten times as fast, 0 without any wait.
 
     Raises:
-        ValueError: the file is no tape, or the speed is no number of at least 0.
+        ValueError: the file is not a tape, or the speed is not a number of at least 0.
     """
 
     def __init__(self, path: str | Path, *, speed: float = 1.0) -> None:
@@ -106,6 +109,7 @@ class PlayedTransport:
         self._playing: asyncio.Task[None] | None = None
         self._answered = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._has_ended = False
         self._session_id = str(uuid.uuid4())
 
     async def send(self, message: dict[str, Any]) -> None:
@@ -147,11 +151,24 @@ class PlayedTransport:
         self._say({"type": "control_response", "response": inner})
 
     async def _play(self, message: dict[str, Any]) -> None:
+        """Play the run of a prompt; however it was recorded, it ends with a result."""
         prompt = message["message"]["content"]
         run = self._player.find(prompt)
         if run is None:
-            self._unknown(message)
+            known = "; ".join(map(_short, dict.fromkeys(self._player.prompts[:5]))) or "none"
+            self._fail(message, f"This prompt is not on the tape. It knows: {known}.")
             return
+        try:
+            await self._play_lines(run, message)
+        except Exception as error:
+            logger.debug("a tape cannot be played", exc_info=error)
+            self._fail(message, f"The tape cannot be played further: {type(error).__name__}: {error}.")
+            return
+        if not self._has_ended:
+            self._fail(message, "The tape has no end of this run: its recording stopped before the turn was over.")
+
+    async def _play_lines(self, run: TapeRun, message: dict[str, Any]) -> None:
+        self._has_ended = False
         now = 0.0
         for at, line in run.lines:
             if self._player.speed > 0 and at > now:
@@ -160,7 +177,7 @@ class PlayedTransport:
             if self._stopped.is_set():
                 self._say(_interrupted(self._session_id))
                 return
-            await self._play_line(line, message)
+            await self._play_line(_renamed(line, run.id, str(message.get("uuid"))), message)
 
     async def _pause(self, seconds: float) -> None:
         """Let time pass, until somebody interrupts."""
@@ -177,6 +194,8 @@ class PlayedTransport:
             line = {**line, "user_message_uuids": [message.get("uuid")]}
         if line.get("type") == "control_request":
             # The run goes on when the question is answered: by the tape, or where it has no answer, by anybody.
+            if not isinstance(line.get("request"), dict):
+                return  # it asks nothing, so nothing would answer
             line = {**line, "request_id": str(uuid.uuid4())}
             self._answered.clear()
             self._say(line)
@@ -185,17 +204,28 @@ class PlayedTransport:
         if line.get("type") != "control_cancel_request":
             self._say(line)
 
-    def _unknown(self, message: dict[str, Any]) -> None:
-        known = "; ".join(map(_short, dict.fromkeys(self._player.prompts[:5]))) or "none"
-        words = f"This prompt is not on the tape. It knows: {known}."
+    def _fail(self, message: dict[str, Any], words: str) -> None:
         session = {"session_id": self._session_id}
         self._say({"type": "system", "subtype": "init", "model": "tape", **session})
         self._say({"type": "user", "isReplay": True, "uuid": message["uuid"], "message": message["message"], **session})
         self._say({"type": "result", "subtype": "error", "is_error": True, "result": words, **session})
 
     def _say(self, *lines: dict[str, Any]) -> None:
+        self._has_ended = self._has_ended or any(line.get("type") == "result" for line in lines)
         raw: Iterable[bytes] = (json.dumps(line).encode() for line in lines)
         self._queue.put_nowait(self._decoder.decode(raw, time.time()))
+
+
+def _renamed(line: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """Return a line with the id of the prompt as it is now: the CLI names it in its echo, results and life cycle."""
+    if not old:
+        return line
+    names: dict[Any, Any] = {old: new}
+
+    def of(value: Any) -> Any:
+        return names.get(value, value) if isinstance(value, str) else value
+
+    return {key: list(map(of, value)) if isinstance(value, list) else of(value) for key, value in line.items()}
 
 
 def _short(prompt: str) -> str:

@@ -61,5 +61,8 @@ def _delta_key(raw: dict[str, Any]) -> str | None:
     """Return which field of a line streams text, or `None` for every other line."""
     if raw.get("type") != "stream_event":
         return None
-    delta = raw.get("event", {}).get("delta") or {}
+    event = raw.get("event")
+    delta = event.get("delta") if isinstance(event, dict) else None
+    if not isinstance(delta, dict):
+        return None
     return next((key for key in ("text", "thinking", "partial_json") if isinstance(delta.get(key), str)), None)

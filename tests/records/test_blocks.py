@@ -81,18 +81,11 @@ def test_sessions_do_not_mix() -> None:
     assert whole(joiner, b.batch(result())) == [("text", "two"), ("result", "done")]
 
 
-def test_events_are_passed_on_when_asked_for() -> None:
-    """They come as they are and end no block."""
-    joiner = BlockJoiner(keep_events=True)
-
-    assert whole(joiner, Stream().batch(delta("a"), stop(), delta("b"))) == [("event", "")]
-
-
 def test_ending_a_session_with_nothing_open_gives_nothing() -> None:
-    """Also for a session never seen, and for one that was forgotten."""
+    """Also for a session never seen, and for one that was closed."""
     joiner = BlockJoiner()
     joiner.join(Stream().batch(delta("a")))
-    joiner.forget("main")
+    joiner.keep_open(["other"])
 
     assert joiner.end("main") == []
     assert joiner.end("other") == []

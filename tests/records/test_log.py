@@ -10,6 +10,9 @@ import pytest
 from claude_magic.messages import Batch, Message, MessageType
 from claude_magic.records.describe import Level
 from claude_magic.records.log import LogAggregator, LogEntry
+from claude_magic.records.messages import MessageRecorder
+from claude_magic.records.recorder import Recorder
+from claude_magic.records.tools import ToolRecorder
 from claude_magic.redaction import Redactor
 
 from .lines import (
@@ -32,9 +35,9 @@ from .lines import (
 
 def entry_of(line: Line | bytes) -> LogEntry:
     """The only entry that a line makes."""
-    log = LogAggregator()
-    log.add(batch(line))
-    (entry,) = log.entries()
+    recorder = Recorder()
+    recorder.add(batch(line))
+    (entry,) = recorder.log.entries()
     return entry
 
 
@@ -112,10 +115,12 @@ def test_the_level_comes_from_the_meaning(line: Line | bytes, level: str, source
 )
 def test_stderr_is_a_warning_and_an_error_where_it_says_so(text: str, level: str) -> None:
     """Words count as whole words only."""
-    log = LogAggregator()
-    log.add(stderr(text))
+    recorder = Recorder()
+    recorder.add(stderr(text))
 
-    assert [(entry.level.value, entry.source, entry.message) for entry in log.entries()] == [(level, "stderr", text)]
+    assert [(entry.level.value, entry.source, entry.message) for entry in recorder.log.entries()] == [
+        (level, "stderr", text)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -124,45 +129,36 @@ def test_stderr_is_a_warning_and_an_error_where_it_says_so(text: str, level: str
 )
 def test_routine_makes_no_entry(line: Line) -> None:
     """What every turn does again and again is counted only."""
-    log = LogAggregator()
-    log.add(batch(line))
+    recorder = Recorder()
+    recorder.add(batch(line))
 
-    assert log.entries() == []
-    assert log.summary("main").total_lines == 1
+    assert recorder.log.entries() == []
+    assert recorder.log.summary("main").total_lines == 1
 
 
 def test_text_that_was_taken_back_is_a_warning() -> None:
     """An abandoned stream that had shown nothing more is no news."""
     abandoned = {"type": "stream_event", "event": {"type": "message_stop"}}
-    log, stream = LogAggregator(), Stream()
-    log.add(stream.batch(abandoned | {"abandoned_blocks": {"from_block_index": 1}}))
-    log.add(stream.batch(delta("half"), abandoned | {"abandoned_blocks": {"from_block_index": 0}}))
+    recorder, stream = Recorder(), Stream()
+    recorder.add(stream.batch(abandoned | {"abandoned_blocks": {"from_block_index": 1}}))
+    recorder.add(stream.batch(delta("half"), abandoned | {"abandoned_blocks": {"from_block_index": 0}}))
 
-    assert [(entry.level.value, entry.message) for entry in log.entries()] == [
+    assert [(entry.level.value, entry.message) for entry in recorder.log.entries()] == [
         ("warning", "the CLI took back the last 4 characters of its answer")
     ]
 
 
-def test_events_are_kept_when_asked_for() -> None:
-    """Then each is an entry of level debug that names it."""
-    log = LogAggregator(keep_events=True)
-    log.add(batch(stop()))
-
-    (entry,) = log.entries()
-    assert (entry.level, entry.message) == (Level.DEBUG, "stream_event/content_block_stop")
-
-
 def test_streamed_text_is_counted_in_pieces_and_kept_in_blocks() -> None:
     """A thousand pieces are a thousand lines and one entry."""
-    log, stream = LogAggregator(), Stream()
-    log.add(stream.batch(thought("let me "), thought("see")))
+    recorder, stream = Recorder(), Stream()
+    recorder.add(stream.batch(thought("let me "), thought("see")))
     for _ in range(10):
-        log.add(stream.batch(*[delta("ab")] * 100))
-    log.add(stream.batch(said("ab" * 1000), result()))
+        recorder.add(stream.batch(*[delta("ab")] * 100))
+    recorder.add(stream.batch(said("ab" * 1000), result()))
 
-    kinds = [(entry.type, len(entry.message)) for entry in log.entries()]
+    kinds = [(entry.type, len(entry.message)) for entry in recorder.log.entries()]
     assert kinds[:2] == [("thinking", 10), ("text", 2000)]
-    assert log.summary("main").total_lines == 1004
+    assert recorder.log.summary("main").total_lines == 1004
 
 
 def test_a_long_message_is_cut_and_says_so() -> None:
@@ -175,36 +171,36 @@ def test_a_long_message_is_cut_and_says_so() -> None:
 
 def test_a_decision_is_no_line_of_the_cli() -> None:
     """It is put among them by us: it has an entry, and `total_lines` does not count it."""
-    log = LogAggregator()
-    log.add(batch(asks("1"), decides("1"), tool_result("1", "done")))
+    recorder = Recorder()
+    recorder.add(batch(asks("1"), decides("1"), tool_result("1", "done")))
 
-    assert [entry.type for entry in log.entries()] == ["permission", "decision", "tool_result"]
-    assert log.summary("main").total_lines == 2
+    assert [entry.type for entry in recorder.log.entries()] == ["permission", "decision", "tool_result"]
+    assert recorder.log.summary("main").total_lines == 2
 
 
 def test_the_summary_counts_lines_levels_and_tools() -> None:
     """For one session, for each, and for all together."""
-    log = LogAggregator()
-    log.add(batch(use("1", "Read"), use("2", "Bash"), use("3", "Bash"), tool_result("2", "no", is_error=True)))
-    log.add(batch(use("1", "Read"), result("bad", is_error=True), session="other"))
+    recorder = Recorder()
+    recorder.add(batch(use("1", "Read"), use("2", "Bash"), use("3", "Bash"), tool_result("2", "no", is_error=True)))
+    recorder.add(batch(use("1", "Read"), result("bad", is_error=True), session="other"))
 
-    main, other = log.summaries()
+    main, other = recorder.log.summaries()
     assert (main.session, main.total_lines, main.error_count, main.warning_count) == ("main", 4, 0, 1)
     assert (main.tool_usages, other.tool_usages) == ({"Read": 1, "Bash": 2}, {"Read": 1})
-    everything = log.summary()
+    everything = recorder.log.summary()
     assert (everything.session, everything.total_lines, everything.error_count) == ("", 6, 1)
     assert everything.tool_usages == {"Read": 2, "Bash": 2}
-    assert log.summary("main") == main
+    assert recorder.log.summary("main") == main
 
 
 def test_what_is_dropped_is_counted_and_stays_in_the_counts() -> None:
     """The bound is on what is kept, not on what is known."""
-    log = LogAggregator(max_entries=3)
+    recorder = Recorder(LogAggregator(max_entries=3))
     for place in range(5):
-        log.add(batch(tool_result("x", str(place), is_error=True)))
+        recorder.add(batch(tool_result("x", str(place), is_error=True)))
 
-    summary = log.summary("main")
-    assert [entry.message for entry in log.entries()] == ["2", "3", "4"]
+    summary = recorder.log.summary("main")
+    assert [entry.message for entry in recorder.log.entries()] == ["2", "3", "4"]
     assert (summary.dropped, summary.warning_count, summary.total_lines) == (2, 5, 5)
 
 
@@ -216,46 +212,46 @@ def test_an_impossible_bound_is_refused() -> None:
 
 def test_entries_of_all_sessions_are_in_the_order_of_time() -> None:
     """And those of one session can be had alone."""
-    log = LogAggregator()
-    log.add(batch(tool_result("x", "first"), at=1.0, session="a"))
-    log.add(batch(tool_result("x", "third"), at=3.0, session="a"))
-    log.add(batch(tool_result("x", "second"), at=2.0, session="b"))
+    recorder = Recorder()
+    recorder.add(batch(tool_result("x", "first"), at=1.0, session="a"))
+    recorder.add(batch(tool_result("x", "third"), at=3.0, session="a"))
+    recorder.add(batch(tool_result("x", "second"), at=2.0, session="b"))
 
-    assert [entry.message for entry in log.entries()] == ["first", "second", "third"]
-    assert [entry.message for entry in log.entries("b")] == ["second"]
-    assert log.entries("never seen") == []
-    assert log.summary("never seen").total_lines == 0
+    assert [entry.message for entry in recorder.log.entries()] == ["first", "second", "third"]
+    assert [entry.message for entry in recorder.log.entries("b")] == ["second"]
+    assert recorder.log.entries("never seen") == []
+    assert recorder.log.summary("never seen").total_lines == 0
 
 
 def test_a_note_is_the_engines_own_entry() -> None:
     """It belongs to the turn that runs, and closes a block that a dead process left open."""
-    log = LogAggregator()
-    log.add(batch(delta("half an ans")))
-    log.note("main", "error", "the process died")
+    recorder = Recorder()
+    recorder.add(batch(delta("half an ans")))
+    recorder.note("main", "error", "the process died")
 
-    text, note = log.entries()
+    text, note = recorder.log.entries()
     assert (text.type, text.message) == ("text", "half an ans")
     assert (note.level, note.source, note.type, note.turn_id) == (Level.ERROR, "engine", "note", "t1")
-    assert log.summary("main").error_count == 1
+    assert recorder.log.summary("main").error_count == 1
 
 
 def test_a_note_after_a_turn_belongs_to_none() -> None:
     """With a result or without one; whoever knows better says which turn it is."""
-    log = LogAggregator()
-    log.add(batch(result(), turn_id="one"))
-    log.note("main", "info", "reaped")
-    log.add(batch(tool_result("x", "ok"), turn_id="two"))
-    log.turn_over("main")
-    log.turn_over("never seen")
-    log.note("main", "info", "ended")
-    log.note("main", "error", "not sent", turn_id="three")
+    recorder = Recorder()
+    recorder.add(batch(result(), turn_id="one"))
+    recorder.note("main", "info", "reaped")
+    recorder.add(batch(tool_result("x", "ok"), turn_id="two"))
+    recorder.log.turn_over("main")
+    recorder.log.turn_over("never seen")
+    recorder.note("main", "info", "ended")
+    recorder.note("main", "error", "not sent", turn_id="three")
 
-    assert {entry.message: entry.turn_id for entry in log.entries() if entry.type == "note"} == {
+    assert {entry.message: entry.turn_id for entry in recorder.log.entries() if entry.type == "note"} == {
         "reaped": "",
         "ended": "",
         "not sent": "three",
     }
-    assert {entry.session_id for entry in log.entries()} == {"sid"}
+    assert {entry.session_id for entry in recorder.log.entries()} == {"sid"}
 
 
 def test_a_note_of_an_unknown_level_is_refused() -> None:
@@ -266,47 +262,37 @@ def test_a_note_of_an_unknown_level_is_refused() -> None:
 
 def test_secrets_are_hidden_in_notes_and_in_raw_values() -> None:
     """Text of messages comes redacted; what the log reads from raw lines it redacts itself."""
-    log = LogAggregator(redactor=Redactor({"API_KEY": "sk-secret-1"}))
-    log.note("main", Level.INFO, "started with sk-secret-1")
-    log.add(batch({"type": "odd sk-secret-1"}, system("init", model="sk-secret-1")))
+    recorder = Recorder(LogAggregator(redactor=Redactor({"API_KEY": "sk-secret-1"})))
+    recorder.note("main", Level.INFO, "started with sk-secret-1")
+    recorder.add(batch({"type": "odd sk-secret-1"}, system("init", model="sk-secret-1")))
 
-    assert all("sk-secret-1" not in entry.message for entry in log.entries())
-    assert sum("[redacted API_KEY]" in entry.message for entry in log.entries()) == 3
+    assert all("sk-secret-1" not in entry.message for entry in recorder.log.entries())
+    assert sum("[redacted API_KEY]" in entry.message for entry in recorder.log.entries()) == 3
 
 
 def test_a_secret_at_the_cut_is_hidden_whole() -> None:
     """No half of it is left where a long message is cut."""
-    log = LogAggregator(redactor=Redactor({"API_KEY": "sk-secret-1"}))
-    log.note("main", Level.INFO, "a" * 1995 + "sk-secret-1" + "b" * 100)
+    recorder = Recorder(LogAggregator(redactor=Redactor({"API_KEY": "sk-secret-1"})))
+    recorder.note("main", Level.INFO, "a" * 1995 + "sk-secret-1" + "b" * 100)
 
-    (entry,) = log.entries()
+    (entry,) = recorder.log.entries()
     assert (len(entry.message), "sk-" in entry.message) == (2000, False)
-
-
-def test_a_forgotten_session_leaves_nothing() -> None:
-    """Neither entries nor counts nor an open block."""
-    log = LogAggregator()
-    log.add(batch(use("x"), delta("open")))
-    log.forget("main")
-    log.forget("main")
-
-    assert log.entries() == []
-    assert log.summaries() == []
 
 
 def test_a_long_history_holds_a_bounded_amount_of_memory() -> None:
     """However long the messages are, a session's log stays under 20 MB at the default bound."""
-    log = LogAggregator()
+    recorder = Recorder()
     longest = "\N{GRINNING FACE}" * 3000
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for place in range(12):
         messages = [Message(MessageType.TOOL_RESULT, f"{place}{at} {longest}", b"", 1.0) for at in range(500)]
-        log.add(Batch("main", "sid", "t", messages))
+        recorder.add(Batch("main", "sid", "t", messages))
     del messages
+    recorder.messages, recorder.tools = MessageRecorder(), ToolRecorder()  # it is the log that is measured
     held = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
 
     assert held < 20_000_000
-    assert sum(sys.getsizeof(entry.message) for entry in log.entries()) <= 16_000_000
-    assert log.summary().dropped == 6000 - len(log.entries()) > 0
+    assert sum(sys.getsizeof(entry.message) for entry in recorder.log.entries()) <= 16_000_000
+    assert recorder.log.summary().dropped == 6000 - len(recorder.log.entries()) > 0

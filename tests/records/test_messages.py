@@ -11,13 +11,13 @@ from .lines import Stream, asks, batch, delta, result, said, stderr, stop, syste
 
 def test_a_turn_reads_like_a_conversation() -> None:
     """Prompt, thinking, answer, tool use, result and the rest of the answer, each whole and in order."""
-    messages, stream = MessageRecorder(), Stream()
-    messages.begin("main", 3, "t1", "how many?", 90.0)
-    messages.add(stream.batch(system("init", model="m"), thought("hm"), delta("I look"), stop(), at=91.0))
-    messages.add(stream.batch(said("I look"), use("x", "Bash", command="ls"), asks("x"), at=92.0))
-    messages.add(stream.batch(tool_result("x", "42"), delta("It is "), delta("42."), result(), at=93.0))
+    recorder, stream = Recorder(), Stream()
+    recorder.messages.begin("main", 3, "t1", "how many?", 90.0)
+    recorder.add(stream.batch(system("init", model="m"), thought("hm"), delta("I look"), stop(), at=91.0))
+    recorder.add(stream.batch(said("I look"), use("x", "Bash", command="ls"), asks("x"), at=92.0))
+    recorder.add(stream.batch(tool_result("x", "42"), delta("It is "), delta("42."), result(), at=93.0))
 
-    assert messages.records() == [
+    assert recorder.messages.records() == [
         MessageRecord("main", 3, "t1", 90.0, "user", "text", "how many?"),
         MessageRecord("main", 3, "t1", 91.0, "assistant", "thinking", "hm"),
         MessageRecord("main", 3, "t1", 92.0, "assistant", "text", "I look"),
@@ -29,14 +29,14 @@ def test_a_turn_reads_like_a_conversation() -> None:
 
 def test_notes_tell_what_went_wrong() -> None:
     """Retries, failures and limits that are near; not the technical rest."""
-    messages = MessageRecorder()
+    recorder = Recorder()
     near = {"type": "rate_limit_event", "rate_limit_info": {"status": "allowed_warning"}}
     fine = {"type": "rate_limit_event", "rate_limit_info": {"status": "allowed"}}
     retry = system("api_retry", attempt=1, max_retries=4, retry_delay_ms=500, error_status=529)
-    messages.add(batch(retry, near, fine, result("Overloaded", is_error=True)))
-    messages.add(stderr("some warning"))
+    recorder.add(batch(retry, near, fine, result("Overloaded", is_error=True)))
+    recorder.add(stderr("some warning"))
 
-    notes = [(record.role, record.kind, record.text) for record in messages.records()]
+    notes = [(record.role, record.kind, record.text) for record in recorder.messages.records()]
     assert notes == [
         ("system", "note", "the API failed (529): retry 1 of 4 in 0.5 s"),
         ("system", "note", "rate limit: allowed_warning"),
@@ -46,12 +46,12 @@ def test_notes_tell_what_went_wrong() -> None:
 
 def test_a_failure_that_is_told_twice_is_read_once() -> None:
     """The CLI says it in a message and again in the result."""
-    messages = MessageRecorder()
+    recorder = Recorder()
     failure = said("Credit balance is too low") | {"error": "billing_error"}
-    messages.add(batch(failure, result("Credit balance is too low", is_error=True)))
-    messages.add(batch(result("Credit balance is too low", is_error=True), session="other"))
+    recorder.add(batch(failure, result("Credit balance is too low", is_error=True)))
+    recorder.add(batch(result("Credit balance is too low", is_error=True), session="other"))
 
-    assert [(record.session, record.text) for record in messages.records()] == [
+    assert [(record.session, record.text) for record in recorder.messages.records()] == [
         ("main", "Credit balance is too low"),
         ("other", "turn ended: Credit balance is too low"),
     ]
@@ -59,13 +59,13 @@ def test_a_failure_that_is_told_twice_is_read_once() -> None:
 
 def test_of_tasks_the_end_is_read_and_what_subagents_say() -> None:
     """Their progress is in the log."""
-    messages = MessageRecorder()
+    recorder = Recorder()
     progress = {"type": "tool_progress", "tool_name": "Bash", "parent_tool_use_id": "x", "elapsed_time_seconds": 30}
     spoken = said("I found it") | {"parent_tool_use_id": "x"}
     ended = system("task_notification", status="completed", summary="tests ran")
-    messages.add(batch(system("task_started", description="tests"), progress, spoken, ended))
+    recorder.add(batch(system("task_started", description="tests"), progress, spoken, ended))
 
-    assert [(record.role, record.text) for record in messages.records()] == [
+    assert [(record.role, record.text) for record in recorder.messages.records()] == [
         ("assistant", "I found it"),
         ("system", "task notification: tests ran"),
     ]
@@ -73,40 +73,40 @@ def test_of_tasks_the_end_is_read_and_what_subagents_say() -> None:
 
 def test_a_turn_that_nobody_prompted_has_no_prompt_to_read() -> None:
     """Its messages still have its number."""
-    messages = MessageRecorder()
-    messages.begin("main", 4, "t1", "", 90.0)
-    messages.add(batch(delta("The task is done."), result()))
+    recorder = Recorder()
+    recorder.messages.begin("main", 4, "t1", "", 90.0)
+    recorder.add(batch(delta("The task is done."), result()))
 
-    assert [(record.turn, record.role) for record in messages.records()] == [(4, "assistant")]
+    assert [(record.turn, record.role) for record in recorder.messages.records()] == [(4, "assistant")]
 
 
 def test_text_that_the_cli_takes_back_is_gone() -> None:
     """First what is open, then whole blocks, then the end of an earlier one."""
-    messages = recorder_of_three_turns()
-    messages.add(taken_back(len(", lost" + "\n\nlost too" + "open")))
+    recorder = recorder_of_three_turns()
+    recorder.add(taken_back(len(", lost" + "\n\nlost too" + "open")))
 
-    texts = [record.text for record in messages.records() if record.kind == "text"]
+    texts = [record.text for record in recorder.messages.records() if record.kind == "text"]
     assert texts == ["other", "before", "kept"]
-    assert [record.kind for record in messages.records()][-2:] == ["tool_use", "note"]
+    assert [record.kind for record in recorder.messages.records()][-2:] == ["tool_use", "note"]
 
 
 def test_only_text_of_the_same_turn_is_taken_back() -> None:
     """However much it is."""
-    messages = recorder_of_three_turns()
-    messages.add(taken_back(1000))
+    recorder = recorder_of_three_turns()
+    recorder.add(taken_back(1000))
 
-    assert [record.text for record in messages.records() if record.kind == "text"] == ["other", "before"]
+    assert [record.text for record in recorder.messages.records() if record.kind == "text"] == ["other", "before"]
 
 
-def recorder_of_three_turns() -> MessageRecorder:
+def recorder_of_three_turns() -> Recorder:
     """A turn of another session, an earlier turn, and one that runs, with three texts."""
-    messages = MessageRecorder()
-    messages.add(batch(delta("other"), result(), session="other"))
-    messages.add(batch(delta("before"), result(), turn_id="t0"))
+    recorder = Recorder()
+    recorder.add(batch(delta("other"), result(), session="other"))
+    recorder.add(batch(delta("before"), result(), turn_id="t0"))
     blocks = (delta("kept, lost"), said("kept, lost"), use("x"), delta("lost too"), said("lost too"))
-    messages.add(Stream().batch(*blocks))
-    messages.add(batch(delta("open")))
-    return messages
+    recorder.add(Stream().batch(*blocks))
+    recorder.add(batch(delta("open")))
+    return recorder
 
 
 def taken_back(count: int) -> Batch:
@@ -115,39 +115,15 @@ def taken_back(count: int) -> Batch:
 
 
 def test_long_texts_are_cut_and_old_records_dropped() -> None:
-    """Both bounds hold, and say so."""
-    messages = MessageRecorder(max_records=2)
-    messages.begin("main", 1, "t1", "first", 1.0)
-    messages.begin("main", 2, "t2", "second", 2.0)
-    messages.begin("main", 3, "t3", "x" * (LONGEST_TEXT + 1), 3.0)
+    """Both bounds hold."""
+    recorder = Recorder()
+    recorder.messages = MessageRecorder(max_records=2)
+    recorder.messages.begin("main", 1, "t1", "first", 1.0)
+    recorder.messages.begin("main", 2, "t2", "second", 2.0)
+    recorder.messages.begin("main", 3, "t3", "x" * (LONGEST_TEXT + 1), 3.0)
 
-    second, third = messages.records()
+    second, third = recorder.messages.records()
     assert (second.text, len(third.text), third.text[-1]) == ("second", LONGEST_TEXT, "…")
-    assert messages.dropped == 1
-
-
-def test_the_recorder_tells_log_messages_and_tools_the_same() -> None:
-    """One look at each batch gives what three observers would have recorded."""
-    one, alone = Recorder(), Recorder()
-    first, second = Stream(), Stream()
-    for recorder in (one, alone):
-        recorder.begin("main", 1, "t1", "go", 90.0)
-    turns = [
-        (delta("I "), delta("look"), use("x", "Bash", command="ls"), asks("x")),
-        (tool_result("x", "42"), delta("42"), stop(), result()),
-    ]
-    for lines in turns:
-        one.add(first.batch(*lines))
-        together = second.batch(*lines)
-        alone.log.add(together)
-        alone.messages.add(together)
-        alone.tools.add(together)
-
-    assert one.log.entries() == alone.log.entries()
-    assert one.log.summary() == alone.log.summary()
-    assert one.messages.records() == alone.messages.records()
-    assert one.tools.records() == alone.tools.records()
-    assert one.log.summary().total_lines == 8
 
 
 def test_the_recorder_keeps_what_a_dead_process_left_open() -> None:
@@ -161,14 +137,3 @@ def test_the_recorder_keeps_what_a_dead_process_left_open() -> None:
     assert [record.text for record in recorder.messages.records()] == ["half an ans"]
     entries = [(entry.message, entry.turn_id) for entry in recorder.log.entries("main")]
     assert entries == [("half an ans", "t1"), ("reaped", "")]
-
-
-def test_a_forgotten_session_leaves_no_record() -> None:
-    """In none of the three, also what was open."""
-    recorder = Recorder()
-    recorder.begin("main", 1, "t1", "go", 90.0)
-    recorder.add(batch(use("x"), delta("open")))
-    recorder.forget("main")
-    recorder.end("main")
-
-    assert (recorder.log.entries(), recorder.messages.records(), recorder.tools.records()) == ([], [], [])

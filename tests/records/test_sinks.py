@@ -16,6 +16,7 @@ from fakes import FakeCLIs, FakeTransport
 
 from claude_magic.blocking import ClaudeClient
 from claude_magic.config import PoolConfig, SessionConfig
+from claude_magic.observers import ObserverGuard
 from claude_magic.records.describe import Level
 from claude_magic.records.frames import logs_frame
 from claude_magic.records.log import LogAggregator, LogEntry
@@ -142,15 +143,17 @@ def test_a_sink_that_fails_is_left_out_and_the_log_says_so(caplog: pytest.LogCap
     def broken(entry: LogEntry) -> None:
         raise OSError("disk full")
 
-    log, got = LogAggregator(), []
+    guard, got = ObserverGuard(), []
+    log = LogAggregator(guard=guard)
+    guard.note = lambda words: log.note("", "warning", words)
     log.sinks += [broken, got.append]
     log.note("main", "info", "one")
     log.note("main", "info", "two")
 
     assert [entry.message for entry in got if entry.session == "main"] == ["one", "two"]
-    (complaint,) = [entry for entry in log.entries() if entry.level == "error"]
-    assert complaint.message.endswith("gets no more of this log: disk full")
-    assert "left out" in caplog.text
+    (complaint,) = [entry for entry in log.entries() if entry.level == "warning"]
+    assert "is switched off, the turn goes on: OSError: disk full" in complaint.message
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [complaint.message]
 
 
 async def test_a_clients_log_goes_to_a_file_and_a_handler_until_told_to_stop(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claude_magic.records.recorder import Recorder
 from claude_magic.records.tools import LONGEST_STRING, ToolRecord, ToolRecorder, input_text
 
 from .lines import Line, Stream, asks, batch, decides, delta, result, system, tool_result, use
@@ -16,32 +17,32 @@ from .lines import Line, Stream, asks, batch, decides, delta, result, system, to
 
 def followed(*lines: Line) -> ToolRecord:
     """The record of the only tool use in a turn's lines."""
-    tools = ToolRecorder()
-    tools.add(batch(*lines))
-    (record,) = tools.records()
+    recorder = Recorder()
+    recorder.add(batch(*lines))
+    (record,) = recorder.tools.records()
     return record
 
 
 def test_a_tool_is_followed_from_use_to_result() -> None:
     """Every column has its value; the time is from use to result."""
-    tools, stream = ToolRecorder(), Stream()
-    tools.begin("main", 7, "t1")
-    tools.add(stream.batch(delta("I look."), use("x", "Bash", parent="p", command="ls"), at=10.0))
-    tools.add(stream.batch(tool_result("x", "a.py"), at=12.5))
+    recorder, stream = Recorder(), Stream()
+    recorder.tools.begin("main", 7, "t1")
+    recorder.add(stream.batch(delta("I look."), use("x", "Bash", parent="p", command="ls"), at=10.0))
+    recorder.add(stream.batch(tool_result("x", "a.py"), at=12.5))
 
     expected = ToolRecord("main", 7, "t1", "x", "p", "Bash", '{"command":"ls"}', 10.0, 2.5, False, "", 4)
-    assert tools.records() == [expected]
+    assert recorder.tools.records() == [expected]
 
 
 def test_a_running_tool_has_no_end_yet() -> None:
     """What is not known is not made up, and a snapshot does not change afterwards."""
-    tools, stream = ToolRecorder(), Stream()
-    tools.add(stream.batch(use("x")))
-    before = tools.records()
-    tools.add(stream.batch(tool_result("x", "done")))
+    recorder, stream = Recorder(), Stream()
+    recorder.add(stream.batch(use("x")))
+    before = recorder.tools.records()
+    recorder.add(stream.batch(tool_result("x", "done")))
 
     assert (before[0].duration_s, before[0].is_error, before[0].result_chars) == (None, None, None)
-    assert tools.records()[0].is_error is False
+    assert recorder.tools.records()[0].is_error is False
 
 
 ABORTED = result(
@@ -75,21 +76,21 @@ def test_the_permission_is_read_from_how_the_turn_goes_on(lines: tuple[Line, ...
 
 def test_a_turn_that_never_ended_leaves_its_question_open() -> None:
     """The next turn's result says nothing about it."""
-    tools = ToolRecorder()
-    tools.add(batch(use("x"), asks("x"), tool_result("x", "bad", is_error=True), turn_id="t1"))
-    tools.add(batch(use("y"), asks("y"), tool_result("y", "bad", is_error=True), result(), turn_id="t2"))
+    recorder = Recorder()
+    recorder.add(batch(use("x"), asks("x"), tool_result("x", "bad", is_error=True), turn_id="t1"))
+    recorder.add(batch(use("y"), asks("y"), tool_result("y", "bad", is_error=True), result(), turn_id="t2"))
 
-    assert [record.permission for record in tools.records()] == ["asked", "allowed"]
+    assert [record.permission for record in recorder.tools.records()] == ["asked", "allowed"]
 
 
 @pytest.mark.parametrize(("allowed", "permission"), [(True, "allowed"), (False, "denied")])
 def test_who_decides_may_say_so_at_once(allowed: bool, permission: str) -> None:
     """Then nothing needs to be read from the turn."""
-    tools = ToolRecorder()
-    tools.add(batch(use("x"), asks("x"), decides("x", allowed), decides("never seen", allowed)))
-    tools.add(batch(tool_result("x", "bad", is_error=True), result()))
+    recorder = Recorder()
+    recorder.add(batch(use("x"), asks("x"), decides("x", allowed), decides("never seen", allowed)))
+    recorder.add(batch(tool_result("x", "bad", is_error=True), result()))
 
-    assert [record.permission for record in tools.records()] == [permission]
+    assert [record.permission for record in recorder.tools.records()] == [permission]
 
 
 @pytest.mark.parametrize("lines", [(use("x", command="ls"), asks("x")), (asks("x", command="ls"), use("x"))])
@@ -104,12 +105,12 @@ def test_an_edited_input_is_the_one_that_ran(lines: tuple[Line, ...]) -> None:
 def test_a_persons_time_is_not_the_tools(lines: tuple[Line, ...]) -> None:
     """It counts from the decision on, whatever comes first; what was denied never ran."""
     for allowed, duration_s in ((True, 0.25), (False, None)):
-        tools, stream = ToolRecorder(), Stream()
-        tools.add(stream.batch(*lines, at=10.0))
-        tools.add(stream.batch(decides("x", allowed), at=30.0))
-        tools.add(stream.batch(tool_result("x", "?", is_error=not allowed), at=30.25))
+        recorder, stream = Recorder(), Stream()
+        recorder.add(stream.batch(*lines, at=10.0))
+        recorder.add(stream.batch(decides("x", allowed), at=30.0))
+        recorder.add(stream.batch(tool_result("x", "?", is_error=not allowed), at=30.25))
 
-        (record,) = tools.records()
+        (record,) = recorder.tools.records()
         assert (record.started, record.duration_s) == (10.0, duration_s)
 
 
@@ -127,60 +128,50 @@ def test_a_question_that_comes_before_the_use_is_the_same_use() -> None:
 
 def test_an_id_that_comes_again_in_another_turn_is_another_use() -> None:
     """Results go to the latest one."""
-    tools = ToolRecorder()
-    tools.add(batch(use("x"), tool_result("x", "one"), turn_id="t1"))
-    tools.add(batch(use("x"), tool_result("x", "three"), turn_id="t2"))
+    recorder = Recorder()
+    recorder.add(batch(use("x"), tool_result("x", "one"), turn_id="t1"))
+    recorder.add(batch(use("x"), tool_result("x", "three"), turn_id="t2"))
 
-    assert [(record.turn_id, record.result_chars) for record in tools.records()] == [("t1", 3), ("t2", 5)]
+    assert [(record.turn_id, record.result_chars) for record in recorder.tools.records()] == [("t1", 3), ("t2", 5)]
 
 
 def test_turns_that_nobody_announced_have_no_number() -> None:
     """Also where an older turn of the session has one."""
-    tools = ToolRecorder()
-    tools.begin("main", 1, "t1")
-    tools.add(batch(use("x"), turn_id="t1"))
-    tools.add(batch(use("y"), turn_id="background"))
+    recorder = Recorder()
+    recorder.tools.begin("main", 1, "t1")
+    recorder.add(batch(use("x"), turn_id="t1"))
+    recorder.add(batch(use("y"), turn_id="background"))
 
-    assert [record.turn for record in tools.records()] == [1, None]
+    assert [record.turn for record in recorder.tools.records()] == [1, None]
 
 
 def test_results_of_unknown_uses_are_left_alone() -> None:
     """A session that was resumed may bring some."""
-    tools = ToolRecorder()
-    tools.add(batch(tool_result("x", "late"), result()))
+    recorder = Recorder()
+    recorder.add(batch(tool_result("x", "late"), result()))
 
-    assert tools.records() == []
+    assert recorder.tools.records() == []
 
 
 def test_the_number_of_uses_is_bounded_and_the_dropped_are_counted() -> None:
     """The newest stay, and still get their results."""
-    tools = ToolRecorder(max_records=2)
-    tools.add(batch(use("1"), use("2"), use("3"), tool_result("1", "gone"), tool_result("3", "kept")))
+    recorder = Recorder()
+    recorder.tools = ToolRecorder(max_records=2)
+    recorder.add(batch(use("1"), use("2"), use("3"), tool_result("1", "gone"), tool_result("3", "kept")))
 
-    assert [(record.tool_use_id, record.result_chars) for record in tools.records()] == [("2", None), ("3", 4)]
-    assert tools.dropped == 1
+    assert [(record.tool_use_id, record.result_chars) for record in recorder.tools.records()] == [("2", None), ("3", 4)]
+    assert recorder.tools.dropped == 1
     with pytest.raises(ValueError, match="max_records"):
         ToolRecorder(max_records=0)
 
 
 def test_the_memory_of_inputs_is_bounded() -> None:
     """Large inputs make room as well."""
-    tools = ToolRecorder()
+    recorder = Recorder()
     large = {str(place): "x" * LONGEST_STRING for place in range(300)}
-    tools.add(batch(use("1", **large), use("2", **large), use("3", **large)))
+    recorder.add(batch(use("1", **large), use("2", **large), use("3", **large)))
 
-    assert [record.tool_use_id for record in tools.records()] == ["2", "3"]
-
-
-def test_forgetting_a_session_leaves_the_others() -> None:
-    """Only its own uses go."""
-    tools = ToolRecorder()
-    tools.add(batch(use("x"), session="a"))
-    tools.add(batch(use("y"), session="b"))
-    tools.forget("a")
-
-    assert [record.session for record in tools.records()] == ["b"]
-    assert tools.dropped == 0
+    assert [record.tool_use_id for record in recorder.tools.records()] == ["2", "3"]
 
 
 JSON = st.recursive(

@@ -1,4 +1,4 @@
-"""Reading a tape: whole runs, and one clear sentence for what is none."""
+"""Reading a tape: whole runs, and one clear sentence for what is not a tape."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def test_a_half_written_last_line_is_left_out(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("", "it is empty"),
-        ("no json", "no tape of version 1"),
-        ("no json\n{}\n", "no tape of version 1"),
+        ("no json", "not a tape of version 1"),
+        ("no json\n{}\n", "not a tape of version 1"),
         ('{"tape": 1}\n5\n', "broken line 2"),
-        ('{"other": 1}\n{}\n', "is no tape of version 1"),
+        ('{"other": 1}\n{}\n', "is not a tape of version 1"),
     ],
 )
 def test_a_file_that_is_no_tape_is_refused(tmp_path: Path, content: str, words: str) -> None:

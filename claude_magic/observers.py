@@ -1,0 +1,94 @@
+"""The seam between a turn and those that look on: records, history, tape, log sinks, tracer, the user's own callables.
+
+Whatever an observer raises, the turn goes on. The failure is said once, as a warning of Python's `logging` (a notebook
+shows it in the cell that runs), and the observer is switched off where the caller says how.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+logger = logging.getLogger("claude_magic")
+
+
+class ObserverGuard:
+    """Calls observers, and keeps what they raise away from the caller.
+
+    Attributes:
+        note: told the words of each warning too, for the log; may be set at any time.
+    """
+
+    def __init__(self) -> None:
+        self.note: Callable[[str], object] = lambda words: None
+        self._said: set[str] = set()
+
+    def call(
+        self, name: str, observer: Callable[..., object], *arguments: object, off: Callable[[], object] | None = None
+    ) -> bool:
+        """Call an observer.
+
+        Args:
+            name: what it is, at the beginning of a sentence; of each name one failure is said.
+            observer: a plain callable; a coroutine function counts as failed.
+            arguments: what it gets.
+            off: switches it off when it fails; without it, it is called again next time.
+
+        Returns:
+            Whether it did not fail.
+
+        Raises:
+            KeyboardInterrupt: on the main thread: that is the user's Ctrl-C.
+        """
+        try:
+            result = observer(*arguments)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise
+            failure = error
+        else:
+            if not inspect.iscoroutine(result):
+                return True
+            result.close()
+            failure = TypeError("it is a coroutine function, and only plain ones are called")
+        if off is not None:
+            with suppress(Exception):
+                off()
+        self._say(name, failure, "is switched off" if off is not None else "misses something")
+        return False
+
+    def _say(self, name: str, failure: BaseException, consequence: str) -> None:
+        if name in self._said:
+            return
+        self._said.add(name)
+        words = f"{name} {consequence}, the turn goes on: {described(failure)}"
+        with suppress(Exception):  # a filter or a handler of the user's may raise as well
+            logger.warning("%s", words)
+            logger.debug("what failed", exc_info=failure)
+        with suppress(Exception):
+            self.note(words)
+
+
+def described(failure: BaseException) -> str:
+    """Return an exception in one line, with the place in the code that raised it."""
+    try:
+        words = f"{type(failure).__name__}: {failure}".rstrip(": ")
+    except Exception:
+        words = type(failure).__name__
+    frames = traceback.extract_tb(failure.__traceback__)
+    if isinstance(failure, OSError) or not frames:
+        return words
+    return f"{words} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+
+
+def name_of(observer: object) -> str:
+    """Return what an observer is called, also where its own `repr` fails."""
+    try:
+        return str(getattr(observer, "__qualname__", None) or repr(observer))
+    except Exception:
+        return f"<{type(observer).__name__}>"
