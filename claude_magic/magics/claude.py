@@ -27,11 +27,15 @@ from claude_magic.magics.prompting import (
     check_fits,
     compose,
     describe,
+    fill_in_line,
+    fill_options,
+    frames_note,
     new_config,
     result_value,
 )
 from claude_magic.magics.resuming import check_conversation
 from claude_magic.magics.running import Runner
+from claude_magic.magics.scope import variables_here
 from claude_magic.magics.screen import plain_screen
 from claude_magic.magics.simulation import Simulation
 from claude_magic.records.history import History
@@ -86,6 +90,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         self._client: ClaudeClient | None = None
         self._pool_wishes: dict[str, int] = {}
         self._history_wished = False
+        self._frames_told: dict[str, frozenset[str]] = {}
         super().__init__(shell, **kwargs)
 
     @observe("nested_loops")
@@ -178,6 +183,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             options, text = split_prompt(rest)
             return self.prompt(options, commands.fix_prompt(self.last_failure, text), typed=False)
         with brief_errors():
+            if "{" in rest and word in commands.COMMANDS:
+                rest = fill_in_line(f"%claude {word}", rest, variables_here(self.shell), self.shell)
             return commands.run(self, "status" if word in ("", "help", "?") else word, rest.strip())
 
     # One prompt.
@@ -196,8 +203,11 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             KeyboardInterrupt: the cell was stopped; text and session are kept.
         """
         with brief_errors():
-            prompt = compose(options if typed else replace(options, raw=True), body, self.shell.user_ns, self.shell)
+            variables = variables_here(self.shell)
+            options = fill_options(options, variables, self.shell)
+            prompt = compose(options if typed else replace(options, raw=True), body, variables, self.shell)
             config, is_open = self._planned(options)
+            prompt = self._with_hint(prompt, options, is_open=is_open)
             if options.dry_run:
                 print(describe(prompt, config, options.session, is_open))
                 return
@@ -205,6 +215,15 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             answer = self._send(options, prompt, literal=prompt.literal or not typed)
             if options.output:
                 self.shell.user_ns[options.output] = answer
+
+    def _with_hint(self, prompt: Prompt, options: Options, *, is_open: bool) -> Prompt:
+        """Add a note about DataFrames that Claude cannot see; once for each in a conversation."""
+        known = self._frames_told.get(options.session, frozenset()) if is_open else frozenset()
+        unknown = [name for name in prompt.frames if name not in known]
+        if not options.dry_run:
+            self._frames_told[options.session] = known | prompt.sent | set(unknown)
+        note = frames_note(unknown)
+        return replace(prompt, notes=(*prompt.notes, note)) if note else prompt
 
     def _planned(self, options: Options) -> tuple[SessionConfig, bool]:
         base = self.base if options.fork is None else copy_of(self.known(options.fork))

@@ -5,27 +5,23 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from claude_magic.magics.placeholders import Braces, Finder, Placeholder
+from claude_magic.magics.tables import frame_text, is_frame
+from claude_magic.rendering.text import one_line
 
 LONGEST_VALUE = 10_000
 """Characters of one filled-in value; a longer one is cut, and says so."""
 _HEAD_ROWS = 5
 _RESEMBLANCE = 0.75
-
-_EXPRESSION = r"[^\W\d]\w*(?:\.[^\W\d]\w*|\[[^\[\]{}]*\])*"
-# Left to right: what is code stays as typed; {{name}} is an escaped brace; {name...} may be a value.
-_PIECE = re.compile(
-    # A fence may stand in a list or a quotation; one that is never closed goes on to the end.
-    r"(?P<fence>^(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(?P<ticks>`{3,}(?=[^`\n]*$)|~{3,})[^\n]*\n"
-    r".*?(?:^[ \t>]*(?P=ticks)[`~]*[ \t]*$|\Z))"
-    # A code span ends in its own paragraph.
-    r"|(?P<code>(?<!`)(?P<span>`+)(?!`)(?:(?!\n[ \t]*\n).)*?(?<!`)(?P=span)(?!`))"
-    rf"|\{{\{{(?P<escaped>{_EXPRESSION})\}}\}}"
-    rf"|\{{(?P<value>{_EXPRESSION})\}}",
-    re.MULTILINE | re.DOTALL,
-)
+_MOST_NOTED = 5
+_CONVERSIONS: dict[str, Callable[[Any], str]] = {"r": repr, "s": str, "a": ascii}
+_ANY = (Exception, SystemExit)
+"""What the code of a value may raise; an interrupt is the person's."""
+_FILLABLE = "only names with attributes and items are filled in; assign the value to a name first"
 
 
 @dataclass(frozen=True)
@@ -35,21 +31,20 @@ class Filled:
     Attributes:
         text: the prompt as it is sent.
         template: the prompt as it was typed.
-        values: what was filled in: expression and text, in order, each once.
-        described: the same for people: expression and a few words, such as `DataFrame 4,870 × 6`.
-        left: plain names in braces that are no variable and stayed as typed, in order, each once.
+        typed: what was typed, with the placeholders in the places of their values and escaped braces resolved.
+        values: what was filled in: placeholder and text, in order, each once.
+        described: the same for people: placeholder and a few words, such as `DataFrame 4,870 × 6`.
+        roots: the variables whose values were filled in.
+        left: placeholders that look meant and stayed as typed, in order, each once with the reason.
     """
 
     text: str
     template: str
+    typed: str
     values: dict[str, str] = field(default_factory=dict)
     described: dict[str, str] = field(default_factory=dict)
-    left: tuple[str, ...] = ()
-
-    @property
-    def typed(self) -> str:
-        """What was typed, the names in the places of their values."""
-        return fill(self.template, {}).text if self.values else self.text
+    roots: frozenset[str] = frozenset()
+    left: dict[str, str] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -57,72 +52,193 @@ class Filled:
         parts = [f"{{{name}}} = {words}" for name, words in self.described.items()]
         return "filled in: " + ", ".join(parts) if parts else ""
 
-    def misspelt(self, names: Iterable[str]) -> str:
-        """One line about names that stayed as typed and resemble a variable; "" if there is none.
-
-        Args:
-            names: the variables that may have been meant.
-        """
-        known = list(names)
-        near = {name: difflib.get_close_matches(name, known, 1, _RESEMBLANCE) for name in self.left}
-        parts = [f"{{{name}}} (there is no {name}; did you mean {best[0]}?)" for name, best in near.items() if best]
-        return "not filled in: " + ", ".join(parts) if parts else ""
+    @property
+    def left_words(self) -> str:
+        """One line about what looks meant and was not filled in; "" if there is nothing."""
+        parts = [f"{{{one_line(inner, 60)}}} ({reason})" for inner, reason in self.left.items()]
+        more = [f"and {len(parts) - _MOST_NOTED} more"] if len(parts) > _MOST_NOTED else []
+        return "left as typed: " + ", ".join(parts[:_MOST_NOTED] + more) if parts else ""
 
 
-def fill(template: str, namespace: Mapping[str, Any]) -> Filled:
+def unfilled(text: str) -> Filled:
+    """Return a prompt that is sent as typed."""
+    return Filled(text, text, text)
+
+
+def fill(template: str, namespace: Mapping[str, Any], names: Iterable[str] | None = None) -> Filled:
     """Fill in `{name}`, `{name.attr}` and `{name[...]}` outside backticks and code fences.
 
-    `{{name}}` gives `{name}`; every other brace stays as typed.
+    Conversions and formats (`{x!r}`, `{x:.2f}`, `{x=}`) work as in an f-string; nothing is called. `{{name}}` gives
+    `{name}`; every other brace stays as typed, and where it looks meant `left` says why.
 
     Args:
-        template: the prompt as typed.
-        namespace: the notebook's variables.
+        template: the prompt as typed, its lines ended by line feeds.
+        namespace: the variables that are filled in.
+        names: the variables of the user's own among them, which may have been meant; `None` is all.
 
     Raises:
         ValueError: the variable exists, but the attribute or item does not; says which.
     """
-    values: dict[str, str] = {}
-    described: dict[str, str] = {}
-    left: dict[str, None] = {}
+    filling = _Filling(namespace, list(namespace if names is None else names))
+    finder = Finder(template)
+    sent: list[str] = []
+    typed: list[str] = []
+    begin = done = 0
+    while (found := finder.after(begin)) is not None:
+        texts = filling.texts(template[found.start : found.end], found)
+        if texts is None:
+            begin = found.start + 1  # what stands inside, as in {"rows": {rows}}, may be meant
+            continue
+        before = template[done : found.start]
+        sent += before, texts[0]
+        typed += before, texts[1]
+        begin = done = found.end
+    rest = template[done:]
+    values, described, roots = filling.values, filling.described, frozenset(filling.roots)
+    return Filled("".join(sent) + rest, template, "".join(typed) + rest, values, described, roots, filling.left)
 
-    def replace(match: re.Match[str]) -> str:
-        if match["escaped"] is not None:
-            return "{" + match["escaped"] + "}"
-        expression = match["value"]
-        if expression is None:
-            return match[0]
-        if re.match(r"\w+", expression)[0] not in namespace:  # type: ignore[index]  # it matched
-            if expression.isidentifier():
-                left[expression] = None
-            return match[0]
-        if expression not in values:
-            value = evaluate(expression, namespace)
-            try:
-                values[expression], described[expression] = value_text(value), _describe(value)
-            except Exception as error:
-                raise _no_value(expression, error) from None
-        return values[expression]
 
-    text = _PIECE.sub(replace, template)
-    return Filled(text, template, values, described, tuple(left))
+class _Filling:
+    """The values of one prompt, as they are met."""
+
+    def __init__(self, namespace: Mapping[str, Any], names: list[str]) -> None:
+        self._namespace = namespace
+        self._names = names
+        self._near: dict[str, str] = {}
+        self.values: dict[str, str] = {}
+        self.described: dict[str, str] = {}
+        self.left: dict[str, str] = {}
+        self.roots: set[str] = set()
+
+    def texts(self, text: str, found: Braces) -> tuple[str, str] | None:
+        """Return a pair of braces as it is sent, and as it was typed; `None` if it is no placeholder."""
+        inside = found.placeholder
+        if found.is_doubled:
+            # `{{ x }}` is a template of another language.
+            is_escape = inside.inner == inside.inner.strip() and self._is_placeholder(inside)
+            text = "{" + inside.inner + "}" if is_escape else text
+            return text, text
+        if self._is_filled(inside):
+            value = self._value(inside)
+            return (text if value is None else value), text
+        reason = self._reason(inside, found.is_tex)
+        if not reason:
+            return None
+        self.left.setdefault(inside.inner, reason)
+        return text, text
+
+    def _is_placeholder(self, found: Placeholder) -> bool:
+        if found.is_path and found.is_plain:
+            return True
+        is_readable = found.is_path or found.expression.endswith(")")  # `{{x | upper}}` is another language's
+        return is_readable and bool(found.names & set(self._names))
+
+    def _is_filled(self, found: Placeholder) -> bool:
+        return found.is_path and found.root in self._namespace and found.has_format
+
+    def _value(self, found: Placeholder) -> str | None:
+        """Return the text of a value; `None` where it stays as typed, which is noted."""
+        if found.inner in self.values or found.inner in self.left:
+            return self.values.get(found.inner)
+        try:
+            value = evaluate(found.expression, self._namespace)
+        except NotFillableError as error:
+            self.left[found.inner] = str(error)
+            return None
+        try:
+            if callable(getattr(value, "savefig", None)):
+                self.left[found.inner] = f"a picture; send it with --attach {found.expression}"
+                return None
+            if found.is_plain:
+                text, words = _text_and_words(value)
+                if not isinstance(value, str) and is_address(text):
+                    self.left[found.inner] = f"it has no text of its own; try --attach {found.expression}"
+                    return None
+            else:
+                text = self._formatted(found, value)
+                words = _few(text.removeprefix(found.debug))
+        except _ANY as error:  # the value's own code says what it is
+            if found.is_plain:
+                raise _no_value(found.expression, error) from None
+            self.left[found.inner] = f"a value of type {type(value).__name__} cannot be shown so: {error_text(error)}"
+            return None
+        self.values[found.inner], self.described[found.inner] = text, words
+        self.roots.add(found.root)
+        return text
+
+    def _formatted(self, found: Placeholder, value: Any) -> str:
+        spec = re.sub(r"\{([^{}]*)\}", lambda part: str(evaluate(part[1], self._namespace)), found.spec)
+        if re.search(r"\d{5}", spec):
+            raise ValueError("the width is too large")
+        conversion = found.conversion or ("r" if found.debug and not spec else "")
+        if conversion:
+            value = _CONVERSIONS[conversion](value)
+        return found.debug + bounded(format(value, spec))
+
+    def _reason(self, found: Placeholder, is_tex: bool) -> str:
+        """Return why a placeholder stays as typed; "" if it does not look meant."""
+        is_known = bool(found.names & set(self._names))
+        if not found.has_format:
+            return "its format cannot be used" if is_known and not found.spec[:1].isspace() else ""
+        if is_known:
+            return _not_filled(found.expression)
+        if is_tex:
+            return ""
+        for name in sorted(found.names):
+            if meant := self._meant(name):
+                return f"there is no {name}; did you mean {meant}?"
+        looks_meant = found.is_path and not found.spec and found.names and len(found.root) > 1
+        return f"there is no variable {found.root}" if looks_meant else ""
+
+    def _meant(self, name: str) -> str:
+        """Return the variable that a name resembles; "" if there is none, or it is a variable itself."""
+        if name not in self._near:
+            near = [] if name in self._namespace else difflib.get_close_matches(name, self._names, 1, _RESEMBLANCE)
+            self._near[name] = near[0] if near else ""
+        return self._near[name]
+
+
+def _not_filled(expression: str) -> str:
+    try:
+        tree = ast.parse(expression, mode="eval")
+    except (SyntaxError, ValueError):
+        return _FILLABLE
+    is_call = any(isinstance(node, ast.Call) for node in ast.walk(tree))
+    return "calls are not filled in; assign the value to a name first" if is_call else _FILLABLE
+
+
+class NotFillableError(ValueError):
+    """An expression is more than a name with attributes and items; says what can be filled in."""
 
 
 def evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
     """Return the value of a name with attributes and items; calls and operators are not evaluated.
 
     Raises:
+        NotFillableError: it is something else.
         ValueError: it has no value; says why.
     """
     try:
         return _walk(ast.parse(expression, mode="eval").body, namespace)
+    except NotFillableError:
+        raise
     except SyntaxError:
-        raise ValueError(f"{{{expression}}} is no variable with attributes or items") from None
-    except Exception as error:  # an attribute may be a property, and an index anything
+        raise NotFillableError(_FILLABLE) from None
+    except _ANY as error:  # an attribute may be a property, and an index anything
         raise _no_value(expression, error) from None
 
 
-def _no_value(expression: str, error: Exception) -> ValueError:
-    return ValueError(f"{{{expression}}} has no value ({type(error).__name__}: {error})")
+def _no_value(expression: str, error: BaseException) -> ValueError:
+    return ValueError(f"{{{expression}}} has no value ({error_text(error)})")
+
+
+def error_text(error: BaseException) -> str:
+    """Return type and message of an error of other code in one bounded line, whatever its own methods do."""
+    try:
+        words = one_line(str(error), 200)
+    except _ANY:
+        words = ""
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def _walk(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
@@ -132,7 +248,7 @@ def _walk(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
         return getattr(_walk(node.value, namespace), node.attr)
     if isinstance(node, ast.Subscript):
         return _walk(node.value, namespace)[_index(node.slice, namespace)]
-    raise ValueError("only names, attributes and items can be filled in")
+    raise NotFillableError(_not_filled(ast.unparse(node)))
 
 
 def _index(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
@@ -143,16 +259,31 @@ def _index(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
         return tuple(_index(item, namespace) for item in node.elts)
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
         return _walk(node, namespace)
-    return ast.literal_eval(node)
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise NotFillableError(_not_filled(ast.unparse(node))) from None
 
 
 def value_text(value: Any) -> str:
-    """Return a value as prompt text: a DataFrame as shape and head, anything else as its `str()`, bounded."""
+    """Return a value as prompt text: a DataFrame as columns and head, anything else as its `str()`, bounded."""
+    return _text_and_words(value)[0]
+
+
+def _text_and_words(value: Any) -> tuple[str, str]:
+    """Return a value as prompt text, and a few words about it."""
     if is_frame(value):
         rows, columns = value.shape
-        head = bounded(frame_markdown(value))
-        return f"DataFrame with {rows:,} rows and {columns:,} columns:\n\n{head}\n"
-    return bounded(str(value))
+        size = f"DataFrame with {rows:,} rows and {columns:,} columns"
+        text = bounded(frame_text(value, _HEAD_ROWS, LONGEST_VALUE // 3))
+        return f"{size}:\n\n{text}\n", f"DataFrame {rows:,} × {columns:,}"
+    text = str(value)
+    return bounded(text), _few(text)
+
+
+def _few(text: str) -> str:
+    words = " ".join(text[:200].split())
+    return words if len(words) <= 40 and len(text) <= 200 else f"{words[:39]}… ({len(text):,} characters)"
 
 
 def bounded(text: str, limit: int = LONGEST_VALUE) -> str:
@@ -160,43 +291,7 @@ def bounded(text: str, limit: int = LONGEST_VALUE) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… [{len(text) - limit:,} characters left out]"
 
 
-def _describe(value: Any) -> str:
-    if is_frame(value):
-        return f"DataFrame {value.shape[0]:,} × {value.shape[1]:,}"
-    text = " ".join(str(value).split())
-    return text if len(text) <= 40 else f"{text[:39]}… ({len(str(value)):,} characters)"
-
-
-def is_frame(value: Any) -> bool:
-    """Whether a value is a DataFrame (of pandas, or of a library with the same shape and head)."""
-    is_named_so = any(kind.__name__ == "DataFrame" for kind in type(value).__mro__)
-    return is_named_so and not isinstance(value, type) and hasattr(value, "shape") and hasattr(value, "head")
-
-
-def frame_markdown(frame: Any, rows: int = _HEAD_ROWS) -> str:
-    """Return the first rows of a DataFrame as a Markdown table, its index first where it has a meaning.
-
-    Args:
-        frame: the DataFrame.
-        rows: how many rows.
-    """
-    head = frame.head(rows)
-    if hasattr(head, "reset_index") and not _is_plain_index(frame):
-        head = head.reset_index(allow_duplicates=True)
-    columns = [table_cell(name) for name in head.columns]
-    # Row by row: an array would have one type for all columns, and show 1 as 1.0.
-    records = list(head.itertuples(index=False, name=None) if hasattr(head, "itertuples") else head.rows())
-    lines = [columns, ["---"] * len(columns), *([table_cell(value) for value in record] for record in records)]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    left = frame.shape[0] - len(records)
-    return f"{table}\n\n… and {left:,} more rows" if left > 0 else table
-
-
-def _is_plain_index(frame: Any) -> bool:
-    return type(frame.index).__name__ == "RangeIndex" and frame.index.name is None
-
-
-def table_cell(value: Any) -> str:
-    """Return a value as the text of a cell of a Markdown table."""
-    text = " ".join(str(value).split())
-    return (text if len(text) <= 200 else text[:199] + "…").replace("|", "\\|")
+def is_address(text: str) -> bool:
+    """Whether all that a value prints is what it is and where it lies in memory."""
+    text = text.strip()
+    return re.fullmatch(r"<(?:[^<>\n]* object|[^\n]* at 0x[0-9a-fA-F]{4,}[^\n]*)>", text) is not None

@@ -49,7 +49,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _name(text: str) -> str:
     if not text.isidentifier() or keyword.iskeyword(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name for a variable")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name for a variable")
     return text
 
 
@@ -59,7 +59,7 @@ def _positive(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return value
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from IPython.core.error import UsageError
 from claude_magic.config import SessionConfig
 from claude_magic.errors import ClaudeError
 from claude_magic.magics.attaching import attached_words, attachment
-from claude_magic.magics.filling import Filled, fill
+from claude_magic.magics.filling import Filled, error_text, fill, unfilled
 from claude_magic.magics.options import Options, schema_of
 from claude_magic.magics.resuming import check_conversation
 from claude_magic.magics.schemas import TABLE_SCHEMA, build
+from claude_magic.magics.tables import is_frame
 from claude_magic.protocol import Content
 from claude_magic.rendering.text import one_line
 from claude_magic.response import Response
@@ -38,6 +39,8 @@ class Prompt:
         schema: JSON Schema the answer must fit, or `None`.
         shape: what `--schema` named: a model, a dataclass, "table", or `None`.
         notes: what the cell says about it, line by line.
+        frames: DataFrames that it names in plain words, and that are not sent with it.
+        sent: names of the variables that are sent with it.
     """
 
     content: Content
@@ -46,6 +49,8 @@ class Prompt:
     schema: dict[str, Any] | None = None
     shape: Any = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
+    sent: frozenset[str] = frozenset()
 
 
 def compose(options: Options, body: str, namespace: Mapping[str, Any], shell: Any) -> Prompt:
@@ -54,32 +59,123 @@ def compose(options: Options, body: str, namespace: Mapping[str, Any], shell: An
     Args:
         options: the options of the cell.
         body: the prompt as typed.
-        namespace: the notebook's variables.
-        shell: evaluates the expressions of `--attach` and `--schema`.
+        namespace: the variables where it was typed.
+        shell: the shell; knows which variables are not the user's own, and how values show themselves.
 
     Raises:
         UsageError: there is no prompt, or a value it needs does not exist.
     """
-    text = body.strip("\n")
+    text = _with_line_feeds(body).strip("\n")
     if not text.strip():
-        raise UsageError("%%claude: there is no prompt; write it below the first line. Nothing was sent.")
+        raise UsageError(f"%%claude: there is no prompt; write it below the first line. {_NOTHING_SENT}")
+    own = own_names(namespace, shell)
     try:
-        filled = Filled(text, text) if options.raw else fill(text, namespace)
+        filled = unfilled(text) if options.raw else fill(text, namespace, own)
     except ValueError as error:
         raise UsageError(f"%%claude: {error}. Use --raw to fill in nothing. {_NOTHING_SENT}") from None
-    attached = [_attach(name, shell) for name in options.attach]
+    attached = [_attach(name, namespace, shell) for name in options.attach]
     blocks = [block for carried, _ in attached for block in carried]
     literal, typed = disarm(filled)
     content: Content = [*blocks, *typed] if blocks or len(typed) > 1 else filled.text
-    schema, shape = _schema(options, shell)
+    schema, shape = _schema(options, namespace)
     words = ", ".join(words for _, words in attached)
-    notes = (filled.summary, filled.misspelt(_own_names(namespace, shell)), words and f"attached: {words}")
-    return Prompt(content, literal, filled, schema, shape, tuple(filter(None, notes)))
+    notes = (filled.summary, filled.left_words, words and f"attached: {words}")
+    sent = filled.roots | {name for expression in options.attach for name in re.findall(r"\w+", expression)}
+    frames = () if options.raw else _frames_named(filled.typed, namespace, own, sent)
+    return Prompt(content, literal, filled, schema, shape, tuple(filter(None, notes)), frames, frozenset(sent))
 
 
-def _own_names(namespace: Mapping[str, Any], shell: Any) -> list[str]:
+def fill_options(options: Options, namespace: Mapping[str, Any], shell: Any) -> Options:
+    """Return options with `{name}` in a session's name, model, folder and the like filled in, as in the prompt.
+
+    Args:
+        options: as typed.
+        namespace: the variables where they were typed.
+        shell: knows which variables are not the user's own.
+
+    Raises:
+        UsageError: a placeholder has no value, or stands where none is filled in.
+    """
+    if options.raw:
+        return options
+    filled: dict[str, Any] = {}
+    for name, flag in _TEXTS.items():
+        text = getattr(options, name)
+        if text is not None and "{" in text:
+            filled[name] = fill_in_line(flag, text, namespace, shell, may_have_lines=name == "system")
+    for flag, words in (("--tools", options.tools), ("--allow", options.allow)):
+        for word in words or ():
+            if "{" in word and fill_in_line(flag, word, namespace, shell) != word:
+                raise UsageError(f"{flag} {word}: nothing is filled in there; write the tools out. {_NOTHING_SENT}")
+    return replace(options, **filled)
+
+
+_TEXTS = {
+    "session": "-s",
+    "model": "-m",
+    "system": "--system",
+    "cwd": "--cwd",
+    "resume": "--resume",
+    "fork": "--fork",
+}
+"""Options that are texts, in which values are filled in."""
+
+
+def fill_in_line(
+    before: str, text: str, namespace: Mapping[str, Any], shell: Any, *, may_have_lines: bool = False
+) -> str:
+    """Return what was typed on a line with its values; everything in it must have one.
+
+    Args:
+        before: what stands before it, for the message.
+        text: as typed.
+        namespace: the variables where it was typed.
+        shell: knows which variables are not the user's own.
+        may_have_lines: whether a value may have several lines.
+
+    Raises:
+        UsageError: something was not filled in, or does not fit on a line.
+    """
+    try:
+        filled = fill(text, namespace, own_names(namespace, shell))
+    except ValueError as error:
+        raise UsageError(f"{before} {text}: {error}. {_NOTHING_SENT}") from None
+    if filled.left:
+        raise UsageError(f"{before} {text}: {filled.left_words}. {_NOTHING_SENT}")
+    if "\n" in filled.text and not may_have_lines:
+        raise UsageError(f"{before} {text}: the value has several lines. {_NOTHING_SENT}")
+    return filled.text
+
+
+def _with_line_feeds(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def own_names(namespace: Mapping[str, Any], shell: Any) -> list[str]:
     """Return the names of the user's variables: neither private ones nor those that IPython put there."""
     return [name for name in namespace if not name.startswith("_") and name not in shell.user_ns_hidden]
+
+
+def _frames_named(text: str, namespace: Mapping[str, Any], own: list[str], sent: Container[str]) -> tuple[str, ...]:
+    """Return the DataFrames that a prompt names as words, and that are not sent with it.
+
+    A name of one letter is one only in backticks: as a word it is more often something else.
+    """
+    frames = [name for name in own if name not in sent and is_frame(namespace[name])]
+    return tuple(
+        name
+        for name in frames
+        if re.search(rf"`{re.escape(name)}`" if len(name) == 1 else rf"(?<![\w.{{]){re.escape(name)}\b(?!\()", text)
+    )
+
+
+def frames_note(names: Iterable[str]) -> str:
+    """Return one line about DataFrames that Claude cannot see; "" if there are none."""
+    words = list(names)
+    if not words:
+        return ""
+    verb = "is a DataFrame of this kernel, which" if len(words) == 1 else "are DataFrames of this kernel, which"
+    return f"{', '.join(words)} {verb} Claude cannot see: write {{{words[0]}}}, or use --attach {' '.join(words)}"
 
 
 def disarm(filled: Filled) -> tuple[bool, list[dict[str, Any]]]:
@@ -108,42 +204,42 @@ def _acted_on(text: str) -> list[str]:
     return [*([command[1]] if command else []), *re.findall(r'@(?:"[^"]*"?|\S*)', text)]
 
 
-def _attach(name: str, shell: Any) -> tuple[list[dict[str, Any]], str]:
+def _attach(name: str, namespace: Mapping[str, Any], shell: Any) -> tuple[list[dict[str, Any]], str]:
     """Return the blocks that carry a value, and a few words about it."""
-    value = _evaluate("--attach", name, shell)
+    value = _evaluate("--attach", name, namespace)
     try:
-        blocks = attachment(name, value)
+        blocks = attachment(name, value, shell.display_formatter.formatters)
         return blocks, f"{one_line(name, 80)} ({attached_words(value, blocks)})"
     except ValueError as error:
         raise UsageError(f"--attach {name}: {error}. {_NOTHING_SENT}") from None
     except Exception as error:  # the value's own code draws and prints it
-        raise UsageError(f"--attach {name}: {type(error).__name__}: {error}. {_NOTHING_SENT}") from None
+        raise UsageError(f"--attach {name}: {error_text(error)}. {_NOTHING_SENT}") from None
 
 
-def _evaluate(option: str, expression: str, shell: Any) -> Any:
-    """Evaluate what the user typed, as Python would in a cell."""
+def _evaluate(option: str, expression: str, namespace: Mapping[str, Any]) -> Any:
+    """Evaluate what the user typed, as Python would where it was typed."""
     try:
-        return eval(expression, shell.user_global_ns, shell.user_ns)
+        return eval(expression, dict(namespace))
     except Exception as error:
-        words = f"it has no value ({type(error).__name__}: {error})"
+        words = f"it has no value ({error_text(error)})"
         if Path(expression).is_file():
             words += f"; for the file say Path({expression!r}), after `from pathlib import Path`"
         raise UsageError(f"{option} {expression}: {words}. {_NOTHING_SENT}") from None
 
 
-def _schema(options: Options, shell: Any) -> tuple[dict[str, Any] | None, Any]:
+def _schema(options: Options, namespace: Mapping[str, Any]) -> tuple[dict[str, Any] | None, Any]:
     text = options.schema
     if text is None:
         return None, None
     if text == "table":
         return TABLE_SCHEMA, "table"
-    shape = text if text.lstrip().startswith("{") else _evaluate("--schema", text, shell)
+    shape = text if text.lstrip().startswith("{") else _evaluate("--schema", text, namespace)
     try:
         return schema_of(shape), shape
     except ValueError as error:
         raise UsageError(f"--schema {text}: {error}. {_NOTHING_SENT}") from None
     except Exception as error:  # a model's own code makes its schema
-        raise UsageError(f"--schema {text}: {type(error).__name__}: {error}. {_NOTHING_SENT}") from None
+        raise UsageError(f"--schema {text}: {error_text(error)}. {_NOTHING_SENT}") from None
 
 
 def result_value(prompt: Prompt, response: Response) -> Any:

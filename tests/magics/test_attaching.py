@@ -11,9 +11,11 @@ import matplotlib as mpl
 import pandas as pd
 import PIL.Image
 import pytest
+from IPython.core.formatters import PNGFormatter
+from IPython.display import HTML, Audio, Image, Markdown
 from matplotlib.figure import Figure
 
-from claude_magic.magics.attaching import attachment
+from claude_magic.magics.attaching import attached_words, attachment
 
 mpl.use("agg")
 
@@ -172,3 +174,108 @@ def test_a_picture_that_is_too_large() -> None:
     """The limit is the API's; the message says what to do."""
     with pytest.raises(ValueError, match=r"6\.0 MB; at most 5 MB can be sent: make it smaller"):
         attachment("value", PNG + b"\0" * (6 * 2**20))
+
+
+def test_axes_in_arrays_and_lists_are_their_figure() -> None:
+    """As `plt.subplots(2, 2)`, `df.hist()` and `ax.bar()` return them; a list of figures is each of them."""
+    figure = Figure()
+    axes = figure.subplots(2, 2)
+
+    for value in (axes, list(axes), axes[0][0].plot([1, 2]), axes[0][0].bar([1], [2]), {"a": axes[0][0]}):
+        assert picture(value)[0] == "image/png"
+    two = attachment("value", [figure, Figure()])
+    assert [block["type"] for block in two] == ["text", "image", "image"]
+    assert attached_words([], two) == "2 pictures"
+
+
+class Shows:
+    """Shows itself as a notebook's libraries do, and prints a lot."""
+
+    def __init__(self, **bundle: Any) -> None:
+        self.bundle = {kind.replace("_", "/"): data for kind, data in bundle.items()}
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        return self.bundle, {}
+
+    def __repr__(self) -> str:
+        return "Shows(" + "x=1, " * 30_000 + ")"
+
+
+def test_what_shows_itself_as_a_picture_is_one() -> None:
+    """In a bundle of MIME types, by a method for JPEG, or by a printer that a library registered."""
+    drawn = base64.b64encode(PNG).decode()
+    assert picture(Shows(text_plain="<Chart>", image_png=drawn)) == ("image/png", PNG)
+
+    class Odd:
+        pass
+
+    formatter = PNGFormatter()
+    formatter.for_type(Odd, lambda value: PNG)
+    title, block = attachment("value", Odd(), {"image/png": formatter})
+    assert (title["type"], block["type"]) == ("text", "image")
+
+
+def test_what_shows_itself_as_text_is_that_text() -> None:
+    """Markdown, LaTeX and HTML that IPython displays; a styled table is its data."""
+    assert "```\n# Title\n```" in words(Shows(text_markdown="# Title"))
+    assert "```\n# Title\n```" in words(Markdown("# Title"))
+    assert "```\n<b>bold</b>\n```" in words(HTML("<b>bold</b>"))
+    styled = type("Styler", (), {"data": pd.DataFrame({"price": [3]})})()
+    assert "| price | int64 | 0 |" in words(styled)
+    assert attached_words(styled, []) == "table, 1 row"
+
+
+def test_a_function_is_its_source() -> None:
+    """Its address would say nothing."""
+    for value in (test_a_function_is_its_source, Shows, Shows().__repr__):
+        assert f" {value.__name__}" in words(value)
+
+
+def test_addresses_within_a_value_are_left_out() -> None:
+    """They mean nothing to anybody, and change with each run; a text keeps what it says."""
+    assert "```\n{'f': <function words>}\n```" in words({"f": words})
+    assert "at 0x7f00aa" in words("segfault at 0x7f00aa")
+
+
+def test_the_text_of_an_object_is_bounded() -> None:
+    """What a person typed or collected may be long; the `repr` of an object is cut earlier."""
+    assert len(words(Shows())) < 10_200
+    assert len(words(["word"] * 10_000)) > 70_000
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (object(), "has no text of its own"),
+        ((number for number in range(3)), "has no text of its own"),
+        (pd.DataFrame({"a": [1]}).groupby("a"), "has no text of its own"),
+        (Audio(b"RIFF", rate=1, embed=True), "has no text of its own"),
+        (Image(url="http://127.0.0.1:9/picture.png"), "is not fetched"),
+        (PNG[:40], "cannot be read as one"),
+        ([Figure() for _ in range(11)], "at most 10"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(value: Any, reason: str) -> None:
+    """In one sentence; an address in memory is never sent."""
+    with pytest.raises(ValueError, match=reason) as caught:
+        attachment("value", value)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_chart_without_its_painter_says_what_to_install() -> None:
+    """Plotly and Altair draw pictures with a package of their own."""
+
+    def fail(self: Any, *args: Any, **kwargs: Any) -> None:
+        raise ValueError("Image export using the kaleido engine requires the kaleido package")
+
+    chart = type("Figure", (), {"__module__": "plotly.graph_objs._figure", "to_image": fail})()
+    with pytest.raises(ValueError, match="pip install kaleido"):
+        attachment("chart", chart)
+    drawn = type("Figure", (), {"__module__": "plotly.graph_objs._figure", "to_image": lambda self, format: PNG})()
+    assert picture(drawn) == ("image/png", PNG)
+
+
+def test_a_picture_of_a_mode_that_png_does_not_have() -> None:
+    """Is turned into one that it has."""
+    assert picture(PIL.Image.new("CMYK", (2, 2)))[0] == "image/png"

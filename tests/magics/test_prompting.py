@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import re
 from collections.abc import Callable
 from typing import Any
 
+import PIL.Image
 import pytest
 from fakes import FakeCLIs, FakeTransport, prompt_of
 from IPython.core.error import UsageError
 
 from claude_magic.errors import InvalidRequestError, ModelNotFoundError, TurnTimeoutError
-from claude_magic.magics.filling import Filled, fill
+from claude_magic.magics.filling import fill, unfilled
 from claude_magic.magics.prompting import disarm
 from claude_magic.response import Response
 
@@ -76,7 +79,7 @@ def test_values_are_filled_in_and_told(shell: Any, prompts: Prompts, capsys: pyt
 def test_a_misspelt_variable_is_told(shell: Any, prompts: Prompts, capsys: pytest.CaptureFixture[str]) -> None:
     """The cell names it once, with what was meant; the brace stays as typed. A dry run says it too."""
     shell.run_cell("sales = 3\n_private = 4")
-    told = "not filled in: {slaes} (there is no slaes; did you mean sales?)\n"
+    told = "left as typed: {slaes} (there is no slaes; did you mean sales?)\n"
 
     shell.run_cell("%%claude\n{slaes} and {slaes}, {sales}")
     assert prompts() == ["{slaes} and {slaes}, 3"]
@@ -86,15 +89,132 @@ def test_a_misspelt_variable_is_told(shell: Any, prompts: Prompts, capsys: pytes
 
 
 @pytest.mark.parametrize(
-    "text", ["{other} {x}", "{privat} {_privat}", "{exitt} {get_ipythn}", "`{slaes}`", "{{slaes}}", "{slaes(1)}"]
+    ("text", "told"),
+    [
+        ("{privat}", "there is no variable privat"),
+        ("{exitt}", "there is no variable exitt"),
+        ("{len(sales)}", "calls are not filled in"),
+    ],
 )
-def test_a_brace_that_resembles_nothing_is_not_told(shell: Any, text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Code, escaped braces, private names and IPython's own are left alone without a word."""
+def test_what_stays_as_typed_is_told(shell: Any, text: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Private names and IPython's own are never what was meant."""
     shell.run_cell("sales = 3\n_private = 4")
 
     shell.run_cell(f"%%claude\n{text}")
 
-    assert "not filled in" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"left as typed: {text} ({told}" in out
+    assert "did you mean" not in out
+
+
+@pytest.mark.parametrize("text", ["{x}", "`{slaes}`", "{{slaes}}", '{"slaes": 1}', "\\\\frac{slaes}{b}"])
+def test_a_brace_that_is_something_else_is_not_told(shell: Any, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Code, escaped braces and other languages are left alone without a word."""
+    shell.run_cell("sales = 3")
+
+    shell.run_cell(f"%%claude\n{text}")
+
+    assert "left as typed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_line_ends_of_other_systems(shell: Any, prompts: Prompts, end: str) -> None:
+    """A cell from Windows is filled in as any other, also after a code fence."""
+    shell.run_cell("city = 'Bern'")
+    shell.run_cell("%%claude\nUse this:\n```python\nx = 1\n```\nfor {city}\n".replace("\n", end))
+
+    assert prompts() == ["Use this:\n```python\nx = 1\n```\nfor Bern"]
+
+
+_IN_A_FUNCTION = """
+q = "GLOBAL"
+def ask(q, data):
+    {call}
+ask("LOCAL", "text of the function")
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "sent"),
+    [
+        ("%claude ask about {q}", "about LOCAL"),
+        ("get_ipython().run_cell_magic('claude', '', 'about {q}')", "about LOCAL"),
+        ("[get_ipython().run_line_magic('claude', 'ask about {q}, {i}') for i in range(1)]", "about LOCAL, 0"),
+        ("%claude ask --attach data -- about {q}", "about LOCAL"),
+    ],
+)
+def test_in_a_function_its_variables_win(shell: Any, clis: FakeCLIs, call: str, sent: str) -> None:
+    """As Python would see them there: parameters too, and for what is attached."""
+    shell.run_cell(_IN_A_FUNCTION.replace("{call}", call))
+
+    texts = str([message for cli in clis.started for message in cli.sent if message["type"] == "user"])
+    assert sent in texts
+    assert "GLOBAL" not in texts
+    assert ("text of the function" in texts) is ("--attach" in call)
+
+
+def test_names_in_options_are_filled_in(shell: Any, clis: FakeCLIs) -> None:
+    """A session for each round of a loop, not one of a literal name; sub-commands the same."""
+    shell.run_cell("for i in range(2):\n    %claude ask -s s{i} hello\n%claude close s{i}")
+
+    assert names(shell) == ["s0"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("-s s{nosuch}", "-s s{nosuch}: left as typed: {nosuch} (there is no variable nosuch)"),
+        ("-s s{len(city)}", "calls are not filled in"),
+        ("-m {lines}", "-m {lines}: the value has several lines"),
+        ("-o r{city}", "'r{city}' is not a name for a variable"),
+        ("--allow {city}", "--allow {city}: nothing is filled in there"),
+        ("--cwd {city.nosuch}", "{city.nosuch} has no value"),
+    ],
+)
+def test_a_name_in_an_option_that_cannot_be_filled_in(shell: Any, prompts: Prompts, line: str, words: str) -> None:
+    """Is a mistake before anything is sent."""
+    shell.run_cell("city = 'Bern'\nlines = 'a\\nb'")
+    with pytest.raises(UsageError, match=re.escape(words)) as caught:
+        shell.run_cell(f"%%claude {line}\nhello")
+
+    assert "Nothing was sent." in str(caught.value)
+    assert prompts() == []
+
+
+def test_raw_options_stay_as_typed(shell: Any) -> None:
+    """As the prompt does."""
+    shell.run_cell("i = 1\n%claude ask --raw -s s{i} hello")
+
+    assert names(shell) == ["s{i}"]
+
+
+_HINT = "df is a DataFrame of this kernel, which Claude cannot see: write {df}, or use --attach df\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_told"),
+    [
+        ("%%claude -s {s}\nWhich month is best in df?", True),
+        ("%%claude -s {s}\nWhich month is best in `df`?", True),
+        ("%%claude -s {s} --dry-run\ndf: which month is best?", True),
+        ("%%claude -s {s}\nWhich month is best in {{df}}? df is long", False),
+        ("%%claude -s {s} --attach df\nWhich month is best in df?", False),
+        ("%%claude -s {s} --attach df.head(3)\nWhich month is best in df?", False),
+        ("%%claude -s {s}\nWhat does the command df(1) do, and x.df?", False),
+        ("%%claude -s {s} --raw\nWhich month is best in df?", False),
+    ],
+)
+def test_a_table_in_plain_words_is_told(
+    shell: Any, cell: str, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Claude works in a process of its own: one line says how the DataFrame gets there, once in a conversation."""
+    shell.run_cell("import pandas as pd\ndf = pd.DataFrame({'month': ['Jan']})\na = df")
+    for _ in range(2):
+        shell.run_cell(cell.replace("{s}", "one").replace("{{df}}", "{df}"))
+    shell.run_cell("%%claude -s one --new\na list of df")
+
+    out = capsys.readouterr().out
+    assert out.count(_HINT) == (1 + is_told + ("--dry-run" in cell))
 
 
 def test_raw(shell: Any, prompts: Prompts) -> None:
@@ -120,14 +240,17 @@ def test_what_is_attached_is_told(shell: Any, capsys: pytest.CaptureFixture[str]
     """One line says what goes along, also before anything is sent."""
     shell.run_cell("import pandas as pd\nfrom pathlib import Path\nPath('n.txt').write_text('n')")
     shell.run_cell("sales, a = pd.DataFrame({'x': range(12)}), {'k': [1, 2]}")
+    buffer = io.BytesIO()
+    PIL.Image.new("RGB", (2, 2)).save(buffer, format="PNG")
+    shell.user_ns["picture"] = buffer.getvalue()
     told = (
         "attached: sales (table, 12 rows), sales['x'] (series, 12 rows), a[\"k\"] (list), Path('n.txt') (file), "
-        "'text' (text, 4 characters), b'GIF8' (picture)\n"
+        "'text' (text, 4 characters), picture (picture)\n"
     )
     capsys.readouterr()
 
     for dry_run in ("", "--dry-run"):
-        attached = "sales sales['x'] a[\"k\"] Path('n.txt') \"'text'\" \"b'GIF8'\""
+        attached = "sales sales['x'] a[\"k\"] Path('n.txt') \"'text'\" picture"
         shell.run_cell(f"%%claude {dry_run} --attach {attached}\nwhat is this?")
         assert capsys.readouterr().out.count(told) == 1
 
@@ -158,7 +281,7 @@ def test_values_cannot_run_or_read(template: str, values: dict[str, str], litera
 
 def test_raw_text_is_typed_text() -> None:
     """With `--raw` all of it was typed."""
-    assert disarm(Filled("/x @y", "/x @y")) == (False, [{"type": "text", "text": "/x @y"}])
+    assert disarm(unfilled("/x @y")) == (False, [{"type": "text", "text": "/x @y"}])
 
 
 def test_dry_run(shell: Any, clis: FakeCLIs, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,10 +395,10 @@ def test_another_conversation_in_an_open_session(shell: Any, prompts: Prompts) -
 
 BAD = [
     ("--nope", "hi", "unrecognized option --nope"),
-    ("-o 1x", "hi", "'1x' is no name"),
-    ("--max-turns -1", "hi", "no whole number"),
-    ("--budget -0.5", "hi", "no number above 0"),
-    ("--timeout 0", "hi", "no number above 0"),
+    ("-o 1x", "hi", "'1x' is not a name"),
+    ("--max-turns -1", "hi", "not a whole number"),
+    ("--budget -0.5", "hi", "not a number above 0"),
+    ("--timeout 0", "hi", "not a number above 0"),
     ("--effort most", "hi", "'most'"),
     ("--permission-mode any", "hi", "'any'"),
     ("--cwd nowhere", "hi", "%%claude: --cwd is no folder: '"),
