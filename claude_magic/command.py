@@ -19,7 +19,7 @@ from typing import Any
 
 from claude_magic.cli import find_cli, knows_option
 from claude_magic.config import SETTING_SOURCES, RetryPolicy, SessionConfig
-from claude_magic.environment import Environment, child_environment
+from claude_magic.environment import child_environment
 from claude_magic.paths import claude_dir
 from claude_magic.redaction import Redactor, redactor_for, secrets_in
 from claude_magic.transport import NEW_CONVERSATION, Conversation, Launch
@@ -91,7 +91,7 @@ class Command:
         """The state, right now, of the files that a CLI reads when it starts: once it differs, a warm process
         knows an old content.
         """
-        environ = Environment(self.environment)
+        environ = dict(self.environment)
         return tuple(_state(path) for path in _files_read(Path(self.config.working_dir), environ))
 
     def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
@@ -140,10 +140,10 @@ def build_command(
         ProcessError: the CLI does not run.
         ValueError: something does not fit on a command line.
     """
-    environ = Environment(os.environ if environ is None else environ)
+    environ = dict(os.environ if environ is None else environ)
     cli = find_cli(config.cli_path, environ)
     mcp = _McpServers.of(config)
-    environment = Environment(child_environment(config, retry, environ, {**(extra_environment or {}), **mcp.variables}))
+    environment = child_environment(config, retry, environ, {**(extra_environment or {}), **mcp.variables})
     trust = examine_folders(config.working_dir, config.add_dirs, environment)
     arguments = _arguments(config, mcp.text, trust)
     _check_length(arguments)
@@ -249,9 +249,9 @@ class _McpServers:
     The CLI fills `${NAME}` in from its environment; so the values of `env` and `headers` travel there.
     """
 
-    text: str | None = field(repr=False)
-    variables: dict[str, str] = field(default_factory=dict, repr=False)
-    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    text: str | None
+    variables: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: SessionConfig) -> _McpServers:

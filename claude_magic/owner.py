@@ -8,11 +8,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import psutil
 
 from claude_magic import watcher
 
@@ -20,6 +23,9 @@ _log = logging.getLogger("claude_magic")
 
 _LAST_RESORT_TERM_S = 0.5
 _LAST_RESORT_TOTAL_S = 1.0
+_SHORT_LIFE_S = 1.0
+_LONGEST_PAUSE_S = 60
+"""A watcher that ends at once again and again is started less and less often."""
 
 
 class Closable(Protocol):
@@ -38,12 +44,19 @@ class Child:
         created: when it was created, in unix seconds; with the pid it is the identity of the process.
         pipes: this process's ends of its pipes.
         reap: take its exit status from the system, if it has ended; may be called from any thread.
+        guard: the process above it, which ends with it; `None` where there is none.
     """
 
     pid: int
     created: float
     pipes: tuple[Closable, ...]
     reap: Callable[[], object]
+    guard: psutil.Process | None = None
+
+    def tree(self) -> list[psutil.Process]:
+        """The child and all that it started; what has left its tree is still below its guard."""
+        found = watcher.tree(self.pid, self.created)
+        return found if self.guard is None else found + watcher.below(self.guard)
 
 
 class _Watcher(subprocess.Popen[bytes]):
@@ -72,6 +85,7 @@ class Owner:
         self._children: dict[int, Child] = {}
         self._folders: set[str] = set()
         self._watcher: _Watcher | None = None
+        self._short_lives = 0
         self._pipe: int | None = None
         self._lock = threading.Lock()
 
@@ -117,7 +131,7 @@ class Owner:
             return
 
         def find() -> list[Any]:
-            below = [process for child in children for process in watcher.tree(child.pid, child.created)]
+            below = [process for child in children for process in child.tree()]
             return below + watcher.marked(f"{self.id}:", min(child.created for child in children))
 
         watcher.sweep(find, term_s=_LAST_RESORT_TERM_S, total_s=_LAST_RESORT_TOTAL_S)
@@ -136,8 +150,6 @@ class Owner:
 
     def _start_watcher(self) -> None:
         """Start the watcher; without one everything works, but a killed kernel leaves its children behind."""
-        import psutil
-
         folder = str(Path(psutil.__file__).parent.parent)
         # -P, -S and -E: nothing but the standard library is in its path, and it starts in a few milliseconds.
         argv = [sys.executable, "-P", "-S", "-E", str(Path(watcher.__file__)), folder, self.id]
@@ -164,6 +176,21 @@ class Owner:
             self._tell(_arrival(child))
         for folder in self._folders:
             self._tell(f"+folder {_hex(folder)}\n")
+        if self._watcher is not None:
+            replace = threading.Thread(
+                target=self._replace, args=(self._watcher,), name="claude-magic-watcher", daemon=True
+            )
+            replace.start()
+
+    def _replace(self, watched: _Watcher) -> None:
+        """Wait for a watcher's end, and start another at once where there is still something to watch."""
+        began = time.monotonic()
+        watched.wait()
+        self._short_lives = self._short_lives + 1 if time.monotonic() - began < _SHORT_LIFE_S else 0
+        time.sleep(max(0, min(self._short_lives - 1, _LONGEST_PAUSE_S)))
+        with self._lock:
+            if watched is self._watcher and (self._children or self._folders):
+                self._start_watcher()
 
     def _tell(self, line: str) -> None:
         if self._pipe is None or self._watcher is None:
@@ -171,7 +198,7 @@ class Owner:
         try:
             os.write(self._pipe, line.encode("ascii"))
         except OSError as error:
-            # The next child starts a new watcher, which is told of all children; until then there are the marks.
+            # It has ended: the next one is told of all children.
             _log.debug("The watcher does not listen: %s", error)
 
     def _close_pipe(self) -> None:

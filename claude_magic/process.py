@@ -7,12 +7,10 @@ CLI 2.1.197 and 2.1.330.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -24,6 +22,8 @@ from claude_magic.intake import Intake
 from claude_magic.messages import Message
 from claude_magic.outgoing import control_request, encode
 from claude_magic.owner import Child, Owner
+from claude_magic.refusals import not_started
+from claude_magic.spawn import Spawned, spawn
 from claude_magic.transport import Launch
 from claude_magic.wire import QUIET_END_S, Wire
 
@@ -94,8 +94,7 @@ _LAST_INTERRUPT = "claude-magic-close"
 _AFTER_KILL_S = 1.0
 _SWEEP_TERM_S = 0.2
 _SWEEP_TOTAL_S = 0.4
-
-_PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+_GUARD_S = 2.0
 
 OWNER = Owner(_OWN_SESSION)
 """This Python process, as the owner of its CLI children."""
@@ -112,16 +111,21 @@ def kill_all() -> None:
 class Process:
     """A `Transport` over one CLI child. Make it with `start`; use it on the event loop that started it."""
 
-    def __init__(self, mark: str, wire: Wire, transport: asyncio.SubprocessTransport) -> None:
+    def __init__(self, mark: str, spawned: Spawned) -> None:
         self._mark = mark
-        self._wire = wire
-        self._transport = transport
-        self._pid = transport.get_pid()
-        self._created = _creation_time(self._pid)
+        self._wire = spawned.wire
+        self._transport = spawned.transport
+        self._pid = spawned.pid
+        self._created = spawned.created
+        self._guard = spawned.guard
+        self._control = spawned.control
         self._loop = asyncio.get_running_loop()
         self._prompted = False
         self._below: list[psutil.Process] = []
         self._closing: asyncio.Task[None] | None = None
+        self._clearing: asyncio.Task[None] | None = None
+        self._wire.on_failure = self.kill
+        self._wire.exited.add_done_callback(self._has_exited)
 
     @classmethod
     async def start(cls, launch: Launch, *, line_ceiling: int = 64 * 2**20) -> Process:
@@ -135,28 +139,16 @@ class Process:
             ProcessError: the program cannot be started.
         """
         mark = OWNER.next_mark()
-        wire = Wire(Intake(launch.redactor, line_ceiling))
         try:
-            transport, _ = await asyncio.get_running_loop().subprocess_exec(
-                lambda: wire,
-                *launch.argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=launch.working_dir,
-                env={**dict(launch.environment), watcher.MARK: mark},
-                **_OWN_SESSION,
-            )
+            spawned = await spawn(launch, mark, lambda: Wire(Intake(launch.redactor, line_ceiling)), _OWN_SESSION)
         except (OSError, ValueError) as error:
-            raise _start_error(launch, error) from error
-        process = cls(mark, wire, transport)
-        wire.on_failure = process.kill
-        pipes = [_pipe_of(transport, fd) for fd in (0, 1, 2)]
-        _widen(pipes[1])
+            raise not_started(launch, error) from error
+        process = cls(mark, spawned)
+        _widen(spawned.pipe(1))
         # Loops that are not asyncio's own may not show their pipes and their `Popen`; they reap by themselves.
-        popen = transport.get_extra_info("subprocess")
+        popen = spawned.transport.get_extra_info("subprocess")
         reap = popen.poll if popen is not None else _nothing
-        OWNER.adopt(Child(process._pid, process._created, tuple(filter(None, pipes)), reap))
+        OWNER.adopt(Child(spawned.pid, spawned.created, spawned.pipes, reap, spawned.guard))
         return process
 
     @property
@@ -233,14 +225,12 @@ class Process:
     def detached(self) -> list[int]:
         """Return the pids of what the CLI started and what has left its tree, such as a tool's `setsid nohup ... &`.
 
-        Looks at every young process of this user, which takes some milliseconds; may be called in a worker thread.
+        Looks at every process of this user, which takes some milliseconds; may be called in a worker thread.
         """
         # In this order: what the CLI starts between the two looks is in the tree only, and not taken for detached.
-        carriers = watcher.marked(self._mark, self._created)
+        found = watcher.below(self._guard) if self._guard else watcher.marked(self._mark, self._created)
         inside = set(watcher.tree(self._pid, self._created))
-        return [
-            process.pid for process in watcher.alive(carriers) if process not in inside and process.pid != self._pid
-        ]
+        return [process.pid for process in watcher.alive(found) if process not in inside and process.pid != self._pid]
 
     @property
     def _stdin(self) -> asyncio.WriteTransport:
@@ -269,7 +259,7 @@ class Process:
             if not self._wire.exited.done():
                 _force(self._pid)
             self._sweep(0.0)
-            self._transport.close()
+            self._let_go()
             raise
 
     def _ladder(self) -> list[tuple[Callable[[float], Any], float]]:
@@ -303,10 +293,27 @@ class Process:
         """Reap the CLI, end what it left, and let go of the pipes."""
         await asyncio.wait([self._wire.exited], timeout=seconds)
         await self._off_loop(self._sweep, seconds)
-        self._transport.close()
+        if self._guard is not None:
+            # It ends when nothing is left below it, or nothing that may be ended.
+            await asyncio.wait([self._wire.exited], timeout=_GUARD_S)
+        self._let_go()
         await asyncio.wait([self._wire.lost], timeout=seconds)
         if self._wire.exited.done():
             OWNER.release(self._pid)
+
+    def _let_go(self) -> None:
+        self._transport.close()
+        if self._control is not None:
+            self._control.close()
+
+    def _has_exited(self, exited: asyncio.Future[int]) -> None:
+        """What a CLI leaves that nobody closed, because it fell over or its guard was killed, goes at once."""
+        if self._closing is None and not self._loop.is_closed():
+            self._below = watcher.tree(self._pid, self._created)
+            self._clearing = self._loop.create_task(self._clear(), name=f"clear up after CLI {self._pid}")
+
+    async def _clear(self) -> None:
+        await self._off_loop(self._sweep, _SWEEP_TOTAL_S)
 
     def _sweep(self, seconds: float) -> None:
         def find() -> list[psutil.Process]:
@@ -325,33 +332,3 @@ class Process:
 
 def _nothing() -> None:
     return
-
-
-def _pipe_of(transport: asyncio.SubprocessTransport, fd: int) -> Any:
-    """The kernel's end of a pipe; `None` where there is none, or where a child that died at once has closed it."""
-    transport_of_pipe = transport.get_pipe_transport(fd)
-    pipe = None if transport_of_pipe is None else transport_of_pipe.get_extra_info("pipe")
-    return None if pipe is None or getattr(pipe, "closed", False) else pipe
-
-
-def _creation_time(pid: int) -> float:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
-        return time.time()  # it ended at once
-
-
-def _start_error(launch: Launch, error: OSError | ValueError) -> ProcessError:
-    program = launch.argv[0] if launch.argv else ""
-    if not os.path.isdir(launch.working_dir):
-        message = f"The working folder {launch.working_dir} does not exist or is no folder."
-    elif isinstance(error, FileNotFoundError):
-        message = f"There is no program {program}."
-    elif isinstance(error, PermissionError):
-        message = f"The program {program} may not be executed."
-    else:
-        message = f"The program {program} could not be started: {launch.redactor.text(str(error))}."
-    failure = ProcessError(message)
-    # A want of memory or of process slots may pass; the others stay until somebody mends them.
-    failure.retryable = isinstance(error, OSError) and error.errno in _PASSING
-    return failure

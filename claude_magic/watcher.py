@@ -74,6 +74,21 @@ def tree(pid: int, created: float | None = None) -> list[psutil.Process]:
         return []
 
 
+def below(process: psutil.Process) -> list[psutil.Process]:
+    """Return everything below a process; empty when it is gone."""
+    return tree(process.pid, process.create_time())[1:]
+
+
+def creation_time(pid: int) -> float:
+    """Return when a process that was just started was created, in unix seconds."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return time.time()  # it ended at once
+
+
 def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     """Return those that still run, each once; a zombie does not."""
     return [process for process in dict.fromkeys(processes) if _runs(process)]

@@ -26,6 +26,7 @@ so too; any other is answered with `Echo: PROMPT`.
     count             says how many prompts the session has had
     background        after the turn, another one follows that nobody asked for
     spawn             leaves one child in the tree and one that has detached itself; the answer is their pids
+    shell             runs the rest of the prompt in a shell; the answer is what that printed
     stderr            writes the rest of the prompt to stderr, then echoes
     garbage           lines that are no JSON, or none that anybody knows, around the answer
     long_line         a tool result of FAKE_CLI_MB (default 20), in one line
@@ -393,6 +394,10 @@ class FakeCLI:
         middle = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True)
         return self.answer(f"{child.pid} {middle.stdout.strip()}")
 
+    def shell(self, command: str) -> str:
+        done = subprocess.run(command, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        return self.answer(done.stdout.strip())
+
     def stderr(self, words: str) -> str:
         complain(words)
         return self.echo(words)
@@ -473,6 +478,7 @@ MANNERS = {
     "count": FakeCLI.count,
     "background": FakeCLI.echo,
     "spawn": FakeCLI.spawn,
+    "shell": FakeCLI.shell,
     "stderr": FakeCLI.stderr,
     "garbage": FakeCLI.garbage,
     "long_line": FakeCLI.long_line,
