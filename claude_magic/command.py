@@ -20,6 +20,7 @@ from typing import Any
 from claude_magic.cli import find_cli, knows_option
 from claude_magic.config import SETTING_SOURCES, RetryPolicy, SessionConfig
 from claude_magic.environment import child_environment
+from claude_magic.instructions import project_instructions
 from claude_magic.paths import claude_dir
 from claude_magic.redaction import Redactor, redactor_for, secrets_in
 from claude_magic.transport import NEW_CONVERSATION, Conversation, Launch
@@ -29,6 +30,7 @@ from claude_magic.trust import (
     SETTINGS_FILES,
     TrustDecision,
     examine_folders,
+    local_mcp_servers,
 )
 
 _WINDOWS = sys.platform == "win32"
@@ -45,6 +47,9 @@ _BASE_ARGUMENTS = (
     "--permission-prompt-tool=stdio",
     "--thinking-display=summarized",  # else recent models send their thinking empty
 )
+
+# The CLI sends the prompts in `.claude/scheduled_tasks.json` by itself, whatever the setting sources are.
+_NO_SCHEDULE = {"CLAUDE_CODE_DISABLE_CRON": "1"}
 
 _SECRET_HEADER = re.compile(r"authorization|cookie", re.IGNORECASE)
 
@@ -142,41 +147,53 @@ def build_command(
     """
     environ = dict(os.environ if environ is None else environ)
     cli = find_cli(config.cli_path, environ)
-    mcp = _McpServers.of(config)
-    environment = child_environment(config, retry, environ, {**(extra_environment or {}), **mcp.variables})
+    environment = child_environment(config, retry, environ, extra_environment or {})
     trust = examine_folders(config.working_dir, config.add_dirs, environment)
-    arguments = _arguments(config, mcp.text, trust)
+    leaves_out = _leaves_out(config, trust)
+    instructions = project_instructions(config.working_dir, claude_dir(environment)) if leaves_out else ""
+    mcp = _McpServers.of(config, local_mcp_servers(config.working_dir, environment) if leaves_out else {})
+    if leaves_out or config.simulated is not None:
+        environment |= _NO_SCHEDULE
+    environment |= mcp.variables
+    arguments = _arguments(config, mcp.text, instructions, leaves_out)
     _check_length(arguments)
     return Command(
         config=config,
         cli=cli,
         trust=trust,
-        notice=_notice(trust) if _leaves_out(config, trust) else "",
+        notice=_notice(trust) if leaves_out and trust.findings else "",
         arguments=arguments,
         environment=tuple(sorted(environment.items())),
         redactor=redactor_for(environment, named=[*config.secrets, *mcp.secrets.items()]),
-        keeps_system_prompt=_has_system_prompt(config) and knows_option(cli, "--system-prompt-snapshot"),
+        keeps_system_prompt=_has_system_prompt(arguments) and knows_option(cli, "--system-prompt-snapshot"),
     )
 
 
-def _has_system_prompt(config: SessionConfig) -> bool:
-    return config.system_prompt is not None or config.append_system_prompt is not None
+def _has_system_prompt(arguments: Iterable[str]) -> bool:
+    return any(argument.startswith(("--system-prompt=", "--append-system-prompt=")) for argument in arguments)
 
 
 # ---- arguments ----
 
 
-def _arguments(config: SessionConfig, mcp_config: str | None, trust: TrustDecision) -> tuple[str, ...]:
+def _arguments(config: SessionConfig, mcp_config: str | None, instructions: str, leaves_out: bool) -> tuple[str, ...]:
     """Write what a configuration sets; what isolates comes last, where it wins over the user's extra arguments.
 
     A list goes into one value with commas: the CLI does not split inside parentheses, so that a rule such as
     `Bash(git log *)` may have commas and spaces.
+
+    Args:
+        config: what the user wants.
+        mcp_config: its MCP servers, as the CLI takes them.
+        instructions: text of the project for the system prompt, or "".
+        leaves_out: whether the folder must not be obeyed.
     """
+    appended = "\n\n".join(filter(None, (instructions, config.append_system_prompt)))
     given = _flags({
         "model": config.model,
         "effort": config.effort,
         "system-prompt": config.system_prompt,
-        "append-system-prompt": config.append_system_prompt,
+        "append-system-prompt": appended or config.append_system_prompt,
         "max-turns": config.max_turns,
         "max-budget-usd": config.max_budget_usd,
         "tools": _list(config.tools),
@@ -189,9 +206,12 @@ def _arguments(config: SessionConfig, mcp_config: str | None, trust: TrustDecisi
     if config.simulated is not None:
         _check_simulated(config.extra_args)
         return (*given, *config.extra_args, "--setting-sources=", "--strict-mcp-config")
-    if _leaves_out(config, trust):
-        sources = "user" if "user" in _sources(config) else ""
-        return (*given, *config.extra_args, f"--setting-sources={sources}", "--strict-mcp-config")
+    if leaves_out:
+        # With the source `user` the CLI still starts the user's own MCP servers, and none of the folder's.
+        alone = (
+            ["--setting-sources=user"] if "user" in _sources(config) else ["--setting-sources=", "--strict-mcp-config"]
+        )
+        return (*given, *config.extra_args, *alone)
     return (*given, *_flags({"setting-sources": _list(config.setting_sources)}), *config.extra_args)
 
 
@@ -209,18 +229,19 @@ def _sources(config: SessionConfig) -> tuple[str, ...]:
 
 
 def _leaves_out(config: SessionConfig, trust: TrustDecision) -> bool:
-    """Whether the folder would have been obeyed, and must not be. Without the sources `project` and `local` the
-    CLI takes nothing from it: neither settings, nor MCP servers, agents, commands and skills."""
+    """Whether the folder would be obeyed, now or as soon as something appears in it, and must not be. Without the
+    sources `project` and `local` the CLI takes nothing from it: neither settings, nor MCP servers, agents, commands
+    and skills."""
     obeyed = {"project", "local"}.intersection(_sources(config))
-    return trust.withheld and bool(obeyed) and config.simulated is None
+    return not trust.trusted and bool(obeyed) and config.simulated is None
 
 
 def _notice(trust: TrustDecision) -> str:
     shown, rest = trust.findings[:5], len(trust.findings) - 5
     found = ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
     return (
-        f"{trust.folder} is not trusted: left out {found}, and with that the folder's settings, "
-        "CLAUDE.md and skills. `%claude trust` takes them in."
+        f"{trust.folder} is not trusted, so these were left out: {found}. If you know them, `%claude trust` takes "
+        "them in."
     )
 
 
@@ -254,10 +275,19 @@ class _McpServers:
     secrets: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, config: SessionConfig) -> _McpServers:
-        if config.mcp_config is None or not config.mcp_config.startswith("{"):
-            return cls(config.mcp_config)
-        content = json.loads(config.mcp_config)
+    def of(cls, config: SessionConfig, local: Mapping[str, Any]) -> _McpServers:
+        """Return the servers of a configuration.
+
+        Args:
+            config: names them in JSON or in a file; a file is handed on as it is.
+            local: more servers, by name; those of the configuration win.
+        """
+        given = config.mcp_config or ("{}" if local else None)
+        if given is None or not given.startswith("{"):
+            return cls(given)
+        content = json.loads(given)
+        if local and isinstance(content.get("mcpServers", {}), dict):
+            content["mcpServers"] = {**local, **content.get("mcpServers", {})}
         variables: dict[str, str] = {}
         secrets: dict[str, str] = {}
         for values in _mcp_values(content):

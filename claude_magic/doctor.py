@@ -53,7 +53,7 @@ def diagnose(client: ClaudeClient, config: SessionConfig) -> Iterator[str]:
         left_out = build_command(config, RetryPolicy()).notice or "No settings are left out."
         yield f"folder:    {config.working_dir}. {left_out}"
         findings = examine_folder(config.working_dir, os.environ).findings
-        yield f"brings:    {', '.join(findings) or 'nothing that runs code or redirects traffic'}"
+        yield f"brings:    {', '.join(findings) or 'nothing that needs trust'}"
     except ClaudeError as error:
         yield f"failed:    {error.message}"
     yield f"simulated: {config.simulated.url if config.simulated else 'no'}"

@@ -54,7 +54,8 @@ def child_environment(
     if any(own.get(name) for name in _CREDENTIALS):
         child = {name: value for name, value in child.items() if name not in _CREDENTIALS}
     child = _with_kernel_python(child)
-    for name in ("DISABLE_AUTOUPDATER", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"):
+    # A notebook's session does not run what a folder has scheduled for other times, unless it is told to.
+    for name in ("DISABLE_AUTOUPDATER", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "CLAUDE_CODE_DISABLE_CRON"):
         child.setdefault(name, "1")
     child |= {
         "CLAUDE_CODE_MAX_RETRIES": str(retry.max_retries),

@@ -1,8 +1,11 @@
-"""Folder trust: what a working folder would make the CLI run or redirect, and whether the user agreed.
+"""Folder trust: what a working folder would give the CLI to obey, and whether the user agreed.
 
 Without a terminal the CLI skips its own trust question and obeys the folder at once: hooks and MCP servers run,
-`env` sends the API key to another address. So we ask in its place. What the CLI reads, and which record of trust
-it goes by, was observed on 2.1.197 and 2.1.330.
+`env` sends the API key to another address. So we ask in its place. A session in a folder that was not trusted starts
+without the setting sources `project` and `local`: then the CLI takes nothing from the folder, neither what is there
+nor what appears while the session lives (it reads settings again and again). What is listed here therefore tells a
+person what was left out; it does not decide what is safe. What the CLI reads, and which record of trust it goes by,
+was measured on 2.1.202 and 2.1.332.
 """
 
 from __future__ import annotations
@@ -10,35 +13,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from claude_magic.paths import claude_dir, home_dir, replace_private, user_dir
+from claude_magic.paths import claude_dir, home_dir, read_regular, replace_private, user_dir
 
 SETTINGS_FILES = ("settings.json", "settings.local.json")
 MCP_FILE = ".mcp.json"
 PROMPT_FOLDERS = ("agents", "commands", "skills")
 
-# Settings that can neither run code nor move traffic. Every other key counts as a finding, so that a key that a
-# later CLI learns is asked about until somebody has looked at it.
-_HARMLESS_SETTINGS = frozenset({
-    "$schema", "alwaysThinkingEnabled", "attribution", "cleanupPeriodDays", "companyAnnouncements",
-    "disableAllHooks", "disabledMcpjsonServers", "effortLevel", "includeCoAuthoredBy", "includeGitInstructions",
-    "language", "model", "outputStyle", "respectGitignore", "showTurnDuration", "spinnerTipsEnabled", "theme",
-})  # fmt: skip
-# Rules that allow a tool are ignored in a folder that the CLI itself does not trust: the host is asked as usual.
-_HARMLESS_PERMISSIONS = frozenset({"allow", "ask", "deny", "disableBypassPermissionsMode"})
-# A prompt file may carry hooks and MCP servers in its front matter (2.1.197 runs an agent's unasked), and shell
-# commands as `!` before backticks. Front matter is YAML: the second and third form are keys that hide their name.
-_PROMPT_RUNS = re.compile(
-    r"""\b(?:hooks|mcpServers)\b["']?\s*:|^\s*"[^"\n]*\\[^"\n]*"\s*:|^\s*\?\s|!`|```!""", re.MULTILINE
-)
-_COMMANDS = "commands"
+# What in `.claude` is text for the model, or data that the CLI itself keeps there. Every other name is a finding.
+_HARMLESS_NAMES = frozenset((
+    ".gitignore", "AGENTS.md", "CLAUDE.md", "README.md", "agent-memory", "agent-memory-local", "plans", "rules",
+    "worktrees", *SETTINGS_FILES,
+))  # fmt: skip
 _UNREADABLE = "unreadable content"
+_LARGEST_FILE = 2**20  # bytes
+_MOST_FILES = 1_000
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,7 @@ class TrustDecision:
     Attributes:
         folder: the folder, with symbolic links resolved.
         trusted: the user trusted it, in the CLI or here.
-        findings: what would run code or redirect traffic, such as `hooks in .claude/settings.json`.
+        findings: what the folder brings for the CLI to obey, such as `hooks in .claude/settings.json`.
         digest: changes whenever a file behind a finding changes.
     """
 
@@ -59,7 +52,7 @@ class TrustDecision:
 
     @property
     def withheld(self) -> bool:
-        """Whether a session has to start without what was found."""
+        """Whether something was found that a session has to start without."""
         return bool(self.findings) and not self.trusted
 
 
@@ -74,9 +67,9 @@ def examine_folder(folder: str | Path, environ: Mapping[str, str]) -> TrustDecis
         The decision. A record or file that cannot be read counts against the folder.
     """
     path = Path(os.path.realpath(folder))
-    risks = list(dict.fromkeys(_risks(path, _own_folders(environ))))
-    digest = _digest({file for file, _ in risks})
-    findings = tuple(f"{words} in {_label(file, path)}" for file, words in risks)
+    brought = list(_brought(path, _own_folders(environ)))
+    findings = tuple(dict.fromkeys(f"{words} in {_label(place, path)}" for place, words, _ in brought))
+    digest = _digest({file for _, _, files in brought for file in files})
     trusted = _cli_trusts(path, environ) or _recorded(environ).get(str(path)) == digest
     return TrustDecision(str(path), trusted, findings, digest)
 
@@ -98,7 +91,7 @@ def examine_folders(folder: str | Path, added: Iterable[str | Path], environ: Ma
     extra: list[str] = []
     for other in (examine_folder(path, environ) for path in added):
         if not other.trusted:
-            extra += [f"{words} of {other.folder}" for words in other.findings if words.startswith(f"{_COMMANDS} in ")]
+            extra += [f"{words} of {other.folder}" for words in other.findings if _is_prompts(words)]
     if not extra:
         return decision
     own = () if decision.trusted else decision.findings
@@ -124,7 +117,7 @@ def trust_folder(folder: str | Path, environ: Mapping[str, str] | None = None) -
     """
     environ = os.environ if environ is None else environ
     if not Path(folder).is_dir():
-        raise ValueError(f"There is no folder {str(folder)!r} to trust.")
+        raise ValueError(f"{str(folder)!r} is not a folder that exists.")
     decision = examine_folder(folder, environ)
     _write_record(record_path(environ), _recorded(environ) | {decision.folder: decision.digest})
     return replace(decision, trusted=True)
@@ -138,8 +131,8 @@ def record_path(environ: Mapping[str, str]) -> Path:
 # ---- what a folder brings ----
 
 
-def _risks(folder: Path, own: frozenset[str]) -> Iterator[tuple[Path, str]]:
-    """Find what runs code or redirects traffic, as pairs of file and words.
+def _brought(folder: Path, own: frozenset[str]) -> Iterator[tuple[Path, str, tuple[Path, ...]]]:
+    """Find what the CLI would take from a folder: where it is, in words, and the files behind it.
 
     The CLI reads settings in the working folder, the newer one also at the root of the repository and of the
     one a worktree belongs to; prompt files up to those roots; MCP servers in every folder up to the top.
@@ -154,26 +147,45 @@ def _risks(folder: Path, own: frozenset[str]) -> Iterator[tuple[Path, str]]:
         claude = place / ".claude"
         if os.path.realpath(claude) in own:
             continue
-        for name in SETTINGS_FILES if place in (folder, *roots) else ():
-            yield from ((claude / name, words) for words in _settings_risks(claude / name))
-        yield from ((file, _COMMANDS) for file in _prompt_files(claude) if _prompt_runs(file))
+        if place in (folder, *roots):
+            for name in SETTINGS_FILES:
+                yield from ((claude / name, words, (claude / name,)) for words in _settings(claude / name))
+            yield from _other_names(claude)
+        for name in PROMPT_FOLDERS:
+            files, words = _prompt_files(claude / name, place)
+            if words:
+                yield claude / name, words, files
     for place in upwards:
-        yield from ((place / MCP_FILE, words) for words in _mcp_risks(place / MCP_FILE))
+        yield from ((place / MCP_FILE, words, (place / MCP_FILE,)) for words in _mcp_servers(place / MCP_FILE))
 
 
-def _settings_risks(file: Path) -> Iterator[str]:
+def _settings(file: Path) -> Iterator[str]:
     settings = _load(file)
     if settings is None:
         yield _UNREADABLE
         return
     for key, value in settings.items():
         if key == "permissions" and isinstance(value, dict):
-            yield from (f"permissions.{name}" for name in value if name not in _HARMLESS_PERMISSIONS)
-        elif key not in _HARMLESS_SETTINGS and value not in ({}, [], None):
+            yield from (f"permissions.{name}" for name in value)
+        elif key != "$schema" and value not in ({}, [], None):
             yield key
 
 
-def _mcp_risks(file: Path) -> Iterator[str]:
+def _other_names(claude: Path) -> Iterator[tuple[Path, str, tuple[Path, ...]]]:
+    """Yield what has a name that is not known, such as `scheduled_tasks.json`, whose prompts the CLI sends itself."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(claude))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError:
+        yield claude, _UNREADABLE, ()
+        return
+    for name in names:
+        if name not in _HARMLESS_NAMES and name not in PROMPT_FOLDERS:
+            yield claude, name, (claude / name,)
+
+
+def _mcp_servers(file: Path) -> Iterator[str]:
     config = _load(file)
     servers = None if config is None else config.get("mcpServers", {})
     if isinstance(servers, dict):
@@ -182,41 +194,47 @@ def _mcp_risks(file: Path) -> Iterator[str]:
         yield _UNREADABLE
 
 
-def _prompt_files(claude: Path) -> Iterator[Path]:
-    seen = set()
-    for name in PROMPT_FOLDERS:
-        for here, folders, files in os.walk(claude / name, followlinks=True):
-            real = os.path.realpath(here)
-            if real in seen:  # a symbolic link that leads round in a circle
-                folders.clear()
-                continue
-            seen.add(real)
-            folders.sort()
-            yield from (Path(here, file) for file in sorted(files) if file.lower().endswith(".md"))
+def _prompt_files(folder: Path, place: Path) -> tuple[tuple[Path, ...], str]:
+    """Return the files below a folder of agents, commands or skills, at most a thousand, and how many, in words.
+
+    A link is followed only as long as it stays in `place`: one to the root of the disk would never end.
+    """
+    files: list[Path] = []
+    seen: set[str] = set()
+    waiting = [folder]
+    inside = os.path.realpath(place)
+    while waiting and len(files) <= _MOST_FILES:
+        here = waiting.pop()
+        real = os.path.realpath(here)
+        if real in seen:
+            continue
+        seen.add(real)
+        if here.is_symlink() and os.path.commonpath((real, inside)) != inside:
+            files.append(here)
+        elif here.is_dir():
+            try:
+                waiting += (Path(entry) for entry in sorted(os.scandir(here), key=lambda entry: entry.name))
+            except OSError:
+                files.append(here)
+        elif os.path.lexists(here):
+            files.append(here)
+    if len(files) > _MOST_FILES:
+        return tuple(files), f"more than {_MOST_FILES:,} files"
+    return tuple(files), f"{len(files)} file{'s' if len(files) != 1 else ''}" if files else ""
 
 
-def _prompt_runs(file: Path) -> bool:
-    try:
-        text = _read(file)
-    except OSError:
-        return True
-    return bool(_PROMPT_RUNS.search(text.decode(errors="replace")))
+def _is_prompts(finding: str) -> bool:
+    return any(f"/.claude/{name}" in f"/{finding.rpartition(' in ')[2]}" for name in PROMPT_FOLDERS)
 
 
 def _label(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
 
 
-def _read(file: Path) -> bytes:
-    if not stat.S_ISREG(file.stat().st_mode):
-        raise OSError(f"{file} is no ordinary file")  # reading a pipe would never end
-    return file.read_bytes()
-
-
 def _load(file: Path) -> dict[str, Any] | None:
     """Return the JSON object in a file, `{}` where there is no file, `None` where it cannot be read."""
     try:
-        content = json.loads(_read(file))
+        content = json.loads(read_regular(file, limit=_LARGEST_FILE))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, RecursionError):
@@ -228,12 +246,20 @@ def _digest(files: set[Path]) -> str:
     total = hashlib.sha256()
     for file in sorted(files):
         try:
-            content = _read(file)
+            content = read_regular(file, limit=_LARGEST_FILE)
         except OSError as error:
-            content = f"unreadable: {error.errno}".encode()
+            content = f"unreadable: {error.errno} {_state(file)}".encode()
         total.update(f"{file}\0{len(content)}\0".encode(errors="surrogateescape"))
         total.update(content)
     return total.hexdigest()
+
+
+def _state(file: Path) -> tuple[int, int] | None:
+    try:
+        state = file.lstat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
 
 
 # ---- what the user said ----
@@ -245,13 +271,45 @@ def _own_folders(environ: Mapping[str, str]) -> frozenset[str]:
 
 def _cli_trusts(folder: Path, environ: Mapping[str, str]) -> bool:
     """Ask the CLI's own record, which goes by the repository, or by the folder itself outside of one."""
-    record = _load(Path(environ.get("CLAUDE_CONFIG_DIR") or home_dir(environ)) / ".claude.json")
-    projects = record.get("projects") if record else None
-    if not isinstance(projects, dict):
-        return False
+    projects = _cli_projects(environ)
     key = (_repository(folder) or (folder,))[-1]
     entries = (projects.get(name) for name in (str(key), key.as_posix()))
     return any(isinstance(entry, dict) and entry.get("hasTrustDialogAccepted") is True for entry in entries)
+
+
+def _cli_projects(environ: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        # The CLI keeps much in this file; it may be large.
+        record = json.loads(read_regular(cli_record(environ), limit=64 * _LARGEST_FILE))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    projects = record.get("projects") if isinstance(record, dict) else None
+    return projects if isinstance(projects, dict) else {}
+
+
+def cli_record(environ: Mapping[str, str]) -> Path:
+    """Return the file in which the CLI keeps its record of folders, trust and the user's MCP servers."""
+    return Path(environ.get("CLAUDE_CONFIG_DIR") or home_dir(environ)) / ".claude.json"
+
+
+def local_mcp_servers(folder: str | Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the MCP servers that the user gave the CLI for one folder alone (`claude mcp add` does by default).
+
+    They stand in the CLI's own record, so they are the user's word; yet the CLI leaves them out together with what
+    the folder brings (2.1.202 and 2.1.332).
+
+    Args:
+        folder: the working folder.
+        environ: as in `examine_folder`.
+    """
+    path = Path(os.path.realpath(folder))
+    servers: dict[str, Any] = {}
+    projects = _cli_projects(environ)
+    for place in (*reversed(_repository(path)), path):
+        entry = projects.get(str(place))
+        given = entry.get("mcpServers") if isinstance(entry, dict) else None
+        servers |= given if isinstance(given, dict) else {}
+    return servers
 
 
 def _repository(folder: Path) -> tuple[Path, ...]:
@@ -271,12 +329,12 @@ def _main_repository(root: Path) -> Path | None:
     git = root / ".git"
     if not git.is_file():
         return None
-    word, _, target = _read(git).decode().strip().partition(": ")
+    word, _, target = read_regular(git, limit=_LARGEST_FILE).decode().strip().partition(": ")
     own = root / target
     if word != "gitdir" or not (own / "commondir").is_file():
         return None
-    known = own / _read(own / "gitdir").decode().strip()
-    common = Path(os.path.realpath(own / _read(own / "commondir").decode().strip()))
+    known = own / read_regular(own / "gitdir", limit=_LARGEST_FILE).decode().strip()
+    common = Path(os.path.realpath(own / read_regular(own / "commondir", limit=_LARGEST_FILE).decode().strip()))
     is_worktree = os.path.realpath(known) == str(git) and Path(os.path.realpath(own)).parent == common / "worktrees"
     return common.parent if is_worktree and common.name == ".git" else None
 

@@ -64,6 +64,12 @@ def build(tmp_path: Path, project: Path, cli_env: dict[str, str]) -> Build:
     return build_it
 
 
+@pytest.fixture
+def trusted(project: Path, cli_env: dict[str, str]) -> None:
+    """The folder is trusted, so that nothing of it is left out."""
+    trust_folder(project, cli_env)
+
+
 def flags(launch: Launch) -> dict[str, str | None]:
     """The arguments as a dict; the last one of a name wins, as in the CLI."""
     words = (word.partition("=") for word in launch.argv[1:])
@@ -197,10 +203,11 @@ def test_a_plain_session_streams_both_ways(build: Build) -> None:
     assert launch.argv[1:] == (
         "-p", "--input-format=stream-json", "--output-format=stream-json", "--verbose", "--include-partial-messages",
         "--replay-user-messages", "--permission-prompt-tool=stdio", "--thinking-display=summarized",
-        "--permission-mode=default", f"--session-id={SESSION}",
+        "--permission-mode=default", f"--session-id={SESSION}", "--setting-sources=user",
     )  # fmt: skip
 
 
+@pytest.mark.usefixtures("trusted")
 def test_every_setting_has_its_argument(build: Build, tmp_path: Path) -> None:
     """Settings arrive as one word each, so that no value can pass for an option."""
     launch = build(
@@ -218,12 +225,14 @@ def test_every_setting_has_its_argument(build: Build, tmp_path: Path) -> None:
     assert launch.argv[-1] == "--betas=x"
 
 
+@pytest.mark.usefixtures("trusted")
 def test_empty_is_not_the_same_as_unset(build: Build) -> None:
     """No tools and no setting sources are said; unset ones are left out."""
     assert {"--tools=", "--setting-sources="} <= set(build(tools=[], setting_sources=[]).launch().argv)
     assert not {"--tools", "--setting-sources", "--allowedTools"} & set(flags(build().launch()))
 
 
+@pytest.mark.usefixtures("trusted")
 def test_resume_and_fork(build: Build) -> None:
     """A conversation is resumed under its id, or copied under another one."""
     command = build()
@@ -405,10 +414,36 @@ def test_an_untrusted_folder_is_left_out_with_one_line(build: Build, project: Pa
     plant(project, "http://127.0.0.1:1")
     command = build(extra_args=["--setting-sources=project"])
     assert command.trust.withheld
-    assert command.launch().argv[-2:] == ("--setting-sources=user", "--strict-mcp-config")
+    assert command.launch().argv[-1] == "--setting-sources=user"
     assert "\n" not in command.notice
     for words in ("env in .claude/settings.json", "MCP server 'x' in .mcp.json", "%claude trust"):
         assert words in command.notice
+
+
+def test_folder_that_brings_nothing_is_not_obeyed_later_either(build: Build) -> None:
+    """Settings may appear at any time; so the session starts without them, and there is nothing to say."""
+    command = build()
+    assert flags(command.launch())["--setting-sources"] == "user"
+    assert variables(command.launch())["CLAUDE_CODE_DISABLE_CRON"] == "1"
+    assert command.notice == ""
+
+
+def test_instructions_of_an_untrusted_folder_are_text(build: Build, project: Path) -> None:
+    """CLAUDE.md goes along in the system prompt, before the configuration's own words, outer folders first."""
+    (project.parent / "CLAUDE.md").write_text("outer")
+    (project / ".claude").mkdir()
+    (project / ".claude/CLAUDE.md").write_text("inner")
+    text = flags(build(append_system_prompt="own words").launch())["--append-system-prompt"]
+    assert text.index("outer") < text.index("inner") < text.index("own words")
+
+
+def test_local_mcp_servers_of_the_user_are_kept(build: Build, project: Path, cli_env: dict[str, str]) -> None:
+    """What `claude mcp add` wrote for this folder is the user's word; the CLI would leave it out with the rest."""
+    servers = {"mine": {"command": "x"}, "both": {"command": "local"}}
+    record = {"projects": {str(project.resolve()): {"mcpServers": servers}}}
+    Path(cli_env["HOME"], ".claude.json").write_text(json.dumps(record))
+    given = flags(build(mcp_config={"mcpServers": {"both": {"command": "own"}}}).launch())["--mcp-config"]
+    assert json.loads(given)["mcpServers"] == {"mine": {"command": "x"}, "both": {"command": "own"}}
 
 
 def test_trust_lets_the_folder_in(build: Build, project: Path, cli_env: dict[str, str]) -> None:

@@ -87,11 +87,19 @@ def test_risky_settings_are_named(
     assert decision.withheld
 
 
-def test_harmless_settings_are_no_findings(project: Path, environ: dict[str, str]) -> None:
-    """Settings that neither run nor redirect anything, and empty ones, do not withhold the folder."""
-    harmless = {"model": "opus", "permissions": {"allow": ["Bash(ls)"], "deny": ["Read(.env)"]}, "env": {}, "hooks": {}}
-    write(project / ".claude/settings.json", harmless)
-    assert examine_folder(project, environ).findings == ()
+def test_settings_that_say_nothing_are_no_findings(project: Path, environ: dict[str, str]) -> None:
+    """Empty settings do not have to be left out; every other one is named, harmless as it may look."""
+    write(project / ".claude/settings.json", {"$schema": "x", "env": {}, "hooks": {}, "model": "opus"})
+    assert examine_folder(project, environ).findings == ("model in .claude/settings.json",)
+
+
+@pytest.mark.parametrize("name", ["scheduled_tasks.json", "workflows", "routines", "launch.json", "loop.md", "new"])
+def test_unknown_names_are_findings(project: Path, environ: dict[str, str], name: str) -> None:
+    """A later CLI may obey what this one does not know; the names of text and data are known."""
+    write(project / ".claude" / name / "x" if "." not in name else project / ".claude" / name, "x")
+    write(project / ".claude/CLAUDE.md", "text")
+    write(project / ".claude/rules/x.md", "text")
+    assert examine_folder(project, environ).findings == (f"{name} in .claude",)
 
 
 def test_a_settings_file_that_is_a_pipe_is_a_finding(project: Path, environ: dict[str, str]) -> None:
@@ -119,29 +127,49 @@ def test_an_unreadable_mcp_file_is_a_finding(project: Path, environ: dict[str, s
     assert examine_folder(project, environ).findings == ("unreadable content in .mcp.json",)
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("agents/x.md", "---\nname: x\nhooks:\n  Stop: []\n---\nHi"),
-        ("agents/x.md", '---\nname: x\n"h\\u006foks": {}\n---\nHi'),
-        ("agents/deep/x.md", "---\nname: x\nmcpServers: [m]\n---\nHi"),
-        ("commands/x.md", "Now: !`date`"),
-        ("skills/x/SKILL.md", "---\nname: x\n---\n```!\ndate\n```"),
-    ],
-)
-def test_prompt_files_with_commands_are_findings(
-    project: Path, environ: dict[str, str], name: str, content: str
-) -> None:
-    """Agents, commands and skills that carry hooks, servers or shell commands are findings."""
-    write(project / ".claude" / name, content)
-    assert examine_folder(project, environ).findings == (f"commands in .claude/{name}",)
+@pytest.mark.parametrize("name", ["agents/x.md", "agents/deep/x.md", "commands/x.md", "skills/x/SKILL.md"])
+def test_prompt_files_are_findings(project: Path, environ: dict[str, str], name: str) -> None:
+    """Agents, commands and skills can carry hooks, servers and shell commands in many spellings: each one counts."""
+    write(project / ".claude" / name, "only text")
+    folder = name.partition("/")[0]
+    assert examine_folder(project, environ).findings == (f"1 file in .claude/{folder}",)
 
 
-def test_plain_prompt_files_are_no_findings(project: Path, environ: dict[str, str]) -> None:
-    """Agents and skills that are only text do not withhold the folder, not even in a circle of links."""
-    write(project / ".claude/agents/x.md", "---\nname: x\ntools: Read\n---\nRead `file` first!")
-    (project / ".claude/agents/circle").symlink_to(project / ".claude/agents")
-    assert examine_folder(project, environ).findings == ()
+def test_prompt_files_are_followed_in_the_folder_only(project: Path, environ: dict[str, str]) -> None:
+    """A circle of links ends, a link within the project is followed, one that leaves it is a finding by itself."""
+    write(project / "kept/x.md", "text")
+    write(project.parent / "outside/y.md", "text")
+    skills = project / ".claude/skills"
+    skills.mkdir(parents=True)
+    (skills / "circle").symlink_to(skills)
+    (skills / "inside").symlink_to(project / "kept")
+    (skills / "away").symlink_to(project.parent / "outside")
+    (skills / "root").symlink_to("/")
+    assert examine_folder(project, environ).findings == ("3 files in .claude/skills",)
+    before = trust_folder(project, environ)
+    write(project / "kept/x.md", "other text")
+    assert examine_folder(project, environ).digest != before.digest
+
+
+def test_prompt_files_are_counted_to_a_thousand(project: Path, environ: dict[str, str]) -> None:
+    """Looking at a folder costs no more than that, whatever is in it."""
+    for number in range(1_100):
+        write(project / f".claude/agents/{number // 100}/{number}.md", "")
+    assert examine_folder(project, environ).findings == ("more than 1,000 files in .claude/agents",)
+
+
+def test_large_and_odd_files_are_not_read(project: Path, environ: dict[str, str]) -> None:
+    """A sparse file of terabytes and a pipe cost nothing, and a change of them is seen."""
+    agents = project / ".claude/agents"
+    agents.mkdir(parents=True)
+    os.mkfifo(agents / "pipe.md")
+    with (agents / "sparse.md").open("wb") as file:
+        file.truncate(2**42)
+    first = examine_folder(project, environ)
+    with (agents / "sparse.md").open("ab") as file:
+        file.truncate(2**42 + 1)
+    assert first.findings == ("2 files in .claude/agents",)
+    assert examine_folder(project, environ).digest != first.digest
 
 
 def test_settings_above_the_folder_count_only_at_the_root_of_the_repository(
@@ -278,13 +306,13 @@ def test_a_folder_that_does_not_exist_cannot_be_trusted(project: Path, environ: 
 
 
 def test_an_added_folder_counts_with_its_prompt_files_alone(project: Path, environ: dict[str, str]) -> None:
-    """Of an added folder only commands in prompt files are findings, and it is trusted for itself."""
+    """Of an added folder only prompt files are findings, and it is trusted for itself."""
     added = project.parent / "added"
     write(added / ".claude/settings.json", HOOKS)
     assert examine_folders(project, [added], environ).findings == ()
     write(added / ".claude/agents/x.md", "---\nhooks: {}\n---\n")
     decision = examine_folders(project, [added], environ)
-    assert decision.findings == (f"commands in .claude/agents/x.md of {added.resolve()}",)
+    assert decision.findings == (f"1 file in .claude/agents of {added.resolve()}",)
     assert decision.withheld
     trust_folder(added, environ)
     assert not examine_folders(project, [added], environ).withheld

@@ -233,9 +233,9 @@ def _closed_words(infos: Iterable[SessionInfo]) -> str:
 def _trust(magics: ClaudeMagics, rest: str) -> None:
     folder = Path(rest or ".").expanduser().absolute()
     if not folder.is_dir():
-        raise UsageError(f"%claude trust: {str(folder)!r} is no folder.")
+        raise UsageError(f"%claude trust: {str(folder)!r} is not a folder.")
     decision = trust_folder(folder)
-    brings = ", ".join(decision.findings) or "nothing that runs code or redirects traffic"
+    brings = ", ".join(decision.findings) or "nothing of the kind today"
     print(f"{folder} is trusted. It brings: {brings}. New sessions use it.")
 
 
