@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from claude_magic.client import AsyncClaudeClient, Observer, Tracer
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.edits import Rewind
+from claude_magic.errors import ClaudeError
 from claude_magic.messages import Message
 from claude_magic.permissions import Ask
 from claude_magic.process import Process
@@ -34,6 +37,43 @@ from claude_magic.transport import Compile, Start
 if TYPE_CHECKING:
     from claude_magic.records.frames import Frames
     from claude_magic.records.plots import Plots
+
+
+logger = logging.getLogger("claude_magic")
+
+_PACKAGE = Path(__file__).parent
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def _public(verb: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Let an error of ours leave a verb without the frames below it.
+
+    A traceback that shows values (`%xmode Verbose`) would show ours, environments among them.
+    """
+
+    @wraps(verb)
+    def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        try:
+            return verb(*args, **kwargs)
+        except (ClaudeError, ValueError) as error:
+            _drop_our_frames(error)
+            raise
+
+    return call
+
+
+def _drop_our_frames(error: Exception) -> None:
+    """Have the traceback of an error begin anew; those it came of lose theirs where it leads through the package."""
+    logger.debug("an error leaves the client", exc_info=error)
+    told: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in told:
+        told.add(id(link))
+        files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(link.__traceback__)]
+        if link is error or any(Path(file).is_relative_to(_PACKAGE) for file in files):
+            link.__traceback__ = None
+        link = link.__cause__ or link.__context__
 
 
 class Stream:
@@ -64,13 +104,16 @@ class Stream:
         """The uuid of the prompt, which joins all records."""
         return self._stream.turn_id
 
+    @_public
     def __enter__(self) -> Self:
         self._loop.call(self._stream.__aenter__())
         return self
 
+    @_public
     def __exit__(self, *exc: object) -> None:
         self._loop.call(self._stream.__aexit__(None, None, None), inbox=self._inbox)
 
+    @_public
     def stop(self) -> None:
         """End the turn, if it is not over, and return when it is: the first time by asking, then by force."""
         self._loop.call(self._stream.stop(), inbox=self._inbox)
@@ -90,7 +133,14 @@ class Stream:
             ClaudeError: after the last message, if the turn ended in an error; it carries `response`.
         """
         self._loop.check()
-        return self._loop.iterate(self._stream.batches, inbox=self._inbox)
+        return self._batches()
+
+    def _batches(self) -> Iterator[list[Message]]:
+        try:
+            yield from self._loop.iterate(self._stream.batches, inbox=self._inbox)
+        except ClaudeError as error:
+            _drop_our_frames(error)
+            raise
 
 
 class _EngineClient(AsyncClaudeClient):
@@ -205,6 +255,7 @@ class ClaudeClient:
         """The tape that answers in place of the CLI; `None` while the CLI does."""
         return self._client.player
 
+    @_public
     def play(self, replay: str | Path | TapePlayer | None) -> list[SessionInfo]:
         """Answer from a tape from now on, or from the CLI again (`None`); see `AsyncClaudeClient.play`."""
         return self._loop.call(self._client.play(replay))
@@ -214,26 +265,32 @@ class ClaudeClient:
         """Callables that get every response when its turn is over, on the loop's thread."""
         return self._client.response_observers
 
+    @_public
     def create_session(self, config: SessionConfig | None = None, name: str | None = None) -> Session:
         """Make a session; see `AsyncClaudeClient.create_session`."""
         return self._loop.call(self._client.create_session(config, name))
 
+    @_public
     def get_session(self, name: str | Session) -> Session:
         """Return a session by name or id; see `AsyncClaudeClient.get_session`."""
         return self._client.get_session(name)
 
+    @_public
     def close_session(self, name: str | Session) -> None:
         """End a session; see `AsyncClaudeClient.close_session`."""
         self._loop.call(self._client.close_session(name))
 
+    @_public
     def list_sessions(self) -> list[SessionInfo]:
         """Return what there is to know about each open session."""
         return self._loop.run(self._client.list_sessions)
 
+    @_public
     def get_stats(self) -> Stats:
         """Return the numbers of the client: requests, response times, processes."""
         return self._loop.run(self._client.get_stats)
 
+    @_public
     def execute(
         self, session: str | Session, prompt: Content, *, inbox: Inbox | None = None, **options: Any
     ) -> Response:
@@ -243,7 +300,15 @@ class ClaudeClient:
     def submit(self, session: str | Session, prompt: Content, **options: Any) -> Future[Response]:
         """Prompt a session and return at once; the future brings the response. Cancelling it interrupts the turn."""
         self._loop.check()
-        return self._loop.submit(self._client.execute(session, prompt, **options))
+
+        async def execute() -> Response:
+            try:
+                return await self._client.execute(session, prompt, **options)
+            except ClaudeError as error:
+                _drop_our_frames(error)
+                raise
+
+        return self._loop.submit(execute())
 
     def stream(self, session: str | Session, prompt: Content, *, inbox: Inbox | None = None, **options: Any) -> Stream:
         """Prompt a session and follow what comes; see `AsyncClaudeClient.stream`.
@@ -256,10 +321,12 @@ class ClaudeClient:
         """
         return Stream(self._client.stream(session, prompt, **options), self._loop, inbox)
 
+    @_public
     def account(self) -> dict[str, Any]:
         """Return what the CLI says of itself before any turn; see `AsyncClaudeClient.account`."""
         return self._loop.call(self._client.account())
 
+    @_public
     def interrupt(self, session: str | Session) -> bool:
         """End the running turn of a session; see `AsyncClaudeClient.interrupt`."""
         return self._loop.call(self._client.interrupt(session))
@@ -268,6 +335,7 @@ class ClaudeClient:
         """Interrupt without waiting; may be called on any thread."""
         return self._loop.submit(self._client.interrupt(session))
 
+    @_public
     def undo(self, session: str | Session, *, dry_run: bool = False) -> Rewind:
         """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""
         return self._loop.call(self._client.undo(session, dry_run=dry_run))
@@ -276,6 +344,7 @@ class ClaudeClient:
         """Undo without waiting; may be called on any thread."""
         return self._loop.submit(self._client.undo(session, dry_run=dry_run))
 
+    @_public
     def close(self) -> None:
         """End all sessions and processes. Records stay readable. Safe to call twice."""
         self._loop.call(self._client.close())

@@ -19,7 +19,7 @@ from typing import Any
 
 from claude_magic.cli import find_cli, knows_option
 from claude_magic.config import SETTING_SOURCES, RetryPolicy, SessionConfig
-from claude_magic.environment import child_environment
+from claude_magic.environment import Environment, child_environment
 from claude_magic.instructions import project_instructions
 from claude_magic.paths import claude_dir
 from claude_magic.redaction import Redactor, redactor_for, secrets_in
@@ -96,7 +96,7 @@ class Command:
         """The state, right now, of the files that a CLI reads when it starts: once it differs, a warm process
         knows an old content.
         """
-        environ = dict(self.environment)
+        environ = Environment(self.environment)
         return tuple(_state(path) for path in _files_read(Path(self.config.working_dir), environ))
 
     def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
@@ -145,9 +145,9 @@ def build_command(
         ProcessError: the CLI does not run.
         ValueError: something does not fit on a command line.
     """
-    environ = dict(os.environ if environ is None else environ)
+    environ = Environment(os.environ if environ is None else environ)
     cli = find_cli(config.cli_path, environ)
-    environment = child_environment(config, retry, environ, extra_environment or {})
+    environment = Environment(child_environment(config, retry, environ, extra_environment or {}))
     trust = examine_folders(config.working_dir, config.add_dirs, environment)
     leaves_out = _leaves_out(config, trust)
     instructions = project_instructions(config.working_dir, claude_dir(environment)) if leaves_out else ""
@@ -270,9 +270,9 @@ class _McpServers:
     The CLI fills `${NAME}` in from its environment; so the values of `env` and `headers` travel there.
     """
 
-    text: str | None
-    variables: dict[str, str] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
+    text: str | None = field(repr=False)
+    variables: dict[str, str] = field(default_factory=dict, repr=False)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, config: SessionConfig, local: Mapping[str, Any]) -> _McpServers:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,7 +192,11 @@ class SessionConfig:
 
     def replace(self, **changes: Any) -> SessionConfig:
         """Return a copy with some settings changed, checked again."""
-        return replace(self, **changes)
+        try:
+            return replace(self, **changes)
+        except (TypeError, ValueError) as error:
+            changes, error.__traceback__ = {}, None
+            raise
 
     @property
     def secrets(self) -> tuple[tuple[str, str], ...]:
@@ -213,6 +218,27 @@ class SessionConfig:
                 value = "[redacted]"  # servers are given their tokens here
             shown.append(f"{item.name}={value!r}")
         return f"SessionConfig({', '.join(shown)})"
+
+
+def _init_without_values(init: Callable[..., None]) -> Callable[..., None]:
+    """Return a constructor whose errors show none of the values it was given: credentials are among them.
+
+    A traceback that shows values (`%xmode Verbose`) shows the arguments of each frame, as they are by then.
+    """
+
+    @wraps(init)
+    def checked(self: SessionConfig, *args: Any, **kwargs: Any) -> None:
+        try:
+            init(self, *args, **kwargs)
+        except (TypeError, ValueError) as error:
+            args, kwargs, error.__traceback__ = (), {}, None
+            raise
+
+    return checked
+
+
+if not TYPE_CHECKING:
+    SessionConfig.__init__ = _init_without_values(SessionConfig.__init__)
 
 
 @dataclass(frozen=True)

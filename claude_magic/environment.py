@@ -33,6 +33,13 @@ _DEAD_END = "http://127.0.0.1:9"  # the discard port: nothing answers there, so 
 _LOOPBACK = "127.0.0.1,localhost,::1"
 
 
+class Environment(dict[str, str]):
+    """Variables whose `repr` shows their names only: it may stand in a traceback."""
+
+    def __repr__(self) -> str:
+        return f"<Environment: {', '.join(sorted(self))}>"
+
+
 def child_environment(
     config: SessionConfig, retry: RetryPolicy, environ: Mapping[str, str], extra: Mapping[str, str]
 ) -> dict[str, str]:
@@ -47,10 +54,10 @@ def child_environment(
         environ: the environment to start from.
         extra: variables of the caller.
     """
-    own = dict(config.environment)
+    own = Environment(config.environment)
     if _WINDOWS:  # there, names differ in case only for the reader
-        own = {name.upper(): value for name, value in own.items()}
-    child = without_markers(environ)
+        own = Environment((name.upper(), value) for name, value in own.items())
+    child: dict[str, str] = without_markers(environ)
     if any(own.get(name) for name in _CREDENTIALS):
         child = {name: value for name, value in child.items() if name not in _CREDENTIALS}
     child = _with_kernel_python(child)

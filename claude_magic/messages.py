@@ -69,6 +69,14 @@ class Message(msgspec.Struct, gc=False):
     received: float
     about: About = NOTHING_SPECIAL
 
+    def __repr__(self) -> str:
+        """The type and the beginning of the text: the line as it came may hold secrets."""
+        named = f" {self.tool_name}" if self.tool_name else ""
+        return f"<{type(self).__name__} {self.type}{named} {beginning(self.text)!r}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("type", str(self.type)), ("text", beginning(self.text))]
+
     @property
     def tool_name(self) -> str:
         """Name of the tool for `tool_use`, `tool_result`, `permission` and `decision`; else ""."""
@@ -156,6 +164,11 @@ def decode_json(line: bytes) -> Any:
         return json.loads(lenient.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
+def beginning(text: str, limit: int = 60) -> str:
+    """Return the beginning of a text, for a `repr`."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 class Batch(msgspec.Struct, frozen=True, gc=False):
     """Messages of one session that arrived together; what observers are handed.
 
@@ -170,3 +183,9 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     session_id: str
     turn_id: str
     messages: list[Message]
+
+    def __repr__(self) -> str:
+        return f"<Batch session={self.session!r} turn_id={self.turn_id!r} {len(self.messages)} messages>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("session", self.session), ("turn_id", self.turn_id), ("messages", len(self.messages))]

@@ -34,10 +34,10 @@ class PermissionRequest:
     session: str
     turn_id: str
     tool_name: str
-    tool_input: dict[str, Any]
+    tool_input: dict[str, Any] = field(repr=False)
     tool_use_id: str = ""
-    description: str = ""
-    suggestions: tuple[dict[str, Any], ...] = ()
+    description: str = field(default="", repr=False)
+    suggestions: tuple[dict[str, Any], ...] = field(default=(), repr=False)
     agent_id: str = ""
     blocked_path: str = ""
 
@@ -51,8 +51,8 @@ class Allow:
         updates: rules for the CLI to remember, as in `PermissionRequest.suggestions`.
     """
 
-    input: dict[str, Any] | None = None
-    updates: tuple[dict[str, Any], ...] = field(default=())
+    input: dict[str, Any] | None = field(default=None, repr=False)
+    updates: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

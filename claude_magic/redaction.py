@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+_HEADERS_NAME = re.compile(r"HEADERS?$", re.IGNORECASE)
 _SHORTEST_SECRET = 6
 """Shorter values ("true", "false", "utf-8") are settings, not secrets; hiding them would garble every text."""
 _BEGINNING = 4
@@ -16,13 +17,23 @@ def secrets_in(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the name and value of each variable whose name says that it is secret.
 
     Args:
-        environment: variables; a name that contains KEY, TOKEN, SECRET or PASSWORD, in any case, is secret.
+        environment: variables; a name that contains KEY, TOKEN, SECRET or PASSWORD, in any case, is secret. One that
+            ends in HEADERS holds HTTP headers, whose values are secret.
     """
-    return {
-        name: value
-        for name, value in environment.items()
-        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name)
-    }
+    found = {}
+    for name, value in environment.items():
+        if _SECRET_NAME.search(name):
+            found[name] = value
+        elif _HEADERS_NAME.search(name):
+            found |= _header_values(name, value)
+    return {name: value for name, value in found.items() if len(value) >= _SHORTEST_SECRET}
+
+
+def _header_values(name: str, value: str) -> dict[str, str]:
+    """Return a variable of HTTP headers as a secret, and the value of each header, less a scheme such as `Bearer`."""
+    headers = (re.split(r"[=:]", header, maxsplit=1) for header in re.split(r"[,\n]", value))
+    parts = {f"{name} {header[0].strip()}": header[1].split() for header in headers if len(header) == 2}
+    return {name: value} | {part: words[-1] for part, words in parts.items() if words}
 
 
 class Redactor:

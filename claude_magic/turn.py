@@ -28,7 +28,7 @@ _TOOL_USE, _TOOL_RESULT = MessageType.TOOL_USE, MessageType.TOOL_RESULT
 _STREAMED = (_TEXT, MessageType.THINKING, _TOOL_USE)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Turn:
     """One prompt on its way. Lives on the loop thread; readers follow it with `updates`.
 
@@ -74,6 +74,10 @@ class Turn:
     _questions: int = 0
     _asked_since: float = 0.0
     _human_s: float = 0.0
+
+    def __repr__(self) -> str:
+        state = "over" if self.is_over else "waiting" if self.sent is None else "running"
+        return f"<Turn {self.id} session={self.session!r} {state} {len(self.messages)} messages>"
 
     @property
     def is_over(self) -> bool:

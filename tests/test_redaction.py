@@ -18,6 +18,20 @@ def test_only_names_that_say_so_are_secret() -> None:
     assert secrets_in(environment) == {"MY_API_KEY": "abcdef", "a_token": "ghijkl"}
 
 
+def test_values_of_header_variables_are_secret() -> None:
+    """Whole, and each of them without its scheme, however they are separated."""
+    environment = {
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=abc-123-def,x=1",
+        "ANTHROPIC_CUSTOM_HEADERS": "Authorization: Bearer tok-987654\nX-Team: blue",
+    }
+    redactor = Redactor(secrets_in(environment))
+
+    for words in ("abc-123-def", "tok-987654", *environment.values()):
+        assert words not in redactor.text(f"it is {words}.")
+    assert redactor.text("Bearer tok-987654") == "Bearer [redacted ANTHROPIC_CUSTOM_HEADERS Authorization]"
+    assert redactor.text("team blue") == "team blue"
+
+
 def test_a_secret_becomes_its_name() -> None:
     """The reader learns which secret was there."""
     redactor = Redactor({"API_KEY": "hunter22"})

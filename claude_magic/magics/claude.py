@@ -36,7 +36,7 @@ from claude_magic.magics.prompting import (
 from claude_magic.magics.resuming import check_conversation
 from claude_magic.magics.running import Runner
 from claude_magic.magics.scope import variables_here
-from claude_magic.magics.screen import plain_screen
+from claude_magic.magics.screen import GuardedScreen, plain_screen
 from claude_magic.magics.simulation import Simulation
 from claude_magic.records.history import History
 from claude_magic.response import Outcome, Response
@@ -320,8 +320,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     def _show_kept(self, session: Session, options: Options, prompt: Prompt, kept: Response) -> Response:
         """Show a kept run as what it is, and as it was."""
         response = replace(kept, session=session.name)
-        screen = plain_screen(
-            self.shell, session=session.name, model=response.model, simulated=False, quiet=options.quiet
+        screen = GuardedScreen(
+            plain_screen(self.shell, session=session.name, model=response.model, simulated=False, quiet=options.quiet)
         )
         for words in prompt.notes:
             screen.note(words)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 from claude_magic.blocking import ClaudeClient, Stream
@@ -15,13 +17,16 @@ from claude_magic.magics.background import BackgroundRun, Finished
 from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.options import Options
 from claude_magic.magics.prompting import Prompt, brief_errors, shorten
-from claude_magic.magics.screen import Screen, TerminalScreen, in_notebook, is_captured, plain_screen
+from claude_magic.magics.screen import GuardedScreen, Screen, TerminalScreen, in_notebook, is_captured, plain_screen
 from claude_magic.magics.stages import make_widget, stage_for
+from claude_magic.observers import described
 from claude_magic.response import Outcome, Response
 from claude_magic.runtime import Inbox, in_thread
 from claude_magic.session import Session
 from claude_magic.widgets.hub import Hub, hub_of
 from claude_magic.widgets.undoing import undo_on_page
+
+logger = logging.getLogger("claude_magic")
 
 _MOST_INTERRUPTS = 10
 
@@ -104,7 +109,7 @@ class Runner:
             cell.close()
             raise
         away = BackgroundRun(session.name, answer, run.stream.stop_soon)
-        if isinstance(run.screen, TerminalScreen):
+        if isinstance(run.screen.screen, TerminalScreen):
             print(f"The session {session.name!r} works in the background: `%claude stop {session.name}` ends it.")
         self.finished.watch(away, lambda: run.screen.show_late() + ("" if run.left else away.failure))
         return away
@@ -113,7 +118,8 @@ class Runner:
     def _begun(self, session: Session, options: Options, prompt: Prompt, *, literal: bool) -> Iterator[_Run]:
         """Send a prompt and make room for what comes; after the block the turn is over, and all is in order."""
         shown: Future[Screen] = Future()
-        inbox = Inbox(lambda: shown.result().tick() if shown.done() else None)
+        view: list[GuardedScreen] = []
+        inbox = Inbox(lambda: view[0].tick() if view else None)
         stream = self._client().stream(
             session,
             prompt.content,
@@ -128,8 +134,9 @@ class Runner:
         try:
             # The turn begins here, so that its process starts while a new page is asked what it can draw.
             with stream:
-                screen = self._ready_screen(options, session, stream)
-                shown.set_result(screen)
+                screen = GuardedScreen(self._ready_screen(options, session, stream))
+                view.append(screen)
+                shown.set_result(screen.screen)
                 try:
                     for words in prompt.notes:
                         screen.note(words)
@@ -147,6 +154,9 @@ class Runner:
         except KeyboardInterrupt:
             _stop(stream)
             raise
+        except Exception as error:
+            logger.warning("The live view cannot begin, and a plain one takes its place: %s", described(error))
+            return TerminalScreen(StringIO() if options.bg else None)
 
     def _screen(self, options: Options, session: Session, stream: Stream) -> Screen:
         model, simulated = options.model or session.model, session.is_simulated
@@ -195,7 +205,7 @@ class _Run:
 
     shell: Any
     stream: Stream
-    screen: Screen
+    screen: GuardedScreen
     session: Session
     left: str = ""
 

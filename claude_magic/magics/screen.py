@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +13,7 @@ from IPython.display import DisplayHandle, display
 
 from claude_magic.errors import ClaudeError
 from claude_magic.messages import Message
+from claude_magic.observers import ObserverGuard
 from claude_magic.response import Response
 from claude_magic.widgets.facts import facts_of
 from claude_magic.widgets.protocol import MIME_TYPE, RunData
@@ -243,6 +244,73 @@ class SilentScreen:
 
     def show_late(self) -> str:
         return ""
+
+
+class GuardedScreen:
+    """A screen that cannot fail the run it shows: what it raises is said once, and the run goes on unseen.
+
+    Args:
+        screen: what shows the run.
+
+    Attributes:
+        screen: likewise.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self._guard = ObserverGuard()
+        self._is_off = False
+
+    def begin(self) -> None:
+        self._show(self.screen.begin)
+
+    def add(self, messages: Iterable[Message]) -> None:
+        self._show(self.screen.add, messages)
+
+    def tick(self) -> None:
+        self._show(self.screen.tick)
+
+    def flush(self) -> None:
+        self._show(self.screen.flush)
+
+    def note(self, words: str) -> None:
+        self._show(self.screen.note, words)
+
+    def finish(self, response: Response, extra: RunData) -> None:
+        """The end is worth a second try: it is made from the response alone. Else the plain answer is printed."""
+        if not self._call(self.screen.finish, response, extra):
+            print(response.text)
+
+    def fail(self, error: ClaudeError, extra: RunData) -> str:
+        left = [""]
+
+        def fail() -> None:
+            left[0] = self.screen.fail(error, extra)
+
+        self._call(fail)
+        return left[0]
+
+    def close(self) -> None:
+        self._call(self.screen.close)
+
+    def show_late(self) -> str:
+        words = [""]
+
+        def show() -> None:
+            words[0] = self.screen.show_late()
+
+        self._call(show)
+        return words[0]
+
+    def _show(self, show: Callable[..., None], *what: object) -> None:
+        if not self._is_off:
+            self._call(show, *what)
+
+    def _call(self, show: Callable[..., None], *what: object) -> bool:
+        return self._guard.call("The view of this run", show, *what, off=self._switch_off)
+
+    def _switch_off(self) -> None:
+        self._is_off = True
 
 
 def session_cost(extra: RunData) -> float:

@@ -56,8 +56,8 @@ class TapeRun:
 
     prompt: Content
     id: str = ""
-    lines: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
-    decisions: dict[str, Decision] = field(default_factory=dict)
+    lines: list[tuple[float, dict[str, Any]]] = field(default_factory=list, repr=False)
+    decisions: dict[str, Decision] = field(default_factory=dict, repr=False)
 
     def answer(self, sent: dict[str, Any]) -> None:
         """Take an answer that went in, if it is one to a question of this run."""
