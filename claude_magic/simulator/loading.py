@@ -30,6 +30,7 @@ whole file, `[fallback]` is the step for prompts without a rule.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from claude_magic.paths import read_regular_text
 from claude_magic.simulator.scenario import (
     Block,
     Pace,
@@ -66,6 +68,8 @@ _BLOCK_KEYS = {
     "thinking": frozenset({"type", "thinking"}),
     "tool": frozenset({"type", "name", "input"}),
 }
+_MOST_BYTES = 10_000_000
+_MOST_SECONDS = 86_400
 _STOP_REASONS = ("end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal")
 
 
@@ -81,7 +85,7 @@ def load_scenario(source: str | Path) -> Scenario:
     """
     path = _FOLDER / f"{source}.toml" if source in scenario_names() else Path(source)
     try:
-        written = path.read_text(encoding="utf-8")
+        written = read_regular_text(path, limit=_MOST_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         known = ", ".join(scenario_names())
         raise ValueError(f"{source}: cannot be read ({error}); write a TOML file's path or one of: {known}") from error
@@ -93,8 +97,10 @@ def parse_scenario(written: str, where: str = "scenario") -> Scenario:
     place = _Place(where)
     try:
         table = tomllib.loads(written)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # `TOMLDecodeError` is one, and so is a number of thousands of digits
         raise place.wrong(f"this is not TOML ({error})", "correct the syntax there") from error
+    except RecursionError:
+        raise place.wrong("it is nested too deeply", "write less of it inside each other") from None
     place.only(table, _SCENARIO_KEYS)
     rules = _tables(table, "rule", place)
     plain = Scenario()
@@ -156,7 +162,7 @@ def _rule(table: Mapping[str, Any], place: _Place) -> Rule:
 
 def _step(table: Mapping[str, Any], place: _Place) -> Step:
     place.only(table, _STEP_KEYS)
-    structured = _table(table, "structured", place) if "structured" in table else None
+    structured = _json_table(table, "structured", place) if "structured" in table else None
     step = Step(
         blocks=tuple(_blocks(table, place)),
         structured=structured,
@@ -195,7 +201,7 @@ def _blocks(table: Mapping[str, Any], place: _Place) -> Iterable[Block]:
 
 
 def _block(table: Mapping[str, Any], place: _Place) -> Block:
-    kind = table.get("type")
+    kind = _text(table, "type", place)
     if kind not in _BLOCK_KEYS:
         raise place.wrong(f"type = {kind!r} is unknown", f"write one of {', '.join(_BLOCK_KEYS)}")
     place.only(table, _BLOCK_KEYS[kind])
@@ -212,7 +218,7 @@ def _tool(table: Mapping[str, Any], place: _Place, keys: Iterable[str]) -> ToolU
     name = _text(table, "name", place)
     if not name:
         raise place.wrong("the tool has no name", 'write tool = {name = "Bash", input = {command = "ls"}}')
-    return ToolUse(name, _table(table, "input", place))
+    return ToolUse(name, _json_table(table, "input", place))
 
 
 def _failure(table: Mapping[str, Any], place: _Place) -> str | None:
@@ -260,6 +266,8 @@ def _seconds(table: Mapping[str, Any], key: str, place: _Place) -> float | None:
     value: float | None = _typed(table, key, (int, float), "a number of seconds", place, None)
     if value is not None and value < 0:
         raise place.wrong(f"{key} = {value} is negative", "write 0 or more seconds")
+    if value is not None and not value <= _MOST_SECONDS:
+        raise place.wrong(f"{key} = {value} is out of range", f"write 0 to {_MOST_SECONDS:,} seconds")
     return value
 
 
@@ -271,6 +279,16 @@ def _text(table: Mapping[str, Any], key: str, place: _Place) -> str | None:
 
 def _table(table: Mapping[str, Any], key: str, place: _Place) -> Mapping[str, Any]:
     value: Mapping[str, Any] = _typed(table, key, dict, "a table", place, {})
+    return value
+
+
+def _json_table(table: Mapping[str, Any], key: str, place: _Place) -> Mapping[str, Any]:
+    """A table of what JSON knows, which dates, `nan` and `inf` are not."""
+    value = _table(table, key, place)
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        raise place.wrong(f"{key} cannot be sent as JSON", "write text, numbers, lists and tables") from None
     return value
 
 

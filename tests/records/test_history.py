@@ -15,6 +15,8 @@ from typing import Any
 import pandas as pd
 import pytest
 from fakes import FakeCLIs, FakeTransport, prompt_of
+from hypothesis import given
+from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from claude_magic.config import SessionConfig, SimulatedAPI
@@ -361,3 +363,24 @@ def test_seconds_are_exact_to_the_microsecond(path: Path) -> None:
     History(path).write("kernel", [finished(started=1763828651.123456)])
 
     assert turns_frame(History(path).turns())["started"][0] == pd.Timestamp("2025-11-22 16:24:11.123456", tz="UTC")
+
+
+ODD = st.text(st.characters(exclude_categories=[]) | st.sampled_from("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ud800\0\n"))
+
+
+@given(ODD, ODD, st.integers(), st.floats(), st.one_of(st.none(), st.floats()))
+def test_any_turn_is_kept_and_read_back(
+    tmp_path_factory: pytest.TempPathFactory, prompt: str, name: str, count: int, seconds: float, ttft: float | None
+) -> None:
+    """Every character, but half of a surrogate pair; numbers that the database cannot hold become what it can."""
+    path = tmp_path_factory.getbasetemp() / "any.sqlite"
+    history = History(path, texts=True)
+    changes: dict[str, Any] = {"prompt": prompt, "text": name, "output_tokens": count, "started": seconds}
+    history.write("me", [finished(1, **changes, ttft_s=ttft), finished(2)])
+
+    kept = {turn.turn: turn for turn in history.turns()}
+    assert kept[1].prompt == prompt.encode("utf-8", "replace").decode()
+    assert kept[1].text == name.encode("utf-8", "replace").decode()
+    assert kept[1].output_tokens == max(-(2**63), min(2**63 - 1, count))
+    assert kept[2] == replace(finished(2).turn, simulated=False)
+    assert len(turns_frame(history.turns())) == 2

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from claude_magic.simulator import Pace, Usage, load_scenario, parse_scenario, scenario_names
-from claude_magic.simulator.scenario import Text, Thinking, ToolUse
+from claude_magic.simulator.scenario import Step, Text, Thinking, ToolUse
 
 WHOLE = """
 name = "whole"
@@ -185,3 +188,54 @@ def test_every_packaged_scenario_is_good() -> None:
     assert scenario_names() == ["default", "failures"]
     for name in scenario_names():
         assert load_scenario(name).description
+
+
+ODD_VALUES = (
+    "nan", "inf", "-inf", "1e400", "9" * 5000, "-1", "0", "true", '""', '"(["', '"\\u0000"', "1979-05-27", "07:32:00",
+    "[]", "[1]", "[[1]]", "[{}]", "{}", "{ a = 1 }", "{ a = nan }", '{ type = ["text"] }', '{ type = "text" }',
+    "[" * 5000 + "]" * 5000,
+)  # fmt: skip
+KEYS = (
+    *("name", "description", "pace", "usage", "fallback", "closing", "fill_schema", "rule", "pace.delay_s"),
+    *(f"rule.{key}" for key in ("match", "contains", "model", "times", "name", "step", "text", "thinking", "tool")),
+    *(f"rule.{key}" for key in ("block", "structured", "fail", "fail_message", "retry_after_s", "usage.input_tokens")),
+    *(f"rule.{key}" for key in ("stop_reason", "delay_s", "chunk_chars", "chunk_delay_s", "headers", "headers.a")),
+    *("rule.tool.input", "rule.tool.input.a", "rule.tool.name", "rule.block.type", "rule.structured.a"),
+)
+
+
+def steps_or_refused(written: str) -> list[Step]:
+    """The steps of a scenario; none of one that is refused in the one way there is."""
+    try:
+        return [step for rule in parse_scenario(written, "odd.toml").rules for step in rule.steps]
+    except ValueError as error:
+        if not str(error).startswith("odd.toml"):
+            raise
+        return []
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_odd_value_is_a_scenario_or_one_sentence(key: str) -> None:
+    """Whatever stands for whatever; what is taken can be told to the CLI."""
+    for value in ODD_VALUES:
+        for step in steps_or_refused(f"{key} = {value}\n"):
+            json.dumps([step.structured, [getattr(block, "input", "") for block in step.blocks]], allow_nan=False)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), Path.touch])
+def test_what_is_not_a_file_is_one_sentence(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """And nothing is waited for; an empty file is a scenario that says the usual things."""
+    path = tmp_path / "odd.toml"
+    make(path)
+    if path.is_file():
+        assert load_scenario(path).rules == ()
+        return
+    with pytest.raises(ValueError, match=r"odd\.toml: cannot be read"):
+        load_scenario(path)
+
+
+def test_bytes_that_are_no_text_are_one_sentence(tmp_path: Path) -> None:
+    """In a file with the right name."""
+    (tmp_path / "odd.toml").write_bytes(b'name = "\xff"')
+    with pytest.raises(ValueError, match=r"odd\.toml: cannot be read"):
+        load_scenario(tmp_path / "odd.toml")
