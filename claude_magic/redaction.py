@@ -2,69 +2,125 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
-_HEADERS_NAME = re.compile(r"HEADERS?$", re.IGNORECASE)
-_SHORTEST_SECRET = 6
-"""Shorter values ("true", "false", "utf-8") are settings, not secrets; hiding them would garble every text."""
+from claude_magic.secret_values import SHORTEST_SECRET, secrets_in
+
+__all__ = ["NOTHING_SECRET", "Redactor", "StreamRedactor", "redactor_for", "secrets_in", "told_secrets"]
+
 _BEGINNING = 4
+_LONGEST_WITH_FORMS = 4096
+_LONG_LINE = 16
+_CERTAIN = 16
+"""A value of this length with a digit and a letter is in no other word by chance: it is found within words, too."""
+_CONTEXT = 2
+"""Characters before a value that say whether it is a word of its own."""
+_WORD = "[A-Za-z0-9_]"
 
 
-def secrets_in(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the name and value of each variable whose name says that it is secret.
+def forms_of(secret: str) -> Iterator[str]:
+    r"""Yield the ways in which a secret is written.
+
+    As it is; without white space around it; in JSON and in Python's `repr` (quotes, backslashes, line ends); in a URL;
+    in Base64, alone or with the line end that `echo` adds. Of a secret with several lines each long line counts for
+    itself, however the lines are numbered, indented or ended. No other coding is known here, and no part of a secret.
 
     Args:
-        environment: variables; a name that contains KEY, TOKEN, SECRET or PASSWORD, in any case, is secret. One that
-            ends in HEADERS holds HTTP headers, whose values are secret.
+        secret: the value.
     """
-    found = {}
-    for name, value in environment.items():
-        if _SECRET_NAME.search(name):
-            found[name] = value
-        elif _HEADERS_NAME.search(name):
-            found |= _header_values(name, value)
-    return {name: value for name, value in found.items() if len(value) >= _SHORTEST_SECRET}
+    yield secret
+    if len(secret) > _LONGEST_WITH_FORMS and "\n" not in secret:
+        return
+    for text in dict.fromkeys((secret, secret.strip())):
+        yield text
+        if len(text) <= _LONGEST_WITH_FORMS:
+            yield from _coded(text)
+    lines = secret.splitlines()
+    if len(lines) > 1:
+        yield from (line.strip() for line in lines if len(line.strip()) >= _LONG_LINE and "-----" not in line)
 
 
-def _header_values(name: str, value: str) -> dict[str, str]:
-    """Return a variable of HTTP headers as a secret, and the value of each header, less a scheme such as `Bearer`."""
-    headers = (re.split(r"[=:]", header, maxsplit=1) for header in re.split(r"[,\n]", value))
-    parts = {f"{name} {header[0].strip()}": header[1].split() for header in headers if len(header) == 2}
-    return {name: value} | {part: words[-1] for part, words in parts.items() if words}
+def _coded(text: str) -> Iterator[str]:
+    for ascii_only in (False, True):
+        quoted = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield quoted
+        yield quoted.replace("/", "\\/")
+    yield repr(text)[1:-1]
+    data = text.encode("utf-8", "surrogatepass")
+    for safe in ("", "/", "-_.~/:@"):
+        in_url = quote(data, safe=safe)
+        yield in_url
+        yield in_url.replace("%20", "+")
+        yield re.sub(r"%..", lambda match: match[0].lower(), in_url)
+    for whole in (data, data + b"\n"):
+        in_base64 = base64.b64encode(whole).decode("ascii").rstrip("=")
+        yield in_base64
+        yield in_base64.replace("+", "-").replace("/", "_")
+
+
+def _is_certain(value: str) -> bool:
+    return len(value) >= _CERTAIN and bool(re.search(r"\d", value)) and bool(re.search(r"[A-Za-z]", value))
 
 
 class Redactor:
     """Replaces known secret values by `[redacted NAME]`.
 
+    A short value, and one of letters only, is found as a whole word, so that `postgresql://` stays what it is.
+
     Args:
         secrets: name and value of each secret; values shorter than 6 characters are ignored.
+
+    Attributes:
+        values: every form of every secret, the longest first, and the name it goes by.
     """
 
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
-        by_value = {value: name for name, value in (secrets or {}).items() if len(value) >= _SHORTEST_SECRET}
-        self._label = {value: f"[redacted {name}]" for value, name in by_value.items()}
+        names = {
+            form: name
+            for name, value in (secrets or {}).items()
+            if len(value) >= SHORTEST_SECRET
+            for form in forms_of(value)
+            if len(form.strip()) >= SHORTEST_SECRET
+        }
+        # A secret's own form wins over what is a form of another.
+        names |= {value: name for name, value in (secrets or {}).items() if value in names}
         # Longest first, so that a secret that contains another is replaced whole.
-        values = sorted(by_value, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, values))) if values else None
-        self._values = tuple(values)
-        self._longest = len(values[0]) if values else 0
+        self.values = {value: names[value] for value in sorted(names, key=len, reverse=True)}
+        self._label = {value: f"[redacted {name}]" for value, name in self.values.items()}
+        self._pattern = re.compile("|".join(map(_expression, self.values))) if self.values else None
+        self._words = frozenset(value for value in self.values if not _is_certain(value))
+        self._longest = max(map(len, self.values), default=0)
         # Most pieces of text neither hold four characters that begin a secret nor end in fewer: that is told fast.
-        starts = {re.escape(value[:_BEGINNING]) for value in values}
-        self._beginnings = re.compile("|".join(starts)) if values else None
-        self._ends = tuple({value[:size] for value in values for size in range(1, _BEGINNING)})
-        self._firsts = re.compile("|".join({re.escape(value[0]) for value in values})) if values else None
+        self._by_beginning: dict[str, list[str]] = {}
+        for value in self.values:
+            self._by_beginning.setdefault(value[:_BEGINNING], []).append(value)
+        starts = "|".join(map(re.escape, self._by_beginning))
+        self._beginnings = re.compile(starts) if starts else None
+        self._ends = frozenset(value[:size] for value in self.values for size in range(1, _BEGINNING))
+        self._last = frozenset(end[-1] for end in self._ends)
 
     def __bool__(self) -> bool:
         return self._pattern is not None
 
-    def text(self, text: str) -> str:
-        """Return `text` with every whole secret replaced."""
-        if self._pattern is None:
-            return text
-        return self._pattern.sub(lambda match: self._label[match.group()], text)
+    def text(self, text: str, begin: int = 0) -> str:
+        """Return `text` with every whole secret replaced.
+
+        Args:
+            text: any text.
+            begin: what is before it is left out, and only says whether a word begins.
+        """
+        if self._pattern is None or not any(value in text for value in self.values):
+            return text[begin:]  # looking for each value is much quicker than the expression, and few texts have one
+        shown: list[str] = []
+        for match in self._pattern.finditer(text, begin):
+            shown += text[begin : match.start()], self._label[match.group()]
+            begin = match.end()
+        return "".join(shown) + text[begin:] if shown or begin else text
 
     def value(self, value: Any) -> Any:
         """Return a JSON-like value with every string in it redacted; the value itself is left alone."""
@@ -78,32 +134,65 @@ class Redactor:
             return type(value)(self.value(item) for item in value)
         return value
 
+    def hidden_in(self, text: str) -> list[str]:
+        """Return the names of the secrets that were replaced in a text."""
+        return sorted({name for value, name in self.values.items() if self._label[value] in text})
+
     def unfinished(self, text: str) -> int:
         """Return how many of the last characters of `text` may be the beginning of a secret."""
-        if self._firsts is None:
-            return 0
-        for place in self._firsts.finditer(text, max(0, len(text) - self._longest + 1)):
-            rest = text[place.start() :]
-            if any(len(value) > len(rest) and value.startswith(rest) for value in self._values):
-                return len(rest)
-        return 0
+        return len(text) - self._open(text, 0)
 
-    def split(self, text: str) -> tuple[str, str]:
-        """Return what of `text` can be shown, redacted, and what its continuation may still make a secret."""
+    def _open(self, text: str, begin: int) -> int:
+        """Return the first place from which on what follows decides; the length of the text if there is none."""
+        if self._beginnings is None:
+            return len(text)
+        place = max(begin, len(text) - self._longest)
+        while match := self._beginnings.search(text, place):
+            place = match.start()
+            rest = text[place:]
+            for value in self._by_beginning[match.group()]:
+                # A word may still go on, and be another.
+                if value.startswith(rest) and (len(value) > len(rest) or value in self._words):
+                    return place
+            place += 1
+        for size in range(min(_BEGINNING - 1, len(text) - begin), 0, -1):
+            if text[-size:] in self._ends:
+                return len(text) - size
+        return len(text)
+
+    def split(self, text: str, begin: int = 0) -> tuple[str, str]:
+        """Return what of `text` can be shown, redacted, and what its continuation may still make a secret.
+
+        Args:
+            text: the text so far.
+            begin: what is before it was shown already.
+        """
         if self._pattern is None or self._beginnings is None:
-            return text, ""
-        if self._beginnings.search(text) is None and not text.endswith(self._ends):
-            return text, ""
+            return text[begin:], ""
+        if self._beginnings.search(text, begin) is None and text[-1:] not in self._last:
+            return text[begin:], ""
         shown: list[str] = []
-        begin = 0
         while True:
             # What ends before the first open place is decided: no continuation can change it.
-            cut = len(text) - self.unfinished(text[begin:])
+            cut = self._open(text, begin)
             match = self._pattern.search(text, begin)
             if match is None or match.start() >= cut:
                 return "".join(shown) + text[begin:cut], text[cut:]
             shown += text[begin : match.start()], self._label[match.group()]
             begin = match.end()
+
+
+def _expression(value: str) -> str:
+    r"""Return what finds a value; it begins with the value, as the search is quick for letters only.
+
+    The end of an escape such as `\n`, and of a colour code, is not a part of the word after it.
+    """
+    found = re.escape(value)
+    if _is_certain(value):
+        return found
+    after = f"(?!{_WORD})" if re.match(_WORD, value[-1]) else ""
+    before = rf"(?:(?<!{_WORD}{found})|(?<=\\[abefnrtv]{found})|(?<=[0-9;\[]m{found}))"
+    return found + after + (before if re.match(_WORD, value[0]) else "")
 
 
 class StreamRedactor:
@@ -117,17 +206,24 @@ class StreamRedactor:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
+        self._before = ""
         self._held = ""
 
     def feed(self, piece: str) -> str:
         """Take the next piece; return what can be shown now."""
-        shown, self._held = self._redactor.split(self._held + piece)
+        text = self._before + self._held + piece
+        shown, self._held = self._redactor.split(text, len(self._before))
+        decided = len(text) - len(self._held)
+        self._before = text[max(0, decided - _CONTEXT) : decided]
         return shown
 
     def flush(self) -> str:
         """Return what was held back; nothing follows it."""
-        held, self._held = self._held, ""
-        return self._redactor.text(held)
+        before, held = self._before, self._held
+        self._before = self._held = ""
+        if not held:
+            return ""
+        return self._redactor.text(before + held, len(before))
 
 
 NOTHING_SECRET = Redactor()
@@ -137,7 +233,7 @@ def redactor_for(*sources: Mapping[str, str], named: Iterable[tuple[str, str | N
     """Make one redactor.
 
     Args:
-        sources: environments, searched for secret names.
+        sources: environments, searched for secrets.
         named: secrets with their names, whatever the name is; `None` values are skipped.
     """
     secrets = {name: value for source in sources for name, value in secrets_in(source).items()}
@@ -151,4 +247,4 @@ _told: dict[str, str] = {}
 
 def told_secrets() -> dict[str, str]:
     """Return value and name of every secret that this process has had to hide; a file may tell one of them later."""
-    return {value: name for value, name in _told.copy().items() if len(value) >= _SHORTEST_SECRET}
+    return {value: name for value, name in _told.copy().items() if len(value) >= SHORTEST_SECRET}

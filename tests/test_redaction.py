@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,11 +16,155 @@ LETTERS = st.text(alphabet="ab]n", min_size=6, max_size=12)
 SECRETS = st.dictionaries(st.sampled_from(["ONE", "TWO", "THREE"]), LETTERS, min_size=1)
 
 
-def test_only_names_that_say_so_are_secret() -> None:
-    """KEY, TOKEN, SECRET and PASSWORD in any case make a variable secret; short values are settings."""
-    environment = {"MY_API_KEY": "abcdef", "a_token": "ghijkl", "PATH": "/usr/bin", "USE_TOKEN": "true"}
+KEY = "sk-live-7f3a9c2e41d84b6f"
 
-    assert secrets_in(environment) == {"MY_API_KEY": "abcdef", "a_token": "ghijkl"}
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MY_API_KEY", "a_token", "apiKey", "GITHUB-TOKEN", "npm_config__authToken", "PGPASSWORD", "client.secret",
+        "SECRET_KEY_BASE", "AWS_SECRET_ACCESS_KEY", "DB_PASS", "APIKEY", "SSHKEY", "ACCESS_TOKENS",
+    ],
+)  # fmt: skip
+def test_a_part_of_the_name_says_that_it_is_secret(name: str) -> None:
+    """In any case, however the parts are joined."""
+    assert secrets_in({name: KEY}) == {name: KEY}
+
+
+@pytest.mark.parametrize("name", ["KEYBOARD_LAYOUT", "MONKEY_SPECIES", "TOKENIZER_NAME", "COMPASS", "PATH", "HOCKEY"])
+def test_letters_within_a_name_say_nothing(name: str) -> None:
+    """KEY is in KEYBOARD, too."""
+    assert secrets_in({name: KEY}) == {}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "true", "128000", "0.75", "1_000_000", "postgres", "jupyter", "Postgres", "created_at", "claude-opus",
+        "/etc/ssl/private/server.key", "~/.ssh/id_rsa", "./keys/my.pem", "C:\\keys\\a.pem", "/run/secrets/db",
+        "https://auth.example.com/oauth/token", "http://127.0.0.1:8080/?page=2", "",
+    ],
+)  # fmt: skip
+def test_a_value_that_anybody_could_write_is_not_secret(value: str) -> None:
+    """Limits, words, paths and addresses stay readable, whatever their variable is called."""
+    assert secrets_in({"MAX_OUTPUT_TOKENS": value, "A_PASSWORD": value, "SSH_KEY": value}) == {}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "hunter22",
+        "84729105638472",
+        "AbCdEfGh",
+        "correct-horse-battery-staple",
+        "/x8Kd03+kKd83/9sd7f6s8d7f6sdf==",
+        "a b1c&d",
+    ],
+)
+def test_any_other_value_is_secret(value: str) -> None:
+    """Also one of digits only that is longer than a limit, and one that begins as a path does."""
+    assert secrets_in({"A_PASSWORD": value}) == {"A_PASSWORD": value}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secrets"),
+    [
+        (
+            "ANTHROPIC_CUSTOM_HEADERS",
+            "Authorization: Bearer abc123def456\nX-Team: research\nx-api-key: k3y-k3y-k3y",
+            ["abc123def456", "k3y-k3y-k3y"],
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "api-key=k3y-k3y-k3y,Authorization=Basic%20dXNlcjpwYXNz1",
+            ["k3y-k3y-k3y", "Basic%20dXNlcjpwYXNz1", "dXNlcjpwYXNz1"],
+        ),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-honeycomb-team=hcaik_01h3", ["hcaik_01h3"]),
+        ("DATABASE_URL", "postgresql://ann:s3cr%2Ft1@db.example.com/sales", ["s3cr%2Ft1", "s3cr/t1"]),
+        ("DATABASE_URL", "postgresql://postgres:postgres@localhost/db", []),
+        ("PIP_INDEX_URL", "https://ghp_0a1b2c3d4e5f6g7h8i9j@example.com/simple", ["ghp_0a1b2c3d4e5f6g7h8i9j"]),
+        ("HOOK_TOKEN", "https://example.com/hook?token=t0k3n-t0k3n&page=2000000", ["t0k3n-t0k3n"]),
+        ("GCP_KEY", '{"type": "service_account", "private_key": "pr1vate-pr1vate"}', None),
+        ("ANTHROPIC_API_KEY", "letters", ["letters"]),
+    ],
+)
+def test_secrets_within_a_value(name: str, value: str, secrets: list[str] | None) -> None:
+    """Each header of a variable of headers, the password in an address, the fields of a key file."""
+    found = list(secrets_in({name: value}).values())
+
+    assert found == (secrets if secrets is not None else [value, "pr1vate-pr1vate"])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("it is hunter22!", "it is [redacted K]!"),
+        ("hunter22", "[redacted K]"),
+        ("'hunter22', (hunter22) x=hunter22&y", "'[redacted K]', ([redacted K]) x=[redacted K]&y"),
+        ("xhunter22 hunter225 hunter22_a", "xhunter22 hunter225 hunter22_a"),
+        ("a\\nhunter22 \x1b[31mhunter22\x1b[0m", "a\\n[redacted K] \x1b[31m[redacted K]\x1b[0m"),
+        (f"x{KEY}y_{KEY}", "x[redacted LONG]y_[redacted LONG]"),
+    ],
+)
+def test_a_short_secret_is_a_word_of_its_own(text: str, shown: str) -> None:
+    """A long one with digits is found within words too: that is never chance."""
+    assert Redactor({"K": "hunter22", "LONG": KEY}).text(text) == shown
+
+
+ODD = "pa\"ss\\w0rd/+&é'1"
+PEM = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nAQEFAASCBKcwggSjAgEAAoIB\n-----END KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ODD,
+        json.dumps(ODD),
+        json.dumps(ODD, ensure_ascii=False),
+        json.dumps({"input": {"command": ODD}}),
+        repr(ODD),
+        quote(ODD, safe=""),
+        quote(ODD),
+        f"https://example.com/?p={quote(ODD, safe='')}",
+        base64.b64encode(ODD.encode()).decode(),
+        base64.urlsafe_b64encode(ODD.encode()).decode(),
+        base64.b64encode(f"{ODD}\n".encode()).decode(),
+    ],
+)
+def test_a_secret_is_found_however_it_is_written(written: str) -> None:
+    """With quotes, backslashes and other letters: in JSON, Python, addresses and Base64, whole or in pieces."""
+    redactor = Redactor({"ODD": ODD})
+    stream = StreamRedactor(redactor)
+
+    assert written.strip("'\"=").replace("=", "") not in redactor.text(written)
+    assert "[redacted ODD]" in redactor.text(written)
+    assert "".join(map(stream.feed, written)) + stream.flush() == redactor.text(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        PEM,
+        json.dumps(PEM),
+        PEM.replace("\n", "\r\n"),
+        "".join(f"  {n}\t{line}\n" for n, line in enumerate(PEM.split("\n"))),
+    ],
+)
+def test_a_secret_of_several_lines_is_found_line_by_line(written: str) -> None:
+    """A file that is shown with numbers has the key, too."""
+    shown = Redactor({"PEM": PEM}).text(written)
+
+    assert "[redacted PEM]" in shown
+    assert "MIIEvQIBADANBgkqhkiG9w0B" not in shown
+    assert "AQEFAASCBKcwggSjAgEAAoIB" not in shown
+
+
+def test_what_was_hidden_has_a_name() -> None:
+    """Names of secrets that a redacted text lacks."""
+    redactor = Redactor({"K": "hunter22", "LONG": KEY})
+
+    assert redactor.hidden_in(redactor.text(f"a = '{KEY}'")) == ["LONG"]
+    assert redactor.hidden_in("nothing") == []
 
 
 def test_values_of_header_variables_are_secret() -> None:
@@ -59,7 +208,7 @@ def test_a_held_back_secret_is_redacted_at_the_end() -> None:
     """Where the longer one does not come, the shorter one is still a secret."""
     stream = StreamRedactor(Redactor({"SHORT": "abcdef", "LONG": "abcdefghij"}))
 
-    assert stream.feed("abcdefg") + stream.flush() == "[redacted SHORT]g"
+    assert stream.feed("abcdef.") + stream.flush() == "[redacted SHORT]."
 
 
 def test_values_are_redacted_everywhere_inside() -> None:
@@ -86,9 +235,9 @@ def test_no_secrets_means_no_work() -> None:
 
 def test_named_secrets_count_whatever_their_name() -> None:
     """`redactor_for` joins environments and single secrets; missing ones are skipped."""
-    redactor = redactor_for({"X_KEY": "aaaaaa", "OTHER": "bbbbbb"}, named=[("oauth", "cccccc"), ("none", None)])
+    redactor = redactor_for({"X_KEY": "aaaa11", "OTHER": "bbbbbb"}, named=[("oauth", "cccccc"), ("none", None)])
 
-    assert redactor.text("aaaaaa bbbbbb cccccc") == "[redacted X_KEY] bbbbbb [redacted oauth]"
+    assert redactor.text("aaaa11 bbbbbb cccccc") == "[redacted X_KEY] bbbbbb [redacted oauth]"
 
 
 def test_a_long_secret_costs_little() -> None:

@@ -23,7 +23,7 @@ from claude_magic.widgets.protocol import MIME_TYPE, RunData
 
 BATCH_S = 0.05
 """At most 20 batches a second go to the page: the server drops what comes faster than 1000 messages a second."""
-_OF_THE_PROMPT = ("filled in: ", "not filled in: ", "attached: ")
+_OF_THE_PROMPT = ("filled in: ", "left as typed: ", "attached: ")
 """How the notes begin that stand in the view, above the answer."""
 
 

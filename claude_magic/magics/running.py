@@ -226,6 +226,8 @@ class _Run:
             raise
         response: Response = self.stream.response
         self._set_last(response)
+        if words := _hidden_words(response, self.session):
+            self.screen.note(words)
         self.screen.finish(response, {"session_cost_usd": self.session.cost_usd})
         if stopped:
             raise _stopped()
@@ -243,6 +245,14 @@ class _Run:
         last = self.shell.user_ns.get("_claude")
         if not isinstance(last, Response) or _ended(last) <= _ended(response):
             self.shell.user_ns["_claude"] = response
+
+
+def _hidden_words(response: Response, session: Session) -> str:
+    """Say which secrets were left out of the code of an answer, which does not run as it stands; "" if none were."""
+    hidden = session.redactor.hidden_in("\n".join(code.text for code in response.code))
+    if not hidden:
+        return ""
+    return f"The code was changed: it says [redacted NAME] in place of the value of {', '.join(hidden)}."
 
 
 def _ended(response: Response) -> float:

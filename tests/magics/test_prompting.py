@@ -217,6 +217,19 @@ def test_a_table_in_plain_words_is_told(
     assert out.count(_HINT) == (1 + is_told + ("--dry-run" in cell))
 
 
+def test_code_without_its_secret_says_so(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would not run as it stands."""
+    told = "The code was changed: it says [redacted NAME] in place of the value of api_key.\n"
+    client = shell.magics_manager.registry["ClaudeMagics"].client
+    client.config = client.config.replace(api_key="sk-live-7f3a9c2e41d84b6f")
+    shell.run_cell("%%claude --raw\nx\n```python\nkey = 'sk-live-7f3a9c2e41d84b6f'\n```")
+    assert shell.user_ns["_claude"].code[0].text.strip() == "key = '[redacted api_key]'"
+    assert capsys.readouterr().out.count(told) == 1
+    shell.run_cell("%%claude --raw\nx\n```python\nurl = 'postgresql://localhost/db'\n```")
+    assert shell.user_ns["_claude"].code[0].text.strip() == "url = 'postgresql://localhost/db'"
+    assert told not in capsys.readouterr().out
+
+
 def test_raw(shell: Any, prompts: Prompts) -> None:
     """Nothing is filled in, no brace is touched."""
     shell.run_cell("city = 'Bern'")
