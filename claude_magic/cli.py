@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from claude_magic import refusals
 from claude_magic.environment import without_markers
 from claude_magic.errors import CLINotFoundError, ProcessError
 from claude_magic.paths import home_dir
@@ -142,9 +143,5 @@ def _run(path: Path, question: str) -> str:
         check=False,
     )
     if done.returncode != 0:
-        raise ProcessError(
-            f"The Claude CLI does not run: `{path} {question}` ended with exit code {done.returncode}.",
-            exit_code=done.returncode,
-            stderr_tail=done.stderr[-2000:],
-        )
+        raise refusals.ended(done.returncode, done.stderr[-2000:], ready=False)
     return done.stdout

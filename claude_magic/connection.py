@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from claude_magic import refusals
 from claude_magic.background_tasks import BackgroundTasks
 from claude_magic.control import ControlChannel
 from claude_magic.errors import ClaudeError, ControlError, ProcessError, ProtocolError, SessionNotFoundError
@@ -88,6 +89,7 @@ class Connection:
             "conversation_reset": self._on_reset,
             "result": self._tasks.reported,
         }
+        self._ready = False
         self._early: list[Message] = []
         self._lost: ClaudeError | None = None
         self._pump_task: asyncio.Task[None] | None = None
@@ -115,6 +117,8 @@ class Connection:
         except BaseException:
             await asyncio.shield(connection.close())
             raise
+        connection._ready = True
+        connection._early = []
         return connection
 
     @property
@@ -248,12 +252,7 @@ class Connection:
         code, tail = self.transport.exit_code, self.transport.stderr_tail.strip()
         if "No message found with message.uuid" in tail:
             return SessionNotFoundError("The conversation to go on with does not have the message `resume_at`.")
-        lines = tail.split("\n")
-        why = f": {lines[-1]}" if tail else ""
-        error = ProcessError(f"The Claude CLI ended (exit code {code}){why}.", exit_code=code, stderr_tail=tail)
-        # What the CLI says of its own arguments is the same next time.
-        error.retryable = not any(line.lower().startswith("error") for line in lines)
-        return error
+        return refusals.ended(code, tail, ready=self._ready)
 
     def _end(self, lost: ClaudeError) -> None:
         self._lost = lost
@@ -262,7 +261,7 @@ class Connection:
         self._router.lose(lost)
 
     def _take(self, batch: list[Message]) -> None:
-        if not self.info:
+        if not self._ready:
             self._early += batch
         self._router.route(batch, self._act)
 
