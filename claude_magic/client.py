@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from claude_magic.clock import steady
 from claude_magic.command import build_command
 from claude_magic.config import PERMISSION_MODES, PoolConfig, RetryPolicy, SessionConfig, json_text, one_of, positive
 from claude_magic.connection import Connection
@@ -352,7 +353,8 @@ class AsyncClaudeClient(Ledger):
     async def _run(self, session: Session, turn: Turn) -> None:
         self._trace("turn", {"session": session.name, "turn_id": turn.id})
         try:
-            await session.run(turn, self._pool.lease)
+            with steady():
+                await session.run(turn, self._pool.lease)
         except Exception as error:
             logger.exception("a turn failed in a way it should not")
             turn.fail(error)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from claude_magic import refusals
 from claude_magic.background_tasks import BackgroundTasks
+from claude_magic.clock import unix_time
 from claude_magic.control import ControlChannel
 from claude_magic.errors import ClaudeError, ControlError, ProcessError, ProtocolError, SessionNotFoundError
 from claude_magic.messages import Message, MessageType
@@ -299,7 +299,7 @@ class Connection:
         """Put the decision among the CLI's messages, so that all who read them know what ran, and since when."""
         allowed, edited = isinstance(decision, Allow), edited_input(request, decision)
         line = decision_line(request.tool_name, request.tool_use_id, allowed, edited)
-        self._router.deliver(Decoder(self.launch.redactor).decode([line], time.time()))
+        self._router.deliver(Decoder(self.launch.redactor).decode([line], unix_time()))
 
     def _on_reset(self, message: Message) -> None:
         self._router.session_id = str(message.raw.get("new_conversation_id") or self.session_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.clock import unix_time
 from claude_magic.messages import Batch
 from claude_magic.observers import ObserverGuard
 from claude_magic.records.history import FinishedTurn, History, HistoryWriter, history_of
@@ -172,7 +172,7 @@ class Ledger(ABC):
         self._guard.call(_RECORDS, self._recorder.add, batch)
 
     def _note_begin(self, turn: Turn, number: int, prompt: str) -> None:
-        self._guard.call(_RECORDS, self._recorder.begin, turn.session, number, turn.id, prompt, time.time(), turn.asked)
+        self._guard.call(_RECORDS, self._recorder.begin, turn.session, number, turn.id, prompt, unix_time(), turn.asked)
 
     def _note_response(self, response: Response, info: SessionInfo) -> None:
         self._guard.call(_RECORDS, self._recorder.end, info.name)

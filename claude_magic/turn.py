@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from claude_magic.clock import unix_time
 from claude_magic.cost import TurnCost
 from claude_magic.errors import (
     ClaudeError,
@@ -60,7 +61,7 @@ class Turn:
     notable: list[Message] = field(default_factory=list)
     response: Response | None = None
     error: BaseException | None = None
-    asked: float = field(default_factory=time.time)
+    asked: float = field(default_factory=unix_time)
     sent: float | None = None
     asked_to_stop: bool = False
     denied_and_stopped: bool = False
@@ -112,7 +113,7 @@ class Turn:
 
     def mark_sent(self) -> None:
         """The prompt is on its way to the CLI: the clocks start."""
-        self.sent = time.time()
+        self.sent = unix_time()
         self._sent_clock = self._last_line = time.monotonic()
 
     def finish(self, response: Response, error: BaseException | None = None) -> None:
@@ -256,7 +257,7 @@ def conclude(
         num_steps=int(raw.get("num_turns") or 0),
         prompt=clean.text(prompt_text(turn.prompt)),
         messages=tuple(turn.messages),
-        started=turn.sent or time.time(),
+        started=turn.sent or unix_time(),
         error=str(error) if error is not None else "",
         turn=facts.turn,
         session_id=facts.session_id,
@@ -285,7 +286,7 @@ def unsent(turn: Turn, session_id: str, redactor: Redactor, *, simulated: bool) 
         session_id=session_id,
         prompt=redactor.text(prompt_text(turn.prompt)),
         simulated=simulated,
-        started=time.time(),
+        started=unix_time(),
         sent=False,
     )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
+from claude_magic.clock import unix_time
 from claude_magic.intake import Intake
 from claude_magic.messages import Message
 
@@ -58,13 +58,13 @@ class Wire(asyncio.SubprocessProtocol):
         intake = self.intake
         if fd == 1:
             failed_before = intake.failure is not None
-            messages = intake.stdout(data, time.time())
+            messages = intake.stdout(data, unix_time())
             if self._expected is not None:
                 self._look_for_answer(messages, *self._expected)
             if intake.failure is not None and not failed_before:
                 self.on_failure()
         else:
-            intake.stderr(data, time.time())
+            intake.stderr(data, unix_time())
         self.news.set()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
@@ -114,6 +114,6 @@ class Wire(asyncio.SubprocessProtocol):
 
     def _end(self) -> None:
         if not self.ended:
-            self.intake.finish(time.time())
+            self.intake.finish(unix_time())
             self.ended = True
         self.news.set()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import fields
 from typing import Any
 
 from claude_magic.client import AsyncClaudeClient
+from claude_magic.clock import unix_time
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.errors import ProcessError
 from claude_magic.messages import Message
@@ -107,7 +107,7 @@ class FakeTransport:
     def say(self, *lines: dict[str, Any]) -> None:
         """Emit lines as one batch."""
         raw = [json.dumps({"session_id": self.session_id, **line}).encode() for line in lines]
-        self._queue.put_nowait(self._decoder.decode(raw, time.time()))
+        self._queue.put_nowait(self._decoder.decode(raw, unix_time()))
 
     @property
     def prompts(self) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from functools import partial
 
 import msgspec
 
+from claude_magic.clock import unix_time
 from claude_magic.messages import Batch, Message, MessageType
 from claude_magic.observers import ObserverGuard, name_of
 from claude_magic.records.describe import Level, Said, describe
@@ -185,7 +185,7 @@ class LogAggregator:
         """
         logs = self._logs(session)
         turn_id = logs.turn_id if turn_id is None else turn_id
-        self._append(logs, time.time(), logs.session_id, turn_id, Said(Level(level), source, message), "note")
+        self._append(logs, unix_time(), logs.session_id, turn_id, Said(Level(level), source, message), "note")
 
     def turn_over(self, session: str) -> None:
         """Say that a turn is over also where no result came; later notes belong to no turn."""

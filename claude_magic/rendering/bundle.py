@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from claude_magic.clock import unix_time
 from claude_magic.errors import ClaudeError, ProcessError, TurnTimeoutError
 from claude_magic.rendering import page
 from claude_magic.rendering.facts import advice_for, ending_of, footer, footer_facts, notice
@@ -50,7 +50,7 @@ def run_bundle(view: RunView, final: bool, now: float | None = None) -> dict[str
         now: the time, in unix seconds, for the seconds of a running tool.
     """
     if not final:
-        html = page.live_html(view, time.time() if now is None else now)
+        html = page.live_html(view, unix_time() if now is None else now)
         return {"text/html": html, "text/plain": _plain_run(view)}
     ending = notice(view.outcome, view.error)
     plain = _plain(view.text, ending, "")

@@ -6,12 +6,12 @@ import asyncio
 import json
 import logging
 import math
-import time
 import uuid
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
+from claude_magic.clock import unix_time
 from claude_magic.config import SessionConfig
 from claude_magic.errors import ProcessError
 from claude_magic.messages import Message
@@ -213,7 +213,7 @@ class PlayedTransport:
     def _say(self, *lines: dict[str, Any]) -> None:
         self._has_ended = self._has_ended or any(line.get("type") == "result" for line in lines)
         raw: Iterable[bytes] = (json.dumps(line).encode() for line in lines)
-        self._queue.put_nowait(self._decoder.decode(raw, time.time()))
+        self._queue.put_nowait(self._decoder.decode(raw, unix_time()))
 
 
 def _renamed(line: dict[str, Any], old: str, new: str) -> dict[str, Any]:
