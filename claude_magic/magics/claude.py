@@ -164,8 +164,13 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         """Prompt Claude with the cell; `%claude` lists the options."""
         if wants_help(line):
             self.claude_line("help")
-            return
-        self.prompt(parse_options(line), cell)
+        elif cell.strip():
+            self.prompt(parse_options(line), cell)
+        else:
+            options, text = split_prompt(line)
+            if text.strip() and not options.quiet:
+                print("The first line is taken as the prompt; a longer one goes below it.")
+            self.prompt(options, text)
 
     @no_var_expand  # type: ignore[untyped-decorator]  # likewise
     @line_magic("claude")  # type: ignore[untyped-decorator]  # likewise

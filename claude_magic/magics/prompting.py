@@ -325,6 +325,8 @@ def check_fits(session: Session, options: Options, wanted: SessionConfig) -> Non
         )
     if options.fork is not None:
         other.append("--fork")
+    if options.permission_mode == "bypassPermissions" != session.config.permission_mode:
+        other.append("--permission-mode bypassPermissions")  # the CLI takes it at its start only
     if other:
         raise UsageError(
             f"The session {session.name!r} is open with other settings than {', '.join(other)}: "

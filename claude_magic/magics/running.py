@@ -11,7 +11,7 @@ from io import StringIO
 from typing import Any
 
 from claude_magic.blocking import ClaudeClient, Stream
-from claude_magic.errors import ClaudeError, ModelNotFoundError
+from claude_magic.errors import ClaudeError, ControlError, ModelNotFoundError
 from claude_magic.magics.asking import Asker
 from claude_magic.magics.background import BackgroundRun, Finished
 from claude_magic.magics.live_screen import LiveScreen
@@ -236,6 +236,8 @@ class _Run:
     def _fail(self, error: ClaudeError) -> None:
         if isinstance(error, ModelNotFoundError):
             error.message = f"{error.message} {_offered(self.session)}".strip()
+        if isinstance(error, ControlError):
+            error.message = f"{error.message.rstrip('.')}. A new session may take it: use --new, or -s NAME."
         if error.response is not None:
             self._set_last(error.response)
         self.left = self.screen.fail(error, {"session_cost_usd": self.session.cost_usd})

@@ -217,6 +217,29 @@ def test_a_table_in_plain_words_is_told(
     assert out.count(_HINT) == (1 + is_told + ("--dry-run" in cell))
 
 
+def test_a_prompt_on_the_first_line(shell: Any, prompts: Prompts, capsys: pytest.CaptureFixture[str]) -> None:
+    """Is one, with its options before it; the cell says where a longer one goes."""
+    shell.run_cell("%%claude -s short What is 2+2?")
+
+    assert prompts() == ["What is 2+2?"]
+    assert names(shell) == ["short"]
+    assert "a longer one goes below it" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="no prompt; write it below the first line"):
+        shell.run_cell("%%claude -s short")
+
+
+@pytest.mark.parametrize("before", ["", "%claude new s\n"])
+def test_a_mode_that_an_open_session_cannot_take(shell: Any, prompts: Prompts, before: str) -> None:
+    """The CLI takes it at its start only: the refusal names the ways on, and they work."""
+    shell.run_cell(before + "%claude ask -s s hello")
+    with pytest.raises(UsageError, match=r"bypassPermissions: use -s NAME for a new session, or --new"):
+        shell.run_cell("%%claude -s s --permission-mode bypassPermissions\nhi")
+    shell.run_cell("%%claude -s s --new --permission-mode bypassPermissions\nagain")
+    shell.run_cell("%%claude -s s --permission-mode bypassPermissions\nonce more")
+
+    assert prompts() == ["hello", "again", "once more"]
+
+
 def test_code_without_its_secret_says_so(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """It would not run as it stands."""
     told = "The code was changed: it says [redacted NAME] in place of the value of api_key.\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.error import UsageError
 from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -16,6 +17,16 @@ from claude_magic.magics import transform
 
 MANAGER = TransformerManager()
 MANAGER.token_transformers.insert(0, transform.ClaudeLine)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
+    """A bare shell."""
+    shell = InteractiveShell(ipython_dir=str(tmp_path))
+    yield shell
+    shell.restore_sys_module_state()
+    shell.atexit_operations()
+    atexit.unregister(shell.atexit_operations)
 
 
 def call(text: str) -> str:
@@ -49,18 +60,62 @@ def test_a_line_arrives_as_typed(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "lines"),
+    ("cell", "code"),
     [
-        (["%%claude --help"], ["%claude --help\n"]),
-        (["%%claude  -h\n", "\n"], ["%claude --help\n"]),
-        (["%%claude --help\n", "what is this?"], ["%%claude --help\n", "what is this?"]),
-        (["%%claude\n", "--help"], ["%%claude\n", "--help"]),
-        ([], []),
+        ("%%claude --help", "get_ipython().run_line_magic('claude', '--help')"),
+        ("%%claude  -h\n\n", "get_ipython().run_line_magic('claude', '--help')"),
+        ("%%claude --help\nwhat is this?", "get_ipython().run_cell_magic('claude', '--help', 'what is this?\\n')"),
+        ("%%claude\n--help", "get_ipython().run_cell_magic('claude', '', '--help\\n')"),
+        ("# ask\n\n# it\n%%claude -m x\nhi", "get_ipython().run_cell_magic('claude', '-m x', 'hi\\n')"),
+        ("  %%claude\nhi\n  there", "get_ipython().run_cell_magic('claude', '', 'hi\\n  there\\n')"),
+        ("%%Claude -m x\nhi", "get_ipython().run_cell_magic('claude', '-m x', 'hi\\n')"),
+        ("%% claude\nhi", "get_ipython().run_cell_magic('claude', '', 'hi\\n')"),
+        ("%%claude What is 2+2?", "get_ipython().run_cell_magic('claude', 'What is 2+2?', '\\n')"),
+        ("%%claude\n# hi\n%%claude", "get_ipython().run_cell_magic('claude', '', '# hi\\n%%claude\\n')"),
+        ("%%time\nx\n%%claude", "get_ipython().run_cell_magic('time', '', 'x\\n%%claude\\n')"),
+        ("# only a comment", "# only a comment"),
+        ("x = '''\n%%claude\n'''", "x = '''\n%%claude\n'''"),
+        ("%claude\nx = 1", "get_ipython().run_line_magic('claude', '')\nx = 1"),
+        ("%claude sessions\nnot code", "get_ipython().run_line_magic('claude', 'sessions')\nnot code"),
+        ("%%cloud\nx", "get_ipython().run_cell_magic('cloud', '', 'x\\n')"),
     ],
 )
-def test_a_cell_that_asks_for_help(cell: list[str], lines: list[str]) -> None:
-    """Becomes a line, as IPython refuses a cell without a body; any other cell stays."""
-    assert transform.help_cell(cell) == lines
+def test_a_cell_that_is_nearly_a_prompt_is_one(shell: InteractiveShell, cell: str, code: str) -> None:
+    """Comments, indentation and capitals do not matter; any other cell stays as it is."""
+    transform.install(shell)
+
+    assert shell.transform_cell(cell).rstrip() == code
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("import pandas\n%%claude\nhi", "%%claude comes first in its cell"),
+        ("%load_ext claude_magic\n%%claude\nhi", "%%claude comes first in its cell"),
+        ("!ls\nx = %who\n%%claude -m x\nhi", "put the code above it into a cell of its own"),
+        ("%claude\nTell me about this", "begin the cell with %%claude"),
+        ("%claude -m haiku\nTell me about this", "begin the cell with %%claude"),
+        ("%claude ask tell me\nabout all of this", "begin the cell with %%claude"),
+        ("%%cluade\nhi", "did you mean %%claude?"),
+    ],
+)
+def test_a_cell_that_cannot_be_one_says_what_to_do(shell: InteractiveShell, cell: str, words: str) -> None:
+    """IPython's own words send people to look for a missing installation. Nothing of the cell runs."""
+    transform.install(shell)
+    result = shell.run_cell(cell)
+
+    assert isinstance(result.error_in_exec, UsageError)
+    assert words in str(result.error_in_exec)
+    assert "Nothing was sent." in str(result.error_in_exec)
+
+
+@pytest.mark.parametrize("cell", ["%%claude", "%%claude -s a", "# why\n%%Claude -s a\nhi"])
+def test_a_terminal_waits_for_the_prompt(shell: InteractiveShell, cell: str) -> None:
+    """The cell goes on after its first line, until a blank one."""
+    transform.install(shell)
+
+    assert shell.check_complete(cell)[0] == "incomplete"
+    assert shell.check_complete(cell + "\nhi\n\n")[0] == "complete"
 
 
 def test_several_lines() -> None:
@@ -110,16 +165,6 @@ def test_any_text_arrives(text: str) -> None:
     exec(MANAGER.transform_cell(f"%claude ask _{text}"), {"get_ipython": Shell})
 
     assert namespace["got"] == [f"ask _{text}".rstrip()]
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
-    """A bare shell."""
-    shell = InteractiveShell(ipython_dir=str(tmp_path))
-    yield shell
-    shell.restore_sys_module_state()
-    shell.atexit_operations()
-    atexit.unregister(shell.atexit_operations)
 
 
 def test_installed_once_and_taken_out(shell: InteractiveShell) -> None:
