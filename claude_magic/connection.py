@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from claude_magic import refusals
+from claude_magic import refusals, watcher
 from claude_magic.background_tasks import BackgroundTasks
 from claude_magic.clock import unix_time
 from claude_magic.control import ControlChannel
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 INITIALIZE_TIMEOUT_S = 60.0
 REQUEST_TIMEOUT_S = 30.0
+UNREADY_GRACE_S = 1.0
+"""How long a CLI may take to end that is not ready yet: there is nothing to save."""
 LAST_WORDS_S = 2.0
 """How long a CLI that is gone may take to be read to its end."""
 
@@ -96,30 +99,48 @@ class Connection:
         self._closing = False
 
     @classmethod
-    async def open(cls, launch: Launch, start: Start, *, permission_mode: str = "default") -> Connection:
+    async def open(
+        cls, launch: Launch, start: Start, *, permission_mode: str = "default", within_s: float = math.inf
+    ) -> Connection:
         """Start a CLI and wait until it is ready.
 
         Args:
             launch: what to start.
             start: makes the transport.
             permission_mode: the mode it is started in.
+            within_s: longest the prompt that needs it lets it take, in seconds; 60 s are the longest anyway.
 
         Raises:
-            ProcessError: it did not start, or ended before it was ready.
+            ProcessError: it did not start, or ended before it was ready, or hung.
+            TurnTimeoutError: it hung for `within_s`.
             SessionNotFoundError: the conversation to resume is not there.
         """
-        connection = cls(launch, await start(launch), permission_mode)
-        connection._pump_task = asyncio.create_task(connection._pump())
+        connection: Connection | None = None
+        limit_s = min(within_s, INITIALIZE_TIMEOUT_S)
         try:
-            connection.info = await connection.request(
-                "initialize", timeout_s=INITIALIZE_TIMEOUT_S, hooks=None, forwardSubagentText=True
-            )
-        except BaseException:
-            await asyncio.shield(connection.close())
+            async with asyncio.timeout(limit_s):
+                connection = cls(launch, await start(launch), permission_mode)
+                connection._pump_task = asyncio.create_task(connection._pump())
+                connection.info = await connection.request(
+                    "initialize", timeout_s=math.inf, hooks=None, forwardSubagentText=True
+                )
+        except BaseException as error:
+            hung = refusals.hung(limit_s, connection._doing(), by_prompt=limit_s == within_s) if connection else None
+            if connection is not None:
+                await asyncio.shield(connection.close(grace_s=UNREADY_GRACE_S))
+            if isinstance(error, TimeoutError):
+                raise (hung or refusals.hung(limit_s, "", by_prompt=limit_s == within_s)) from None
             raise
         connection._ready = True
         connection._early = []
         return connection
+
+    def _doing(self) -> str:
+        """What a CLI that does not get ready is busy with, for a person."""
+        words = self.transport.stderr_tail.strip()
+        if words:
+            return f"its last words were: {words.splitlines()[-1]}"
+        return watcher.doing(self.transport.pid) if self.transport.pid is not None else ""
 
     @property
     def is_alive(self) -> bool:
@@ -234,7 +255,7 @@ class Connection:
         try:
             while batch := await self.transport.receive():
                 self._take(batch)
-        except ProtocolError as error:
+        except (ProcessError, ProtocolError) as error:
             lost = error
         except Exception as error:
             logger.exception("the reader of a CLI failed")
@@ -274,12 +295,12 @@ class Connection:
 
     def _on_control_request(self, message: Message) -> None:
         subtype = (message.raw.get("request") or {}).get("subtype")
-        self._control.answer(message, _refuse(f"This host does not serve {subtype!r} requests."))
+        self._control.answer(message, lambda: _refuse(f"This host does not serve {subtype!r} requests."))
 
     def _on_question(self, message: Message) -> None:
         turn = self._router.turn
         request = _permission_request(self.session, turn.id if turn else "", message.raw.get("request") or {})
-        self._control.answer(message, self._ask(turn, request))
+        self._control.answer(message, lambda: self._ask(turn, request))
 
     async def _ask(self, turn: Turn | None, request: PermissionRequest) -> dict[str, Any]:
         if turn is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -45,7 +46,7 @@ class ControlChannel:
         self._requests[request_id] = answer
         try:
             await self._send(control_request(request_id, subtype, **fields))
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s if timeout_s < math.inf else None):
                 return await answer
         except TimeoutError:
             raise ProcessError(f"The CLI did not answer {subtype!r} within {timeout_s:g} s.") from None
@@ -63,21 +64,21 @@ class ControlChannel:
         else:
             future.set_exception(ControlError(str(answer.get("error") or "refused without a reason")))
 
-    def answer(self, message: Message, work: Awaitable[dict[str, Any]]) -> None:
+    def answer(self, message: Message, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         """Answer a request of the CLI, as soon as the answer is found.
 
         Args:
             message: the request.
-            work: finds the answer; a `ControlError` refuses.
+            work: finds the answer; a `ControlError` refuses. Not called if the request is withdrawn at once.
         """
         request_id = str(message.raw.get("request_id"))
         task = asyncio.create_task(self._answer(request_id, work))
         self._answers[request_id] = task
         task.add_done_callback(lambda done: self._answers.pop(request_id, None))
 
-    async def _answer(self, request_id: str, work: Awaitable[dict[str, Any]]) -> None:
+    async def _answer(self, request_id: str, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         try:
-            reply = control_success(request_id, await work)
+            reply = control_success(request_id, await work())
         except ControlError as refusal:
             reply = control_error(request_id, refusal.message)
         except Exception:

@@ -46,11 +46,18 @@ def main(arguments: list[str]) -> None:
     os.set_inheritable(control, False)
     os.environ[name] = mark
     program, error = _start(argv, folder, libc)
-    os.write(control, b"%d\n" % (-error if error else program))
+    _tell(control, -error if error else program)
     if error:
         os._exit(0)
     status = _Guard(program, control).watch()
     _end_like(status, libc)
+
+
+def _tell(control: int, number: int) -> None:
+    try:
+        os.write(control, b"%d\n" % number)
+    except OSError:
+        return  # the kernel is gone already: the watch begins with that
 
 
 def _start(argv: list[str], folder: str, libc: ctypes.CDLL) -> tuple[int, int]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 
-from claude_magic.errors import ProtocolError
+from claude_magic.errors import ProcessError, ProtocolError
 from claude_magic.messages import Message, MessageType
 from claude_magic.protocol import Decoder
 from claude_magic.redaction import Redactor
 
 _LINE_BYTES = 16 * 2**10
-_WAITING_LINES = 1000
+_LINES_A_TURN = 16
+"""What one turn may write to stdout, in longest lines: 1 GiB, if nothing else is said."""
+_STDERR_LINES = 1000
+_STDERR_BYTES = 2**20
+"""What is kept of a turn's stderr."""
 _QUOTED_BYTES = 200
 _TAIL_LINES = 50
 _TAIL_CHARS = 8 * 2**10
@@ -26,7 +30,7 @@ class Intake:
 
     def __init__(self, redactor: Redactor, line_ceiling: int) -> None:
         self.waiting: list[Message] = []
-        self.failure: ProtocolError | None = None
+        self.failure: ProtocolError | ProcessError | None = None
         self.bytes_taken = 0
         self._redactor = redactor
         self._ceiling = line_ceiling
@@ -34,7 +38,9 @@ class Intake:
         self._pieces: list[bytes] = []
         self._size = 0
         self._stderr_rest = b""
-        self._stderr_waiting = 0
+        self._since_result = 0
+        self._stderr_lines = 0
+        self._stderr_bytes = 0
         self._stderr_dropped = 0
         self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
 
@@ -49,10 +55,6 @@ class Intake:
     def take(self) -> list[Message]:
         """Hand over what is waiting."""
         messages, self.waiting = self.waiting, []
-        if self._stderr_dropped:
-            note = f"[{self._stderr_dropped} more lines of stderr were not kept]"
-            messages.append(Message(MessageType.STDERR, note, b"", messages[-1].received))
-        self._stderr_waiting = self._stderr_dropped = 0
         return messages
 
     def stdout(self, data: bytes, received: float) -> list[Message]:
@@ -75,21 +77,36 @@ class Intake:
             self._size += len(rest)
         if len(data) > self._ceiling or self._size > self._ceiling or (lines and len(lines[0]) > self._ceiling):
             lines = self._up_to_too_long(lines)
+        self._since_result += len(data)
+        if self._since_result > self._ceiling * _LINES_A_TURN:
+            self.failure = ProtocolError(f"The CLI wrote more than {self._since_result >> 20} MB in one turn.")
         messages = self._decode(lines, received)
+        if any(message.type is MessageType.RESULT for message in messages):
+            self._turn_is_over(received)
         self.waiting += messages
         return messages
 
+    def _turn_is_over(self, received: float) -> None:
+        """Say how much of stderr is missing, and keep the next lines again."""
+        if self._stderr_dropped:
+            note = f"[{self._stderr_dropped} more lines of stderr were not kept]"
+            self.waiting.append(Message(MessageType.STDERR, note, b"", received))
+        self._since_result = self._stderr_lines = self._stderr_bytes = self._stderr_dropped = 0
+
     def stderr(self, data: bytes, received: float) -> None:
-        """Take a chunk of stderr: kept as messages as long as somebody takes them, and the last lines anyway."""
+        """Take a chunk of stderr: the first lines of a turn are kept as messages, and the last ones for the tail."""
         self.bytes_taken += len(data)
         lines = (self._stderr_rest + data).split(b"\n")
         self._stderr_rest = lines.pop()[: _LINE_BYTES + 1]
-        lines = [line for line in lines if line.strip()]
-        room = max(0, _WAITING_LINES - self._stderr_waiting)
-        self.waiting += [Message(MessageType.STDERR, self._words(line), line, received) for line in lines[:room]]
-        self._stderr_waiting += len(lines[:room])
-        self._stderr_dropped += len(lines[room:])
-        self._tail.extend(line[: _LINE_BYTES + 1] for line in lines[-_TAIL_LINES:])
+        lines = [line[: _LINE_BYTES + 1] for line in lines if line.strip()]
+        for line in lines:
+            if self._stderr_lines >= _STDERR_LINES or self._stderr_bytes >= _STDERR_BYTES:
+                self._stderr_dropped += 1
+                continue
+            self.waiting.append(Message(MessageType.STDERR, self._words(line), line, received))
+            self._stderr_lines += 1
+            self._stderr_bytes += len(line)
+        self._tail.extend(lines[-_TAIL_LINES:])
 
     def finish(self, received: float) -> None:
         """Take what has no line end and never will."""
@@ -98,6 +115,7 @@ class Intake:
         if self._stderr_rest:
             self.stderr(b"\n", received)
         self._pieces = []
+        self._turn_is_over(received)
 
     def _up_to_too_long(self, lines: list[bytes]) -> list[bytes]:
         """Return the lines before the first that is too long; note the failure if there is one."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -33,6 +34,9 @@ from claude_magic.transport import Compile, Conversation, Launch, Launcher, Star
 from claude_magic.waiting import Limiter, WaitingLine
 
 logger = logging.getLogger(__name__)
+
+_LEAST_S = 0.1
+"""What a start has, in seconds, whose prompt has used up its time while others failed."""
 
 Trace = Callable[[str, dict[str, Any]], None]
 
@@ -153,7 +157,8 @@ class SessionPool:
         Raises:
             PoolTimeoutError: nobody gave one up within `acquire_timeout_s`.
             PoolClosedError: the pool is closed.
-            ProcessError: it would not start, however often it was tried.
+            ProcessError: it would not start, or hung.
+            TurnTimeoutError: it hung for as long as the prompt may take.
             SessionNotFoundError: the conversation to resume is not there.
         """
         self._check_open()
@@ -234,9 +239,11 @@ class SessionPool:
             fork=session.config.fork and session.is_fresh,
             resume_at=session.config.resume_at if session.is_fresh else None,
         )
+        began = time.monotonic()
         try:
-            connection = await self._open(command.launch(conversation), slot, session.name)
+            connection = await self._open(command.launch(conversation), slot, session.name, session.start_limit_s)
             slot.connection = connection
+            session.note_start(time.monotonic() - began)
             await session.attach(connection, resumed=resume is not None)
         except BaseException:
             session.detach()
@@ -244,13 +251,18 @@ class SessionPool:
             raise
         return connection
 
-    async def _open(self, launch: Launch, slot: Slot, name: str) -> Connection:
+    async def _open(self, launch: Launch, slot: Slot, name: str, limit_s: float = math.inf) -> Connection:
         def tell(number: int, delay_s: float, error: ClaudeError) -> None:
             self._trace("retry", {"session": name, "retry": number, "delay_s": delay_s, "error": str(error)})
 
         began = time.monotonic()
         connection = await retrying(
-            lambda: Connection.open(launch, self._start, permission_mode=slot.permission_mode),
+            lambda: Connection.open(
+                launch,
+                self._start,
+                permission_mode=slot.permission_mode,
+                within_s=max(_LEAST_S, limit_s - (time.monotonic() - began)),
+            ),
             self._retry,
             on_retry=tell,
         )

@@ -184,7 +184,8 @@ class Process:
         """Wait for messages and return all that arrived, lines of stderr among them; an empty list is the end.
 
         Raises:
-            ProtocolError: a line was longer than the ceiling; the CLI was ended.
+            ProtocolError: a line was longer than the ceiling, or could not be read; the CLI was ended.
+            ProcessError: it had closed its input, and was ended.
         """
         wire = self._wire
         while True:
@@ -272,7 +273,7 @@ class Process:
             await self._until([*exited, self._wire.expect(_LAST_INTERRUPT)], until)
 
         async def hang_up(until: float) -> None:
-            self._stdin.close()
+            self._wire.hang_up()
             await self._until(exited, until)
 
         async def terminate(until: float) -> None:

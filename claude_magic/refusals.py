@@ -7,7 +7,7 @@ import os
 import re
 import signal
 
-from claude_magic.errors import ProcessError
+from claude_magic.errors import ClaudeError, ProcessError, TurnTimeoutError
 from claude_magic.transport import Launch
 
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
@@ -97,6 +97,23 @@ def ended(code: int | None, tail: str, *, ready: bool) -> ProcessError:
     error = ProcessError(message, exit_code=code, stderr_tail=tail)
     refused = bool(tail) or code in _CODES
     error.retryable = not refused if not ready else not _is_argument_error(tail)
+    return error
+
+
+def hung(limit_s: float, doing: str, *, by_prompt: bool) -> ClaudeError:
+    """Return the error for a CLI that did not get ready; it is not tried again, since it would hang again.
+
+    Args:
+        limit_s: how long it had, in seconds.
+        doing: what it was doing, in words; "" if that is not known.
+        by_prompt: whether the limit was the prompt's own.
+    """
+    message = f"The Claude CLI had not started after {limit_s:.3g} s" + (f": {doing}." if doing else ".")
+    if by_prompt:
+        message += " That is the limit of the prompt (timeout_s, turn_timeout_s)."
+    message += " Run `claude -p hello` in a terminal to see what it waits for."
+    error = TurnTimeoutError(message) if by_prompt else ProcessError(message)
+    error.retryable = False
     return error
 
 

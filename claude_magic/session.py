@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -156,6 +157,18 @@ class Session:
         """The settings its process must be started with for the turn at hand."""
         schema = self._turn.json_schema if self._turn is not None else None
         return self.config if schema is None else self.config.replace(json_schema=schema)
+
+    @property
+    def start_limit_s(self) -> float:
+        """Longest that the start of a process for the turn at hand may take, in seconds."""
+        own = self._turn.timeout_s if self._turn is not None else None
+        limit_s = own if own is not None else self.config.turn_timeout_s
+        return math.inf if limit_s is None else limit_s
+
+    def note_start(self, seconds: float) -> None:
+        """A process was started for the turn at hand: that counts as its time."""
+        if self._turn is not None:
+            self._turn.start_s = seconds
 
     def is_served(self) -> bool:
         """Whether it holds a process that lives and was started with the wanted settings."""

@@ -47,16 +47,17 @@ async def overdue(turn: Turn, limit_s: float | None, silence_s: float | None) ->
     limit_s = own if own is not None else limit_s
     if limit_s is None and silence_s is None:
         return ""
-    while (left_s := _left_s(turn, limit_s, silence_s)) > 0:  # noqa: ASYNC110  it is time that it waits for
-        await asyncio.sleep(min(left_s, 1.0))
-    if limit_s is not None and turn.elapsed_s() >= limit_s:
+    left_s = math.inf if limit_s is None else limit_s - turn.start_s
+    while (pause_s := _pause_s(turn, left_s, silence_s)) > 0:  # noqa: ASYNC110  it is time that it waits for
+        await asyncio.sleep(min(pause_s, 1.0))
+    if turn.elapsed_s() >= left_s:
         whose = "this prompt" if own is not None else "each prompt of this session"
         return f"Stopped after {limit_s:g} s, the limit of {whose}."
     return f"Stopped because the CLI said nothing for {silence_s:g} s."
 
 
-def _left_s(turn: Turn, limit_s: float | None, silence_s: float | None) -> float:
+def _pause_s(turn: Turn, limit_s: float, silence_s: float | None) -> float:
     """Return the seconds until a turn is overdue at the earliest; the clocks start when its prompt is sent."""
     elapsed_s, silent_s = (turn.elapsed_s(), turn.silent_s()) if turn.sent is not None else (0.0, 0.0)
-    left_s = math.inf if limit_s is None else limit_s - elapsed_s
+    left_s = limit_s - elapsed_s
     return left_s if silence_s is None else min(left_s, silence_s - silent_s)

@@ -47,6 +47,7 @@ class Turn:
         response: what it brought, once it is over (also for a failed turn, as far as it went).
         error: why it failed, once it is over.
         asked: when it was made, in unix seconds.
+        start_s: how long its process took to start, in seconds; 0 if there was one.
     """
 
     session: str
@@ -63,6 +64,7 @@ class Turn:
     error: BaseException | None = None
     asked: float = field(default_factory=unix_time)
     sent: float | None = None
+    start_s: float = 0.0
     asked_to_stop: bool = False
     denied_and_stopped: bool = False
     timed_out: str = ""

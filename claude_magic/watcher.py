@@ -79,6 +79,20 @@ def below(process: psutil.Process) -> list[psutil.Process]:
     return tree(process.pid, process.create_time())[1:]
 
 
+def doing(pid: int) -> str:
+    """Return what a process is busy with, in words for a person: what runs below it, or its state; "" if it is gone."""
+    import psutil
+
+    try:
+        programs = [" ".join(process.cmdline())[:80] for process in tree(pid)[1:]]
+        if programs:
+            return f"it waited for `{programs[-1]}`"
+        state = psutil.Process(pid).status()
+    except psutil.Error:
+        return ""
+    return "it waited for a disk" if state == psutil.STATUS_DISK_SLEEP else f"it was {state}, and said nothing"
+
+
 def creation_time(pid: int) -> float:
     """Return when a process that was just started was created, in unix seconds."""
     import psutil

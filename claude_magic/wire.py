@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from claude_magic.clock import unix_time
+from claude_magic.errors import ProcessError, ProtocolError
 from claude_magic.intake import Intake
 from claude_magic.messages import Message
 
+_log = logging.getLogger("claude_magic")
+
+DEAF_S = 1.0
+"""How long after its stdin a child may end."""
 QUIET_END_S = 0.5
 """How long after its end we wait for output that others may still hold open."""
 
@@ -41,6 +47,7 @@ class Wire(asyncio.SubprocessProtocol):
         self.on_failure: Callable[[], None] = lambda: None
         self._loop = loop
         self._open = {1, 2}
+        self._hung_up = False
         self._heard = 0
         self._expected: tuple[bytes, asyncio.Future[None]] | None = None
 
@@ -56,23 +63,45 @@ class Wire(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         intake = self.intake
-        if fd == 1:
-            failed_before = intake.failure is not None
-            messages = intake.stdout(data, unix_time())
-            if self._expected is not None:
-                self._look_for_answer(messages, *self._expected)
-            if intake.failure is not None and not failed_before:
-                self.on_failure()
-        else:
-            intake.stderr(data, unix_time())
+        failed_before = intake.failure is not None
+        try:
+            if fd == 1:
+                messages = intake.stdout(data, unix_time())
+                if self._expected is not None:
+                    self._look_for_answer(messages, *self._expected)
+            else:
+                intake.stderr(data, unix_time())
+        except Exception as error:
+            # The loop would only log it, and the turn would wait for ever for what was lost here.
+            _log.exception("the output of a CLI could not be read")
+            intake.failure = ProtocolError(f"The CLI's output could not be read: {type(error).__name__}: {error}")
+        if intake.failure is not None and not failed_before:
+            self.on_failure()
         self.news.set()
+
+    def hang_up(self) -> None:
+        """Close the child's stdin: the orderly way to end it."""
+        self._hung_up = True
+        stdin = self._transport.get_pipe_transport(0)
+        if stdin is not None:
+            stdin.close()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if fd == 0:
             self.writable.set()
+            self._loop.call_later(DEAF_S, self._fail_if_deaf)
             return
         self._open.discard(fd)
         self._end_if_over()
+
+    def _fail_if_deaf(self) -> None:
+        """A child that lives, and has closed its stdin by itself, can neither be prompted nor stopped any more."""
+        if not (self._hung_up or self.ended or self.exited.done() or self.intake.failure):
+            failure = ProcessError("The Claude CLI closed its input, so that nothing can be said to it. It was ended.")
+            failure.retryable = False
+            self.intake.failure = failure
+            self.on_failure()
+            self.news.set()
 
     def process_exited(self) -> None:
         if not self.exited.done():

@@ -11,9 +11,9 @@ import pytest
 from fakes import FakeTransport, echo
 
 from claude_magic.connection import Connection, is_logged_in
-from claude_magic.errors import ControlError, ProcessError, ProtocolError
+from claude_magic.errors import ControlError, ProcessError, ProtocolError, TurnTimeoutError
 from claude_magic.messages import Message
-from claude_magic.permissions import Allow, Decision, PermissionRequest
+from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
 from claude_magic.transport import Launch
 from claude_magic.turn import Turn
 
@@ -259,3 +259,53 @@ async def test_closing_leaves_no_task(line: Line) -> None:
 def test_is_logged_in(account: dict[str, str], answer: bool) -> None:
     """By a key, a token, or another provider."""
     assert is_logged_in({"account": account}) is answer
+
+
+# Starts that hang.
+
+
+async def test_hanging_start_ends_with_the_limit_of_its_prompt(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what the CLI was doing, and is not tried again."""
+    monkeypatch.setattr(line.cli, "_control", lambda request_id, request: None)
+    line.cli.stderr_tail = "waiting for the lock of /nfs/home"
+
+    with pytest.raises(TurnTimeoutError, match=r"after 0\.05 s: its last words were: waiting for the lock") as caught:
+        await Connection.open(line.cli.launch, line.start, within_s=0.05)
+
+    assert not caught.value.retryable
+    assert line.cli.closed
+
+
+async def test_hanging_start_has_a_limit_of_its_own(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prompt without a limit does not wait for ever, and the CLI that hung is not started again."""
+    monkeypatch.setattr(line.cli, "_control", lambda request_id, request: None)
+    monkeypatch.setattr("claude_magic.connection.INITIALIZE_TIMEOUT_S", 0.05)
+
+    with pytest.raises(ProcessError, match="had not started") as caught:
+        await line.open()
+
+    assert not caught.value.retryable
+
+
+async def test_question_that_is_withdrawn_at_once_is_not_asked(line: Line) -> None:
+    """In the same read: nothing is begun that nobody would wait for."""
+    connection = await line.open()
+    asked: list[PermissionRequest] = []
+
+    async def answer(request: PermissionRequest) -> Decision:
+        asked.append(request)
+        return Deny()
+
+    connection.answer = answer
+    request = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {}, "tool_use_id": "t"}
+
+    async def asks_and_withdraws(cli: FakeTransport, message: dict[str, Any]) -> None:
+        question = {"type": "control_request", "request_id": "q", "request": request}
+        cli.say(question, {"type": "control_cancel_request", "request_id": "q"})
+        await cli.answer(message, "ok")
+
+    line.cli.behave = asks_and_withdraws
+    await connection.run(Turn("main", "x"))
+
+    assert asked == []
+    await connection.close()

@@ -13,7 +13,7 @@ from fakes import FakeCLIs, FakeCommand, FakeTransport, compile_fake, echo, prom
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
-from claude_magic.errors import CLINotFoundError, PoolClosedError, PoolTimeoutError, ProcessError
+from claude_magic.errors import CLINotFoundError, PoolClosedError, PoolTimeoutError, ProcessError, TurnTimeoutError
 from claude_magic.slots import WARM_LIFETIME_S
 
 Make = Callable[..., AsyncClaudeClient]
@@ -176,6 +176,37 @@ async def test_waiting_too_long_is_an_error_with_the_counts(make: Make) -> None:
     gate.open.set()
     await busy
     assert (await client.execute("late", "y")).text == "echo: y"
+
+
+@pytest.mark.parametrize("own", [True, False])
+async def test_pool_bounds_a_start_by_the_limit_of_the_prompt(make: Make, own: bool) -> None:
+    """Of the prompt or of its session; a CLI that hung is started once."""
+    clis = FakeCLIs(start_s=60)
+    config = SessionConfig(turn_timeout_s=None if own else 0.2)
+    client = make(clis, config)
+    await client.create_session(name="a")
+
+    with pytest.raises(TurnTimeoutError, match=r"0\.2 s"):
+        await client.execute("a", "x", timeout_s=0.2 if own else None)
+
+    assert len(clis.started) == 1
+
+
+async def test_pool_counts_the_start_as_time_of_the_turn(make: Make) -> None:
+    """What the start took is not there any more for the answer."""
+
+    async def silent(cli: FakeTransport, message: dict[str, Any]) -> None:
+        cli.begin(message)
+        await cli.until_interrupted()
+
+    client = make(FakeCLIs(silent, start_s=1.0))
+    await client.create_session(name="a")
+    began = time.monotonic()
+
+    with pytest.raises(TurnTimeoutError, match=r"Stopped after 1\.5 s"):
+        await client.execute("a", "x", timeout_s=1.5)
+
+    assert time.monotonic() - began < 2.4
 
 
 async def test_waiting_for_the_right_to_run_has_the_same_limit(make: Make) -> None:

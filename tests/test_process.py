@@ -65,6 +65,12 @@ async def until(process: Process, kind: str) -> list[Message]:
     return messages
 
 
+async def drained(process: Process) -> None:
+    """Take all that comes, up to the end or the failure."""
+    while await process.receive():
+        pass
+
+
 def text_of(messages: list[Message]) -> str:
     return "".join(message.text for message in messages if message.type == "text")
 
@@ -361,10 +367,66 @@ async def test_a_flood_of_stderr_is_bounded_and_counted(begin: Begin) -> None:
 
     batch = await process.receive()
 
-    assert len(batch) == 1001
-    assert batch[-1].text == f"[{104_000 + 1 - 1000} more lines of stderr were not kept]"
+    assert len(batch) == 1000
     assert len(process.stderr_tail.splitlines()) == 50
-    assert text_of(await ask(process, "hello")) == "Echo: hello"
+    answer = await ask(process, "hello")
+    [note] = [message.text for message in answer if message.type == "stderr"]
+    assert note == f"[{104_000 + 1 - 1000} more lines of stderr were not kept]"
+    assert text_of(answer) == "Echo: hello"
+
+
+async def test_stderr_is_bounded_although_it_is_taken(begin: Begin) -> None:
+    """A reader that is always there gets no more of it than one that is slow."""
+    process = await begin()
+
+    messages = await ask(process, "shell yes flood | head -n 200000 >&2")
+
+    stderr = [message for message in messages if message.type == "stderr"]
+    assert len(stderr) == 1001
+    assert stderr[-1].text == "[199000 more lines of stderr were not kept]"
+    assert [message.text for message in await ask(process, "stderr again") if message.type == "stderr"] == ["again"]
+
+
+async def test_turn_without_an_end_is_ended(tmp_path: Path) -> None:
+    """What never stops writing costs its process, not the kernel's memory."""
+    launch = Launch(("sh", "-c", 'yes \'{"type": "system"}\''), (("PATH", os.environ["PATH"]),), str(tmp_path))
+    process = await Process.start(launch, line_ceiling=2**16)
+
+    with pytest.raises(ProtocolError, match="1 MB in one turn"):
+        await asyncio.wait_for(drained(process), GUARD_S)
+
+    assert await process.wait() == -signal.SIGKILL
+    await process.close()
+
+
+async def test_closed_stdin_ends_the_process_with_the_reason(tmp_path: Path) -> None:
+    """A CLI that lives and cannot be spoken to is of no use."""
+    launch = Launch(("sh", "-c", "exec <&-; sleep 300"), (("PATH", os.environ["PATH"]),), str(tmp_path))
+    process = await Process.start(launch)
+    began = time.monotonic()
+
+    with pytest.raises(ProcessError, match="closed its input") as caught:
+        await asyncio.wait_for(drained(process), GUARD_S)
+
+    assert not caught.value.retryable
+    assert time.monotonic() - began < 2.0
+    await process.close()
+
+
+async def test_failing_reader_ends_the_process_with_the_reason(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception where the loop would only log it reaches whoever waits."""
+    process = await begin()
+
+    def fails(data: bytes, received: float) -> list[Message]:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(process._wire.intake, "stdout", fails)
+    await process.send(user_message("hello", "u1"))
+
+    with pytest.raises(ProtocolError, match="RecursionError: too deep"):
+        await asyncio.wait_for(drained(process), GUARD_S)
+
+    assert await process.wait() == -signal.SIGKILL
 
 
 async def test_an_endless_line_of_stderr_is_cut(tmp_path: Path) -> None:
