@@ -50,6 +50,7 @@ class Asker:
     """
 
     def __init__(self, can_ask: Callable[[], bool]) -> None:
+        self._open: list[tuple[str, str]] = []
         self._can_ask = can_ask
         self._cells: dict[str, list[Asking]] = {}
         self._always: dict[str, tuple[Session, set[str]]] = {}
@@ -74,6 +75,11 @@ class Asker:
         self._cells[asking.session.name].remove(asking)
         asking.shown.cancel()
 
+    @property
+    def waiting(self) -> dict[str, str]:
+        """The tool that each session waits for a person to decide about, by the session's name."""
+        return dict(self._open)
+
     def __call__(self, request: PermissionRequest) -> Decision:
         """Decide about one request."""
         if request.tool_name in self._remembered(request.session):
@@ -83,11 +89,15 @@ class Asker:
         cell = next((cell for cell in cells if cell.turn_id == request.turn_id), next(iter(cells), None))
         if cell is None:
             return Deny(NOBODY_TO_ASK)
+        question = (request.session, request.tool_name)
+        self._open.append(question)
         try:
             decision = self._decide(cell, request)
         except (KeyboardInterrupt, CancelledError):
             # The cell was stopped while it asked. Its own thread deals with that; the loop's must not even see it.
             return Withdrawn()
+        finally:
+            self._open.remove(question)
         if isinstance(decision, Remembered):
             name = cell.session.name
             self._always[name] = (cell.session, {*self._remembered(name), request.tool_name})

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
+from IPython.display import display
 
 from claude_magic.doctor import diagnose, versions
 from claude_magic.magics import taping
@@ -31,6 +34,7 @@ from claude_magic.widgets.undoing import undo_words
 
 if TYPE_CHECKING:
     from claude_magic.magics.claude import ClaudeMagics
+    from claude_magic.records.session_list import SessionList
     from claude_magic.records.sessions import SessionInfo
 
 _LONGEST_TRACEBACK = 6000
@@ -65,28 +69,62 @@ def run(magics: ClaudeMagics, word: str, rest: str) -> Any:
     return command.run(magics, rest)
 
 
+class _Status:
+    """What `%claude` shows: the sessions, and help that a page folds away.
+
+    Args:
+        headline: the whole in one line.
+        sessions: a line each.
+        table: the sessions as HTML.
+        texts: title and text of each part of the help.
+    """
+
+    def __init__(self, headline: str, sessions: list[str], table: str, texts: dict[str, str]) -> None:
+        self._headline, self._sessions, self._table, self._texts = headline, sessions, table, texts
+
+    def __repr__(self) -> str:
+        parts = [f"{title}\n{text}" for title, text in self._texts.items()]
+        return "\n\n".join(["\n".join([self._headline, *self._sessions]), *parts])
+
+    def _repr_html_(self) -> str:
+        parts = "".join(
+            f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
+            for title, text in self._texts.items()
+        )
+        return f"<div><p><strong>{escape(self._headline)}</strong></p>{self._table}{parts}</div>"
+
+
 def _status(magics: ClaudeMagics, rest: str) -> None:
     from claude_magic.rendering.text import plural
 
-    sessions = magics.client.list_sessions()
+    infos = magics.client.list_sessions()
+    waiting = magics.asker.waiting
     kind = "simulated" if magics.base.simulated else "real"
     if magics.client.player is not None:
         kind = "played"
-    print(f"Claude: {plural(len(sessions), 'session')} open, {kind} answers")
-    for info in sessions:
+    lines = []
+    for info in infos:
         mark = "simulated, " if info.simulated else ""
         model = info.model or "default model"
-        print(f"  {info.name:<12} {info.state:<8} {mark}{model}, {plural(info.turns, 'turn')}, ${info.cost_usd:.4f}")
-    print("\n%%claude [options]      a cell: the prompt stands below")
-    print(options_help())
-    print("\n%claude COMMAND")
-    for command in COMMANDS.values():
-        print(f"  {command.usage:<28} {command.help}")
-    print(f"\nFILTERS: {FILTERS_HELP}\n  of transcripts: {FILE_FILTERS_HELP}")
+        state = f"waits for you ({waiting[info.name]})" if info.name in waiting else info.state
+        lines.append(f"  {info.name:<12} {state:<8} {mark}{model}, {plural(info.turns, 'turn')}, ${info.cost_usd:.4f}")
+    commands = "\n".join(f"  {command.usage:<28} {command.help}" for command in COMMANDS.values())
+    help_texts = {
+        "%%claude [options]      a cell: the prompt stands below": options_help(),
+        "%claude COMMAND": commands,
+        "FILTERS": f"  {FILTERS_HELP}\n  of transcripts: {FILE_FILTERS_HELP}",
+    }
+    headline = f"Claude: {plural(len(infos), 'session')} open, {kind} answers"
+    display(_Status(headline, lines, _sessions(magics, "").table_html if infos else "", help_texts))
 
 
-def _sessions(magics: ClaudeMagics, rest: str) -> Any:
-    return magics.client.frames.sessions()
+def _sessions(magics: ClaudeMagics, rest: str) -> SessionList:
+    from claude_magic.records.session_list import session_list
+
+    frames = magics.client.frames
+    turns = frames.turns().dropna(subset=["prompt"])
+    prompts = dict(zip(turns["session"], turns["prompt"], strict=True))  # the last one of each
+    return session_list(frames.sessions(), prompts, magics.asker.waiting, time.time())
 
 
 def _turns(magics: ClaudeMagics, rest: str) -> Any:

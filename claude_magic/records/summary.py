@@ -52,7 +52,7 @@ class Summary(pd.DataFrame):
                 [_plural(len(turns), "turn"), _plural(len(self), "session"), *([f"{failed} failed"] if failed else [])]
             ),
             f"${turns['cost_usd'].sum():,.4f}" + (f" ({estimated} estimated)" if estimated else ""),
-            f"{_seconds(median)} a turn, 95 of 100 within {_seconds(most)}",
+            f"{_seconds(median)} a turn, 95 % within {_seconds(most)}",
             f"{_plural(int(self['tool_uses'].sum()), 'tool use')}",
         ]
         simulated = int(turns["simulated"].sum())
@@ -62,11 +62,11 @@ class Summary(pd.DataFrame):
 
     def __repr__(self) -> str:
         blocks = [self.headline]
-        blocks += [_aligned(rows) for rows in self._tables() if len(rows) > 1]
+        blocks += [text_table(rows) for rows in self._tables() if len(rows) > 1]
         return "\n\n".join(blocks)
 
     def _repr_html_(self) -> str:
-        tables = "".join(_html(rows) for rows in self._tables() if len(rows) > 1)
+        tables = "".join(html_table(rows) for rows in self._tables() if len(rows) > 1)
         return f"<div><p><strong>{escape(self.headline)}</strong></p>{tables}</div>"
 
     def _tables(self) -> list[list[list[str]]]:
@@ -190,7 +190,7 @@ def _plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def text_table(rows: Sequence[Sequence[str]]) -> str:
     """Lay out rows of words: the first and the last column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -200,14 +200,15 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _html(rows: Sequence[Sequence[str]]) -> str:
+def html_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of words as an HTML table, its head first, laid out as `text_table` does."""
     head, *body = rows
-    line = "".join(f'<th style="text-align:left">{escape(word)}</th>' for word in head)
-    cells = ["".join(_cell(word, place, len(row)) for place, word in enumerate(row)) for row in body]
+    line = "".join(_cell("th", word, place, len(head)) for place, word in enumerate(head))
+    cells = ["".join(_cell("td", word, place, len(row)) for place, word in enumerate(row)) for row in body]
     lines = "".join(f"<tr>{row}</tr>" for row in cells)
     return f"<table><thead><tr>{line}</tr></thead><tbody>{lines}</tbody></table>"
 
 
-def _cell(word: str, place: int, width: int) -> str:
+def _cell(tag: str, word: str, place: int, width: int) -> str:
     side = "left" if place in (0, width - 1) else "right"
-    return f'<td style="text-align:{side}">{escape(word)}</td>'
+    return f'<{tag} style="text-align:{side}">{escape(word)}</{tag}>'

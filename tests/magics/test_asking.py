@@ -114,6 +114,16 @@ def test_a_yes_with_more_words_is_asked_again(desk: Desk, typed: str) -> None:
     assert desk.decide(bash(), typed, typed, "use git rm") == Deny("use git rm")
 
 
+def test_an_open_question_is_known(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as it is open: a list of sessions says who waits for a person."""
+    seen = []
+    monkeypatch.setattr("builtins.input", lambda words: seen.append(desk.asker.waiting) or "y")
+
+    assert desk.decide(bash()) == Allow()
+    assert seen == [{"main": "Bash"}]
+    assert desk.asker.waiting == {}
+
+
 def test_own_words_are_the_reason(desk: Desk) -> None:
     """Claude is told why."""
     assert desk.decide(bash(), "use git rm instead") == Deny("use git rm instead")

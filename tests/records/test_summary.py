@@ -69,7 +69,7 @@ def test_it_shows_itself_in_words() -> None:
     head, sessions, times, tools = repr(whole()).split("\n\n")
 
     assert head == (
-        "3 turns, 2 sessions, 1 failed · $0.7625 (1 estimated) · 2.5 s a turn, 95 of 100 within 3.0 s · 3 tool uses"
+        "3 turns, 2 sessions, 1 failed · $0.7625 (1 estimated) · 2.5 s a turn, 95 % within 3.0 s · 3 tool uses"
         " · 2 simulated"
     )
     assert sessions.splitlines()[1].split() == ["main", "2", "0", "160", "40", "$0.7500", "2.0", "s", "▅█"]
