@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from comm import create_comm
 
@@ -90,6 +90,7 @@ class Channel:
         self._seq = 0
         self._open: dict[str, Future[Decision]] = {}
         self._final: dict[str, Any] | None = None
+        self._undo_state: Literal["", "asked", "done"] = ""
         self._on_leave: Callable[[], object] = lambda: None
 
     @property
@@ -125,6 +126,9 @@ class Channel:
     def set(self, facts: RunData) -> None:
         """Change fields of the run on all pages."""
         with self._lock:
+            undo = facts.get("undo")
+            if undo is not None and (undo["done"] or undo["error"]):
+                self._undo_state = "done" if undo["done"] else ""
             self.tell([self.run.set(facts)])
 
     def finish(self, run: RunData, bundle: dict[str, Any]) -> None:
@@ -159,13 +163,23 @@ class Channel:
         elif action == "stop":
             self._on_stop()
         elif action == "undo":
-            self._on_undo(bool(request.get("dry_run", True)))
+            return self._undo(bool(request.get("dry_run", True)))
         elif action == "leave":
             self._on_leave()
         elif action == "answer":
             return self._answer(request)
         else:
             return False
+        return True
+
+    def _undo(self, dry_run: bool) -> bool:
+        """Undo once: the same request, sent again, would go on to the edits of the turn before."""
+        with self._lock:
+            if self._undo_state == "done" or (self._undo_state == "asked" and not dry_run):
+                return False
+            if not dry_run:
+                self._undo_state = "asked"
+        self._on_undo(dry_run)
         return True
 
     def _answer(self, request: Request) -> bool:

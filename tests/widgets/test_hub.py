@@ -13,7 +13,7 @@ from claude_magic.rendering import RunView
 from claude_magic.widgets.hub import Channel, CommLink, Hub, Remembered
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.pages import Page
-from claude_magic.widgets.protocol import COMM_TARGET, REQUEST, VERSION
+from claude_magic.widgets.protocol import COMM_TARGET, REQUEST, VERSION, Request, Undo
 
 from .stand_ins import FakeComms, FakeKernel, FakeLink
 
@@ -207,6 +207,27 @@ def test_stop_and_undo_reach_those_who_can() -> None:
     assert not channel.receive({"action": "format the disk"})
     assert not channel.receive({})
     assert (calls.stops, calls.undos) == (1, [True, False])
+
+
+def test_undo_that_is_sent_again_goes_no_further_back() -> None:
+    """Neither while it is at work nor when it is done; one that failed may be tried again."""
+    calls = Calls()
+    channel, _ = linked(calls)
+    look: Request = {"action": "undo", "dry_run": True}
+    undo: Request = {"action": "undo", "dry_run": False}
+    told: Undo = {"files": ["a"], "deleted": [], "insertions": 1, "deletions": 0, "done": False, "error": ""}
+
+    assert channel.receive(undo)
+    assert not channel.receive(undo)
+    channel.set({"undo": {**told, "error": "no"}})
+    assert channel.receive(look)
+    channel.set({"undo": told})
+    assert channel.receive(undo)
+    channel.set({"undo": {**told, "done": True}})
+    assert not channel.receive(look)
+    assert not channel.receive(undo)
+
+    assert calls.undos == [False, True, False]
 
 
 # The kernel's comms.
