@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from claude_magic.records.log import LogAggregator, LogEntry, LogSummary
 from claude_magic.records.messages import MessageRecord
 from claude_magic.records.metrics import Metrics, Stats
 from claude_magic.records.recorder import Recorder
+from claude_magic.records.ring import Ring
 from claude_magic.records.sessions import SessionInfo
 from claude_magic.records.sinks import sink_for
 from claude_magic.records.spans import SpanRecord
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from claude_magic.records.plots import Plots
 
 _KEPT_TURNS = 100_000
-"""Finished turns that are remembered; older ones are dropped."""
+_KEPT_TURNS_BYTES = 256_000_000
+"""Finished turns that are remembered, and what their texts may take; older ones are dropped."""
 _RECORDS = "A part of the records"
 _NOTED = {
     "spawn": "info",
@@ -46,6 +48,10 @@ _NOTED = {
 """Events of the engine that the log keeps, with their level."""
 
 
+def _bytes_of(record: TurnRecord) -> int:
+    return sys.getsizeof(record.prompt) + sys.getsizeof(record.text)
+
+
 class Ledger(ABC):
     """What a client keeps on record; the `FrameSource` of its `frames`. Lives on the loop thread.
 
@@ -56,7 +62,7 @@ class Ledger(ABC):
 
     def __init__(self, log_entries: int, history: History | str | Path | bool | None) -> None:
         self._metrics = Metrics()
-        self._turn_records: deque[TurnRecord] = deque(maxlen=_KEPT_TURNS)
+        self._turn_records: Ring[TurnRecord] = Ring(_KEPT_TURNS, _KEPT_TURNS_BYTES, _bytes_of)
         self._frames: Frames | None = None
         self._log_stops: list[Callable[[], None]] = []
         self._guard = ObserverGuard()

@@ -34,7 +34,7 @@ class ObserverGuard:
         """Call an observer.
 
         Args:
-            name: what it is, at the beginning of a sentence; of each name one failure is said.
+            name: what it is, at the beginning of a sentence. Where it is not switched off, its first failure is said.
             observer: a plain callable; a coroutine function counts as failed.
             arguments: what it gets.
             off: switches it off when it fails; without it, it is called again next time.
@@ -59,13 +59,12 @@ class ObserverGuard:
         if off is not None:
             with suppress(Exception):
                 off()
-        self._say(name, failure, "is switched off" if off is not None else "misses something")
+        if off is not None or name not in self._said:  # what is switched off fails only once, others may share its name
+            self._said.add(name)
+            self._say(name, failure, "is switched off" if off is not None else "misses something")
         return False
 
     def _say(self, name: str, failure: BaseException, consequence: str) -> None:
-        if name in self._said:
-            return
-        self._said.add(name)
         words = f"{name} {consequence}, the turn goes on: {described(failure)}"
         with suppress(Exception):  # a filter or a handler of the user's may raise as well
             logger.warning("%s", words)

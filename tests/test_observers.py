@@ -109,6 +109,15 @@ async def test_an_observer_that_fails_is_switched_off(
     assert [entry.message for entry in client.log_entries("")] == [warning]
 
 
+async def test_each_observer_that_fails_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Also where two have the same name."""
+    client = FakeCLIs().client()
+    client.observers += [failing(RuntimeError("one")), failing(RuntimeError("two"))]
+    await two_turns(client)
+
+    assert ["one" in words or "two" in words for words in warnings(caplog)] == [True, True]
+
+
 async def test_an_observer_that_takes_itself_off_and_fails_is_fine(caplog: pytest.LogCaptureFixture) -> None:
     """It is off already."""
     client = FakeCLIs().client()

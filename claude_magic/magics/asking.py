@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +119,8 @@ class Asker:
         return tools if session is not None and session.state is not SessionState.CLOSED else set()
 
     def _ask(self, request: PermissionRequest, screen: Screen) -> Decision:
-        screen.flush()
+        with suppress(Exception):  # the question is asked whatever the view does
+            screen.flush()
         if request.tool_name == "AskUserQuestion":
             return Allow(answer_questions(request.tool_input))
         answer = _input(f"Claude wants to use {telling(request)}\nAllow? {_CHOICES}").strip()

@@ -307,7 +307,8 @@ class GuardedScreen:
             self._call(show, *what)
 
     def _call(self, show: Callable[..., None], *what: object) -> bool:
-        return self._guard.call("The view of this run", show, *what, off=self._switch_off)
+        off = None if self._is_off else self._switch_off
+        return self._guard.call("The view of this run", show, *what, off=off)
 
     def _switch_off(self) -> None:
         self._is_off = True
