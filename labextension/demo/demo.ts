@@ -5,7 +5,7 @@ import { fromData, reduce } from '../src/state';
 import type { RunState } from '../src/state';
 import type { Host } from '../src/view/host';
 import { RunView } from '../src/view/run';
-import { renderMarkdown } from '../src/widget/markdown';
+import { renderMarkdown } from '../src/plain_markdown';
 import { RUNS } from './runs';
 
 const style = document.createElement('style');

@@ -1,5 +1,7 @@
 /** Colours for code where there is no JupyterLab to give them: a few kinds of words, found by one expression. */
 
+import { LONGEST_CODE } from './limits';
+
 interface Language {
   /** Expressions, as source: what is a comment, what is a string. */
   readonly comment: string;
@@ -8,7 +10,6 @@ interface Language {
   readonly ignoresCase?: boolean;
 }
 
-const LONGEST = 30_000; // characters; longer code stays plain
 const QUOTED = `"(?:[^"\\\\\\n]|\\\\.)*"?|'(?:[^'\\\\\\n]|\\\\.)*'?`;
 const HASH = '#[^\\n]*';
 const SLASHES = '//[^\\n]*|/\\*[^]*?(?:\\*/|$)';
@@ -73,7 +74,7 @@ const NAMES_FOLLOW = new Set(['class', 'def', 'enum', 'fn', 'func', 'function', 
 export function highlight(node: Element, name: string): void {
   const known = LANGUAGES.get(name.toLowerCase());
   const code = node.textContent;
-  if (known === undefined || code.length > LONGEST) {
+  if (known === undefined || code.length > LONGEST_CODE) {
     return;
   }
   const words = new RegExp(

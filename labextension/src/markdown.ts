@@ -1,8 +1,9 @@
-/** Markdown of the model, rendered by JupyterLab (its code colours, LaTeX and diagrams), strictly sanitized. */
+/** Markdown of the model, rendered by JupyterLab (its code colours and LaTeX), strictly sanitized. */
 
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 
+import { plainParagraph, rest, segments } from './segments';
 import { hideRawHtml, showRawHtml, strictHtml } from './strict';
 import { visible } from './text';
 
@@ -25,9 +26,9 @@ export function markdownRenderer(
     sanitizer: strictSanitizer(registry.sanitizer),
     ...(registry.markdownParser && { markdownParser: withoutHtml(registry.markdownParser) })
   });
-  return async (node, text, onPage) => {
+  const render = async (text: string): Promise<HTMLElement> => {
     const renderer = safe.createRenderer(MARKDOWN);
-    await renderer.renderModel(safe.createModel({ data: { [MARKDOWN]: visible(text) }, trusted: false }));
+    await renderer.renderModel(safe.createModel({ data: { [MARKDOWN]: text }, trusted: false }));
     const content = renderer.node;
     content.querySelectorAll('.jp-InternalAnchorLink').forEach(anchor => {
       anchor.remove();
@@ -36,12 +37,21 @@ export function markdownRenderer(
       element.removeAttribute('id');
       element.removeAttribute('data-jupyter-id');
     });
-    if (HAS_MATH.test(text) && !UNSAFE_TEX.test(text) && safe.latexTypesetter) {
+    renderer.dispose();
+    return content;
+  };
+  return async (node, text, onPage) => {
+    const content = document.createElement('div');
+    for (const segment of segments(visible(text))) {
+      await rest();
+      content.append(...(segment.kind === 'plain' ? [plainParagraph(segment.text)] : [...(await render(segment.text)).childNodes]));
+    }
+    // What the parser has decoded counts as well: `&#92;href` is a command, too.
+    if (HAS_MATH.test(content.textContent) && !UNSAFE_TEX.test(content.textContent) && safe.latexTypesetter) {
       await onPage;
       await typeset(safe.latexTypesetter, content, node);
     }
     node.replaceChildren(...content.childNodes);
-    renderer.dispose();
   };
 }
 

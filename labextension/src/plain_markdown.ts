@@ -8,6 +8,7 @@ import type { MarkedToken, Token, Tokens } from 'marked';
 
 import { plainFormula } from './formula';
 import { highlight } from './highlight';
+import { plainParagraph, rest, segments } from './segments';
 import { hideRawHtml, rawText, strict } from './strict';
 import { visible } from './text';
 
@@ -43,14 +44,23 @@ function formula(type: Formula['type'], match: RegExpExecArray | null): Formula 
 }
 
 /** Fill `node` with rendered Markdown; nothing in `text` is trusted. */
-export function fillMarkdown(node: HTMLElement, text: string): void {
-  const page = new DOMParser().parseFromString('', 'text/html');
-  new Builder(page).append(page.body, marked.lexer(hideRawHtml(visible(text))));
-  strict(page.body);
-  node.replaceChildren(...[...page.body.childNodes].map(child => document.importNode(child, true)));
+export async function renderMarkdown(node: HTMLElement, text: string): Promise<void> {
+  const content = document.createDocumentFragment();
+  for (const segment of segments(visible(text))) {
+    await rest();
+    content.append(...(segment.kind === 'plain' ? [plainParagraph(segment.text)] : build(segment.text)));
+  }
+  node.replaceChildren(content);
   node.querySelectorAll('pre > code').forEach(code => {
     highlight(code, /language-(\S+)/.exec(code.className)?.[1] ?? '');
   });
+}
+
+function build(markdown: string): Node[] {
+  const page = new DOMParser().parseFromString('', 'text/html');
+  new Builder(page).append(page.body, marked.lexer(hideRawHtml(markdown)));
+  strict(page.body);
+  return [...page.body.childNodes].map(child => document.importNode(child, true));
 }
 
 class Builder {

@@ -2,7 +2,7 @@
  * What may come of a model's Markdown: an allow-list of elements and attributes, applied to an inert document.
  *
  * It stands behind JupyterLab's sanitizer, or behind a builder of elements, and is stricter: no remote or drawn image, no form,
- * no style, no id, no class but those of coloured code. Raw HTML in the Markdown is shown as the text it is.
+ * no style, no id, no class but those of coloured code. Diagrams stay the code they are. Raw HTML in the Markdown is shown as the text it is.
  */
 
 import { visible } from './text';
@@ -10,7 +10,7 @@ import { visible } from './text';
 const KEPT: ReadonlySet<string> = new Set(
   (
     'a b blockquote br code dd del dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s span strong sub sup ' +
-    'table tbody td tfoot th thead tr u ul div figure'
+    'table tbody td tfoot th thead tr u ul div'
   ).split(' ')
 );
 // What has no text for a reader; everything else that is not kept is replaced by its children.
@@ -18,7 +18,6 @@ const DROPPED =
   'script,style,template,noscript,noembed,noframes,iframe,object,embed,applet,frame,frameset,svg,math,link,meta,base,' +
   'title,head,audio,video,source,track,canvas,map,area,textarea,select,button,dialog,xmp,plaintext,portal';
 const SAFE_LINK = /^(?:https?:\/\/|mailto:)/i;
-const DIAGRAM = 'jp-RenderedMermaid';
 const CODE_CLASS = /^(?:language-[\w+#.-]{1,40}|\u037c\w{1,6}|cm-[\w-]{1,40})$/;
 
 /** Clean everything under `root`, which must belong to a document that loads and runs nothing. */
@@ -31,7 +30,7 @@ export function strict(root: ParentNode): void {
     if (!KEPT.has(element.localName) || element.namespaceURI !== 'http://www.w3.org/1999/xhtml') {
       element.replaceWith(...element.childNodes);
     } else if (element.localName === 'img') {
-      keepDiagram(element);
+      replaceImage(element);
     } else {
       keepAttributes(element);
     }
@@ -52,25 +51,11 @@ function replaceInput(input: Element): void {
   input.replaceWith(isTask ? (input.hasAttribute('checked') ? '☑' : '☐') : '');
 }
 
-function keepDiagram(image: Element): void {
-  const source = image.getAttribute('src') ?? '';
+function replaceImage(image: Element): void {
   const words = image.getAttribute('alt') ?? '';
-  // JupyterLab puts a diagram that it drew from a code block into a figure of this class.
-  if (image.closest('figure')?.classList.contains(DIAGRAM) !== true || !source.startsWith('data:image/svg+xml')) {
-    const label = image.ownerDocument.createElement('span');
-    label.textContent = words ? `[image: ${words}]` : '[image]';
-    image.replaceWith(label);
-    return;
-  }
-  const attributes: [string, string][] = [
-    ['src', source],
-    ['alt', words || 'diagram']
-  ];
-  const width = image.getAttribute('width');
-  if (width !== null && /^[\d.]+(?:px|%)?$/.test(width)) {
-    attributes.push(['width', width]);
-  }
-  replaceAttributes(image, attributes);
+  const label = image.ownerDocument.createElement('span');
+  label.textContent = words ? `[image: ${words}]` : '[image]';
+  image.replaceWith(label);
 }
 
 function keepAttributes(element: Element): void {
@@ -78,9 +63,6 @@ function keepAttributes(element: Element): void {
   const classes = [...element.classList].filter(name => CODE_CLASS.test(name));
   if (classes.length > 0 && ['code', 'pre', 'span', 'div'].includes(element.localName)) {
     kept.push(['class', classes.join(' ')]);
-  }
-  if (element.localName === 'figure' && element.classList.contains(DIAGRAM)) {
-    kept.push(['class', DIAGRAM]);
   }
   if (element.localName === 'a') {
     const link = (element.getAttribute('href') ?? '').trim();
@@ -132,21 +114,35 @@ function showHidden(root: ParentNode): void {
   }
 }
 
-// Raw HTML in Markdown. A noncharacter stands for `<` while the Markdown is parsed, and becomes `&lt;` after it.
+// Raw HTML in Markdown. A noncharacter stands for `<` while the Markdown is parsed, and becomes `&lt;` after it. Another
+// one stands before the language of a fence that is not known as a language of code: JupyterLab, or an extension of it,
+// may draw what such a fence holds (mermaid does, and fetches what the diagram names).
 
 const STAND_IN = '\ufdd0';
+const NOT_A_LANGUAGE = '\ufdd1';
 const OPENS_TAG = /<(?=[a-z/!?])(?!(?:https?|mailto):)/gi;
 const OPENS_PICTURE = /<(?=\/?(?:img|svg|image|picture|figure)\b)/gi;
 const FENCE_LINE = /^ {0,3}(?:`{3,}|~{3,})/;
+const FENCE_INFO = /(`{3,}|~{3,})([^\n`]*)/g;
+const LANGUAGES: ReadonlySet<string> = new Set(
+  (
+    'python py python3 ipython pycon r julia jl sql mysql postgresql postgres sqlite plsql mssql bash sh shell zsh console ' +
+    'powershell ps1 bat javascript js jsx mjs typescript ts tsx json json5 jsonc jsonl yaml yml toml ini cfg conf properties html xml svg ' +
+    'css scss sass less c h cpp c++ cc hpp cs csharp java kotlin scala groovy go golang rust rs swift php ruby rb perl pl ' +
+    'lua dart elixir erlang haskell hs ocaml fsharp clojure clj lisp scheme fortran cobol pascal ada matlab octave sas stata ' +
+    'dockerfile docker makefile cmake nginx diff patch markdown md rst tex latex bibtex text txt plain plaintext output log csv tsv ' +
+    'http graphql proto protobuf vb vbnet asm nasm verilog vhdl solidity zig nim crystal d awk sed vim cython pyx q cypher sparql turtle'
+  ).split(' ')
+);
 
 /**
- * Hide raw HTML from a Markdown parser, so that readers see it as it was written.
+ * Hide raw HTML and the languages of fences from a Markdown parser, so that readers see them as they were written.
  *
  * @param markdown - the text of the model.
  * @returns the text to parse; give what comes out of the parser to `showRawHtml`.
  */
 export function hideRawHtml(markdown: string): string {
-  const text = markdown.replaceAll(STAND_IN, '\ufffd');
+  const text = markdown.replaceAll(STAND_IN, '\ufffd').replaceAll(NOT_A_LANGUAGE, '\ufffd').replace(FENCE_INFO, hideInfo);
   if (!text.includes('<')) {
     return text;
   }
@@ -164,13 +160,27 @@ export function hideRawHtml(markdown: string): string {
     .join('\n');
 }
 
-/** Turn the stand-ins in the parser's HTML into `&lt;`. */
-export function showRawHtml(html: string): string {
-  // A parser percent-encodes it in a URL.
-  return html.replaceAll(STAND_IN, '&lt;').replaceAll('%EF%B7%90', '%3C');
+/** Fences in lists, quotes and other fences look alike here: the stand-in changes nothing that a reader sees. */
+function hideInfo(_: string, marks: string, info: string): string {
+  let known = false;
+  const hidden = info.replace(/\S+/g, (word, at: number) => {
+    known = info.slice(0, at).trim() === '' && LANGUAGES.has(word.toLowerCase());
+    return known ? word : NOT_A_LANGUAGE + word;
+  });
+  return marks + hidden;
 }
 
-/** Turn the stand-ins in a text into `<`; for text that no parser of HTML will see. */
+/** Turn the stand-ins in the parser's HTML into what they stand for. */
+export function showRawHtml(html: string): string {
+  // A parser percent-encodes them in a URL.
+  return html
+    .replaceAll(STAND_IN, '&lt;')
+    .replaceAll('%EF%B7%90', '%3C')
+    .replaceAll(NOT_A_LANGUAGE, '')
+    .replaceAll('%EF%B7%91', '');
+}
+
+/** Turn the stand-ins in a text into what they stand for; for text that no parser of HTML will see. */
 export function rawText(text: string): string {
-  return text.replaceAll(STAND_IN, '<');
+  return text.replaceAll(STAND_IN, '<').replaceAll(NOT_A_LANGUAGE, '');
 }

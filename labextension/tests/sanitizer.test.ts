@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
-import { hideRawHtml, strictHtml } from '../src/strict';
+import { hideRawHtml, showRawHtml, strictHtml } from '../src/strict';
 import { visible } from '../src/text';
-import { renderMarkdown } from '../src/widget/markdown';
+import { renderMarkdown } from '../src/plain_markdown';
 
 const HOSTILE = [
   '<script>hit()</script>',
@@ -149,10 +149,22 @@ describe('Markdown of the model', () => {
     expect(hideRawHtml('- x\n  ```\n<img src=x>\n<figure>')).not.toMatch(/<img|<figure/);
   });
 
-  it("keeps JupyterLab's own diagrams", () => {
-    const diagram = '<figure class="jp-RenderedMermaid"><img src="data:image/svg+xml,%3Csvg/%3E" width="10"></figure>';
-    expect(strictHtml(diagram)).toContain('src="data:image/svg+xml,%3Csvg/%3E"');
-    expect(strictHtml('<img class="jp-RenderedMermaid" src="data:image/svg+xml,x">')).toBe('<span>[image]</span>');
+  it('keeps no picture, whoever drew it', () => {
+    const diagram = '<figure class="jp-RenderedMermaid"><img src="data:image/svg+xml,%3Csvg/%3E" width="10" alt="d"></figure>';
+    expect(strictHtml(diagram)).toBe('<span>[image: d]</span>');
+  });
+
+  it.each([
+    '```mermaid', '~~~mermaid', '- ```mermaid', '> ~~~ mermaid', '1. ```  MERMAID', '- [ ] ```mermaid', '````mermaid {x}',
+    '```math', '```vega-lite', '```python mermaid', '```m&#101;rmaid', '```{mermaid}', 'x\r```mermaid'
+  ])('lets no renderer see the language of %j', line => {
+    const hidden = hideRawHtml(`${line}\ngraph LR\n`);
+    expect(hidden).not.toMatch(/(?:^|[\s`~])(?:mermaid|math|vega-lite|\{mermaid\}|m&#101;rmaid)/i);
+    expect(showRawHtml(hidden)).toBe(`${line}\ngraph LR\n`);
+  });
+
+  it.each(['```python', '~~~ sql', '- ```Bash', '> ```c++'])('leaves the language of %j to the colours of code', line => {
+    expect(hideRawHtml(line)).toBe(line);
   });
 });
 

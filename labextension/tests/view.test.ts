@@ -5,7 +5,7 @@ import { fromData, reduce } from '../src/state';
 import type { RunState } from '../src/state';
 import type { Answer, Host } from '../src/view/host';
 import { RunView } from '../src/view/run';
-import { renderMarkdown } from '../src/widget/markdown';
+import { renderMarkdown } from '../src/plain_markdown';
 
 let asked: Action[];
 let inserted: string[];

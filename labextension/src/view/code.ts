@@ -10,8 +10,7 @@ const SAID_FOR_MS = 1_600;
 /** Put a bar over every code block in `root`. */
 export function frameCode(root: HTMLElement, host: Host): void {
   for (const pre of root.querySelectorAll('pre')) {
-    // A diagram carries its source along, for those who cannot see it.
-    if (!pre.closest('.claude-code, figure')) {
+    if (!pre.closest('.claude-code')) {
       const language = /(?:^|\s)language-(\S+)/.exec(pre.querySelector('code')?.className ?? '')?.[1] ?? '';
       const frame = codeFrame(language, () => codeOf(pre), host);
       pre.replaceWith(frame);

@@ -6,6 +6,7 @@
  */
 
 import { BlockSplitter, pieces } from '../blocks';
+import { plainParagraph } from '../segments';
 import { visible } from '../text';
 import { codeFrame, frameCode } from './code';
 import { el } from './dom';
@@ -20,7 +21,7 @@ const NEXT_MS = 100; // within this time a text that still grows is drawn again
 const PIECE = 12_000; // characters of finished text that are rendered together
 const EAGER = 60_000; // characters of one text that are rendered without looking whether they are near
 const COLOURED_LIVE = 6_000; // characters of an open code block that are coloured while it grows
-const NEVER_LIVE = /^(?:mermaid|math|latex)$/;
+const NEVER_LIVE = /^(?:math|latex)$/;
 const PLAIN_WORDS = /^[\p{L}\p{N} .,;:!?'"()%/=-]*$/u;
 
 export class MarkdownText implements Piece<string> {
@@ -215,7 +216,12 @@ class Block {
     this._rendering = true;
     const source = this._source;
     const started = performance.now();
-    await this._host.renderMarkdown(this.node, source);
+    try {
+      await this._host.renderMarkdown(this.node, source);
+    } catch {
+      // Whatever a parser cannot read, a person can.
+      this.node.replaceChildren(plainParagraph(visible(source)));
+    }
     this._cost = performance.now() - started;
     this._rendering = false;
     if (this._disposed) {

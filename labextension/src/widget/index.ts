@@ -8,7 +8,7 @@ import type { RunState } from '../state';
 import type { Answer } from '../view/host';
 import { el } from '../view/dom';
 import { RunView } from '../view/run';
-import { renderMarkdown } from './markdown';
+import { renderMarkdown } from '../plain_markdown';
 
 /** What anywidget hands in; the kernel is there in JupyterLab and its kin, and nowhere else. */
 export interface Model {
