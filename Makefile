@@ -28,7 +28,7 @@ OLD_CLI := .cache/cli-$(OLD_SDK)
 OLD_KERNELS := .cache/ipykernel-6.31.0 .cache/ipykernel-7.3.0
 OLD_CLI_PATH := $(CURDIR)/$(OLD_CLI)/claude_agent_sdk/_bundled/claude
 
-.PHONY: help lab demo test check bench wheel clean
+.PHONY: help lab demo test check fuzz bench wheel clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ check: $(VENV)/test ## look at the code without running it: ruff, mypy, eslint, 
 	$(RUN) -m mypy
 	$(RUN) labext_build.py lint
 	$(RUN) labext_build.py check
+
+fuzz: $(VENV)/test ## try thousands of odd inputs: lines of the CLI, session files, tapes, Markdown
+	HYPOTHESIS_PROFILE=long $(RUN) -m pytest -m fuzz --timeout 3600 $(TEST_ARGS)
 
 bench: $(VENV)/test ## measure, side by side with what else there is
 	$(RUN) -m benchmarks $(BENCH_ARGS)

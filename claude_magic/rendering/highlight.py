@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from claude_magic.rendering import style
-
-_LONGEST = 30_000
-"""Longer code stays plain: colouring takes about a second per megabyte, and far longer for some hostile inputs."""
+from claude_magic.rendering.limits import COLOURING_OF_A_TURN_S, COLOURING_S, LONGEST_CODE
 
 
-def highlight(code: str, language: str) -> str:
-    """Return code as HTML for the inside of a `pre`, coloured where the language is known.
+class ColouringBudget:
+    """Time for the colours of code: so much for one block, so much for all of a turn. What comes later stays plain."""
+
+    def __init__(self) -> None:
+        self._left_s = COLOURING_OF_A_TURN_S
+
+    def within(self, tokens: Iterable[Any]) -> Iterator[Any]:
+        """Yield tokens as long as there is time; the worst single token that was found took 0.13 s."""
+        began = time.monotonic()
+        limit_s = min(COLOURING_S, self._left_s)
+        try:
+            for token in tokens:
+                if time.monotonic() - began > limit_s:
+                    return
+                yield token
+        finally:
+            self._left_s -= time.monotonic() - began
+
+
+def highlight(code: str, language: str, budget: ColouringBudget) -> str:
+    """Return code as HTML for the inside of a `pre`, coloured where the language is known and as far as time allows.
 
     Args:
         code: the code, as it is.
         language: the word after the fence, such as `python`.
+        budget: the time.
     """
-    lexer = _lexer(language.lower()) if language and len(code) <= _LONGEST else None
+    lexer = _lexer(language.lower()) if language and len(code) <= LONGEST_CODE else None
     if lexer is None:
         return style.escape_code(code)
-    return "".join(_piece(words, text) for words, text in _runs(lexer, code))
+    runs, end = _runs(budget.within(lexer.get_tokens_unprocessed(code)))
+    return "".join(_piece(words, text) for words, text in runs) + style.escape_code(code[end:])
 
 
 @lru_cache(maxsize=64)
@@ -35,16 +56,18 @@ def _lexer(language: str) -> Any:
         return None
 
 
-def _runs(lexer: Any, code: str) -> list[tuple[str, str]]:
-    """Join neighbours of one style: fewer elements, a smaller notebook."""
+def _runs(tokens: Iterable[Any]) -> tuple[list[tuple[str, str]], int]:
+    """Join neighbours of one style: fewer elements, a smaller notebook. Also return where the last token ends."""
     runs: list[tuple[str, str]] = []
-    for token, text in lexer.get_tokens(code):
+    end = 0
+    for place, token, text in tokens:
+        end = place + len(text)
         words = _style_of(token)
         if runs and (runs[-1][0] == words or not text.strip()):
             runs[-1] = (runs[-1][0], runs[-1][1] + text)
         else:
             runs.append((words, text))
-    return runs
+    return runs, end
 
 
 @lru_cache(maxsize=512)

@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from claude_magic.rendering import style
-from claude_magic.rendering.highlight import highlight
+from claude_magic.rendering.highlight import ColouringBudget, highlight
+from claude_magic.rendering.limits import DEEPEST, MOST_HTML
 from claude_magic.rendering.sanitizer import clean
+from claude_magic.rendering.segments import segments
 from claude_magic.rendering.text import visible
 
-_DEEPEST = 30  # levels of nesting; the parser leaves out what is deeper
-_LONGEST_LINE = 8_000  # characters of one paragraph; a longer one stays plain: hostile ones take quadratic time
+# Levels of nesting of the parser, which leaves out what is deeper: a list is two. `segments` keeps such text from it.
+_DEEPEST = 5 * DEEPEST
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x1f]", re.IGNORECASE)
 
 
-def to_html(markdown: str, references: dict[str, Any] | None = None) -> str:
+def to_html(markdown: str, references: dict[str, Any] | None = None, budget: ColouringBudget | None = None) -> str:
     """Return Markdown as safe HTML: no raw HTML, no pictures, no addresses but http, https and mailto.
+
+    What is nested too deeply, too long or too large is there as the text it is.
 
     Args:
         markdown: the text; it may be hostile.
         references: keeps link definitions from one piece of a text to the next.
+        budget: time for the colours of code, shared by the texts of a turn.
     """
     env: dict[str, Any] = references if references is not None else {}
+    env["budget"] = budget or ColouringBudget()
+    text = visible(markdown)
+    pieces = [_plain(one.text) if one.is_plain else _render(one.text, env) for one in segments(text)]
+    html = "".join(pieces)
+    return html if len(html) <= MOST_HTML else _plain(text)
+
+
+def _render(text: str, env: dict[str, Any]) -> str:
     parser = _parser()
-    tokens = parser.parse(visible(markdown), env)
-    _dress(tokens)
-    return clean(parser.renderer.render(tokens, parser.options, env))
+    try:
+        tokens = parser.parse(text, env)
+        _dress(tokens)
+        return clean(parser.renderer.render(tokens, parser.options, env))
+    except RecursionError:
+        return _plain(text)
+
+
+def _plain(text: str) -> str:
+    return f'<pre style="{style.WRAPPED_PRE}">{style.escape_code(text)}</pre>\n'
 
 
 @cache
@@ -44,7 +63,6 @@ def _parser() -> Any:
     parser = Parser("commonmark", {"html": False, "linkify": False, "maxNesting": _DEEPEST})
     parser.enable(["table", "strikethrough"])
     parser.inline.ruler.before("escape", "math", _math)
-    parser.core.ruler.before("inline", "long_text", _keep_long_text_plain)
     rules = {
         "text": lambda self, tokens, index, options, env: style.escape(tokens[index].content),
         "math": lambda self, tokens, index, options, env: style.escape_code(tokens[index].content),
@@ -58,12 +76,6 @@ def _parser() -> Any:
     for name, rule in rules.items():
         parser.add_render_rule(name, rule)
     return parser
-
-
-def _keep_long_text_plain(state: Any) -> None:
-    for token in state.tokens:
-        if token.type == "inline" and len(token.content) > _LONGEST_LINE:
-            token.type = "text"
 
 
 def _dress(tokens: Sequence[Any]) -> None:
@@ -116,7 +128,7 @@ def _code_inline(self: Any, tokens: Sequence[Any], index: int, options: Any, env
 def _fence(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     token = tokens[index]
     words = token.info.split()
-    return _code(highlight(token.content.rstrip("\n"), words[0] if words else ""))
+    return _code(highlight(token.content.rstrip("\n"), words[0] if words else "", env["budget"]))
 
 
 def _code(inner: str) -> str:
@@ -163,6 +175,7 @@ class MarkdownStream:
     """
 
     def __init__(self) -> None:
+        self._budget = ColouringBudget()
         self._restart()
 
     def _restart(self) -> None:
@@ -198,7 +211,7 @@ class MarkdownStream:
         self._settled = whole
         size = _finished(tail[:whole])
         if size:
-            self._done_html.append(to_html(tail[:size], self._references))
+            self._done_html.append(to_html(tail[:size], self._references, self._budget))
             self._done += tail[:size]
             self._settled = 0
             self._tail_source = self._tail_html = ""
@@ -209,9 +222,13 @@ class MarkdownStream:
         if len(tail) <= _SMALL or not known or not tail.startswith(known) or len(tail) > len(known) * _GROWTH:
             # Of a long tail only whole lines: half a row of a table would stay half.
             known = tail if len(tail) <= _SMALL else tail[: tail.rfind("\n") + 1] or tail
-            self._tail_source, self._tail_html = known, to_html(known, copy.deepcopy(self._references))
+            self._tail_source, self._tail_html = known, to_html(known, _copied(self._references), self._budget)
         rest = style.escape(tail[len(known) :])
         return f'{self._tail_html}<div style="white-space:pre-wrap">{rest}</div>' if rest else self._tail_html
+
+
+def _copied(references: dict[str, Any]) -> dict[str, Any]:
+    return {"references": dict(references.get("references", {}))}
 
 
 def _closed(tail: str, fence: re.Match[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from claude_magic.rendering import style
 from claude_magic.rendering.facts import SIMULATED, model_words
+from claude_magic.rendering.highlight import ColouringBudget
 from claude_magic.rendering.markdown import MarkdownStream, to_html
 from claude_magic.rendering.style import escape, span
 from claude_magic.rendering.text import excerpt, one_line, plural, seconds, shares, visible_output
@@ -87,11 +88,12 @@ def final_html(view: RunView, facts: list[str], ending: str = "", ending_block: 
     """
     pieces = [_header(view)]
     room = iter(shares([len(part.text) for part in view.parts if isinstance(part, TextPart)], _TEXT_LIMIT))
+    budget = ColouringBudget()
     tools = 0
     for part in view.parts:
         if isinstance(part, TextPart):
             text = excerpt(part.text, max(next(room), _SHORTEST_TEXT))[0]
-            pieces.append(f"<div>{to_html(text)}</div>")
+            pieces.append(f"<div>{to_html(text, budget=budget)}</div>")
         elif isinstance(part, ToolPart):
             tools += 1
             if tools <= _TOOL_LIMIT:
