@@ -227,6 +227,7 @@ class AsyncClaudeClient(Ledger):
         permission_mode: str | None = None,
         timeout_s: float | None = None,
         json_schema: str | Mapping[str, Any] | None = None,
+        patient: bool = False,
     ) -> Stream:
         """Prompt a session and follow what comes.
 
@@ -242,6 +243,8 @@ class AsyncClaudeClient(Ledger):
             timeout_s: longest it may take, in seconds.
             json_schema: JSON Schema that this answer must fit. The CLI takes it only when it starts, so the
                 session's process is started anew (it resumes) before this prompt and before the next without it.
+            patient: wait for a process and for its turn to run as long as it takes, not only `acquire_timeout_s`;
+                for prompts in the background.
 
         Returns:
             A stream that starts when it is entered or first read.
@@ -262,7 +265,7 @@ class AsyncClaudeClient(Ledger):
         if model is not None and not model.strip():
             raise ValueError("model is empty: leave it out, or give a name.")
         schema = json_text("json_schema", json_schema)
-        turn = Turn(target.name, prompt, literal, model, permission_mode, timeout_s, schema)
+        turn = Turn(target.name, prompt, literal, model, permission_mode, timeout_s, schema, patient)
         return Stream(turn, partial(self._submit, target), target.interrupt)
 
     async def execute(self, session: str | Session, prompt: Content, **options: Any) -> Response:

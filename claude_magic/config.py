@@ -249,8 +249,8 @@ class PoolConfig:
         max_sessions: processes at the same time, warm ones included (about 0.15 GB each). Sessions by name
             are not limited: an idle one gives its process up and resumes when it is next used.
         max_running: turns that may run at the same time; `None` is as many as there are processes.
-        prewarm: never-prompted processes kept ready for each kind of session in use; the first starts after
-            the first prompt.
+        prewarm: never-prompted processes kept ready for each kind of session in use; the first starts when
+            nothing has run for a moment after the first prompt.
         idle_timeout_s: an idle session gives its process up after this many seconds.
         acquire_timeout_s: longest a prompt waits for a process and its turn to run, in seconds.
         log_entries: log entries kept per session.

@@ -35,6 +35,10 @@ from claude_magic.waiting import Limiter, WaitingLine
 
 logger = logging.getLogger(__name__)
 
+PREWARM_AFTER_S = 1.5
+"""How long no turn must have run before a process is started for a prompt that may never come."""
+_UNTOLD_S = 2.0
+"""How long a prompt waits before its readers are told what for."""
 _LEAST_S = 0.1
 """What a start has, in seconds, whose prompt has used up its time while others failed."""
 
@@ -73,6 +77,8 @@ class SessionPool:
         self._turns = Limiter()
         self._closed = False
         self._prewarming: set[asyncio.Task[None]] = set()
+        self._to_prewarm: set[SessionConfig] = set()
+        self._quiet_since = 0.0
         self._ending: set[asyncio.Task[None]] = set()
         self._reaper: asyncio.Task[None] | None = None
 
@@ -92,10 +98,11 @@ class SessionPool:
 
     # The right to run.
 
-    def running(self, until: float | None = None) -> AbstractAsyncContextManager[None]:
+    def running(self, session: Session, until: float | None = None) -> AbstractAsyncContextManager[None]:
         """Hold the right to run one turn; wait for it in order.
 
         Args:
+            session: who asks.
             until: when patience ends, by the loop's clock; `acquire_timeout_s` from now if not given.
 
         Raises:
@@ -104,14 +111,19 @@ class SessionPool:
         """
         self._check_open()
         limit = self.config.max_running
-        return self._turns.hold(limit, lambda: self._patience(f"{limit} turns are running (max_running)", until))
+        return self._turns.hold(
+            limit, lambda: self._patience(session, f"{limit} turns are running (max_running)", until)
+        )
 
     @asynccontextmanager
-    async def _patience(self, why: str, until: float | None) -> AsyncIterator[None]:
+    async def _patience(self, session: Session, why: str, until: float | None) -> AsyncIterator[None]:
         limit_s = self.config.acquire_timeout_s
         waiting = self.waiting
+        before = f", and {waiting} other prompts wait before this one" if waiting else ""
+        # Most waits are over before they are worth a word.
+        told = asyncio.get_running_loop().call_later(_UNTOLD_S, session.note, f"Waiting: {why}{before}")
         try:
-            async with asyncio.timeout_at(self._deadline() if until is None else until):
+            async with asyncio.timeout_at(self._deadline() if until is None else None if until == math.inf else until):
                 yield
         except TimeoutError:
             raise PoolTimeoutError(
@@ -123,6 +135,8 @@ class SessionPool:
                 max_running=self.config.max_running,
                 waiting=waiting,
             ) from None
+        finally:
+            told.cancel()
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.config.acquire_timeout_s
@@ -132,8 +146,8 @@ class SessionPool:
     @asynccontextmanager
     async def lease(self, session: Session) -> AsyncIterator[Connection]:
         """Hold the right to run and the session's process for one turn; see `running` and `connect`."""
-        until = self._deadline()
-        async with self.running(until):
+        until = math.inf if session.is_patient else self._deadline()
+        async with self.running(session, until):
             connection = await self.connect(session, until)
             try:
                 yield connection
@@ -194,7 +208,8 @@ class SessionPool:
         """Wait for room for one more process and take it."""
         taken = None if self._line else self._take_place(session, command)
         if taken is None:
-            async with self._patience(f"all {self.config.max_sessions} processes are at work (max_sessions)", until):
+            why = f"all {self.config.max_sessions} processes are at work (max_sessions)"
+            async with self._patience(session, why, until):
                 ticket = self._line.ticket()
                 while taken is None:
                     # Whoever was woken for nothing keeps the place in line.
@@ -309,10 +324,31 @@ class SessionPool:
     def turn_over(self, session: Session) -> None:
         """A turn ended: its process may be wanted elsewhere, and the next session shall find a warm one."""
         self._line.advance()
-        if self._slots.owned_by(session) and self.config.prewarm and not self._closed:
-            self._in_background(self._prewarm(session.config), self._prewarming)
+        self._quiet_since = time.monotonic()
+        config = session.config
+        if (
+            self._slots.owned_by(session)
+            and self.config.prewarm
+            and not self._closed
+            and config not in self._to_prewarm
+        ):
+            self._to_prewarm.add(config)
+            self._in_background(self._prewarm(config), self._prewarming)
+
+    async def _until_quiet(self) -> None:
+        """Wait until nothing runs: a prompt that comes right after another shares no processor with a start."""
+
+        def left_s() -> float:
+            return self._quiet_since + PREWARM_AFTER_S - time.monotonic()
+
+        while left_s() > 0 or self._turns.running:  # noqa: ASYNC110  it is time that counts
+            await asyncio.sleep(max(left_s(), PREWARM_AFTER_S / 4))
 
     async def _prewarm(self, config: SessionConfig) -> None:
+        try:
+            await self._until_quiet()
+        finally:
+            self._to_prewarm.discard(config)
         try:
             command = await self._compile(config)
         except (ClaudeError, OSError, ValueError) as error:

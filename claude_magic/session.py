@@ -12,6 +12,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+from claude_magic.clock import unix_time
 from claude_magic.config import SessionConfig
 from claude_magic.connection import Answer, Connection
 from claude_magic.cost import CostMeter, streamed_cost
@@ -24,7 +25,7 @@ from claude_magic.errors import (
     ProtocolError,
     SessionClosedError,
 )
-from claude_magic.messages import Message
+from claude_magic.messages import Message, MessageType
 from claude_magic.redaction import Redactor
 from claude_magic.response import Response
 from claude_magic.stopping import interrupted, overdue
@@ -59,6 +60,7 @@ class Session:
         name: its name.
         config: its settings.
         created: when it was made, in unix seconds.
+        silence_timeout_s: longest the CLI may say nothing, in seconds; `None` is no limit.
         last_used: when it last began or ended a turn, in unix seconds.
         turns: finished turns, those of background tasks included.
         cost_usd: sum of what its turns cost.
@@ -75,6 +77,7 @@ class Session:
         self.config = config
         self.created = time.time()
         self.last_used = self.created
+        self.silence_timeout_s = config.silence_timeout_s
         self.turns = 0
         self.cost_usd = 0.0
         self.session_ids: list[str] = []
@@ -164,6 +167,16 @@ class Session:
         own = self._turn.timeout_s if self._turn is not None else None
         limit_s = own if own is not None else self.config.turn_timeout_s
         return math.inf if limit_s is None else limit_s
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether the turn at hand waits for a process as long as it takes."""
+        return self._turn is not None and self._turn.patient
+
+    def note(self, words: str) -> None:
+        """Tell the readers of the turn at hand something that the CLI does not say."""
+        if self._turn is not None:
+            self._turn.add([Message(MessageType.STATUS, words, b"", unix_time())])
 
     def note_start(self, seconds: float) -> None:
         """A process was started for the turn at hand: that counts as its time."""
@@ -405,7 +418,7 @@ class Session:
             self.connection.kill()
 
     async def _watch(self, turn: Turn) -> None:
-        turn.timed_out = await overdue(turn, self.config.turn_timeout_s, self.config.silence_timeout_s)
+        turn.timed_out = await overdue(turn, self.config.turn_timeout_s, self.silence_timeout_s)
         if turn.timed_out:
             await self._stop(turn)
 

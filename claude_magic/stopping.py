@@ -38,13 +38,15 @@ async def overdue(turn: Turn, limit_s: float | None, silence_s: float | None) ->
     Args:
         turn: the turn; its own limit comes before the session's.
         limit_s: longest a turn of its session may take, in seconds; `None` is no limit.
-        silence_s: longest the CLI may say nothing, in seconds; likewise.
+        silence_s: longest the CLI may say nothing, in seconds; likewise. A turn's own limit takes its place.
 
     Returns:
         Why it must be stopped; "" if nothing bounds it.
     """
     own = turn.timeout_s
     limit_s = own if own is not None else limit_s
+    if own is not None:
+        silence_s = None  # who says how long a prompt may take has said that it may take that long
     if limit_s is None and silence_s is None:
         return ""
     left_s = math.inf if limit_s is None else limit_s - turn.start_s
@@ -53,7 +55,10 @@ async def overdue(turn: Turn, limit_s: float | None, silence_s: float | None) ->
     if turn.elapsed_s() >= left_s:
         whose = "this prompt" if own is not None else "each prompt of this session"
         return f"Stopped after {limit_s:g} s, the limit of {whose}."
-    return f"Stopped because the CLI said nothing for {silence_s:g} s."
+    return (
+        f"Stopped because the CLI said nothing for {silence_s:g} s, the limit of silence (silence_timeout_s). A slow "
+        "model or gateway needs more: `%config ClaudeMagics.silence_timeout_s = 900`, or --timeout for one prompt."
+    )
 
 
 def _pause_s(turn: Turn, limit_s: float, silence_s: float | None) -> float:

@@ -41,6 +41,7 @@ class Turn:
         permission_mode: permission mode for this prompt only.
         timeout_s: longest it may take, instead of the session's own limit.
         json_schema: the answer must fit this JSON Schema, instead of the session's own.
+        patient: whether it waits for its turn to run as long as it takes.
         id: uuid of the prompt, fresh for each turn: the CLI swallows one it has seen.
         messages: what came, in order.
         notable: those of them that are more than a piece of text, such as tool uses: few, where `messages` are many.
@@ -57,6 +58,7 @@ class Turn:
     permission_mode: str | None = None
     timeout_s: float | None = None
     json_schema: str | None = None
+    patient: bool = False
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     messages: list[Message] = field(default_factory=list)
     notable: list[Message] = field(default_factory=list)

@@ -11,12 +11,19 @@ from typing import Any
 import pytest
 from fakes import FakeCLIs, FakeCommand, FakeTransport, compile_fake, echo, prompt_of
 
+from claude_magic import pool
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
 from claude_magic.errors import CLINotFoundError, PoolClosedError, PoolTimeoutError, ProcessError, TurnTimeoutError
 from claude_magic.slots import WARM_LIFETIME_S
 
 Make = Callable[..., AsyncClaudeClient]
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes are kept ready as soon as nothing runs."""
+    monkeypatch.setattr(pool, "PREWARM_AFTER_S", 0.0)
 
 
 @pytest.fixture
@@ -207,6 +214,68 @@ async def test_pool_counts_the_start_as_time_of_the_turn(make: Make) -> None:
         await client.execute("a", "x", timeout_s=1.5)
 
     assert time.monotonic() - began < 2.4
+
+
+async def test_pool_lets_a_patient_prompt_wait_as_long_as_it_takes(make: Make) -> None:
+    """Longer than `acquire_timeout_s`: a batch in the background loses no prompt."""
+    gate = Gate()
+    client = make(FakeCLIs(gate.behave), max_sessions=1, acquire_timeout_s=0.05)
+    await client.create_session(name="busy")
+    await client.create_session(name="late")
+    busy = asyncio.create_task(client.execute("busy", "x"))
+    await gate.until(1)
+
+    late = asyncio.create_task(client.execute("late", "y", patient=True))
+    with pytest.raises(PoolTimeoutError):
+        await client.execute(await client.create_session(name="third"), "z")
+    assert not late.done()
+    gate.open.set()
+
+    assert (await late).text == "echo: y"
+    await busy
+
+
+async def test_pool_says_what_a_prompt_waits_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The readers of its stream see it, before anything of the CLI."""
+    monkeypatch.setattr(pool, "_UNTOLD_S", 0.0)
+    gate = Gate()
+    client = make(FakeCLIs(gate.behave), max_sessions=1)
+    await client.create_session(name="busy")
+    await client.create_session(name="late")
+    busy = asyncio.create_task(client.execute("busy", "x"))
+    await gate.until(1)
+
+    async with client.stream("late", "y") as stream:
+        first = await anext(aiter(stream.batches()))
+        gate.open.set()
+        assert [message.text for message in first] == ["Waiting: all 1 processes are at work (max_sessions)"]
+        async for _ in stream.batches():
+            pass
+    assert stream.response.text == "echo: y"
+    await busy
+
+
+async def test_pool_keeps_a_process_ready_only_when_nothing_runs(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not while the next prompt is answered, nor right after the last one."""
+    monkeypatch.setattr(pool, "PREWARM_AFTER_S", 0.3)
+    clis = FakeCLIs()
+    client = make(clis, prewarm=1)
+    await client.create_session(name="a")
+    await client.execute("a", "x")
+    gate = Gate()
+    clis.last.behave = gate.behave
+
+    busy = asyncio.create_task(client.execute("a", "y"))
+    await asyncio.sleep(0.5)
+    assert len(clis.started) == 1
+    gate.open.set()
+    await busy
+    await asyncio.sleep(0.1)
+    assert len(clis.started) == 1
+
+    async with asyncio.timeout(10):
+        while len(clis.started) < 2:  # noqa: ASYNC110  the fake has nothing to wait on
+            await asyncio.sleep(0.01)
 
 
 async def test_waiting_for_the_right_to_run_has_the_same_limit(make: Make) -> None:

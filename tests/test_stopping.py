@@ -210,6 +210,26 @@ async def test_silence_ends_a_turn(begin: Begin, monkeypatch: pytest.MonkeyPatch
     assert (await client.execute("main", "y")).text == "echo: y"
 
 
+async def test_silence_names_its_setting(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And how to have more of it."""
+    monkeypatch.setattr(stopping, "INTERRUPT_GRACE_S", 0.02)
+    client, _ = await begin(ignore, SessionConfig(silence_timeout_s=0.05))
+
+    with pytest.raises(TurnTimeoutError, match=r"silence_timeout_s.*ClaudeMagics.silence_timeout_s.*--timeout"):
+        await client.execute("main", "x")
+
+
+async def test_limit_of_a_prompt_takes_the_place_of_that_of_silence(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prompt that may take long may be silent for as long."""
+    monkeypatch.setattr(stopping, "INTERRUPT_GRACE_S", 0.02)
+    client, _ = await begin(ignore, SessionConfig(silence_timeout_s=0.05))
+
+    with pytest.raises(TurnTimeoutError, match=r"Stopped after 0\.3 s, the limit of this prompt"):
+        await client.execute("main", "x", timeout_s=0.3)
+
+
 async def test_neither_a_person_nor_a_tool_is_silence(begin: Begin) -> None:
     """Their time does not count, for silence; a person's not for the turn's limit either."""
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Bool, CUnicode, Enum, Int, List, Unicode, observe
+from traitlets import Bool, CUnicode, Enum, Float, Int, List, Unicode, observe
 
 from claude_magic.blocking import ClaudeClient, get_client
-from claude_magic.config import PERMISSION_MODES, SessionConfig
+from claude_magic.config import DEFAULT_SILENCE_TIMEOUT_S, PERMISSION_MODES, SessionConfig
 from claude_magic.errors import ClaudeError, ModelNotFoundError, SessionClosedError, SessionNotFoundError
 from claude_magic.magics import commands
 from claude_magic.magics.asking import Asker, can_ask
@@ -72,6 +72,9 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     tools = List(Unicode(), None, allow_none=True, help="The only tools of new sessions.").tag(config=True)
     max_sessions = Int(8, min=1, help="CLI processes at the same time.").tag(config=True)
     prewarm = Int(1, min=0, help="Processes kept ready for the next session.").tag(config=True)
+    silence_timeout_s = Float(
+        DEFAULT_SILENCE_TIMEOUT_S, min=0, help="Seconds that Claude may say nothing; 0 is no limit."
+    ).tag(config=True)
     keep = Bool(False, help="Keep every answer, as `%%claude --keep` does: Restart and Run All costs nothing.").tag(
         config=True
     )
@@ -103,6 +106,12 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         self._pool_wishes[change["name"]] = change["new"]
         if self._client is not None:
             self._client.pool = replace(self._client.pool, **self._pool_wishes)
+
+    @observe("silence_timeout_s")
+    def _silence_changed(self, change: Any) -> None:
+        if self._client is not None:
+            for info in self._client.list_sessions():
+                self._client.get_session(info.name).silence_timeout_s = change["new"] or None
 
     @observe("history", "history_texts")
     def _history_changed(self, change: Any) -> None:
@@ -146,15 +155,19 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             folder = Path.cwd()
         except FileNotFoundError:
             raise UsageError("The kernel's working folder is gone: change to another one with %cd.") from None
-        is_set = self.permission_mode != self.traits()["permission_mode"].default_value
+        silence = self._is_set("silence_timeout_s")
         return config.replace(
             model=self.model or config.model,
-            permission_mode=self.permission_mode if is_set else config.permission_mode,
+            permission_mode=self.permission_mode if self._is_set("permission_mode") else config.permission_mode,
             allowed_tools=tuple(self.allowed_tools) or config.allowed_tools,
             tools=config.tools if self.tools is None else tuple(self.tools),
+            silence_timeout_s=(self.silence_timeout_s or None) if silence else config.silence_timeout_s,
             working_dir=folder,
             simulated=self.simulation.endpoint or config.simulated,
         )
+
+    def _is_set(self, name: str) -> bool:
+        return bool(getattr(self, name) != self.traits()[name].default_value)
 
     # The magics.
 

@@ -128,6 +128,7 @@ class Runner:
             permission_mode=options.permission_mode,
             timeout_s=options.timeout,
             json_schema=prompt.schema,
+            patient=options.bg,
             inbox=inbox,
         )
         asking = self._asker.begin(session, stream.turn_id, None if options.bg else inbox, shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -314,6 +315,18 @@ def test_a_run_that_nobody_can_follow_is_ended(
         shell.run_cell("%claude ask --bg stop me")
 
     assert get_client().get_session("main").state == "idle"
+
+
+def test_background_prompts_wait_for_their_turn(shell: Any, clis: FakeCLIs, gate: threading.Event) -> None:
+    """A batch that is larger than the pool loses none, however long it takes."""
+    client = get_client()
+    client.pool = replace(client.pool, max_sessions=1, acquire_timeout_s=0.05)
+    for number in range(3):
+        shell.run_cell(f"%claude ask --bg --quiet -s s{number} -o run{number} wait")
+    time.sleep(0.2)  # longer than a prompt in a cell would wait
+    gate.set()
+
+    assert [shell.user_ns[f"run{number}"].result(GUARD_S).outcome for number in range(3)] == ["success"] * 3
 
 
 def test_a_session_at_work_is_not_forked(shell: Any, clis: FakeCLIs, gate: threading.Event) -> None:

@@ -385,6 +385,19 @@ def test_settings_changed_in_a_cell(shell: Any, capsys: Output) -> None:
     assert magics_of(shell).permission_mode == "default"
 
 
+def test_silence_timeout_is_set_for_open_and_new_sessions(shell: Any) -> None:
+    """0 is no limit; a session that is open need not begin anew."""
+    shell.run_cell("%claude ask --quiet hi")
+    shell.run_cell("%config ClaudeMagics.silence_timeout_s = 900")
+    shell.run_cell("%claude ask --quiet -s other hi")
+    client = magics_of(shell).client
+
+    assert [client.get_session(name).silence_timeout_s for name in ("main", "other")] == [900, 900]
+    shell.run_cell("%config ClaudeMagics.silence_timeout_s = 0")
+    shell.run_cell("%claude ask --quiet -s third hi")
+    assert [client.get_session(name).silence_timeout_s for name in ("main", "third")] == [None, None]
+
+
 def test_a_setting_that_makes_no_sense(shell: Any) -> None:
     """Is said in one line at the next prompt."""
     shell.run_cell("%config ClaudeMagics.model = ' '")
