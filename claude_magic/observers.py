@@ -52,7 +52,7 @@ class ObserverGuard:
                 raise
             failure = error
         else:
-            if not inspect.iscoroutine(result):
+            if result is None or not inspect.iscoroutine(result):
                 return True
             result.close()
             failure = TypeError("it is a coroutine function, and only plain ones are called")

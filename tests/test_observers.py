@@ -204,3 +204,26 @@ async def test_a_history_that_cannot_be_written_costs_no_turn(
 
     (warning,) = warnings(caplog)
     assert "history.sqlite' cannot be written" in warning
+
+
+async def test_a_history_that_is_locked_costs_no_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another program holds it for ever: said once; when it lets go, the turns of then are written with the next."""
+    monkeypatch.setattr("claude_magic.records.history._BUSY_S", 0.05)
+    path = tmp_path / "history.sqlite"
+    await two_turns(AsyncClaudeClient(start=FakeCLIs().start, compile=compile_fake, history=path))
+    client = FakeCLIs().client(history=path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    async with client:
+        await client.create_session(name="main")
+        for prompt in ("three", "four"):
+            assert (await client.execute("main", prompt)).text == f"echo: {prompt}"
+        await client.flush_history()
+        other.execute("ROLLBACK")
+        other.close()
+        await client.execute("main", "five")
+
+    assert len(warnings(caplog)) == 1
+    assert len(History(path).turns()) == 5
