@@ -7,6 +7,7 @@ import os
 import sqlite3
 import stat
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,17 @@ def test_the_cache_is_for_the_users_eyes_only(root: Path, tmp_path: Path) -> Non
     read(root)
     (database,) = (tmp_path / "cache").glob("*.sqlite")
     assert stat.S_IMODE(database.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path.name)])
+def test_whatever_stands_in_its_place_is_done_without(root: Path, tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """And not waited for."""
+    read(root)
+    (database,) = (tmp_path / "cache").glob("*.sqlite")
+    database.unlink()
+    make(database)
+
+    assert_like_without_cache(read(root), root)
 
 
 def test_no_cache_means_no_file(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from claude_magic.paths import make_private_dir, open_private, user_dir
+from claude_magic.paths import make_private_dir, open_private, open_regular, user_dir
 from claude_magic.records.transcripts.files import SessionFile
 from claude_magic.records.transcripts.packs import Pack, from_bytes, to_bytes
 
@@ -141,6 +141,7 @@ class TranscriptCache:
             if not self.path.exists():
                 make_private_dir(self.path.parent)
                 open_private(self.path, append=True).close()
+            open_regular(self.path).close()  # SQLite would wait at a pipe for ever
             database = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
         except (OSError, sqlite3.Error) as error:
             _log.debug("there is no cache of session files: %s", error)
