@@ -184,7 +184,16 @@ def tidy(notebook: NotebookNode) -> None:
         cell["execution_count"] = number
         cell["metadata"].pop("execution", None)
         cell["outputs"] = [_tidied(output) for output in cell["outputs"]]
-    notebook.metadata["language_info"] = {"name": "python"}
+    # All that JupyterLab writes there, so that a notebook which is only looked at stays as it was saved.
+    notebook.metadata["language_info"] = {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+        "version": notebook.metadata.get("language_info", {}).get("version", ""),
+    }
 
 
 def _tidied(value: Any) -> Any:
