@@ -173,3 +173,14 @@ def test_what_is_kept_names_no_machine(runner: ModuleType) -> None:
     assert notebook.cells[0].execution_count == 1
     text = notebook.cells[0].outputs[0].text
     assert text == 'File "<environment>/lib/x.py"; File "<cell>"; http://127.0.0.1:PORT; <checkout>/a'
+
+
+@by_name
+def test_opening_a_notebook_leaves_it_as_it_was(path: Path) -> None:
+    """JupyterLab fills in what is missing here, and then asks whether the change is to be saved."""
+    info = read(path).metadata["language_info"]
+
+    assert {"codemirror_mode", "file_extension", "mimetype", "name", "nbconvert_exporter", "pygments_lexer"} <= set(
+        info
+    )
+    assert info["version"]
