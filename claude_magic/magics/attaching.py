@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import codecs
 import inspect
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from claude_magic.magics.filling import LONGEST_VALUE, bounded, is_address
+from claude_magic.magics.filling import LONGEST_VALUE, bounded, is_address, without_addresses
 from claude_magic.magics.pictures import Block, picture_block, pictures_of, shown_as
 from claude_magic.magics.tables import frame_text, is_frame, is_series
 from claude_magic.paths import open_regular
@@ -20,7 +19,6 @@ _SAMPLE_ROWS = 10
 _LONGEST_TEXT = 10 * LONGEST_VALUE
 _DATA = (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset)
 """What is data through and through; the `repr` of anything else may be long and say little."""
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{4,}")
 _NO_FORMATTERS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -80,7 +78,7 @@ def _words(value: Any, formatters: Mapping[str, Any]) -> str:
     """Return the text that a value is, shows itself as, or prints."""
     if isinstance(value, _DATA):
         text = str(value)
-        return _fenced(bounded(text if isinstance(value, str) else _ADDRESS.sub("", text), _LONGEST_TEXT))
+        return _fenced(bounded(text if isinstance(value, str) else without_addresses(text), _LONGEST_TEXT))
     if inspect.isfunction(value) or inspect.ismethod(value) or inspect.isclass(value):
         return _fenced(_source(value))
     shown = shown_as(value, ["text/markdown"], formatters)
@@ -91,11 +89,12 @@ def _words(value: Any, formatters: Mapping[str, Any]) -> str:
         return _fenced(bounded(shown, _LONGEST_TEXT))
     text = str(value)
     if is_address(text):
+        words = one_line(without_addresses(text), 60)
         raise ValueError(
-            f"a value of type {type(value).__name__} has no text of its own (it prints as {one_line(text, 60)}); "
+            f"a value of type {type(value).__name__} has no text of its own (it prints as {words}); "
             "attach what is in it, or a text about it"
         )
-    return _fenced(bounded(_ADDRESS.sub("", text)))
+    return _fenced(bounded(without_addresses(text)))
 
 
 def _source(value: Any) -> str:

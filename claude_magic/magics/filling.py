@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import difflib
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from claude_magic.magics.pictures import figures_in
 from claude_magic.magics.placeholders import Braces, Finder, Placeholder
 from claude_magic.magics.tables import frame_text, is_frame
 from claude_magic.rendering.text import one_line
@@ -19,6 +21,7 @@ _HEAD_ROWS = 5
 _RESEMBLANCE = 0.75
 _MOST_NOTED = 5
 _CONVERSIONS: dict[str, Callable[[Any], str]] = {"r": repr, "s": str, "a": ascii}
+_CALLS = "calls are not filled in; assign the value to a name first"
 _ANY = (Exception, SystemExit)
 """What the code of a value may raise; an interrupt is the person's."""
 _FILLABLE = "only names with attributes and items are filled in; assign the value to a name first"
@@ -118,10 +121,11 @@ class _Filling:
             is_escape = inside.inner == inside.inner.strip() and self._is_placeholder(inside)
             text = "{" + inside.inner + "}" if is_escape else text
             return text, text
-        if self._is_filled(inside):
+        if self._is_filled(inside) and not found.is_argument:
             value = self._value(inside)
             return (text if value is None else value), text
-        reason = self._reason(inside, found.is_tex)
+        is_known = self._is_filled(inside) and found.is_argument
+        reason = "taken for LaTeX" if is_known else self._reason(inside, found.is_tex)
         if not reason:
             return None
         self.left.setdefault(inside.inner, reason)
@@ -146,14 +150,11 @@ class _Filling:
             self.left[found.inner] = str(error)
             return None
         try:
-            if callable(getattr(value, "savefig", None)):
-                self.left[found.inner] = f"a picture; send it with --attach {found.expression}"
+            if why := _textless(value):
+                self.left[found.inner] = why.format(found.expression)
                 return None
             if found.is_plain:
                 text, words = _text_and_words(value)
-                if not isinstance(value, str) and is_address(text):
-                    self.left[found.inner] = f"it has no text of its own; try --attach {found.expression}"
-                    return None
             else:
                 text = self._formatted(found, value)
                 words = _few(text.removeprefix(found.debug))
@@ -180,6 +181,8 @@ class _Filling:
         is_known = bool(found.names & set(self._names))
         if not found.has_format:
             return "its format cannot be used" if is_known and not found.spec[:1].isspace() else ""
+        if re.match(r"[^\W\d]\w*\s*!", found.expression) and found.root in self._names:
+            return "its format cannot be used"
         if is_known:
             return _not_filled(found.expression)
         if is_tex:
@@ -204,7 +207,7 @@ def _not_filled(expression: str) -> str:
     except (SyntaxError, ValueError):
         return _FILLABLE
     is_call = any(isinstance(node, ast.Call) for node in ast.walk(tree))
-    return "calls are not filled in; assign the value to a name first" if is_call else _FILLABLE
+    return _CALLS if is_call else _FILLABLE
 
 
 class NotFillableError(ValueError):
@@ -265,6 +268,17 @@ def _index(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
         raise NotFillableError(_not_filled(ast.unparse(node))) from None
 
 
+def _textless(value: Any) -> str:
+    """Return what to do about a value whose text says nothing, with a place for its name; "" for any other."""
+    if isinstance(value, str | int | float | bytes) or is_frame(value):
+        return ""
+    if figures_in(value):
+        return "a picture; send it with --attach {}"
+    if inspect.isroutine(value) and not inspect.isfunction(value):
+        return _CALLS
+    return "it has no text of its own; try --attach {}" if is_address(str(value)) else ""
+
+
 def value_text(value: Any) -> str:
     """Return a value as prompt text: a DataFrame as columns and head, anything else as its `str()`, bounded."""
     return _text_and_words(value)[0]
@@ -277,7 +291,7 @@ def _text_and_words(value: Any) -> tuple[str, str]:
         size = f"DataFrame with {rows:,} rows and {columns:,} columns"
         text = bounded(frame_text(value, _HEAD_ROWS, LONGEST_VALUE // 3))
         return f"{size}:\n\n{text}\n", f"DataFrame {rows:,} × {columns:,}"
-    text = str(value)
+    text = value if isinstance(value, str) else without_addresses(str(value))
     return bounded(text), _few(text)
 
 
@@ -289,6 +303,11 @@ def _few(text: str) -> str:
 def bounded(text: str, limit: int = LONGEST_VALUE) -> str:
     """Return a text of at most `limit` characters, with a word about what was left out."""
     return text if len(text) <= limit else f"{text[:limit]}… [{len(text) - limit:,} characters left out]"
+
+
+def without_addresses(text: str) -> str:
+    """Return what a value prints without addresses in memory, which mean nothing and change with each run."""
+    return re.sub(r" at 0x[0-9a-fA-F]{4,}", "", text)
 
 
 def is_address(text: str) -> bool:

@@ -48,7 +48,7 @@ def pictures_of(value: Any, formatters: Mapping[str, Any]) -> list[bytes]:
         return [bytes(value)] if is_picture(bytes(value)) else []
     if isinstance(value, Path):
         return _of_file(value)
-    if figures := _figures(value):
+    if figures := figures_in(value):
         if len(figures) > _MOST_PICTURES:
             raise ValueError(f"it has {len(figures)} figures; at most {_MOST_PICTURES} can be attached at once")
         return [_drawn(figure) for figure in figures]
@@ -104,7 +104,7 @@ def _of_file(path: Path) -> list[bytes]:
         raise ValueError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def _figures(value: Any) -> list[Any]:
+def figures_in(value: Any) -> list[Any]:
     """Return the figures that a value is, is drawn in, or has only parts of; each once."""
     figure = _figure(value)
     if figure is not None:

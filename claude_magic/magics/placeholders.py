@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
+_LOOK_BACK = 80
 LONGEST = 500
 """Characters of one placeholder; braces that are further apart are no placeholder."""
 
@@ -26,6 +27,8 @@ _DOUBLED = re.compile(r"\{\{([^{}\n]*)\}\}")
 _IS_PATH = re.compile(_PATH)
 _TEX = re.compile(r"(?:\\[A-Za-z]+\*?(?:\[[^\]\n]*\])?|[_^}$])\Z")
 """What stands before a brace of LaTeX (`\\frac{a}{b}`, `x_{i}`) or of a shell (`${x}`)."""
+_COMMAND = re.compile(r"\\[A-Za-z]+\*?(?:\[[^\]\n]*\]|\{[^{}\n]*\})*\Z")
+"""What stands before an argument of a LaTeX command."""
 # The format of numbers and text, https://docs.python.org/3/library/string.html#format-specification-mini-language;
 # a width has at most 4 digits, as more of them would fill the memory. One that begins with a space needs a type:
 # `{x: 1}` is a dict.
@@ -99,6 +102,7 @@ class Braces:
         placeholder: what stands between them.
         is_doubled: whether both are doubled.
         is_tex: whether they stand where LaTeX or a shell has braces of their own.
+        is_argument: whether a LaTeX command stands before them.
     """
 
     start: int
@@ -106,6 +110,7 @@ class Braces:
     placeholder: Placeholder
     is_doubled: bool = False
     is_tex: bool = False
+    is_argument: bool = False
 
 
 class Finder:
@@ -141,8 +146,9 @@ class Finder:
         placeholder = parsed(text[start + 1 : end]) if end < start + LONGEST else None
         if placeholder is None:
             return None
-        is_tex = _TEX.search(text[max(0, start - 40) : start]) is not None
-        return Braces(start, end + 1, placeholder, is_tex=is_tex)
+        before = text[max(0, start - _LOOK_BACK) : start]
+        is_tex, is_argument = _TEX.search(before) is not None, _COMMAND.search(before) is not None
+        return Braces(start, end + 1, placeholder, is_tex=is_tex or is_argument, is_argument=is_argument)
 
 
 def _closings(template: str) -> dict[int, int]:

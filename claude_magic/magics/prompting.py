@@ -220,7 +220,7 @@ def _evaluate(option: str, expression: str, namespace: Mapping[str, Any]) -> Any
     """Evaluate what the user typed, as Python would where it was typed."""
     try:
         return eval(expression, dict(namespace))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # it may run any code
         words = f"it has no value ({error_text(error)})"
         if Path(expression).is_file():
             words += f"; for the file say Path({expression!r}), after `from pathlib import Path`"
