@@ -57,7 +57,8 @@ def find_cli(explicit: str | None = None, environ: Mapping[str, str] | None = No
 
 
 def _is_program(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+    # Unlike the method of `Path`, this is false where a folder of PATH may not be looked into.
+    return os.path.isfile(path) and os.access(path, os.X_OK)
 
 
 def _on_path(environ: Mapping[str, str]) -> Iterator[Path]:

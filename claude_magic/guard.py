@@ -151,10 +151,17 @@ class _Guard:
                 # One that is stopped hears it only when it goes on.
                 _signal([pid for pid in below if pid not in asked], "SIGTERM", "SIGCONT")
                 asked.update(below)
+            elif not os.path.exists("/proc/self"):
+                return self._force_group()
             else:
                 self._force_children()
                 _force(_below(os.getpid()))
             self._wait(_LOOK_MS)
+
+    def _force_group(self) -> None:
+        """Without /proc nobody can be seen: end the program and what has stayed in its session."""
+        if self._status is None:
+            os.killpg(self._program, 9)
 
     def _force_children(self) -> None:
         """End what is always another, each the child of one that has just ended: too quick for a look at `/proc`.
@@ -187,7 +194,7 @@ def _force(pids: list[int]) -> None:
 def _below(root: int) -> list[int]:
     """Return all processes below one, parents before children; zombies are left out."""
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
+    for name in _entries("/proc"):
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:
@@ -200,6 +207,13 @@ def _below(root: int) -> list[int]:
     for pid in found:
         found += children.get(pid, ())
     return found
+
+
+def _entries(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _signal(pids: Sequence[int], *names: str) -> None:

@@ -108,6 +108,9 @@ async def _below_guard(
     options = {**options, "cwd": "/", "pass_fds": (writing,)}
     try:
         transport = await _start((*argv, *launch.argv), environment, wire, options)
+    except OSError:  # such as an interpreter that this user may not start
+        control.close()
+        return None
     except BaseException:
         control.close()
         raise
@@ -120,10 +123,7 @@ async def _below_guard(
     try:
         pid = int(await _first_line(control) or 0)
         if pid > 0:
-            above = psutil.Process(transport.get_pid())
-            return Spawned(wire, transport, pid, watcher.creation_time(pid), above, control)
-    except psutil.NoSuchProcess:
-        pid = 0
+            return Spawned(wire, transport, pid, watcher.creation_time(pid), _process(transport.get_pid()), control)
     except BaseException:
         transport.close()
         control.close()
@@ -134,6 +134,13 @@ async def _below_guard(
     if pid < 0:
         raise OSError(-pid, os.strerror(-pid))
     return None
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None  # ended already; or there is no /proc here, and so no process to see
 
 
 async def _first_line(control: BinaryIO) -> bytes:

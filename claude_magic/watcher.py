@@ -43,7 +43,7 @@ def marked(mark: str, since: float = 0.0) -> list[psutil.Process]:
     import psutil
 
     found = []
-    for pid in psutil.pids():
+    for pid in _pids():
         try:
             process = psutil.Process(pid)
             if pid == os.getpid() or process.create_time() < since - _CLOCK_SLACK_S:
@@ -54,6 +54,15 @@ def marked(mark: str, since: float = 0.0) -> list[psutil.Process]:
         if value == mark or (mark.endswith(":") and value.startswith(mark)):
             found.append(process)
     return alive(found)
+
+
+def _pids() -> list[int]:
+    import psutil
+
+    try:
+        return list(psutil.pids())
+    except (psutil.Error, OSError, IndexError):
+        return []  # no /proc here: what detached itself cannot be seen
 
 
 def tree(pid: int, created: float | None = None) -> list[psutil.Process]:

@@ -180,6 +180,13 @@ def test_a_program_that_is_no_cli_is_a_process_error(tmp_path: Path, body: str, 
         cli_version(make_program(tmp_path / "claude", body))
 
 
+def test_cli_is_found_behind_folders_that_cannot_be_looked_into(tmp_path: Path) -> None:
+    """A folder of PATH that is too long, as one without permission, is passed over."""
+    cli = make_program(tmp_path / "claude", "pass")
+
+    assert find_cli(environ={"PATH": f"/{'x' * 300}:{tmp_path}", "HOME": str(tmp_path)}) == cli
+
+
 def test_a_file_that_cannot_run_is_a_process_error(tmp_path: Path) -> None:
     """A file that the system cannot execute is reported, not raised raw."""
     cli = tmp_path / "claude"

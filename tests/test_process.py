@@ -233,6 +233,18 @@ async def test_a_file_that_is_no_program_is_a_process_error(tmp_path: Path) -> N
         await Process.start(Launch((str(program),), (), str(tmp_path)))
 
 
+async def test_process_starts_without_a_guard_where_none_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interpreter that cannot be run again costs the guard, not the CLI."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    process = await Process.start(Launch(("sh", "-c", "echo hello"), (("PATH", os.environ["PATH"]),), str(tmp_path)))
+
+    assert [message.text for message in await until(process, "result")] == ["hello"]
+    assert await process.wait() == 0
+    await process.close()
+
+
 async def test_a_missing_folder_is_a_process_error(tmp_path: Path) -> None:
     """The folder is named, not the program."""
     with pytest.raises(ProcessError, match="working folder"):

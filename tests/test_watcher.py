@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from claude_magic import watcher
+from claude_magic.outgoing import user_message
 from claude_magic.process import OWNER, Process
 from claude_magic.transport import Launch
 from claude_magic.watcher import MARK, alive, marked, sweep, tree
@@ -364,6 +365,28 @@ def test_a_forked_worker_does_not_hold_the_end_of_stdin(kernel: Kernel) -> None:
 
 
 # What hides.
+
+
+async def test_process_clears_up_when_its_guard_is_killed(tmp_path: Path) -> None:
+    """With nobody closing it: the CLI and what carries its mark go at once, and the line ends."""
+    launch = Launch((sys.executable, FAKE_CLI), (("PATH", os.environ["PATH"]),), str(tmp_path))
+    process = await Process.start(launch)
+    await process.send(user_message("spawn", str(uuid.uuid4())))
+    text = ""
+    while len(text.split()) < 2:
+        text += "".join(message.text for message in await process.receive() if message.type == "text")
+    left = [psutil.Process(int(pid)) for pid in (process.pid, *text.split())]
+    above = left[0].parent()
+    assert above is not None
+
+    above.kill()
+
+    assert await asyncio.to_thread(all_gone, left)
+    while await process.receive():
+        pass
+    assert process.exit_code == -signal.SIGKILL
+    await process.close()
+
 
 HIDDEN = {
     "detached": "setsid {sleep}",
