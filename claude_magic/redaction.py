@@ -16,7 +16,7 @@ __all__ = ["NOTHING_SECRET", "Redactor", "StreamRedactor", "redactor_for", "secr
 _BEGINNING = 4
 _LONGEST_WITH_FORMS = 4096
 _LONG_LINE = 16
-_CERTAIN = 16
+_CERTAIN = 10
 """A value of this length with a digit and a letter is in no other word by chance: it is found within words, too."""
 _CONTEXT = 2
 """Characters before a value that say whether it is a word of its own."""
