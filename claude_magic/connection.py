@@ -19,7 +19,16 @@ from claude_magic.control import ControlChannel
 from claude_magic.errors import ClaudeError, ControlError, ProcessError, ProtocolError, SessionNotFoundError
 from claude_magic.messages import Message, MessageType
 from claude_magic.outgoing import decision_line, user_message
-from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest, Withdrawn, edited_input, wire_answer
+from claude_magic.permissions import (
+    PLAN_TOOL,
+    Allow,
+    Decision,
+    Deny,
+    PermissionRequest,
+    Withdrawn,
+    edited_input,
+    wire_answer,
+)
 from claude_magic.protocol import Decoder
 from claude_magic.routing import OnExtra, OnMessages, Router
 from claude_magic.transport import Launch, Start, Transport
@@ -299,7 +308,7 @@ class Connection:
 
     def _on_question(self, message: Message) -> None:
         turn = self._router.turn
-        request = _permission_request(self.session, turn.id if turn else "", message.raw.get("request") or {})
+        request = _permission_request(self.session, turn, message.raw.get("request") or {}, self.launch.working_dir)
         self._control.answer(message, lambda: self._ask(turn, request))
 
     async def _ask(self, turn: Turn | None, request: PermissionRequest) -> dict[str, Any]:
@@ -348,15 +357,28 @@ async def _refuse(error: str) -> dict[str, Any]:
     raise ControlError(error)
 
 
-def _permission_request(session: str, turn_id: str, request: dict[str, Any]) -> PermissionRequest:
+def _permission_request(session: str, turn: Turn | None, request: dict[str, Any], folder: str) -> PermissionRequest:
+    tool_name, given = str(request.get("tool_name") or ""), dict(request.get("input") or {})
+    tool_use_id = str(request.get("tool_use_id") or "")
+    suggestions = request.get("permission_suggestions")
     return PermissionRequest(
         session=session,
-        turn_id=turn_id,
-        tool_name=str(request.get("tool_name") or ""),
-        tool_input=dict(request.get("input") or {}),
-        tool_use_id=str(request.get("tool_use_id") or ""),
+        turn_id=turn.id if turn else "",
+        tool_name=tool_name,
+        tool_input=given,
+        tool_use_id=tool_use_id,
         description=str(request.get("description") or ""),
-        suggestions=tuple(request.get("permission_suggestions") or ()),
+        suggestions=tuple(one for one in suggestions if isinstance(one, dict)) if isinstance(suggestions, list) else (),
         agent_id=str(request.get("agent_id") or ""),
         blocked_path=str(request.get("blocked_path") or ""),
+        working_dir=folder,
+        plan=_plan(given, tool_use_id, turn) if tool_name == PLAN_TOOL else "",
     )
+
+
+def _plan(given: dict[str, Any], tool_use_id: str, turn: Turn | None) -> str:
+    """Return the plan to approve: the CLI reads it from the plan's file; without one it is what the model wrote."""
+    uses = [message for message in (turn.notable if turn else ()) if message.type is MessageType.TOOL_USE]
+    written = [message.tool_input for message in uses if message.tool_use_id == tool_use_id]
+    plans = [one.get("plan") for one in (given, *written)]
+    return next((plan for plan in plans if isinstance(plan, str) and plan.strip()), "")

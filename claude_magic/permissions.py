@@ -29,6 +29,8 @@ class PermissionRequest:
         suggestions: rules the CLI proposes to remember.
         agent_id: set when a subagent asks.
         blocked_path: a path outside the folders it may touch, or "".
+        working_dir: folder of the CLI, or "" where it is not known.
+        plan: of ExitPlanMode the plan that is to be approved, as Markdown; "" for other tools.
     """
 
     session: str
@@ -40,6 +42,8 @@ class PermissionRequest:
     suggestions: tuple[dict[str, Any], ...] = field(default=(), repr=False)
     agent_id: str = ""
     blocked_path: str = ""
+    working_dir: str = ""
+    plan: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,12 @@ class Withdrawn(Deny):
 
 Decision = Allow | Deny
 Ask = Callable[[PermissionRequest], Decision | Awaitable[Decision]]
+
+PLAN_TOOL = "ExitPlanMode"
+QUESTION_TOOL = "AskUserQuestion"
+KEEP_PLANNING = "The user does not approve the plan yet and wants to keep planning."
+EDITS_WITHOUT_ASKING = {"type": "setMode", "mode": "acceptEdits", "destination": "session"}
+"""The CLI edits files without asking from now on: an update to send with an `Allow`."""
 
 NOBODY_TO_ASK = "Nobody can be asked for permission here. Use a tool that is allowed, or say what you would do."
 
@@ -139,7 +149,7 @@ def edited_input(request: PermissionRequest, decision: Decision) -> dict[str, An
 
     The answers to the model's own questions come as a changed input too, which is no edit.
     """
-    if not isinstance(decision, Allow) or request.tool_name == "AskUserQuestion":
+    if not isinstance(decision, Allow) or request.tool_name == QUESTION_TOOL:
         return None
     return decision.input if decision.input != request.tool_input else None
 

@@ -11,15 +11,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from claude_magic.grants import Grant, Remembered, offered
 from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.screen import Screen
-from claude_magic.permissions import NOBODY_TO_ASK, Allow, Decision, Deny, PermissionRequest, Withdrawn
+from claude_magic.permissions import (
+    EDITS_WITHOUT_ASKING,
+    KEEP_PLANNING,
+    NOBODY_TO_ASK,
+    PLAN_TOOL,
+    QUESTION_TOOL,
+    Allow,
+    Decision,
+    Deny,
+    PermissionRequest,
+    Withdrawn,
+)
 from claude_magic.runtime import Inbox
 from claude_magic.session import Session, SessionState
-from claude_magic.widgets.hub import Remembered
 
-_CHOICES = "[y]es, [n]o, [a]lways in this session, or say why not: "
+_PLAN_CHOICES = "[y]es, go ahead; [e]dits without asking, too; [n]o, keep planning; or say what to change: "
 _YES = ("y", "yes", "ok", "okay", "sure")
+_UNCLEAR_OF_A_PLAN = ("a", "all", "always")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +56,7 @@ class Asking:
 class Asker:
     """Answers the CLI's questions for the cells that run; the client's `ask`, called on worker threads.
 
-    Remembered permissions live as long as the session does.
+    What was granted for a session lives as long as the session does, over any number of processes.
 
     Args:
         can_ask: whether a person can be asked right now.
@@ -54,7 +66,8 @@ class Asker:
         self._open: list[tuple[str, str]] = []
         self._can_ask = can_ask
         self._cells: dict[str, list[Asking]] = {}
-        self._always: dict[str, tuple[Session, set[str]]] = {}
+        self._granted: dict[str, tuple[Session, list[Grant]]] = {}
+        self._shown: dict[str, LiveScreen] = {}
 
     def begin(self, session: Session, turn_id: str, inbox: Inbox | None, shown: Future[Screen]) -> Asking:
         """A cell has a prompt for this session: its thread can ask, and what `shown` brings shows its run.
@@ -83,7 +96,7 @@ class Asker:
 
     def __call__(self, request: PermissionRequest) -> Decision:
         """Decide about one request."""
-        if request.tool_name in self._remembered(request.session):
+        if any(grant.covers(request) for grant in self._grants(request.session)):
             return Allow()
         # A turn that nobody prompted, such as a background task's report, asks in the cell that runs.
         cells = [*self._cells.get(request.session, ())]
@@ -100,8 +113,7 @@ class Asker:
         finally:
             self._open.remove(question)
         if isinstance(decision, Remembered):
-            name = cell.session.name
-            self._always[name] = (cell.session, {*self._remembered(name), request.tool_name})
+            self._grant(cell.session, decision.grant)
         return decision
 
     def _decide(self, cell: Asking, request: PermissionRequest) -> Decision:
@@ -113,27 +125,100 @@ class Asker:
             return cell.inbox.run(lambda: self._ask(request, screen))
         return Deny(NOBODY_TO_ASK)  # the run's ending says so, and what to do
 
-    def _remembered(self, name: str) -> set[str]:
-        """Return the tools that were allowed for good; a new session under an old name has none."""
-        session, tools = self._always.get(name, (None, set[str]()))
-        return tools if session is not None and session.state is not SessionState.CLOSED else set()
+    # What was granted.
+
+    def granted(self, session: Session) -> list[str]:
+        """Return what runs in a session without asking because a person said so, in words."""
+        return [session.redactor.text(grant.label) for grant in self._grants(session.name)]
+
+    def revoke(self, session: Session, label: str = "") -> list[str]:
+        """Take back what was granted for a session.
+
+        Args:
+            session: the session.
+            label: one of `granted`; without it, all of them.
+
+        Returns:
+            What was taken back.
+        """
+        labels = self.granted(session)
+        grants = self._grants(session.name)
+        kept = [grant for grant, one in zip(grants, labels, strict=True) if label and one != label]
+        self._granted[session.name] = (session, kept)
+        self._show_granted(session)
+        return [one for one in labels if not label or one == label]
+
+    def show_granted_on(self, session: Session, screen: LiveScreen) -> None:
+        """A run of the session begins on this screen: what is granted is shown there, and in no earlier cell."""
+        before = self._shown.get(session.name)
+        if before is not None:
+            before.show_granted([], lambda label: None)
+        self._shown[session.name] = screen
+        self._show_granted(session)
+
+    def _grant(self, session: Session, grant: Grant) -> None:
+        self._granted[session.name] = (session, [*self._grants(session.name), grant])
+        self._show_granted(session)
+
+    def _show_granted(self, session: Session) -> None:
+        screen = self._shown.get(session.name)
+        if screen is not None:
+            screen.show_granted(self.granted(session), lambda label: self.revoke(session, label))
+
+    def _grants(self, name: str) -> list[Grant]:
+        """Return what was granted; a new session under an old name has nothing."""
+        session, grants = self._granted.get(name, (None, list[Grant]()))
+        return grants if session is not None and session.state is not SessionState.CLOSED else []
+
+    # By `input()`.
 
     def _ask(self, request: PermissionRequest, screen: Screen) -> Decision:
         with suppress(Exception):  # the question is asked whatever the view does
             screen.flush()
-        if request.tool_name == "AskUserQuestion":
+        if request.tool_name == QUESTION_TOOL:
             return Allow(answer_questions(request.tool_input))
-        answer = _input(f"Claude wants to use {telling(request)}\nAllow? {_CHOICES}").strip()
+        if request.tool_name == PLAN_TOOL:
+            return _ask_about_plan(request)
+        grants = offered(request)
+        choices = _choices(grants)
+        answer = _input(f"Claude wants to use {telling(request)}\nAllow? {choices}").strip()
         while _is_yes_and_more(answer):
-            answer = _input(f"Is that a yes? {_CHOICES}").strip()
+            answer = _input(f"Is that a yes? {choices}").strip()
         word = answer.lower().rstrip(".!")
         if word in _YES:
             return Allow()
-        if word in ("a", "always"):
-            return Remembered()
+        if grants and word in ("a", "always"):
+            return Remembered(grant=grants[0])
+        if grants and word == "all":
+            return Remembered(grant=grants[-1])
         if word in ("", "n", "no"):
             return Deny()
         return Deny(answer)
+
+
+def _choices(grants: tuple[Grant, ...]) -> str:
+    from claude_magic.rendering.text import one_line
+
+    if not grants:
+        return "[y]es, [n]o, or say why not: "
+    named, whole = one_line(grants[0].choice, 60), one_line(grants[-1].choice, 60)
+    return f"[y]es, [n]o, for this session [a]llow {named} or [{whole[:3]}]{whole[3:]}, or say why not: "
+
+
+def _ask_about_plan(request: PermissionRequest) -> Decision:
+    """Show the whole plan and ask whether to go ahead; asked of every plan."""
+    from claude_magic.rendering import visible
+
+    plan = visible(request.plan).strip() or "(It has written no plan.)"
+    answer = _input(f"Claude has a plan:\n\n{plan}\n\nGo ahead with this plan? {_PLAN_CHOICES}").strip()
+    while _is_yes_and_more(answer) or answer.lower() in _UNCLEAR_OF_A_PLAN:
+        answer = _input(f"Go ahead with this plan, and no other? {_PLAN_CHOICES}").strip()
+    word = answer.lower().rstrip(".!")
+    if word in _YES:
+        return Allow()
+    if word in ("e", "edits"):
+        return Allow(updates=(EDITS_WITHOUT_ASKING,))
+    return Deny(KEEP_PLANNING if word in ("", "n", "no") else answer)
 
 
 def _is_yes_and_more(answer: str) -> bool:

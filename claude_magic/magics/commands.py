@@ -95,21 +95,23 @@ class _Status:
 
 
 def _status(magics: ClaudeMagics, rest: str) -> None:
-    from claude_magic.rendering.text import plural
+    from claude_magic.rendering.text import one_line, plural
 
     infos = magics.client.list_sessions()
     waiting = magics.asker.waiting
     kind = "simulated" if magics.base.simulated else "real"
     if magics.client.player is not None:
         kind = "played"
-    lines = []
+    lines, granted = [], list[str]()
     for info in infos:
         mark = "simulated, " if info.simulated else ""
         model = info.model or "default model"
         state = f"waits for you ({waiting[info.name]})" if info.name in waiting else info.state
         lines.append(f"  {info.name:<12} {state:<8} {mark}{model}, {plural(info.turns, 'turn')}, ${info.cost_usd:.4f}")
+        granted += [f"  {info.name}: {one_line(one)}" for one in magics.asker.granted(magics.known(info.name))]
     commands = "\n".join(f"  {command.usage:<28} {command.help}" for command in COMMANDS.values())
-    help_texts = {
+    allowed = "Runs without asking, until `%claude revoke [NAME]`"
+    help_texts = ({allowed: "\n".join(granted)} if granted else {}) | {
         "%%claude [options]      a cell: the prompt stands below": options_help(),
         "%claude COMMAND": commands,
         "FILTERS": f"  {FILTERS_HELP}\n  of transcripts: {FILE_FILTERS_HELP}",
@@ -231,6 +233,14 @@ def _undo(magics: ClaudeMagics, rest: str) -> None:
     print(undo_words(magics.client.undo(name), folder) if sure else "Nothing was changed.")
 
 
+def _revoke(magics: ClaudeMagics, rest: str) -> None:
+    """Take back what a person granted; without a name in all sessions, since that can only make it ask more."""
+    names = [magics.known(rest).name] if rest else [info.name for info in magics.client.list_sessions()]
+    revoked = [f"{name}: {label}" for name in names for label in magics.asker.revoke(magics.known(name))]
+    words = "\n".join(f"  {line}" for line in revoked)
+    print(f"Asked about again from now on:\n{words}" if revoked else "Nothing had been allowed for a session.")
+
+
 def _config(magics: ClaudeMagics, rest: str) -> None:
     print(f"New sessions: {magics.base!r}")
     for name in sorted(magics.trait_names(config=True)):
@@ -318,6 +328,7 @@ COMMANDS: dict[str, Command] = {
     "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume),
     "fork": Command("fork NAME [FROM]", "begin a session as a copy of an open one (main)", _fork),
     "undo": Command("undo [NAME]", "restore the files the last turn edited", _undo),
+    "revoke": Command("revoke [NAME]", "ask again about what you allowed for a session", _revoke),
     "close": Command("close [NAME]", "end a session and what it started", _close),
     "turns": Command("turns [FILTERS]", "every turn: time, tokens, cost, as a table", _turns),
     "tools": Command("tools [FILTERS]", "every tool use, as a table", _tools),

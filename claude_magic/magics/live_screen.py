@@ -63,6 +63,7 @@ class LiveScreen:
             self._run, self._stage.link, on_stop, lambda dry_run: on_undo(self._channel, dry_run)
         )
         self._handle: DisplayHandle | None = None
+        self._granted: list[str] = []
         self._flushed = 0.0
         self._is_over = False
 
@@ -98,7 +99,19 @@ class LiveScreen:
 
     def ask(self, request: PermissionRequest) -> Future[Decision]:
         """Put a question on the page."""
-        return self._channel.ask(request)
+        return self._channel.ask(request, remembers=True)
+
+    def show_granted(self, granted: list[str], revoke: Callable[[str], object]) -> None:
+        """Show what runs in this session without asking because a person said so.
+
+        Args:
+            granted: what was granted, in words.
+            revoke: called when a page takes one of them back, or with "" all of them.
+        """
+        self._channel.when_revoked(revoke)
+        if granted != self._granted:
+            self._granted = granted
+            self._channel.set({"granted": granted})
 
     def finish(self, response: Response, extra: RunData) -> None:
         self._end(response_bundle(response, session_cost(extra)), {**facts_of(response), **self._facts, **extra})
@@ -116,7 +129,7 @@ class LiveScreen:
         return ""  # a page took it
 
     def _end(self, bundle: dict[str, Any], facts: RunData) -> None:
-        ended: RunData = {"run": self._run.id, "live": False}
+        ended: RunData = {"run": self._run.id, "live": False, "mode": self._run.mode}
         if MIME_TYPE in bundle:
             run: RunData = {**bundle[MIME_TYPE], **sound(facts), **ended}
             # Where the view stays, it asks by the id for the edits to be undone.
@@ -124,7 +137,8 @@ class LiveScreen:
         else:
             # It failed before there was anything to keep as data: the pages are told, the cell keeps the words.
             run = {**self._run.snapshot(), **facts, **ended, "outcome": str(Outcome.ERROR)}
-        self._channel.finish(run, bundle if self._stage.stays else {})
+        # What is granted is a fact of the kernel, not of the notebook, where it would be read later.
+        self._channel.finish({**run, "granted": self._granted}, bundle if self._stage.stays else {})
         if self._handle is not None:
             self._handle.update(bundle, raw=True)
         self._hub.retire(self._channel, self._stage.close)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
@@ -14,6 +14,7 @@ from claude_magic.blocking import ClaudeClient, Stream
 from claude_magic.errors import ClaudeError, ControlError, ModelNotFoundError
 from claude_magic.magics.asking import Asker
 from claude_magic.magics.background import BackgroundRun, Finished
+from claude_magic.magics.busy import BusyKernel
 from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.options import Options
 from claude_magic.magics.prompting import Prompt, brief_errors, shorten
@@ -43,6 +44,7 @@ class Runner:
 
     Attributes:
         finished: shows what has ended in the background, as far as that could not be shown before.
+        busy: keeps the kernel's word true; `None` outside a kernel.
     """
 
     def __init__(self, shell: Any, client: Callable[[], ClaudeClient], asker: Asker) -> None:
@@ -51,11 +53,14 @@ class Runner:
         self._asker = asker
         self._hub: Hub | None = None
         self.finished = Finished()
+        self.busy = BusyKernel(shell.kernel) if in_notebook(shell) else None
 
     def close(self) -> None:
         """Listen to the pages no more."""
         if self._hub is not None:
             self._hub.close()
+        if self.busy is not None:
+            self.busy.close()
 
     def run(self, session: Session, options: Options, prompt: Prompt, *, literal: bool) -> Response:
         """Send a prompt and show what comes, until it is over.
@@ -134,7 +139,7 @@ class Runner:
         asking = self._asker.begin(session, stream.turn_id, None if options.bg else inbox, shown)
         try:
             # The turn begins here, so that its process starts while a new page is asked what it can draw.
-            with stream:
+            with stream, self.busy.prompt() if self.busy is not None else nullcontext():
                 screen = GuardedScreen(self._ready_screen(options, session, stream))
                 view.append(screen)
                 shown.set_result(screen.screen)
@@ -142,6 +147,8 @@ class Runner:
                     for words in prompt.notes:
                         screen.note(words)
                     screen.begin()
+                    if isinstance(screen.screen, LiveScreen):
+                        self._asker.show_granted_on(session, screen.screen)
                     yield _Run(self._shell, stream, screen, session)
                 finally:
                     screen.close()

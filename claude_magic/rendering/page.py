@@ -13,6 +13,7 @@ from claude_magic.rendering.tools import (
     asked_questions,
     count_descendants,
     diff_lines,
+    plan_of,
     state_words,
     telling_argument,
     tool_title,
@@ -180,7 +181,7 @@ def _opens_itself(tool: ToolPart, view: RunView) -> bool:
     """A small change of a file, answered questions and the newest list of things to do need no click to be read."""
     if tool.todos:
         return tool is next(one for one in reversed(view.tools) if one.todos)
-    is_answered = any(asked.answer for asked in asked_questions(tool))
+    is_answered = any(asked.answer for asked in asked_questions(tool)) or plan_of(tool) != ""
     is_change = 0 < len(diff_lines(tool)) <= _OPEN_DIFF_LINES
     return is_answered or (is_change and tool.state is not ToolState.DENIED)
 
@@ -197,7 +198,9 @@ def _tool_body(tool: ToolPart, view: RunView) -> str:
         rest = f"<li>{escape(f'{more} more not shown')}</li>" if more > 0 else ""
         pieces.append(f'<ul style="{style.CHILDREN}">{items}{rest}</ul>')
     result = _unwrapped(tool.result)
-    is_told = tool.state is ToolState.DONE and (diff_lines(tool) or any(one.answer for one in asked_questions(tool)))
+    is_answered = any(one.answer for one in asked_questions(tool))
+    # What the model is told of an approved plan is the plan once more.
+    is_told = tool.state is ToolState.DONE and (diff_lines(tool) or is_answered or plan_of(tool))
     if result and not is_told:
         pieces.append(_pre(visible_output(excerpt(result, _RESULT_LIMIT)[0])))
     return "".join(pieces)
@@ -213,6 +216,9 @@ def _given(tool: ToolPart) -> str:
     questions = asked_questions(tool)
     if questions:
         return "".join(_question(asked) for asked in questions)
+    plan = plan_of(tool)
+    if plan:
+        return f"<div>{to_html(excerpt(plan, _TEXT_LIMIT)[0])}</div>"
     diff = diff_lines(tool)
     if diff:
         return _diff(diff)

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from claude_magic.permissions import PLAN_TOOL
 from claude_magic.rendering.text import one_line, plural, seconds
 from claude_magic.rendering.view import ToolPart, ToolState
 
@@ -29,6 +30,7 @@ _TELLING = {
 }
 _TITLES = {
     "AskUserQuestion": "Question",
+    "ExitPlanMode": "Plan",
     "TaskCreate": "To do",
     "TaskList": "To do",
     "TaskUpdate": "To do",
@@ -63,6 +65,9 @@ def telling_argument(tool: ToolPart, working_dir: str = "", limit: int = 120) ->
     questions = asked_questions(tool)
     if questions:
         return one_line(" · ".join(asked.answer or asked.question for asked in questions), limit)
+    plan = plan_of(tool)
+    if plan:
+        return one_line(plan.strip().partition("\n")[0].lstrip("#"), limit)
     value = tool.input.get(_TELLING.get(tool.name, ""))
     if isinstance(value, str):
         inside = working_dir.rstrip("/\\")
@@ -70,6 +75,11 @@ def telling_argument(tool: ToolPart, working_dir: str = "", limit: int = 120) ->
             value = value[len(inside) + 1 :]
         return one_line(value, limit)
     return one_line(_compact(tool.input, limit), limit) if tool.input else ""
+
+
+def plan_of(tool: ToolPart) -> str:
+    """Return the plan that a tool use brings before a person, as Markdown; "" for any other tool."""
+    return _text(tool.input.get("plan")) if tool.name == PLAN_TOOL else ""
 
 
 def _compact(value: dict[str, Any], limit: int) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from claude_magic.messages import Message, MessageType
+from claude_magic.permissions import PLAN_TOOL
 from claude_magic.rendering.notes import Retries, note_words
 from claude_magic.rendering.todos import Todo, TodoList
 from claude_magic.response import Outcome, Response
@@ -316,6 +317,9 @@ class RunView:
         if tool is None or tool.is_over:
             return
         tool.state = ToolState.DENIED if message.is_error else ToolState.WAITING
+        if tool.name == PLAN_TOOL and not message.is_error:
+            # The CLI (2.1.332) reads the plan from its file, and shows it only where it asks.
+            tool.input = tool.input | message.tool_input
         self._forget_rendered(tool)
 
     def _add_decision(self, message: Message) -> None:

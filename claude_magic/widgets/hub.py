@@ -11,12 +11,23 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
 
 from comm import create_comm
 
+from claude_magic.grants import Grant, Remembered, exactly, offered
 from claude_magic.messages import Message
-from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest, Withdrawn
+from claude_magic.permissions import (
+    EDITS_WITHOUT_ASKING,
+    KEEP_PLANNING,
+    PLAN_TOOL,
+    Allow,
+    Decision,
+    Deny,
+    PermissionRequest,
+    Withdrawn,
+)
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.pages import Page, Pages
 from claude_magic.widgets.protocol import COMM_TARGET, REPLY, REQUEST, VERSION, Op, Request, RunData
@@ -88,10 +99,11 @@ class Channel:
         self._lock = threading.RLock()
         self._is_open = False
         self._seq = 0
-        self._open: dict[str, Future[Decision]] = {}
+        self._open: dict[str, _Open] = {}
         self._final: dict[str, Any] | None = None
         self._undo_state: Literal["", "asked", "done"] = ""
         self._on_leave: Callable[[], object] = lambda: None
+        self._on_revoke: Callable[[str], object] = lambda label: None
 
     @property
     def is_over(self) -> bool:
@@ -129,6 +141,8 @@ class Channel:
             undo = facts.get("undo")
             if undo is not None and (undo["done"] or undo["error"]):
                 self._undo_state = "done" if undo["done"] else ""
+            if self._final is not None:
+                self._final["run"] = {**self._final["run"], **facts}
             self.tell([self.run.set(facts)])
 
     def finish(self, run: RunData, bundle: dict[str, Any]) -> None:
@@ -141,19 +155,28 @@ class Channel:
             if self._is_open:
                 self._send(self._final)
 
-    def ask(self, request: PermissionRequest) -> Future[Decision]:
-        """Put a question to whoever watches; the future brings the first answer."""
+    def ask(self, request: PermissionRequest, *, remembers: bool = False) -> Future[Decision]:
+        """Put a question to whoever watches; the future brings the first answer.
+
+        Args:
+            request: what is asked.
+            remembers: whether who gets the answer remembers what it grants for the session, a `Remembered`.
+        """
+        grants = offered(request) if remembers else ()
         with self._lock:
-            question = self.run.ask(request)
-            answer: Future[Decision] = Future()
-            self._open[question["id"]] = answer
+            question = self.run.ask(request, [grant.choice for grant in grants])
+            asked = self._open[question["id"]] = _Open(request, grants)
             self.flush()
             self.tell([["ask", question]])
-            return answer
+            return asked.answer
 
     def when_left(self, close: Callable[[], object]) -> None:
         """Have `close` called when a page says that it has taken the view of this run away."""
         self._on_leave = close
+
+    def when_revoked(self, revoke: Callable[[str], object]) -> None:
+        """Have `revoke` called when a page takes back what was granted: one of `granted`, or "" for all of it."""
+        self._on_revoke = revoke
 
     def receive(self, request: Request) -> bool:
         """Do what a page asks; return whether it made sense. A wrong or used token changes nothing."""
@@ -166,6 +189,8 @@ class Channel:
             return self._undo(bool(request.get("dry_run", True)))
         elif action == "leave":
             self._on_leave()
+        elif action == "revoke":
+            self._on_revoke(str(request.get("grant") or ""))
         elif action == "answer":
             return self._answer(request)
         else:
@@ -187,14 +212,14 @@ class Channel:
             question = self.run.questions.get(str(request.get("question")))
             if question is None or question["token"] != request.get("token"):
                 return False
-            self._settle(question["id"], _decision(request))
+            self._settle(question["id"], self._open[question["id"]].decision(request))
             return True
 
     def _settle(self, question_id: str, decision: Decision) -> None:
         self.run.questions.pop(question_id, None)
-        answer = self._open.pop(question_id, None)
-        if answer is not None and not answer.done():
-            answer.set_result(decision)
+        asked = self._open.pop(question_id, None)
+        if asked is not None and not asked.answer.done():
+            asked.answer.set_result(decision)
         self.tell([["settled", question_id]])
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -202,21 +227,43 @@ class Channel:
         self._link.send({**message, "seq": self._seq})
 
 
-class Remembered(Allow):
-    """An Allow that holds for the rest of the session."""
+@dataclass(frozen=True, eq=False)
+class _Open:
+    """A question that waits for its answer.
 
+    Attributes:
+        request: what is asked.
+        grants: what can be granted for the session, in the order of the page's choices.
+        answer: brings the answer.
+    """
 
-def _decision(request: Request) -> Decision:
-    word = request.get("decision")
-    given = request.get("input")
-    changed = given if isinstance(given, dict) else None
-    if word == "allow":
-        return Allow(changed)
-    if word == "session":
-        return Remembered(changed)
-    reason = str(request.get("reason") or "").strip()
-    stop = bool(request.get("stop", False))
-    return Deny(reason, stop) if reason else Deny(stop=stop)
+    request: PermissionRequest
+    grants: tuple[Grant, ...]
+    answer: Future[Decision] = field(default_factory=Future)
+
+    def decision(self, request: Request) -> Decision:
+        """Return what a page's answer means."""
+        word = request.get("decision")
+        given = request.get("input")
+        changed = given if isinstance(given, dict) else None
+        if word == "edits" and self.request.tool_name == PLAN_TOOL:
+            return Allow(updates=(EDITS_WITHOUT_ASKING,))
+        if word in ("allow", "edits"):
+            return Allow(changed)
+        if word == "session":
+            grant = self._grant(request.get("grant"), changed)
+            return Remembered(changed, grant=grant) if grant is not None else Allow(changed)
+        reason = str(request.get("reason") or "").strip()
+        if not reason and self.request.tool_name == PLAN_TOOL:
+            reason = KEEP_PLANNING
+        stop = bool(request.get("stop", False))
+        return Deny(reason, stop) if reason else Deny(stop=stop)
+
+    def _grant(self, number: Any, changed: dict[str, Any] | None) -> Grant | None:
+        """Return what the page named; where the input was edited, exactly that is what runs again."""
+        is_named = type(number) is int and 0 <= number < len(self.grants)
+        grant = self.grants[number] if is_named else None
+        return exactly(self.request, changed) if grant is not None and grant.kind == "input" else grant
 
 
 class Hub:

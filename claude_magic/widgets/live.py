@@ -5,15 +5,17 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
-from claude_magic.messages import Message
-from claude_magic.permissions import PermissionRequest
+from claude_magic.messages import Message, MessageType
+from claude_magic.permissions import PLAN_TOOL, QUESTION_TOOL, PermissionRequest
 from claude_magic.rendering.bundle import Budget, part_data
+from claude_magic.rendering.tools import tool_title
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
 from claude_magic.widgets.protocol import VERSION, Op, Question, RunData
 
+_SAYS_MODE = (MessageType.INIT, MessageType.STATUS)
 _EDITABLE = {"Bash": "command", "WebFetch": "url", "WebSearch": "query"}
 _TITLES = {
     "Bash": "Run this command?",
@@ -22,8 +24,10 @@ _TITLES = {
     "Write": "Write this file?",
     "NotebookEdit": "Edit this notebook?",
     "WebFetch": "Fetch this page?",
-    "AskUserQuestion": "Claude asks",
+    QUESTION_TOOL: "Claude asks",
+    PLAN_TOOL: "Go ahead with this plan?",
 }
+_KINDS: dict[str, Literal["questions", "plan"]] = {QUESTION_TOOL: "questions", PLAN_TOOL: "plan"}
 
 
 class LiveRun:
@@ -48,10 +52,20 @@ class LiveRun:
         self._known: set[int] = set()
         self._told: list[Any] = []
         self._model = view.model
+        self._mode = known.get("mode", "")
 
     def add(self, messages: Iterable[Message]) -> None:
         """Fold the next messages in."""
-        self.view.add(messages)
+        told = list(messages)
+        self.view.add(told)
+        for message in told:
+            if message.type in _SAYS_MODE:
+                self._mode = str(message.raw.get("permissionMode") or self._mode)
+
+    @property
+    def mode(self) -> str:
+        """The permission mode in force, as the CLI says; before it has, the one that was asked for."""
+        return self._mode
 
     def snapshot(self) -> RunData:
         """Return all that there is to know of the run; the next `operations` go on from here."""
@@ -67,7 +81,7 @@ class LiveRun:
             "outcome": None,
             "parts": parts,  # type: ignore[typeddict-item]  # each is one of the part types
         }
-        return {**run, **self._facts}
+        return {**run, **self._facts, "mode": self._mode}
 
     def operations(self) -> list[Op]:
         """Return what has changed since the last call."""
@@ -75,6 +89,8 @@ class LiveRun:
         if self.view.model != self._model:
             self._model = self.view.model
             ops.append(["set", {"model": sound(self._model)}])
+        if self._mode != self._facts.get("mode", ""):
+            ops.append(self.set({"mode": self._mode}))
         for part in self.view.walk():
             if id(part) not in self._known:
                 self._known.add(id(part))
@@ -98,19 +114,24 @@ class LiveRun:
             return ["append", index, sound(part.text[before[0] :])]
         return ["part", index, _data(part)]
 
-    def ask(self, request: PermissionRequest) -> Question:
-        """Put a question; pages get it by `["ask", question]`."""
-        kind = "questions" if request.tool_name == "AskUserQuestion" else "permission"
+    def ask(self, request: PermissionRequest, grants: Sequence[str] = ()) -> Question:
+        """Put a question; pages get it by `["ask", question]`.
+
+        Args:
+            request: what is asked.
+            grants: what can be granted for the session, in words, the most likely first.
+        """
         question: Question = {
             "id": str(uuid.uuid4()),
             "token": secrets.token_urlsafe(18),
             "tool_use_id": request.tool_use_id,
             "tool": sound(request.tool_name),
-            "title": sound(_TITLES.get(request.tool_name, f"Use {request.tool_name}?")),
+            "title": sound(_TITLES.get(request.tool_name, f"Use {tool_title(request.tool_name)}?")),
             "input": sound(request.tool_input),
             "editable": _EDITABLE.get(request.tool_name, ""),
-            "kind": "questions" if kind == "questions" else "permission",
-            "session_choice": kind == "permission",
+            "kind": _KINDS.get(request.tool_name, "permission"),
+            "plan": sound(request.plan),
+            "grants": sound(grants),
         }
         self.questions[question["id"]] = question
         return question

@@ -128,12 +128,16 @@ class RunData(TypedDict, total=False):
     context: Context | None
     edits: int
     filled: str
+    granted: list[str]
     cut: Cut
     undo: Undo
 
 
 class Question(TypedDict):
-    """A question of the CLI that waits for a person. `token` makes an answer count once, and from here only."""
+    """A question of the CLI that waits for a person. `token` makes an answer count once, and from here only.
+
+    `grants` are what can be granted for the session, in words; the request names one by its number.
+    """
 
     id: str
     token: str
@@ -142,12 +146,16 @@ class Question(TypedDict):
     title: str
     input: dict[str, Any]
     editable: str
-    kind: Literal["permission", "questions"]
-    session_choice: bool
+    kind: Literal["permission", "questions", "plan"]
+    plan: str
+    grants: list[str]
 
 
 class Request(TypedDict, total=False):
-    """What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension."""
+    """What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension.
+
+    `grant` is, in an answer, the number of what is granted for the session; to revoke, one of `granted`, "" for all.
+    """
 
     version: int
     run: str
@@ -155,6 +163,7 @@ class Request(TypedDict, total=False):
     question: str
     token: str
     decision: str
+    grant: int | str
     reason: str
     stop: bool
     input: dict[str, Any]

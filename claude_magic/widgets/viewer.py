@@ -135,7 +135,8 @@ class StreamViewer(RunWidget):
 
     def _final(self, response: Response) -> RunData:
         session = self._client.get_session(self.session)
-        extra: RunData = {"session_cost_usd": session.cost_usd, "mode": session.config.permission_mode}
+        mode = self._channel.run.mode if self._channel is not None else session.config.permission_mode
+        extra: RunData = {"session_cost_usd": session.cost_usd, "mode": mode}
         run: Any = {**run_data(response), **facts_of(response), **extra, "live": False}
         return cast(RunData, run)
 

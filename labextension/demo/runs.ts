@@ -56,7 +56,8 @@ const permission: Question = {
   input: { command: 'python -m pytest tests/test_load.py -q', description: 'Run the loader tests' },
   editable: 'command',
   kind: 'permission',
-  session_choice: true
+  plan: '',
+  grants: ['python -m pytest *', 'exactly this command', 'all of Bash']
 };
 
 const summary: Partial<RunData> = {
@@ -141,7 +142,8 @@ const questions: Question = {
   title: 'Claude asks',
   editable: '',
   kind: 'questions',
-  session_choice: false,
+  plan: '',
+  grants: [],
   input: {
     questions: [
       {

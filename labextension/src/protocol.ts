@@ -119,6 +119,7 @@ export interface RunData {
   context: Context | null;
   edits: number;
   filled: string;
+  granted: readonly string[];
   cut: Cut;
   undo: Undo | null;
 }
@@ -132,18 +133,23 @@ export interface Question {
   title: string;
   input: Record<string, unknown>;
   editable: string;
-  kind: 'permission' | 'questions';
-  session_choice: boolean;
+  kind: 'permission' | 'questions' | 'plan';
+  /** Of a plan that waits for approval its Markdown; else "". */
+  plan: string;
+  /** What can be granted for the session, in words; an answer names one by its number. */
+  grants: readonly string[];
 }
 
 /** What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension. */
 export interface Request {
   version: number;
   run: string;
-  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo' | 'leave';
+  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo' | 'leave' | 'revoke';
   question?: string;
   token?: string;
-  decision?: 'allow' | 'session' | 'deny';
+  decision?: 'allow' | 'session' | 'edits' | 'deny';
+  /** Of an answer the number of what is granted for the session; to revoke one of `granted`, "" for all. */
+  grant?: number | string;
   reason?: string;
   stop?: boolean;
   input?: Record<string, unknown>;

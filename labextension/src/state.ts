@@ -144,6 +144,7 @@ const EMPTY: Omit<RunData, 'parts'> = {
   context: null,
   edits: 0,
   filled: '',
+  granted: [],
   cut: { characters: 0, parts: 0 },
   undo: null
 };
@@ -176,6 +177,7 @@ const READERS: Record<Exclude<keyof RunData, 'version' | 'parts'>, Reader> = {
   context: readContext,
   edits: number,
   filled: string,
+  granted: strings,
   cut: readCut,
   undo: readUndo
 };
@@ -245,8 +247,9 @@ function readQuestion(value: unknown): Question | null {
     title: string(given['title'], ''),
     input: fields(given['input']),
     editable: string(given['editable'], ''),
-    kind: given['kind'] === 'questions' ? 'questions' : 'permission',
-    session_choice: boolean(given['session_choice'], false)
+    kind: given['kind'] === 'questions' || given['kind'] === 'plan' ? given['kind'] : 'permission',
+    plan: string(given['plan'], ''),
+    grants: strings(given['grants'])
   };
   return question.id && question.token ? question : null;
 }
@@ -278,8 +281,8 @@ function readUndo(value: unknown): Undo | null {
   }
   const given = fields(value);
   return {
-    files: list(given['files']).filter(item => typeof item === 'string'),
-    deleted: list(given['deleted']).filter(item => typeof item === 'string'),
+    files: strings(given['files']),
+    deleted: strings(given['deleted']),
     insertions: number(given['insertions'], 0),
     deletions: number(given['deletions'], 0),
     done: boolean(given['done'], false),
@@ -301,6 +304,10 @@ function fields(value: unknown): Fields {
 
 function list(value: unknown): unknown[] {
   return Array.isArray(value) ? (value as unknown[]) : [];
+}
+
+function strings(value: unknown): string[] {
+  return list(value).filter(item => typeof item === 'string');
 }
 
 function string(value: unknown, otherwise: string): string {

@@ -42,6 +42,7 @@ export function isAgent(tool: Pick<ToolPart, 'name'>): boolean {
 
 const TITLES: ReadonlyMap<string, string> = new Map([
   ['AskUserQuestion', 'Question'],
+  ['ExitPlanMode', 'Plan'],
   ['TaskCreate', 'To do'],
   ['TaskList', 'To do'],
   ['TaskUpdate', 'To do'],
@@ -54,6 +55,12 @@ export function toolTitle(name: string): string {
   return TITLES.get(name) ?? oneLine(match ? `${match[2]} (${match[1]})` : name, 80);
 }
 
+/** Return the plan that a tool use brings before a person, as Markdown; "" for any other tool. */
+export function planOf(tool: Pick<ToolPart, 'name' | 'input'>): string {
+  const plan = tool.name === 'ExitPlanMode' ? tool.input['plan'] : '';
+  return typeof plan === 'string' ? plan : '';
+}
+
 /** Return the one argument that says what a tool use is about, on one line; "" where there is none. */
 export function tellingArgument(tool: Pick<ToolPart, 'name' | 'input' | 'todos'>): string {
   const { todos } = tool;
@@ -63,6 +70,10 @@ export function tellingArgument(tool: Pick<ToolPart, 'name' | 'input' | 'todos'>
   const questions = askedQuestions(tool);
   if (questions.length > 0) {
     return oneLine(questions.map(asked => asked.answer || asked.question).join(' · '));
+  }
+  const plan = planOf(tool);
+  if (plan !== '') {
+    return oneLine((/\S[^\n]*/.exec(plan)?.[0] ?? '').replace(/^#+\s*/, ''));
   }
   if (isAgent(tool)) {
     const kind = tool.input['subagent_type'];

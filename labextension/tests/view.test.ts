@@ -64,7 +64,7 @@ const tool = (id: string, name: string, input: Record<string, unknown>, more: Pa
 
 const permission: Question = {
   id: 'q', token: 'secret', tool_use_id: 'b', tool: 'Bash', title: 'Run this command?',
-  input: { command: 'rm x', timeout: 5 }, editable: 'command', kind: 'permission', session_choice: true
+  input: { command: 'rm x', timeout: 5 }, editable: 'command', kind: 'permission', plan: '', grants: ['rm *', 'exactly this command', 'all of Bash']
 };
 
 const byText = (words: string): HTMLButtonElement => {
@@ -98,11 +98,13 @@ describe('a run', () => {
     expect(await pill({ source: 'kept, $0.00, from 2026-11-01' })).toBe('kept');
   });
 
-  it('does not say that it asks about what was allowed beforehand', async () => {
-    await draw(makeView(), live([], { mode: 'default' }));
+  it('says the mode in force, unless it is the usual one', async () => {
+    const view = makeView();
+    await draw(view, live([], { mode: 'plan' }));
     const mode = document.querySelector<HTMLElement>('.claude-mode');
-    expect(mode?.textContent).toBe('asks first');
-    expect(mode?.title).toContain('not allowed beforehand');
+    expect([mode?.hidden, mode?.textContent]).toEqual([false, 'plans, changes nothing']);
+    await draw(view, live([], { mode: 'default' }));
+    expect(mode?.hidden).toBe(true);
   });
 
   it('is the same page when it is shown again', async () => {
@@ -238,7 +240,7 @@ describe('tools', () => {
     const asked = tool('a', 'Bash', { command: 'rm *' }, { state: 'running' });
     const run = live([asked]);
     await draw(view, run);
-    const card = document.querySelector('details');
+    const card = document.querySelector('.claude-tool');
     card?.setAttribute('open', '');
     card?.dispatchEvent(new Event('toggle'));
     expect(card?.textContent).not.toContain('edited by you');
@@ -251,7 +253,7 @@ describe('tools', () => {
 
   it('draw a long result only when opened, and then its beginning', async () => {
     await draw(makeView(), live([tool('a', 'Bash', { command: 'seq 500' }, { result: 'line\n'.repeat(500) })]));
-    const card = document.querySelector('details');
+    const card = document.querySelector('.claude-tool');
     expect(card?.querySelector('pre')).toBeNull();
     card?.setAttribute('open', '');
     card?.dispatchEvent(new Event('toggle'));
@@ -349,19 +351,64 @@ describe('a permission question', () => {
     if (editor !== null) {
       editor.value = 'ls';
     }
-    byText('Allow for this session').click();
-    expect(asked[0]).toMatchObject({ decision: 'session', input: { command: 'ls', timeout: 5 } });
+    byText('Allow for this session: exactly this command').click();
+    expect(asked[0]).toMatchObject({ decision: 'session', grant: 1, input: { command: 'ls', timeout: 5 } });
+  });
+
+  it('names what it grants for the session, the whole tool in a menu', async () => {
+    await draw(makeView(), waiting);
+    const named = [...document.querySelectorAll('.claude-grant')].map(element => element.textContent);
+    expect(named).toEqual(['rm *', 'exactly this command', 'all of Bash'].map(words => `Allow for this session: ${words}`));
+    expect(document.querySelector('.claude-menu')?.textContent).not.toContain('rm *');
+    byText('Allow for this session: rm *').click();
+    expect(asked[0]).toMatchObject({ decision: 'session', grant: 0 });
   });
 
   it('can be denied with a reason, and to stop', async () => {
     await draw(makeView(), waiting);
-    byText('Deny and say why…').click();
-    const reason = document.querySelector<HTMLTextAreaElement>('.claude-reason textarea');
+    const reason = document.querySelector<HTMLInputElement>('.claude-reason');
     if (reason !== null) {
       reason.value = ' too much ';
     }
     byText('Deny and stop').click();
     expect(asked[0]).toMatchObject({ decision: 'deny', reason: 'too much', stop: true });
+  });
+
+  const press = (key: string, where: Element | null): void => {
+    where?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+  };
+
+  it('is denied by Enter in the words for it, and by Escape', async () => {
+    await draw(makeView(), waiting);
+    const reason = document.querySelector<HTMLInputElement>('.claude-reason');
+    press('Enter', document.querySelector('textarea'));
+    expect(asked).toEqual([]);
+    if (reason !== null) {
+      reason.value = 'use git rm';
+    }
+    press('Enter', reason);
+    expect(asked).toEqual([{ action: 'answer', decision: 'deny', reason: 'use git rm', question: 'q', token: 'secret' }]);
+    await draw(makeView(), waiting);
+    press('Escape', document.querySelectorAll('.claude-ask textarea')[1] ?? null);
+    expect(asked[1]).toEqual({ action: 'answer', decision: 'deny', question: 'q', token: 'secret' });
+  });
+
+  it('closes its menu by Escape, and denies nothing', async () => {
+    await draw(makeView(), waiting);
+    const menu = document.querySelector<HTMLDetailsElement>('.claude-menu');
+    if (menu !== null) {
+      menu.open = true;
+    }
+    press('Escape', menu?.querySelector('summary') ?? null);
+    expect([menu?.open, asked]).toEqual([false, []]);
+  });
+
+  it('takes no key in the moment in which it appears', () => {
+    const view = makeView();
+    view.show({ run: waiting, reachable: true });
+    view.flush();
+    press('Escape', document.querySelector('textarea'));
+    expect(asked).toEqual([]);
   });
 
   it('does not take a click of a script', async () => {
@@ -406,6 +453,48 @@ describe('a permission question', () => {
     await draw(view, reduce(waiting, { type: 'ops', seq: 2, ops: [['settled', 'q']] }));
     expect(document.querySelector('.claude-ask')).toBeNull();
     expect(document.querySelector<HTMLElement>('.claude-tool')?.hidden).toBe(false);
+  });
+});
+
+describe('a plan', () => {
+  const plan = '# The plan\n\n1. look\n2. change';
+  const question: Question = { ...permission, tool: 'ExitPlanMode', input: {}, editable: '', kind: 'plan', plan, grants: [] };
+
+  it('is shown whole as Markdown, and approved or not', async () => {
+    await draw(makeView(), live([], {}, [question]));
+    expect(document.querySelector('.claude-ask .claude-plan')?.textContent).toBe('The planlookchange');
+    const words = [...document.querySelectorAll('.claude-ask button')].map(element => element.textContent);
+    expect(words).toEqual(['Go ahead', 'Go ahead, edits without asking', 'Keep planning']);
+    byText('Go ahead, edits without asking').click();
+    expect(asked).toEqual([{ action: 'answer', decision: 'edits', question: 'q', token: 'secret' }]);
+  });
+
+  it('that is missing is said to be missing', async () => {
+    await draw(makeView(), live([], {}, [{ ...question, plan: ' ' }]));
+    expect(document.querySelector('.claude-ask')?.textContent).toContain('no plan');
+  });
+
+  it('stays as Markdown in the card of its tool use', async () => {
+    await draw(makeView(), live([tool('p', 'ExitPlanMode', { plan }, { result: 'User has approved your plan' })]));
+    const card = document.querySelector<HTMLDetailsElement>('.claude-tool');
+    expect([card?.open, card?.querySelector('.claude-kind')?.textContent]).toEqual([true, 'Plan']);
+    expect(card?.querySelector('.claude-plan')?.textContent).toBe('The planlookchange');
+    expect(card?.textContent).not.toContain('approved your plan');
+  });
+});
+
+describe('what is granted', () => {
+  it('is counted in the header, listed and taken back', async () => {
+    const view = makeView();
+    await draw(view, live([], { granted: ['Bash: wc *', 'all of Read'] }));
+    const chip = document.querySelector<HTMLElement>('.claude-granted');
+    expect([chip?.hidden, chip?.querySelector('summary')?.textContent]).toEqual([false, '2 allowed']);
+    [...document.querySelectorAll<HTMLButtonElement>('.claude-granted button')].forEach(element => {
+      element.click();
+    });
+    expect(asked).toEqual(['Bash: wc *', 'all of Read', ''].map(grant => ({ action: 'revoke', grant })));
+    await draw(view, live([]));
+    expect(chip?.hidden).toBe(true);
   });
 });
 

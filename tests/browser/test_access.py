@@ -70,7 +70,7 @@ def test_words_stand_out(notebook: MakeNotebook, theme: str) -> None:
     nb.theme(theme)
     nb.start(1)
     card = question(nb.view(1))
-    card.get_by_role("button", name="Deny and say why…").click()
+    card.locator(".claude-more").click()
     check_contrast(nb.view(1))
     card.get_by_role("button", name="Deny and stop").click()
     nb.wait(1)
@@ -92,7 +92,7 @@ def test_every_control_has_a_name(notebook: MakeNotebook) -> None:
     nb = notebook("%%claude\nmake a file", "%%claude -s b\nask me", "%%claude -s c\na rich answer")
     nb.run(3)
     nb.start(1)
-    question(nb.view(1)).get_by_role("button", name="Deny and say why…").click()
+    question(nb.view(1)).locator(".claude-more").click()
     found = names(nb.view(3)) + names(nb.view(1))
     nb.interrupt()
     nb.wait(1)
@@ -133,24 +133,29 @@ def test_card_reads_as_it_looks(notebook: MakeNotebook) -> None:
         "  - paragraph: Bash · Make a file · you may edit the command\n"
         '  - textbox "The command that would be used; you may edit it": echo one >> made.txt && cat made.txt\n'
         '  - button "Allow"\n'
-        '  - button "Allow for this session"\n'
+        "  - 'button \"Allow for this session: exactly this command\"':\n"
+        '    - text: "Allow for this session:"\n'
+        "    - code: exactly this command\n"
+        "  - group: ▾\n"
         '  - button "Deny"\n'
-        '  - button "Deny and say why…"'
+        '  - textbox "Deny, or say what to do instead: Claude is told":\n'
+        "    - /placeholder: … or say what to do instead\n"
+        '  - button "Deny and stop"'
     )
     nb.interrupt()
     nb.wait(1)
 
 
 def test_question_is_answered_by_keys_alone(notebook: MakeNotebook) -> None:
-    """Tab goes through the card in reading order, Escape takes the reason back, Enter and Space press; focus shows."""
+    """Tab goes through the card in reading order, Escape closes the menu, Enter in the words sends; focus shows."""
     nb = notebook("%%claude\nmake a file")
     nb.start(1)
     card = question(nb.view(1))
     nb.view(1).get_by_role("button", name="Waiting for you").focus()
     press = nb.page.keyboard.press
     press("Enter")
-    expect(card.get_by_role("textbox")).to_be_focused()
-    for name in ("Allow", "Allow for this session", "Deny", "Deny and say why…"):
+    expect(card.get_by_role("textbox").first).to_be_focused()
+    for name in ("Allow", "Allow for this session: exactly this command"):
         press("Tab")
         button = card.get_by_role("button", name=name, exact=True)
         expect(button).to_be_focused()
@@ -158,18 +163,19 @@ def test_question_is_answered_by_keys_alone(notebook: MakeNotebook) -> None:
             "node => [getComputedStyle(node).outlineWidth, getComputedStyle(node).outlineStyle]"
         )
         assert (width, style) == ("2px", "solid")
-    press("Space")
-    reason = card.get_by_label("Why not: the model is told")
-    expect(reason).to_be_focused()
-    nb.page.keyboard.type("no")
-    press("Escape")
-    expect(reason).to_be_hidden()
-    expect(button).to_be_focused()
-    press("Enter")
-    expect(reason).to_be_focused()
-    expect(reason).to_have_value("no")
-    nb.page.keyboard.type(", use another name")
     press("Tab")
+    more = card.locator(".claude-more")
+    expect(more).to_be_focused()
+    press("Enter")
+    press("Tab")
+    expect(card.get_by_role("button", name="Allow for this session: all of Bash")).to_be_focused()
+    press("Escape")
+    expect(more).to_be_focused()
+    press("Tab")
+    press("Tab")
+    reason = card.get_by_label("Claude is told")
+    expect(reason).to_be_focused()
+    nb.page.keyboard.type("no, use another name")
     press("Enter")
     nb.wait(1)
 

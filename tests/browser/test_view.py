@@ -106,10 +106,9 @@ def test_deny_tells_the_model_why(notebook: MakeNotebook) -> None:
     nb = notebook("%%claude\nmake a file")
     nb.start(1)
     card = question(nb.view(1))
-    press(card, "Deny and say why…")
-    card.get_by_label("Why not: the model is told").fill("write it elsewhere")
+    card.get_by_label("Claude is told").fill("write it elsewhere")
     nb.picture("reason", 1)
-    press(card, "Deny with this reason")
+    card.get_by_label("Claude is told").press("Enter")
     nb.wait(1)
 
     expect(nb.view(1)).to_contain_text("The tool said: write it elsewhere")
@@ -121,7 +120,6 @@ def test_deny_and_stop_ends_the_turn(notebook: MakeNotebook) -> None:
     nb = notebook("%%claude\nmake a file")
     nb.start(1)
     card = question(nb.view(1))
-    press(card, "Deny and say why…")
     press(card, "Deny and stop")
     nb.wait(1)
 
@@ -147,16 +145,28 @@ def test_command_is_edited_before_it_runs(notebook: MakeNotebook) -> None:
 
 
 def test_allow_for_this_session_asks_once(notebook: MakeNotebook) -> None:
-    """After Allow for this session the same tool runs unasked in this session, and asks in another."""
-    nb = notebook("%%claude\nmake a file", "%%claude\nmake a file", "%%claude -s other\nmake a file")
+    """What the button names runs unasked in this session until it is taken back in the header; another session asks."""
+    nb = notebook(
+        "%%claude\nmake a file", "%%claude\nmake a file", "%%claude -s other\nmake a file", "%%claude\nmake a file"
+    )
     nb.start(1)
-    press(question(nb.view(1)), "Allow for this session")
+    press(question(nb.view(1)), "Allow for this session: exactly this command")
     nb.wait(1)
     nb.run(2)
     assert (nb.folder / "made.txt").read_text() == "one\none\n"
     nb.start(3)
     press(question(nb.view(3)), "Deny")
     nb.wait(3)
+    expect(nb.view(1)).not_to_contain_text("1 allowed")
+    nb.view(2).get_by_text("1 allowed").click()
+    nb.picture("granted", 2)
+    press(
+        nb.view(2).locator(".claude-granted"), "Take back: ask again about Bash: echo one >> made.txt && cat made.txt"
+    )
+    expect(nb.view(2)).not_to_contain_text("1 allowed")
+    nb.start(4)
+    press(question(nb.view(4)), "Deny")
+    nb.wait(4)
 
     assert (nb.folder / "made.txt").read_text() == "one\none\n"
 

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from claude_magic.config import SessionConfig
-from claude_magic.magics import asking
 from claude_magic.magics.asking import Asker, answer_questions, can_ask, telling
 from claude_magic.magics.screen import Screen, SilentScreen
-from claude_magic.permissions import NOBODY_TO_ASK, Allow, Decision, Deny, PermissionRequest, Withdrawn
+from claude_magic.permissions import KEEP_PLANNING, NOBODY_TO_ASK, Allow, Decision, Deny, PermissionRequest, Withdrawn
 from claude_magic.runtime import Inbox, wait_for
 from claude_magic.session import Session
 
@@ -94,7 +93,8 @@ def test_yes(desk: Desk, typed: str) -> None:
     """The tool runs as asked, and the next one is asked about again."""
     assert desk.decide(bash("rm -r build"), typed) == Allow()
 
-    assert desk.asked == ["Claude wants to use Bash: rm -r build\nAllow? " + asking._CHOICES]
+    choices = "[y]es, [n]o, for this session [a]llow exactly this command or [all] of Bash, or say why not: "
+    assert desk.asked == ["Claude wants to use Bash: rm -r build\nAllow? " + choices]
     assert desk.screen.flushed == 1
     assert isinstance(desk.decide(bash(), "n"), Deny)
 
@@ -109,7 +109,7 @@ def test_no(desk: Desk, typed: Any) -> None:
 def test_a_yes_with_more_words_is_asked_again(desk: Desk, typed: str) -> None:
     """It is no reason against it, and may be no plain yes either: one more line."""
     assert desk.decide(bash(), typed, "y") == Allow()
-    assert desk.asked[1:] == ["Is that a yes? " + asking._CHOICES]
+    assert [words.startswith("Is that a yes? [y]es") for words in desk.asked[1:]] == [True]
 
     assert desk.decide(bash(), typed, typed, "use git rm") == Deny("use git rm")
 
@@ -130,12 +130,12 @@ def test_own_words_are_the_reason(desk: Desk) -> None:
     assert desk.decide(bash(), "okapi.txt stays") == Deny("okapi.txt stays")
 
 
-def test_always_holds_for_the_session_and_tool(desk: Desk) -> None:
-    """Neither for another tool, nor for another session, nor after the session is closed."""
+def test_a_grant_holds_for_what_it_names_and_for_the_session(desk: Desk) -> None:
+    """Neither for another command or tool, nor for another session, nor after the session is closed."""
     assert isinstance(desk.decide(bash(), "a"), Allow)
-    assert isinstance(desk.decide(bash("other")), Allow)
-    assert isinstance(desk.asker(bash()), Allow)
+    assert desk.asker(bash()) == Allow()
 
+    assert isinstance(desk.decide(bash("ls -a"), "n"), Deny)
     read = PermissionRequest("main", "turn", "Read", {"file_path": "/x"})
     assert isinstance(desk.decide(read, "n"), Deny)
     assert isinstance(desk.decide(bash(session="other"), "n"), Deny)
@@ -143,6 +143,75 @@ def test_always_holds_for_the_session_and_tool(desk: Desk) -> None:
     desk.sessions.pop("main").retire()
     assert isinstance(desk.asker(bash()), Deny)
     assert isinstance(desk.decide(bash(), "n"), Deny)
+
+
+def test_all_of_a_tool_is_a_choice_of_its_own(desk: Desk) -> None:
+    """It is named in the question, and then nothing of the tool is asked about."""
+    assert isinstance(desk.decide(bash(), "all"), Allow)
+
+    assert "[all] of Bash" in desk.asked[0]
+    assert desk.asker(bash("rm -r build")) == Allow()
+    assert desk.asker.granted(desk.sessions["main"]) == ["all of Bash"]
+
+
+def test_the_suggested_rule_is_named_and_granted(desk: Desk) -> None:
+    """The question says what would be granted, and it is that."""
+    rules = [{"toolName": "Bash", "ruleContent": "wc:*"}]
+    suggestion = {"type": "addRules", "rules": rules, "behavior": "allow", "destination": "localSettings"}
+    request = replace(bash("wc -l a.csv"), suggestions=(suggestion,))
+
+    assert isinstance(desk.decide(request, "a"), Allow)
+
+    assert "[a]llow wc *" in desk.asked[0]
+    assert desk.asker(bash("wc b.csv")) == Allow()
+    assert isinstance(desk.decide(bash("wc x; rm -rf y"), "n"), Deny)
+
+
+def test_a_grant_is_listed_and_taken_back(desk: Desk) -> None:
+    """Then it is asked about again; the other grants stay, and secrets are not shown."""
+    desk.sessions["main"] = Session("main", SessionConfig(api_key="sk-ant-very-secret-key-123456"))
+    desk.decide(bash("curl -H sk-ant-very-secret-key-123456 x"), "a")
+    desk.decide(bash("ls"), "a")
+    session = desk.sessions["main"]
+    first, second = desk.asker.granted(session)
+    assert "very-secret" not in first
+    assert second == "Bash: ls"
+
+    assert desk.asker.revoke(session, first) == [first]
+    assert desk.asker.granted(session) == [second]
+    assert desk.asker.revoke(session) == [second]
+    assert isinstance(desk.decide(bash("ls"), "n"), Deny)
+
+
+PLAN = "# The plan\n\n" + "\n".join(f"{number}. step {number}" for number in range(1, 500))
+
+
+@pytest.mark.parametrize(
+    ("typed", "decision"),
+    [
+        ("y", Allow()),
+        ("e", Allow(updates=({"type": "setMode", "mode": "acceptEdits", "destination": "session"},))),
+        ("n", Deny(KEEP_PLANNING)),
+        ("", Deny(KEEP_PLANNING)),
+        ("use polars instead", Deny("use polars instead")),
+    ],
+)
+def test_a_plan_is_shown_whole_and_asked_about_each_time(desk: Desk, typed: str, decision: Decision) -> None:
+    """Line by line, and whatever was answered before."""
+    request = PermissionRequest("main", "turn", "ExitPlanMode", {}, "toolu_1", plan=PLAN)
+
+    assert desk.decide(request, typed) == decision
+    assert PLAN in desk.asked[0]
+    assert isinstance(desk.decide(replace(request, plan="# Another"), "n"), Deny)
+    assert "# Another" in desk.asked[1]
+
+
+def test_no_plan_is_approved_for_good(desk: Desk) -> None:
+    """A word that grants elsewhere is asked about here."""
+    request = PermissionRequest("main", "turn", "ExitPlanMode", {}, "toolu_1", plan=PLAN)
+
+    assert desk.decide(request, "a", "always", "y") == Allow()
+    assert desk.asker.granted(desk.sessions["main"]) == []
 
 
 def test_nobody_to_ask(desk: Desk) -> None:

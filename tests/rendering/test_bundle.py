@@ -561,3 +561,20 @@ def test_importing_the_package_stays_cheap() -> None:
     program = f"import sys, claude_magic, claude_magic.rendering; sys.exit(bool({heavy} & set(sys.modules)))"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_plan_is_markdown_in_the_stored_page() -> None:
+    """It is open, whole, and not the JSON of an input; what the model was told of it is not said once more."""
+    steps = "\n".join(f"{number}. step **{number}**" for number in range(1, 300))
+    shown = response_bundle(
+        response(
+            use("p", "ExitPlanMode", {"plan": f"# The plan\n\n{steps}"}), result("p", "User has approved your plan")
+        )
+    )
+    html = shown["text/html"]
+
+    assert "<strong>299</strong>" in html
+    assert "<details open" in html
+    assert ">Plan</b>" in html
+    assert "approved your plan" not in html
+    assert "\\n" not in html

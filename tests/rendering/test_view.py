@@ -259,3 +259,12 @@ def test_error_line_is_a_note() -> None:
     assert isinstance(view.parts[0], NotePart)
     assert view.parts[0].is_error
     assert not [part for part in view.parts if isinstance(part, TextPart)]
+
+
+def test_plan_that_only_the_question_shows_is_part_of_its_tool_use() -> None:
+    """The CLI (2.1.332) reads it from the plan's file; the use of the tool itself is empty."""
+    view = RunView()
+    asked = message("permission", "asks", tool_use_id="p", tool_input={"plan": "# The plan"})
+    view.add([use("p", "ExitPlanMode"), asked, decision("p"), result("p", "approved")])
+
+    assert view.tools[0].input == {"plan": "# The plan"}

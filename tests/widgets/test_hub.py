@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from rendering.builders import message
 
-from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
+from claude_magic.grants import Remembered
+from claude_magic.permissions import EDITS_WITHOUT_ASKING, KEEP_PLANNING, Allow, Decision, Deny, PermissionRequest
 from claude_magic.rendering import RunView
-from claude_magic.widgets.hub import Channel, CommLink, Hub, Remembered
+from claude_magic.widgets.hub import Channel, CommLink, Hub
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.pages import Page
 from claude_magic.widgets.protocol import COMM_TARGET, REQUEST, VERSION, Request, Undo
@@ -123,7 +124,8 @@ def test_end_is_told_to_those_who_come_later_too() -> None:
         ({"decision": "allow"}, Allow()),
         ({"decision": "allow", "input": {"command": "ls -l"}}, Allow({"command": "ls -l"})),
         ({"decision": "allow", "input": "rm"}, Allow()),
-        ({"decision": "session"}, Remembered()),
+        ({"decision": "session"}, Allow()),
+        ({"decision": "edits"}, Allow()),
         ({"decision": "deny"}, Deny()),
         ({"decision": "deny", "reason": " not now ", "stop": True}, Deny("not now", stop=True)),
         ({"decision": "deny", "reason": "  "}, Deny()),
@@ -141,6 +143,85 @@ def test_answer_becomes_a_decision(words: dict[str, Any], decision: Decision) ->
     assert waiting.result(timeout=0) == decision
     assert type(waiting.result(timeout=0)) is type(decision)
     assert link.ops[-1] == ["settled", question["id"]]
+
+
+def rule(content: str) -> dict[str, Any]:
+    """A suggestion of the CLI."""
+    rules = [{"toolName": "Bash", "ruleContent": content}]
+    return {"type": "addRules", "rules": rules, "behavior": "allow", "destination": "localSettings"}
+
+
+@pytest.mark.parametrize(
+    ("words", "granted"),
+    [
+        ({"grant": 0}, "Bash: wc *"),
+        ({"grant": 1}, "Bash: wc a.csv"),
+        ({"grant": 1, "input": {"command": "wc b.csv"}}, "Bash: wc b.csv"),
+        ({"grant": 2}, "all of Bash"),
+        ({"grant": 3}, None),
+        ({"grant": -1}, None),
+        ({"grant": True}, None),
+        ({"grant": "all of Bash"}, None),
+        ({}, None),
+    ],
+)
+def test_answer_grants_what_its_number_names(words: dict[str, Any], granted: str | None) -> None:
+    """And nothing where the page names nothing that was offered: then this one use is allowed."""
+    channel, link = linked()
+    request = PermissionRequest("main", "turn", "Bash", {"command": "wc a.csv"}, suggestions=(rule("wc:*"),))
+    waiting = channel.ask(request, remembers=True)
+    question = link.ops[-1][1]
+    assert question["grants"] == ["wc *", "exactly this command", "all of Bash"]
+
+    assert channel.receive(answer(question, decision="session", **words))  # type: ignore[arg-type]
+    decision = waiting.result(timeout=0)
+    assert isinstance(decision, Allow)
+    assert (decision.grant.label if isinstance(decision, Remembered) else None) == granted
+
+
+def test_no_grant_is_offered_where_none_is_remembered() -> None:
+    """A button must not promise what does not happen."""
+    channel, link = linked()
+    channel.ask(ASKED)
+
+    assert link.ops[-1][1]["grants"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "decision"),
+    [
+        ({"decision": "allow"}, Allow()),
+        ({"decision": "edits"}, Allow(updates=(EDITS_WITHOUT_ASKING,))),
+        ({"decision": "deny"}, Deny(KEEP_PLANNING)),
+        ({"decision": "deny", "reason": "use polars"}, Deny("use polars")),
+        ({"decision": "session", "grant": 0}, Allow()),
+    ],
+)
+def test_plan_is_approved_once(words: dict[str, Any], decision: Decision) -> None:
+    """The whole plan is told, with nothing to grant for the session."""
+    channel, link = linked()
+    plan = "# Plan\n" + "step\n" * 20_000
+    waiting = channel.ask(PermissionRequest("main", "turn", "ExitPlanMode", {}, plan=plan), remembers=True)
+    question = link.ops[-1][1]
+
+    assert (question["kind"], question["plan"], question["grants"]) == ("plan", plan, [])
+    assert channel.receive(answer(question, **words))  # type: ignore[arg-type]
+    assert waiting.result(timeout=0) == decision
+
+
+def test_revoked_grant_is_handed_on() -> None:
+    """One by its words, or all of them; what is granted is known to pages that come after the end, too."""
+    channel, link = linked()
+    revoked: list[str] = []
+    channel.when_revoked(revoked.append)
+    channel.finish({"version": VERSION}, {})
+    channel.set({"granted": ["Bash: wc *"]})
+
+    assert channel.receive({"action": "revoke", "grant": "Bash: wc *"})
+    assert channel.receive({"action": "revoke"})
+    assert revoked == ["Bash: wc *", ""]
+    assert channel.receive({"action": "attach"})
+    assert [link.sent[at]["run"]["granted"] for at in (-2, -1)] == [["Bash: wc *"]] * 2
 
 
 def test_answer_counts_once() -> None:

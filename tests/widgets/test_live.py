@@ -174,24 +174,36 @@ def test_ids_and_tokens_cannot_be_guessed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tool", "title", "editable", "kind", "session_choice"),
+    ("tool", "title", "editable", "kind"),
     [
-        ("Bash", "Run this command?", "command", "permission", True),
-        ("Edit", "Edit this file?", "", "permission", True),
-        ("WebFetch", "Fetch this page?", "url", "permission", True),
-        ("mcp__db__query", "Use mcp__db__query?", "", "permission", True),
-        ("AskUserQuestion", "Claude asks", "", "questions", False),
+        ("Bash", "Run this command?", "command", "permission"),
+        ("Edit", "Edit this file?", "", "permission"),
+        ("WebFetch", "Fetch this page?", "url", "permission"),
+        ("mcp__db__query", "Use query (db)?", "", "permission"),
+        ("AskUserQuestion", "Claude asks", "", "questions"),
+        ("ExitPlanMode", "Go ahead with this plan?", "", "plan"),
     ],
 )
-def test_question_says_what_would_happen(tool: str, title: str, editable: str, kind: str, session_choice: bool) -> None:
+def test_question_says_what_would_happen(tool: str, title: str, editable: str, kind: str) -> None:
     """A question carries the tool's input, a title in words, and which choices there are."""
     run = live()
-    question = run.ask(PermissionRequest("analysis", "turn", tool, {"command": "ls"}, "t1"))
+    question = run.ask(PermissionRequest("analysis", "turn", tool, {"command": "ls"}, "t1"), ["this"])
 
     assert (question["tool"], question["tool_use_id"], question["input"]) == (tool, "t1", {"command": "ls"})
     assert (question["title"], question["editable"]) == (title, editable)
-    assert (question["kind"], question["session_choice"]) == (kind, session_choice)
+    assert (question["kind"], question["grants"]) == (kind, ["this"])
     assert run.questions == {question["id"]: question}
+
+
+def test_mode_is_what_the_cli_says() -> None:
+    """From its first word on; in the middle of a turn, too."""
+    run = live()
+    run.set({"mode": "plan"})
+
+    assert ["set", {"mode": "default"}] in told(run, message("init", raw={"permissionMode": "default"}))
+    assert told(run, message("status", raw={"permissionMode": "acceptEdits"})) == [["set", {"mode": "acceptEdits"}]]
+    assert told(run, message("status", raw={"status": "requesting"})) == []
+    assert (run.mode, run.snapshot()["mode"]) == ("acceptEdits", "acceptEdits")
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

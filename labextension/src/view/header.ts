@@ -7,17 +7,12 @@ import type { Piece } from './dom';
 import type { Surroundings } from './surroundings';
 
 const MODES: ReadonlyMap<string, string> = new Map([
-  ['default', 'asks first'],
   ['acceptEdits', 'edits files without asking'],
   ['plan', 'plans, changes nothing'],
   ['auto', 'decides itself what to ask'],
   ['dontAsk', 'refuses what is not allowed'],
   ['bypassPermissions', 'acts without asking']
 ]);
-const MODE_TITLES: ReadonlyMap<string, string> = new Map([
-  ['default', 'Asks before each tool use that needs permission and was not allowed beforehand']
-]);
-
 export class Header implements Piece<RunState> {
   readonly node = el('header', 'claude-head');
 
@@ -31,7 +26,7 @@ export class Header implements Piece<RunState> {
     this._time.setAttribute('role', 'timer');
     this._time.setAttribute('aria-label', 'Time so far');
     const controls = el('span', 'claude-controls', this._waiting, this._time, this._stop);
-    this.node.append(this._dot, this._name, this._model, this._mode, this._simulated, controls);
+    this.node.append(this._dot, this._name, this._model, this._mode, this._simulated, this._granted, controls);
     this._around.clock.add(this._tick);
   }
 
@@ -43,15 +38,16 @@ export class Header implements Piece<RunState> {
     setText(this._model, modelWords(run.model));
     this._model.title = oneLine(run.model, 80);
     show(this._model, run.model !== '');
-    show(this._mode, run.mode !== '');
+    // That it asks first goes without saying.
+    show(this._mode, run.mode !== '' && run.mode !== 'default');
     setText(this._mode, MODES.get(run.mode) ?? oneLine(run.mode, 40));
-    this._mode.title = MODE_TITLES.get(run.mode) ?? '';
     this._mode.classList.toggle('claude-warn', run.mode === 'bypassPermissions');
     // Where nobody was asked now, the first word says how: kept, or played.
     const words = run.source !== '' ? oneLine(/^[^\s,;:]*/.exec(run.source)?.[0] ?? '', 20) : 'simulated';
     setText(this._simulated, words);
     this._simulated.title = run.source !== '' ? visible(run.source) : 'No model was called';
     show(this._simulated, words !== '' && (run.simulated || run.source !== ''));
+    this._showGranted(run.granted);
     show(this._waiting, live && run.questions.length > 0);
     show(this._stop, live && this._around.host.request !== null);
     show(this._time, live);
@@ -63,6 +59,30 @@ export class Header implements Piece<RunState> {
 
   dispose(): void {
     this._around.clock.delete(this._tick);
+  }
+
+  /** What runs without asking because a person said so; each can be taken back. */
+  private _showGranted(granted: readonly string[]): void {
+    show(this._granted, granted.length > 0 && this._around.host.request !== null);
+    if (this._listed === granted) {
+      return;
+    }
+    this._listed = granted;
+    setText(this._grantedWords, `${granted.length} allowed`);
+    const rows = granted.map(label => el('li', '', el('code', '', visible(label)), this._takeBack(label, label)));
+    this._grantedList.replaceChildren(...rows);
+    if (granted.length > 1) {
+      this._grantedList.append(el('li', '', el('span'), this._takeBack('', 'all of them')));
+    }
+    this._granted.open = this._granted.open && granted.length > 0;
+  }
+
+  private _takeBack(label: string, what: string): HTMLButtonElement {
+    const element = button(label === '' ? 'Take back all' : 'Take back', '', () => {
+      void this._around.host.request?.({ action: 'revoke', grant: label });
+    });
+    element.setAttribute('aria-label', `Take back: ask again about ${visible(what)}`);
+    return element;
   }
 
   private async _onStop(): Promise<void> {
@@ -89,11 +109,20 @@ export class Header implements Piece<RunState> {
 
   private _run: RunState | null = null;
   private _stopping = false;
+  private _listed: readonly string[] = [];
   private readonly _dot = el('span', 'claude-dot');
   private readonly _name = el('span', 'claude-name');
   private readonly _model = el('span', 'claude-model');
   private readonly _mode = el('span', 'claude-mode');
   private readonly _simulated = el('span', 'claude-chip', 'simulated');
+  private readonly _grantedWords = el('summary', 'claude-chip');
+  private readonly _grantedList = el('ul');
+  private readonly _granted = el(
+    'details',
+    'claude-granted',
+    this._grantedWords,
+    el('div', 'claude-menu-items', el('p', 'claude-hint', 'Runs in this session without asking:'), this._grantedList)
+  );
   private readonly _time = el('span', 'claude-time');
   private readonly _stopWords = el('span', '', 'Stop');
   private readonly _waiting: HTMLButtonElement;

@@ -1,5 +1,5 @@
 /**
- * The CLI asks, a person answers: permission for a tool, or a form with the model's own questions.
+ * The CLI asks, a person answers: permission for a tool, approval of a plan, or a form with the model's own questions.
  *
  * Only questions of the kernel are drawn here. An answer needs a real click or key, a moment after the card appeared, so
  * that a click that was meant for something else does not count.
@@ -8,11 +8,12 @@
 import type { Action, Question } from '../protocol';
 import { oneLine, visible } from '../text';
 import { toolTitle } from '../tools';
-import { button, el, setText, show } from './dom';
+import { button, el, setText } from './dom';
 import type { Piece } from './dom';
 import { readForm } from './form';
 import type { Form } from './form';
 import type { Answer } from './host';
+import { MarkdownText } from './markdown';
 import type { Surroundings } from './surroundings';
 import { toolInput } from './tool';
 
@@ -36,6 +37,8 @@ export class QuestionCard implements Piece<Question> {
     this.node.append(title);
     if (question.kind === 'questions') {
       this._drawForm();
+    } else if (question.kind === 'plan') {
+      this._drawPlan();
     } else {
       this._drawPermission();
     }
@@ -53,6 +56,7 @@ export class QuestionCard implements Piece<Question> {
 
   dispose(): void {
     clearTimeout(this._ready);
+    this._plan?.dispose();
     const run = this.node.closest<HTMLElement>('.claude-run');
     const hasFocus = this.node.contains(document.activeElement);
     if (run !== null && (hasFocus || (this._hadFocus && document.activeElement === document.body))) {
@@ -63,7 +67,7 @@ export class QuestionCard implements Piece<Question> {
   }
 
   private _drawPermission(): void {
-    const { tool, input, editable, session_choice: canRemember } = this._question;
+    const { tool, input, editable } = this._question;
     const value = input[editable];
     const isEditable = editable !== '' && typeof value === 'string';
     this.node.append(this._hint(isEditable ? editable : ''));
@@ -73,29 +77,84 @@ export class QuestionCard implements Piece<Question> {
     this.node.append(...toolInput({ name: tool, input, result: '' }, [editable, ...FILE_FIELDS]));
     const row = el('div', 'claude-row');
     row.append(this._button('Allow', 'claude-main', () => this._allow('allow')));
-    if (canRemember) {
-      row.append(this._button('Allow for this session', '', () => this._allow('session')));
-    }
-    row.append(this._button('Deny', '', () => ({ action: 'answer', decision: 'deny' })));
-    const why = this._drawReason();
-    const more = button('Deny and say why…', 'claude-quiet', () => {
-      unfold(why.hidden);
+    row.append(...this._drawGrants());
+    row.append(...this._drawDenial('Deny', 'or say what to do instead', true));
+    this.node.append(row);
+  }
+
+  /** One button for what is granted most likely; what else can be granted stands in a menu beside it. */
+  private _drawGrants(): HTMLElement[] {
+    const [first, ...others] = this._question.grants.map((words, number) => {
+      const grant = this._button('Allow for this session: ', 'claude-grant', () => this._allow('session', number));
+      grant.append(el('code', '', oneLine(words, 48)));
+      grant.title = visible(words);
+      return grant;
     });
-    const unfold = (open: boolean): void => {
-      show(why, open);
-      more.setAttribute('aria-expanded', String(open));
-      (open ? why.querySelector('textarea') : more)?.focus({ preventScroll: true });
-    };
-    more.setAttribute('aria-expanded', 'false');
-    why.addEventListener('keydown', event => {
-      if (event.key === 'Escape') {
+    if (first === undefined) {
+      return [];
+    }
+    if (others.length === 0) {
+      return [first];
+    }
+    const summary = el('summary', 'claude-button claude-more', '▾');
+    summary.setAttribute('aria-label', 'Other things to allow for this session');
+    const menu = el('details', 'claude-menu', summary, el('div', 'claude-menu-items', ...others));
+    menu.addEventListener('keydown', event => {
+      if (event.key === 'Escape' && menu.open) {
         event.preventDefault();
-        event.stopPropagation(); // to the notebook it would mean something else
-        unfold(false);
+        event.stopPropagation(); // it closes the menu, and denies nothing
+        menu.open = false;
+        summary.focus({ preventScroll: true });
       }
     });
-    row.append(more);
-    this.node.append(row, why);
+    return [el('span', 'claude-split', first, menu)];
+  }
+
+  /** The whole plan as it will be followed, and what may come of it. */
+  private _drawPlan(): void {
+    const { plan } = this._question;
+    if (plan.trim() === '') {
+      this.node.append(el('p', 'claude-hint', 'Claude has written no plan.'));
+    } else {
+      this._plan = new MarkdownText(this._around.host, () => false);
+      this._plan.node.classList.add('claude-plan');
+      this._plan.update(plan);
+      this.node.append(this._plan.node);
+    }
+    this.node.append(
+      el(
+        'div',
+        'claude-row',
+        this._button('Go ahead', 'claude-main', () => ({ action: 'answer', decision: 'allow' })),
+        this._button('Go ahead, edits without asking', '', () => ({ action: 'answer', decision: 'edits' })),
+        ...this._drawDenial('Keep planning', 'or say what to change', false)
+      )
+    );
+  }
+
+  /** A refusal with words beside it: Enter in them sends, Escape in the card refuses. */
+  private _drawDenial(label: string, hint: string, canStop: boolean): HTMLElement[] {
+    const words = el('input', 'claude-editor claude-reason');
+    words.type = 'text';
+    words.placeholder = `… ${hint}`;
+    words.setAttribute('aria-label', `${label}, ${hint}: Claude is told`);
+    const answer = (stop: boolean): Action => {
+      const reason = words.value.trim();
+      return { action: 'answer', decision: 'deny', ...(reason ? { reason } : {}), ...(stop ? { stop } : {}) };
+    };
+    const refuse = this._button(label, '', () => answer(false));
+    this.node.addEventListener('keydown', event => {
+      const isSent = event.key === 'Enter' && event.target === words && !event.isComposing;
+      if ((isSent || event.key === 'Escape') && this._around.host.trusts(event)) {
+        event.preventDefault();
+        event.stopPropagation(); // to the notebook it would mean something else
+        if (!refuse.disabled) {
+          void this._send(answer(false), label);
+        }
+      }
+    });
+    const stop = canStop ? [this._button('Deny and stop', 'claude-quiet', () => answer(true))] : [];
+    return [refuse, words, ...stop];
   }
 
   private _hint(editable: string): HTMLElement {
@@ -132,27 +191,6 @@ export class QuestionCard implements Piece<Question> {
     this.node.append(editor);
   }
 
-  private _drawReason(): HTMLElement {
-    const reason = el('textarea', 'claude-editor');
-    reason.rows = 2;
-    reason.placeholder = 'What should it do instead?';
-    reason.setAttribute('aria-label', 'Why not: the model is told');
-    const deny = (stop: boolean): Action => ({ action: 'answer', decision: 'deny', reason: reason.value.trim(), stop });
-    const box = el(
-      'div',
-      'claude-reason',
-      reason,
-      el(
-        'div',
-        'claude-row',
-        this._button('Deny with this reason', '', () => deny(false)),
-        this._button('Deny and stop', '', () => deny(true))
-      )
-    );
-    show(box, false);
-    return box;
-  }
-
   private _drawForm(): void {
     const form = readForm(this._question.input, `${this._question.id}-${numbered}`);
     this._form = form;
@@ -176,13 +214,16 @@ export class QuestionCard implements Piece<Question> {
     return { action: 'answer', decision: 'allow', input: { ...this._question.input, answers } };
   }
 
-  private _allow(decision: 'allow' | 'session'): Action {
+  private _allow(decision: 'allow' | 'session', grant?: number): Action {
     const { input, editable } = this._question;
     const edited = this._editor?.value;
     const changed = edited !== undefined && edited !== input[editable];
-    return changed
-      ? { action: 'answer', decision, input: { ...input, [editable]: edited } }
-      : { action: 'answer', decision };
+    return {
+      action: 'answer',
+      decision,
+      ...(grant !== undefined ? { grant } : {}),
+      ...(changed ? { input: { ...input, [editable]: edited } } : {})
+    };
   }
 
   private _button(label: string, className: string, answer: () => Action | null): HTMLButtonElement {
@@ -190,7 +231,7 @@ export class QuestionCard implements Piece<Question> {
       if (this._around.host.trusts(event) && !element.disabled) {
         const action = answer();
         if (action !== null) {
-          void this._send(action, label);
+          void this._send(action, label.replace(/: $/, ''));
         }
       }
     });
@@ -230,6 +271,7 @@ export class QuestionCard implements Piece<Question> {
   private readonly _ready: ReturnType<typeof setTimeout>;
   private _editor: HTMLTextAreaElement | null = null;
   private _form: Form | null = null;
+  private _plan: MarkdownText | null = null;
   private _hadFocus = false;
   private readonly _buttons: HTMLButtonElement[] = [];
   private readonly _said = el('p', 'claude-hint');

@@ -7,6 +7,7 @@ import {
   hunksOf,
   isAgent,
   isOver,
+  planOf,
   resultText,
   stateWords,
   tellingArgument,
@@ -18,6 +19,7 @@ import { countNested } from './arrange';
 import type { Item, ToolNode } from './arrange';
 import { el, KeyedChildren, setText, show } from './dom';
 import type { Keyed, Piece } from './dom';
+import { MarkdownText } from './markdown';
 import { difference, plainText } from './output';
 import type { Surroundings } from './surroundings';
 
@@ -69,6 +71,7 @@ export class ToolCard implements Piece<ToolNode> {
   dispose(): void {
     this._around.clock.delete(this._tick);
     this._children?.dispose();
+    this._plan?.dispose();
   }
 
   private _open(before: ToolNode | null, shown: ToolNode): void {
@@ -84,7 +87,7 @@ export class ToolCard implements Piece<ToolNode> {
 
   private _opensItself({ tool, isNewestTodo }: ToolNode): boolean {
     const lines = hunksOf(tool).reduce((sum, hunk) => sum + hunk.lines.length, 0);
-    return isNewestTodo || isAnswered(tool) || (lines > 0 && lines <= OPEN_DIFF_LINES && tool.state !== 'denied');
+    return isNewestTodo || isAnswered(tool) || planOf(tool) !== '' || (lines > 0 && lines <= OPEN_DIFF_LINES && tool.state !== 'denied');
   }
 
   private readonly _tick = (): void => {
@@ -98,7 +101,7 @@ export class ToolCard implements Piece<ToolNode> {
   private _sayWhat(): void {
     if (this._shown !== null) {
       const { tool } = this._shown;
-      const isShown = this.node.open && (isCommand(tool) || isAnswered(tool));
+      const isShown = this.node.open && (isCommand(tool) || isAnswered(tool) || planOf(tool) !== '');
       const description = isCommand(tool) ? tool.input['description'] : '';
       const words = isShown ? (typeof description === 'string' ? oneLine(description) : '') : tellingArgument(tool);
       setText(this._what, words);
@@ -124,7 +127,7 @@ export class ToolCard implements Piece<ToolNode> {
       this._drawn = tool;
       // An input always comes anew, but what was drawn of it stays true while a tool only changes its state.
       if (before?.result !== tool.result || before.is_error !== tool.is_error || before.edited !== tool.edited || isOver(before.state) !== isOver(tool.state)) {
-        this._body.replaceChildren(...inside(tool), this._nested);
+        this._body.replaceChildren(...this._inside(tool), this._nested);
       }
     }
     if (children.length > 0) {
@@ -134,6 +137,20 @@ export class ToolCard implements Piece<ToolNode> {
     show(this._nested, children.length > 0);
   }
 
+  private _inside(tool: ToolPart): HTMLElement[] {
+    const plan = planOf(tool);
+    if (plan === '') {
+      return inside(tool);
+    }
+    this._plan?.dispose();
+    this._plan = new MarkdownText(this._around.host, () => false);
+    this._plan.node.classList.add('claude-plan');
+    this._plan.update(plan);
+    // What the model is told of an approved plan is the plan once more.
+    return [this._plan.node, ...(tool.state === 'done' ? [] : resultBlocks(tool))];
+  }
+
+  private _plan: MarkdownText | null = null;
   private _shown: ToolNode | null = null;
   private _drawn: ToolPart | null = null;
   private _children: KeyedChildren<ToolNode> | null = null;
