@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 from kernels import GUARD_S, Content, Kernel
 
@@ -36,7 +37,7 @@ def test_busy_while_a_cell_runs(kernel: Kernel) -> None:
 
     assert states[-1] == "idle"
     assert states.count("idle") == 4
-    assert all(after == "busy" for state, after in zip(states, states[1:], strict=False) if state == "idle")
+    assert all(after == "busy" for state, after in pairwise(states) if state == "idle")
 
     request = kernel.client.session.msg("claude_magic_request", {"version": 1, "run": "", "action": "nothing"})
     kernel.client.control_channel.send(request)
