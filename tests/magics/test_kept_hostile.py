@@ -136,6 +136,7 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_asked_again(
         KeptRuns(tmp_path).keep("large", Response("x" * 20_000), Redactor())
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_asked_again(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """Packed or not, nothing is raised."""
@@ -145,6 +146,7 @@ def test_any_bytes_are_read_or_asked_again(tmp_path_factory: pytest.TempPathFact
     kept(folder, gzip.compress(data))
 
 
+@pytest.mark.fuzz
 @given(st.sampled_from(sorted(RESPONSE)), JSON, st.lists(JSON, max_size=3))
 def test_any_facts_are_read_or_asked_again(
     tmp_path_factory: pytest.TempPathFactory, name: str, value: Any, records: list[Any]
@@ -157,6 +159,7 @@ def test_any_facts_are_read_or_asked_again(
         msgspec.convert({**vars(run.response), "messages": (), "usage": vars(run.response.usage)}, Response)
 
 
+@pytest.mark.fuzz
 @given(TEXTS, JSON)
 def test_every_character_survives(tmp_path_factory: pytest.TempPathFactory, text: str, value: Any) -> None:
     """In text, object and messages. Half a surrogate pair in a message becomes a mark of replacement, as live."""

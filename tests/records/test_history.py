@@ -368,6 +368,7 @@ def test_seconds_are_exact_to_the_microsecond(path: Path) -> None:
 ODD = st.text(st.characters(exclude_categories=[]) | st.sampled_from("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ud800\0\n"))
 
 
+@pytest.mark.fuzz
 @given(ODD, ODD, st.integers(), st.floats(), st.one_of(st.none(), st.floats()))
 def test_any_turn_is_kept_and_read_back(
     tmp_path_factory: pytest.TempPathFactory, prompt: str, name: str, count: int, seconds: float, ttft: float | None

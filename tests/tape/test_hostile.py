@@ -74,6 +74,7 @@ def test_a_broken_line_is_one_sentence_that_names_it(tmp_path: Path, text: str, 
     assert path.read_bytes() == before
 
 
+@pytest.mark.fuzz
 @given(st.lists(st.binary(max_size=30) | JSON.map(lambda value: json.dumps(value).encode()), max_size=5))
 def test_any_lines_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]) -> None:
     """With runs, or with one `ValueError`; nothing else comes of them."""
@@ -83,6 +84,7 @@ def test_any_lines_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     assert read_or_refused(path)
 
 
+@pytest.mark.fuzz
 @given(
     st.fixed_dictionaries(
         {},
@@ -99,6 +101,7 @@ def test_any_record_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     assert read_or_refused(path)
 
 
+@pytest.mark.fuzz
 @given(st.dictionaries(TEXTS, JSON, max_size=3))
 def test_a_record_comes_back_as_it_was(record: dict[str, Any]) -> None:
     """Whatever characters are in it, and as one line."""
