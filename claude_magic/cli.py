@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from claude_magic import refusals
-from claude_magic.environment import without_markers
+from claude_magic.environment import with_folder_last, without_markers
 from claude_magic.errors import CLINotFoundError, ProcessError
 from claude_magic.paths import home_dir
 
@@ -138,7 +138,7 @@ def _run(path: Path, question: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=_PROBE_TIMEOUT_S,
-        env=without_markers(os.environ) | {"DISABLE_AUTOUPDATER": "1"},
+        env=with_folder_last(without_markers(os.environ), path.parent) | {"DISABLE_AUTOUPDATER": "1"},
         encoding="utf-8",
         errors="replace",
         check=False,

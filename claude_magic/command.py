@@ -19,7 +19,7 @@ from typing import Any
 
 from claude_magic.cli import find_cli, knows_option
 from claude_magic.config import SETTING_SOURCES, RetryPolicy, SessionConfig
-from claude_magic.environment import Environment, child_environment
+from claude_magic.environment import Environment, child_environment, with_folder_last
 from claude_magic.instructions import project_instructions
 from claude_magic.paths import claude_dir
 from claude_magic.redaction import Redactor, redactor_for, secrets_in
@@ -147,7 +147,8 @@ def build_command(
     """
     environ = Environment(os.environ if environ is None else environ)
     cli = find_cli(config.cli_path, environ)
-    environment = Environment(child_environment(config, retry, environ, extra_environment or {}))
+    child = child_environment(config, retry, environ, extra_environment or {})
+    environment = Environment(with_folder_last(child, cli.parent))
     trust = examine_folders(config.working_dir, config.add_dirs, environment)
     leaves_out = _leaves_out(config, trust)
     instructions = project_instructions(config.working_dir, claude_dir(environment)) if leaves_out else ""

@@ -114,6 +114,12 @@ def _with_kernel_python(child: Mapping[str, str]) -> dict[str, str]:
     return changed
 
 
+def with_folder_last(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Put the CLI's folder last in PATH: a CLI that npm installed needs the `node` that stands beside it."""
+    entries = (environ.get("PATH") or os.defpath).split(os.pathsep)
+    return {**environ, "PATH": os.pathsep.join([*entries, *([] if str(folder) in entries else [str(folder)])])}
+
+
 def without_markers(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables less those that a CLI sets for what it starts: a kernel that an agent started has them."""
     return {name: value for name, value in environ.items() if name not in _MARKERS}

@@ -180,6 +180,20 @@ def test_a_program_that_is_no_cli_is_a_process_error(tmp_path: Path, body: str, 
         cli_version(make_program(tmp_path / "claude", body))
 
 
+def test_command_finds_the_node_beside_its_cli(tmp_path: Path) -> None:
+    """A CLI of npm is a script for `node`, which a kernel that a desktop started does not have in PATH."""
+    cli = make_program(tmp_path / "claude", "print('2.1.330 (Claude Code)')")
+    make_program(tmp_path / "python3", "")
+
+    command = build_command(
+        SessionConfig(cli_path=cli, working_dir=tmp_path), RetryPolicy(), environ={"PATH": "/usr/bin"}
+    )
+
+    path = dict(command.launch().environment)["PATH"].split(os.pathsep)
+    assert path[-1] == str(tmp_path)
+    assert "/usr/bin" in path[:-1]
+
+
 def test_cli_is_found_behind_folders_that_cannot_be_looked_into(tmp_path: Path) -> None:
     """A folder of PATH that is too long, as one without permission, is passed over."""
     cli = make_program(tmp_path / "claude", "pass")
@@ -331,7 +345,7 @@ def test_the_kernels_python_comes_first_in_path(build: Build) -> None:
     """The agent's `python` is the notebook's, and its folder is in PATH once."""
     ours = str(Path(sys.executable).parent)
     child = variables(build({"PATH": os.pathsep.join(["/a", ours, "/b"]), "VIRTUAL_ENV": "/other"}).launch())
-    assert child["PATH"].split(os.pathsep) == [ours, "/a", "/b"]
+    assert child["PATH"].split(os.pathsep)[:-1] == [ours, "/a", "/b"]
     assert child.get("VIRTUAL_ENV") == (sys.prefix if sys.prefix != sys.base_prefix else None)
 
 
