@@ -70,6 +70,9 @@ class SessionConfig:
         turn_timeout_s: longest a turn may take, in seconds, time of a human not counted; `None` is no limit.
         silence_timeout_s: longest the CLI may say nothing, in seconds, time of a human or a running tool not
             counted; `None` is no limit.
+        background_tasks: whether subagents and commands may go on when their turn is over. Without it, a turn ends
+            when its subagents have: their questions, their report and their cost are the turn's. With it, newer CLIs
+            start every subagent in the background and report in a turn of their own.
         cli_path: the CLI to run, instead of the one found.
         extra_args: further command-line arguments, as they are.
         simulated: answer from a simulator instead of the real API.
@@ -102,6 +105,7 @@ class SessionConfig:
     resume_at: str | None = None
     turn_timeout_s: float | None = None
     silence_timeout_s: float | None = DEFAULT_SILENCE_TIMEOUT_S
+    background_tasks: bool = False
     cli_path: str | None = None
     extra_args: tuple[str, ...] = ()
     simulated: SimulatedAPI | None = None
@@ -134,6 +138,7 @@ class SessionConfig:
             resume_at: str | None = None,
             turn_timeout_s: float | None = None,
             silence_timeout_s: float | None = DEFAULT_SILENCE_TIMEOUT_S,
+            background_tasks: bool = False,
             cli_path: str | Path | None = None,
             extra_args: Iterable[str] = (),
             simulated: SimulatedAPI | None = None,

@@ -69,6 +69,10 @@ def child_environment(
         "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1",
         "CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING": "true",
     }
+    if not config.background_tasks:
+        # 2.1.202 and 2.1.332 start subagents in the background by default: the turn is over before they are. With this,
+        # they are a part of it; background commands are refused, and one that runs into its time limit is ended.
+        child["CLAUDE_CODE_DISABLE_BACKGROUND_TASKS"] = "1"
     child |= {**extra, **own}
     if config.simulated is not None:
         return _simulated(child, config.simulated.url, config.simulated.config_dir)

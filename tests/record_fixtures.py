@@ -208,7 +208,9 @@ async def record(cli: Path, situation: str) -> list[bytes]:
     with tempfile.TemporaryDirectory(prefix="claude-magic-") as home, Simulator(_SCENARIO) as simulator:
         allowed = ("Bash(printf *)", "Bash(echo 3)", "Agent")
         environment = {"PATH": os.defpath, "TZ": "UTC", "SHELL": "/bin/bash"}
-        config = real_config(cli, Path(home), simulator.url, allowed_tools=allowed, environment=environment)
+        config = real_config(
+            cli, Path(home), simulator.url, allowed_tools=allowed, environment=environment, background_tasks=True
+        )
         async with real_client(config, ask=_decide, start=start) as client:
             await client.create_session(name="it")
             await SITUATIONS[situation](Recording(client, results))

@@ -22,7 +22,7 @@ from claude_magic.errors import (
 )
 from claude_magic.permissions import Allow, Deny, PermissionRequest
 from claude_magic.records.prices import Paid, price_table
-from claude_magic.rendering import RunView
+from claude_magic.rendering import RunView, ToolState
 from claude_magic.simulator import Scenario, Simulator, fail, rule, step, text, tool
 
 SLEEP = "python3 -c 'import time; time.sleep(60)'"
@@ -230,7 +230,7 @@ async def test_a_background_command_and_its_extra_turn(stage: Stage) -> None:
     client = await stage.begin(
         rule("task-notification", text("The command is done.")),
         rule("start", tool("Bash", command=NAP, run_in_background=True), text("Started.")),
-        allowed_tools=["Bash"],
+        allowed_tools=["Bash"], background_tasks=True,
     )  # fmt: skip
     session = client.get_session("main")
 
@@ -258,6 +258,34 @@ async def test_a_subagent(stage: Stage) -> None:
     assert connection is not None
     assert connection.background == set()
     assert any(message.type == "tool_use" and message.tool_name == "Agent" for message in response.messages)
+
+
+async def test_turn_ends_after_its_subagents(stage: Stage) -> None:
+    """A subagent that the model starts in the background is a part of the turn: its question, report and cost."""
+    agent = tool("Agent", description="d", prompt="subtask", subagent_type="general-purpose", run_in_background=True)
+    asked: list[str] = []
+
+    async def ask(request: PermissionRequest) -> Allow:
+        asked.append(request.tool_name)
+        return Allow()
+
+    client = await stage.begin(
+        rule("^delegate", agent, text("It said: {tool_result}")),
+        rule("subtask", tool("Bash", command="touch asked"), text("The report.")),
+        ask=ask,
+    )
+    session = client.get_session("main")
+    response = await client.execute("main", "delegate")
+    view = RunView.of(response)
+
+    assert asked == ["Bash"]
+    assert "The report." in response.text
+    assert [(one.name, one.state, one.result) for one in view.tools if not one.parent] == [
+        ("Agent", ToolState.DONE, "The report.")
+    ]
+    assert [one.name for one in view.tools[0].children] == ["Bash"]
+    assert (await client.execute("main", "hello")).text == "Hello."
+    assert session.turns == 2
 
 
 async def test_a_json_schema(stage: Stage) -> None:

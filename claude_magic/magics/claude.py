@@ -70,6 +70,10 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     permission_mode = Enum(PERMISSION_MODES, "default", help="Permission mode of new sessions.").tag(config=True)
     allowed_tools = List(Unicode(), help="Tools of new sessions that run without asking.").tag(config=True)
     tools = List(Unicode(), None, allow_none=True, help="The only tools of new sessions.").tag(config=True)
+    background_tasks = Bool(
+        False,
+        help="Let subagents and commands of new sessions go on when their cell is over; their report comes later.",
+    ).tag(config=True)
     max_sessions = Int(8, min=1, help="CLI processes at the same time.").tag(config=True)
     prewarm = Int(1, min=0, help="Processes kept ready for the next session.").tag(config=True)
     silence_timeout_s = Float(
@@ -162,6 +166,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             allowed_tools=tuple(self.allowed_tools) or config.allowed_tools,
             tools=config.tools if self.tools is None else tuple(self.tools),
             silence_timeout_s=(self.silence_timeout_s or None) if silence else config.silence_timeout_s,
+            background_tasks=self.background_tasks or config.background_tasks,
             working_dir=folder,
             simulated=self.simulation.endpoint or config.simulated,
         )

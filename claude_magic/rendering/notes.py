@@ -10,6 +10,8 @@ from claude_magic.rendering.text import clock, count, plural, seconds
 # Phases that the CLI announces again and again; they say nothing to a reader.
 _PHASES = frozenset({"", "requesting", "running", "idle", "requires_action"})
 
+_AGENTS_TOOLS = "<tools-used-before-summary>"
+
 _CAUSES = {
     "401": "The credentials were refused",
     "408": "The service took too long",
@@ -35,6 +37,24 @@ def note_words(message: Message) -> str:
     # A sentence begins with a capital letter; a name such as a model's stays as it is.
     first = message.text.split(" ", 1)[0]
     return message.text[:1].upper() + message.text[1:] if first.isalpha() else message.text
+
+
+def agent_report(message: Message) -> str:
+    """Return what a subagent reports, less what the CLI wraps around it for the model.
+
+    The CLI (2.1.202 and 2.1.332) gives the report beside the result, as blocks of text.
+
+    Args:
+        message: the result of the tool that started the subagent.
+    """
+    outcome = message.raw.get("tool_use_result")
+    facts = outcome if isinstance(outcome, dict) else {}
+    if facts.get("status") == "async_launched":
+        return "It goes on in the background."
+    content = facts.get("content")
+    blocks = [block.get("text") for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    report = "\n\n".join(text for text in blocks if isinstance(text, str) and not text.startswith(_AGENTS_TOOLS))
+    return report if facts.get("status") == "completed" and report else message.text
 
 
 class _Line(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 
 from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import PLAN_TOOL
-from claude_magic.rendering.notes import Retries, note_words
+from claude_magic.rendering.notes import Retries, agent_report, note_words
 from claude_magic.rendering.todos import Todo, TodoList
 from claude_magic.response import Outcome, Response
 
@@ -24,6 +24,9 @@ class ToolState(StrEnum):
     DENIED = "denied"
     CANCELLED = "cancelled"
 
+
+AGENT_TOOLS = frozenset({"Agent", "Task"})
+"""Names of the tool that starts a subagent."""
 
 _ENDED = frozenset({ToolState.DONE, ToolState.FAILED, ToolState.DENIED, ToolState.CANCELLED})
 _STOPPED = frozenset({Outcome.INTERRUPTED, Outcome.TIMEOUT, Outcome.ERROR})
@@ -301,7 +304,8 @@ class RunView:
         tool = self._tools.get(message.tool_use_id)
         if tool is None:
             return
-        tool.result, tool.ended = message.text, message.received
+        tool.result = agent_report(message) if tool.name in AGENT_TOOLS else message.text
+        tool.ended = message.received
         if tool.name == "AskUserQuestion":
             tool.input = tool.input | _answers(message)
         if tool.state is not ToolState.DENIED:
