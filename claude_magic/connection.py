@@ -148,7 +148,8 @@ class Connection:
         """What a CLI that does not get ready is busy with, for a person."""
         words = self.transport.stderr_tail.strip()
         if words:
-            return f"its last words were: {words.splitlines()[-1]}"
+            last = words.rpartition("\n")[2]
+            return f"its last words were: {last}"
         return watcher.doing(self.transport.pid) if self.transport.pid is not None else ""
 
     @property

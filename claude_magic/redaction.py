@@ -40,7 +40,7 @@ def forms_of(secret: str) -> Iterator[str]:
         yield text
         if len(text) <= _LONGEST_WITH_FORMS:
             yield from _coded(text)
-    lines = secret.splitlines()
+    lines = secret.split("\n")
     if len(lines) > 1:
         yield from (line.strip() for line in lines if len(line.strip()) >= _LONG_LINE and "-----" not in line)
 

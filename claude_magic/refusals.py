@@ -92,7 +92,8 @@ def ended(code: int | None, tail: str, *, ready: bool) -> ProcessError:
     tail = tail.strip()
     event = "ended" if ready else "did not start"
     why = _why(code, tail)
-    own_words = f": {tail.splitlines()[-1]}" if tail else ""
+    last = tail.rpartition("\n")[2]
+    own_words = f": {last}" if tail else ""
     message = f"The Claude CLI {event} ({_how(code)})" + (f": {why}." if why else f"{own_words}.")
     error = ProcessError(message, exit_code=code, stderr_tail=tail)
     refused = bool(tail) or code in _CODES
@@ -118,7 +119,7 @@ def hung(limit_s: float, doing: str, *, by_prompt: bool) -> ClaudeError:
 
 
 def _is_argument_error(tail: str) -> bool:
-    return any(line.lower().startswith("error") for line in tail.splitlines())
+    return any(line.lower().startswith("error") for line in tail.split("\n"))
 
 
 def _how(code: int | None) -> str:
