@@ -89,10 +89,15 @@ class Channel:
         link: how to reach the pages.
         on_stop: called when a page asks to stop it.
         on_undo: called when a page asks to undo its edits; the argument says whether only to look.
+
+    Attributes:
+        run: the run.
+        cell: id of the cell below which it stands, where its view can be put back; else "".
     """
 
     def __init__(self, run: LiveRun, link: Link, on_stop: OnStop, on_undo: OnUndo) -> None:
         self.run = run
+        self.cell = ""
         self._link = link
         self._on_stop = on_stop
         self._on_undo = on_undo
@@ -337,6 +342,9 @@ class Hub:
     def channel(self, run: LiveRun, link: Link, on_stop: OnStop, on_undo: OnUndo) -> Channel:
         """Return a channel for a new run."""
         channel = Channel(run, link, on_stop, on_undo)
+        if isinstance(link, CommLink):
+            metadata = (self._kernel.get_parent() or {}).get("metadata") or {}
+            channel.cell = str(metadata.get("cellId") or "")
         self.add(channel)
         return channel
 
@@ -370,12 +378,21 @@ class Hub:
             found = self._handle(cast(Request, parent.get("content") or {}), _client_of(parent))
         except Exception:
             logger.exception("a request of a page failed")
-        reply = {"status": "ok", "found": found}
+        reply: dict[str, Any] = {"status": "ok", "found": found}
+        if (parent.get("content") or {}).get("action") == "runs":
+            reply["runs"] = self._live_runs()
         self._kernel.session.send(stream, REPLY, reply, parent, ident=ident)
+
+    def _live_runs(self) -> list[dict[str, str]]:
+        """The runs that go on, and their cells: a page that was loaded before its notebook was saved lacks them."""
+        going_on = [channel for channel in list(self._channels.values()) if channel.cell and not channel.is_over]
+        return [{"run": channel.run.id, "cell": channel.cell} for channel in going_on]
 
     def _handle(self, request: Request, client: str) -> bool:
         if request.get("version") != VERSION:
             return False
+        if request.get("action") == "runs":
+            return True
         if request.get("action") == "hello":
             is_widget = bool(request.get("widget"))
             if is_widget:

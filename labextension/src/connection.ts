@@ -19,6 +19,9 @@ export const ACKNOWLEDGED_WITHIN_MS = 1_500;
 /** How long a snapshot may take that comes by itself, before the page asks for one. */
 export const JOIN_AFTER_MS = 400;
 
+/** How often a page asks for the runs that go on, where it is not connected yet. */
+const MOST_ASKED = 20;
+
 const GONE: ReadonlySet<string> = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
 
 /** The part of a kernel connection that is used here. */
@@ -31,6 +34,12 @@ export type KernelLine = Pick<
     disconnect(slot: (sender: unknown, status: string) => void): boolean;
   };
 };
+
+/** A run that goes on, and the cell below which it stands. */
+export interface RunOfCell {
+  readonly run: string;
+  readonly cell: string;
+}
 
 /** Who wants to know of a run. */
 export interface Watcher {
@@ -152,9 +161,9 @@ export class Line {
    */
   async request(run: string, action: Action): Promise<Answer> {
     const content: Request = { version: VERSION, run, ...action };
-    const found = await this._control(content);
-    if (found !== null) {
-      return found ? 'done' : 'unknown';
+    const reply = await this._control(content);
+    if (reply !== null) {
+      return reply.found === true ? 'done' : 'unknown';
     }
     const channel = this.channel(run);
     const sent = this._onComm(channel, content);
@@ -165,19 +174,29 @@ export class Line {
     return sent ? 'done' : 'unreachable';
   }
 
-  private _control(content: Request): Promise<boolean | null> {
+  /** Ask the kernel which runs go on: again while the page is not connected yet. Empty where nothing is said. */
+  async runs(): Promise<readonly RunOfCell[]> {
+    let reply: Reply | null = null;
+    for (let asked = 0; reply === null && asked < MOST_ASKED; asked++) {
+      reply = await this._control({ version: VERSION, run: '', action: 'runs' });
+    }
+    const runs = Array.isArray(reply?.runs) ? (reply.runs as unknown[]) : [];
+    return runs.filter(isRunOfCell);
+  }
+
+  private _control(content: Request): Promise<Reply | null> {
     return new Promise(resolve => {
       const timer = setTimeout(() => {
         resolve(null);
       }, ACKNOWLEDGED_WITHIN_MS);
-      const settle = (found: boolean | null): void => {
+      const settle = (reply: Reply | null): void => {
         clearTimeout(timer);
-        resolve(found);
+        resolve(reply);
       };
       try {
         const future = this._kernel.sendControlMessage(this._message(content), true, true);
         future.onReply = reply => {
-          settle((reply.content as unknown as { found?: unknown }).found === true);
+          settle(reply.content as unknown as Reply);
         };
         future.done.catch(() => {
           settle(null);
@@ -261,4 +280,14 @@ export class Line {
   }
 
   private readonly _channels = new Map<string, Channel>();
+}
+
+interface Reply {
+  readonly found?: unknown;
+  readonly runs?: unknown;
+}
+
+function isRunOfCell(value: unknown): value is RunOfCell {
+  const { run, cell } = (value ?? {}) as { run?: unknown; cell?: unknown };
+  return typeof run === 'string' && run !== '' && typeof cell === 'string' && cell !== '';
 }

@@ -17,12 +17,12 @@ const view: JupyterFrontEndPlugin<void> = {
   requires: [IRenderMimeRegistry],
   optional: [INotebookTracker, IConsoleTracker],
   activate: (
-    _: JupyterFrontEnd,
+    app: JupyterFrontEnd,
     registry: IRenderMimeRegistry,
     notebooks: INotebookTracker | null,
     consoles: IConsoleTracker | null
   ) => {
-    const places = new Places(notebooks, consoles);
+    const places = new Places(notebooks, consoles, app.serviceManager.contents);
     let renderMarkdown: ReturnType<typeof markdownRenderer> | null = null;
     registry.addFactory(
       {

@@ -2,7 +2,8 @@
 
 import type { IConsoleTracker } from '@jupyterlab/console';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
-import type { Kernel } from '@jupyterlab/services';
+import type { ICodeCellModel } from '@jupyterlab/cells';
+import type { Contents, Kernel } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
@@ -10,13 +11,20 @@ import type { Widget } from '@lumino/widgets';
 import { insertBelow } from './cells';
 import type { NewCell } from './cells';
 import { Line } from './connection';
+import { MIME_TYPE, VERSION } from './protocol';
+import { fromData } from './state';
 
 export interface Place {
+  /** Save its notebook, so that another page finds the run in it; does nothing where that could do harm. */
+  readonly save: () => void;
   /** The line to its kernel; `null` without one. */
   readonly line: Line | null;
   /** Insert a cell below the cell of this output; `null` where there are no cells. */
   readonly insertCell: ((cell: NewCell) => boolean) | null;
 }
+
+/** What is displayed first has a moment to arrive. */
+const SAVED_AFTER_MS = 300;
 
 interface Session {
   readonly session: { readonly kernel: Kernel.IKernelConnection | null } | null;
@@ -27,7 +35,11 @@ type Panel = Widget & { readonly sessionContext: Session };
 
 /** All notebooks and consoles, and a line to each of their kernels. */
 export class Places {
-  constructor(notebooks: INotebookTracker | null, consoles: IConsoleTracker | null) {
+  constructor(
+    notebooks: INotebookTracker | null,
+    consoles: IConsoleTracker | null,
+    private readonly _contents: Contents.IManager
+  ) {
     for (const tracker of [notebooks, consoles]) {
       tracker?.forEach(panel => {
         this._add(panel, tracker === notebooks);
@@ -48,6 +60,11 @@ export class Places {
         const kernel = panel.sessionContext.session?.kernel ?? null;
         return {
           line: kernel === null ? null : this._line(kernel),
+          save: () => {
+            if (isNotebook) {
+              saveSoon(panel as NotebookPanel, this._contents);
+            }
+          },
           insertCell: isNotebook ? cell => insertBelow(panel as NotebookPanel, node, cell) : null
         };
       }
@@ -64,7 +81,10 @@ export class Places {
     const listen = (): void => {
       const kernel = panel.sessionContext.session?.kernel ?? null;
       if (kernel !== null) {
-        this._line(kernel);
+        const line = this._line(kernel);
+        if (isNotebook) {
+          void putBack(panel as NotebookPanel, line);
+        }
       }
       this.changed.emit();
     };
@@ -87,4 +107,40 @@ export class Places {
 
   private readonly _panels = new Map<Panel, boolean>();
   private readonly _lines = new Map<Kernel.IKernelConnection, Line>();
+}
+
+/** Put the views of runs that go on back into their cells, where the page was loaded before they were saved. */
+async function putBack(panel: NotebookPanel, line: Line): Promise<void> {
+  await panel.context.ready;
+  const runs = await line.runs();
+  for (const { run, cell } of panel.isDisposed ? [] : runs) {
+    const model = panel.content.widgets.find(widget => widget.model.id === cell)?.model;
+    if (model?.type === 'code') {
+      const { outputs } = model as ICodeCellModel;
+      const held = Array.from({ length: outputs.length }, (_, at) => outputs.get(at).data[MIME_TYPE]);
+      if (!held.some(data => fromData(data).run === run)) {
+        const data = { [MIME_TYPE]: { version: VERSION, run, live: true, parts: [] } };
+        outputs.add({ output_type: 'display_data', data, metadata: {} });
+      }
+    }
+  }
+}
+
+/** Save a notebook that has a file of its own which nothing else has changed; what fails is left to the next save. */
+function saveSoon(panel: NotebookPanel, contents: Contents.IManager): void {
+  const { context } = panel;
+  const known = context.contentsModel;
+  // A collaborative drive saves by itself.
+  if (known === null || !known.writable || context.model.readOnly || context.path.startsWith('RTC:')) {
+    return;
+  }
+  setTimeout(() => {
+    const save = async (): Promise<void> => {
+      const { last_modified: now } = await contents.get(context.path, { content: false });
+      if (now === context.contentsModel?.last_modified && !panel.isDisposed) {
+        await context.save();
+      }
+    };
+    save().catch(() => undefined);
+  }, SAVED_AFTER_MS);
 }

@@ -144,7 +144,7 @@ export interface Question {
 export interface Request {
   version: number;
   run: string;
-  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo' | 'leave' | 'revoke';
+  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo' | 'leave' | 'revoke' | 'runs';
   question?: string;
   token?: string;
   decision?: 'allow' | 'session' | 'edits' | 'deny';

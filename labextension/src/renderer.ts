@@ -13,6 +13,7 @@ import type { Place, Places } from './places';
 import { MIME_TYPE } from './protocol';
 import type { Action } from './protocol';
 import { fromData } from './state';
+import type { RunState } from './state';
 import { RunView } from './view/run';
 import type { Answer, Host } from './view/host';
 
@@ -119,10 +120,23 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     };
   }
 
+  /** Once when the run begins, and once for each question: a page that is loaded then finds the place to answer. */
+  private _saveOnce({ live, questions }: RunState): void {
+    const reasons = live ? ['begun', ...questions.map(question => question.id)] : [];
+    const fresh = reasons.filter(reason => !this._savedFor.has(reason));
+    if (fresh.length > 0) {
+      fresh.forEach(reason => this._savedFor.add(reason));
+      this._place?.save();
+    }
+  }
+
+  private readonly _savedFor = new Set<string>();
+
   private readonly _watcher: Watcher = {
     changed: () => {
       const channel = this._channel;
       if (channel?.state && !this.isDisposed) {
+        this._saveOnce(channel.state);
         this._view.show({ run: channel.state, reachable: !channel.lost });
       } else {
         this._follow();

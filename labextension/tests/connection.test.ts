@@ -13,6 +13,7 @@ class FakeKernel {
   requests: Request[] = [];
   interrupted = 0;
   acknowledges: boolean | null = true;
+  runs: unknown = undefined;
   open: (comm: Kernel.IComm, message: KernelMessage.ICommOpenMsg) => void = () => undefined;
   status: (sender: unknown, status: string) => void = () => undefined;
   statusChanged = { connect: (slot: FakeKernel['status']) => ((this.status = slot), true), disconnect: () => true };
@@ -34,7 +35,7 @@ class FakeKernel {
     };
     queueMicrotask(() => {
       if (this.acknowledges !== null) {
-        future.onReply({ content: { status: 'ok', found: this.acknowledges } });
+        future.onReply({ content: { status: 'ok', found: this.acknowledges, runs: this.runs } });
       }
     });
     return future;
@@ -127,6 +128,15 @@ describe('a line to a kernel', () => {
     kernel.comm({ version: 1, run: 'r' }).tell(snapshot('new', 5));
     old.tell(snapshot('old', 9));
     expect(line.channel('r').state?.parts).toEqual([{ type: 'text', text: 'new' }]);
+  });
+
+  it('asks which runs go on, and takes only what it can use', async () => {
+    const run = { run: 'r', cell: 'c1' };
+    kernel.runs = [run, null, 'r', { run: 'r' }, { run: '', cell: 'c1' }, { run: 'r', cell: 7 }];
+    expect(await line.runs()).toEqual([run]);
+    expect(kernel.requests).toEqual([expect.objectContaining({ action: 'runs' })]);
+    kernel.runs = undefined;
+    expect(await line.runs()).toEqual([]);
   });
 
   it('joins a run only if no snapshot comes by itself', async () => {

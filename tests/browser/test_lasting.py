@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from claude_magic.widgets.protocol import MIME_TYPE
@@ -25,6 +26,30 @@ def bundle(notebook: dict[str, Any], cell: int) -> dict[str, Any]:
     (output,) = [one for one in notebook["cells"][cell]["outputs"] if MIME_TYPE in one.get("data", {})]
     data: dict[str, Any] = output["data"]
     return {kind: "".join(text) if isinstance(text, list) else text for kind, text in data.items()}
+
+
+@pytest.mark.parametrize("saves", [True, False], ids=["saved when it asks", "never saved"])
+@pytest.mark.parametrize("options", ["", " --bg"], ids=["in its cell", "in the background"])
+def test_question_is_there_after_a_reload_that_nobody_prepared(
+    notebook: MakeNotebook, options: str, *, saves: bool
+) -> None:
+    """The notebook is saved by itself; and where it could not be, the kernel says which cell the run belongs to."""
+    nb = notebook(f"%%claude{options}\nmake a file", "1 + 1")
+    if not saves:
+        nb.page.evaluate("() => { window.jupyterapp.shell.currentWidget.context.save = async () => undefined; }")
+    nb.start(1)
+    expect(nb.view(1).locator(".claude-ask")).to_be_visible()
+    if saves:
+        nb.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+        assert any(cell.get("outputs") for cell in nb.saved["cells"])
+    nb.open()
+
+    card = nb.view(1).locator(".claude-ask")
+    expect(nb.view(1).locator(".claude-ask")).to_have_count(1)
+    nb.picture("reloaded", 1)
+    press(card, "Allow")
+    expect(nb.view(1)).to_contain_text("The tool said: one.")
+    assert (nb.folder / "made.txt").read_text() == "one\n"
 
 
 def test_reload_goes_on_and_saves_the_end(notebook: MakeNotebook) -> None:

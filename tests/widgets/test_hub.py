@@ -354,6 +354,20 @@ def test_comm_brings_answers_when_control_does_not(hub: Hub, comms: FakeComms) -
 # The control channel.
 
 
+async def test_runs_that_go_on_are_told_with_their_cells(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+    """So that a page that was loaded before the notebook was saved puts their views back; those that are over stay."""
+    kernel.parent["metadata"] = {"cellId": "c1"}
+    going_on, over = open_channel(hub), open_channel(hub)
+    hub.add(Channel(live(), FakeLink(), lambda: None, lambda dry_run: None))
+    over.finish({}, {})
+
+    assert await kernel.control(action="runs") == {
+        "status": "ok",
+        "found": True,
+        "runs": [{"run": going_on.run.id, "cell": "c1"}],
+    }
+
+
 async def test_control_message_is_acknowledged(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
     """A request on the control channel is done and acknowledged; the ack says whether it was found."""
     calls = Calls()
