@@ -138,7 +138,7 @@ def test_card_reads_as_it_looks(notebook: MakeNotebook) -> None:
         "    - code: exactly this command\n"
         "  - group: ▾\n"
         '  - button "Deny"\n'
-        '  - textbox "Deny, or say what to do instead: Claude is told":\n'
+        "  - 'textbox \"Deny, or say what to do instead: Claude is told\"':\n"
         "    - /placeholder: … or say what to do instead\n"
         '  - button "Deny and stop"'
     )

@@ -292,3 +292,22 @@ def test_edit_shows_a_diff_and_can_be_undone(notebook: MakeNotebook) -> None:
     expect(view.get_by_role("button", name="Restore")).to_have_count(0)
 
     assert notes.read_text() == "first line\nsecond line\n"
+
+
+def test_kernel_is_busy_while_it_waits_for_a_person(notebook: MakeNotebook) -> None:
+    """For JupyterLab and for the server's API, also after pages have spoken on the control channel; idle afterwards."""
+    nb = notebook("%%claude\nmake a file")
+    told = """async () => {
+        const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+        const {baseUrl, token} = kernel.serverSettings;
+        const headers = {Authorization: `token ${token}`};
+        const answer = await fetch(`${baseUrl}api/kernels/${kernel.id}`, {headers, cache: 'no-store'});
+        return [kernel.status, (await answer.json()).execution_state];
+    }"""
+    nb.start(1)
+    question(nb.view(1))
+    assert nb.page.evaluate(told) == ["busy", "busy"]
+    press(question(nb.view(1)), "Deny")
+    nb.wait(1)
+    nb.wait_until_idle()
+    assert nb.page.evaluate(told) == ["idle", "idle"]
