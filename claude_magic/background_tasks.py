@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from claude_magic.lenient import mapping, mappings
 from claude_magic.messages import Message
 
 
@@ -35,12 +36,12 @@ class BackgroundTasks:
     def updated(self, message: Message) -> None:
         """Take a `task_updated`, which may be its end."""
         raw = message.raw
-        if (raw.get("patch") or {}).get("status") in ("completed", "failed", "stopped", "killed"):
+        if mapping(raw.get("patch")).get("status") in ("completed", "failed", "stopped", "killed"):
             self._ended({str(raw.get("task_id"))})
 
     def listed(self, message: Message) -> None:
         """Take a `background_tasks_changed`, which names all that run."""
-        alive = {str(task.get("task_id")) for task in message.raw.get("tasks") or ()}
+        alive = {str(task.get("task_id")) for task in mappings(message.raw.get("tasks"))}
         self._ended(self.alive - alive)
         self.alive = alive
 

@@ -17,6 +17,7 @@ from claude_magic.background_tasks import BackgroundTasks
 from claude_magic.clock import unix_time
 from claude_magic.control import ControlChannel
 from claude_magic.errors import ClaudeError, ControlError, ProcessError, ProtocolError, SessionNotFoundError
+from claude_magic.lenient import mapping
 from claude_magic.messages import Message, MessageType
 from claude_magic.outgoing import decision_line, user_message
 from claude_magic.permissions import (
@@ -304,12 +305,12 @@ class Connection:
     # Actions on single messages.
 
     def _on_control_request(self, message: Message) -> None:
-        subtype = (message.raw.get("request") or {}).get("subtype")
+        subtype = mapping(message.raw.get("request")).get("subtype")
         self._control.answer(message, lambda: _refuse(f"This host does not serve {subtype!r} requests."))
 
     def _on_question(self, message: Message) -> None:
         turn = self._router.turn
-        request = _permission_request(self.session, turn, message.raw.get("request") or {}, self.launch.working_dir)
+        request = _permission_request(self.session, turn, mapping(message.raw.get("request")), self.launch.working_dir)
         self._control.answer(message, lambda: self._ask(turn, request))
 
     async def _ask(self, turn: Turn | None, request: PermissionRequest) -> dict[str, Any]:
@@ -338,7 +339,7 @@ class Connection:
 
 def is_logged_in(info: Mapping[str, Any]) -> bool:
     """Return whether a CLI has credentials, judging by its answer to `initialize`: a `Connection`'s `info`."""
-    account = info.get("account") or {}
+    account = mapping(info.get("account"))
     if account.get("apiProvider") not in (None, "", "firstParty"):
         return True
     sources = (account.get("tokenSource"), account.get("apiKeySource"))
@@ -359,7 +360,7 @@ async def _refuse(error: str) -> dict[str, Any]:
 
 
 def _permission_request(session: str, turn: Turn | None, request: dict[str, Any], folder: str) -> PermissionRequest:
-    tool_name, given = str(request.get("tool_name") or ""), dict(request.get("input") or {})
+    tool_name, given = str(request.get("tool_name") or ""), dict(mapping(request.get("input")))
     tool_use_id = str(request.get("tool_use_id") or "")
     suggestions = request.get("permission_suggestions")
     return PermissionRequest(

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from claude_magic.errors import ClaudeError, ControlError, ProcessError
+from claude_magic.lenient import mapping
 from claude_magic.messages import Message
 from claude_magic.outgoing import control_error, control_request, control_success
 
@@ -55,12 +56,12 @@ class ControlChannel:
 
     def answered(self, message: Message) -> None:
         """Take the CLI's answer to one of our requests."""
-        answer = message.raw.get("response") or {}
+        answer = mapping(message.raw.get("response"))
         future = self._requests.get(str(answer.get("request_id")))
         if future is None or future.done():
             return
         if answer.get("subtype") == "success":
-            future.set_result(answer.get("response") or {})
+            future.set_result(mapping(answer.get("response")))
         else:
             future.set_exception(ControlError(str(answer.get("error") or "refused without a reason")))
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from claude_magic.lenient import count, mapping, number, string
 from claude_magic.messages import Message, MessageType
 from claude_magic.response import NO_USAGE, Usage
 
@@ -38,7 +39,7 @@ class CostMeter:
 
     def __init__(self, total_usd: float = 0.0, totals: Mapping[str, Any] | None = None) -> None:
         self._total_usd = total_usd
-        self._usage = _sum_models(totals or {})
+        self._usage = _sum_models(totals)
 
     def turn(self, result: Mapping[str, Any], messages: Iterable[Message]) -> TurnCost:
         """Return what the turn that ended with `result` cost, and move the totals on.
@@ -47,18 +48,18 @@ class CostMeter:
             result: the raw result line.
             messages: the turn's messages, asked for token counts only where the CLI reported none.
         """
-        total = float(result.get("total_cost_usd") or 0.0)
-        totals = _sum_models(result.get("modelUsage") or {})
+        total = number(result.get("total_cost_usd"))
+        totals = _sum_models(result.get("modelUsage"))
         own = result.get("model_usage_since_last_result")
-        if own is not None:
-            cost = sum(float(model.get("costUSD") or 0.0) for model in own.values())
+        if isinstance(own, dict):
+            cost = sum(number(mapping(model).get("costUSD")) for model in own.values())
             usage = _sum_models(own)
         else:
             # A total below the last one means that counting began anew.
             cost = total if total < self._total_usd else total - self._total_usd
             usage = _difference(totals, self._usage)
         self._total_usd, self._usage = total, totals
-        return self._fill(result, TurnCost(cost, usage), messages, reported=own is not None)
+        return self._fill(result, TurnCost(cost, usage), messages, reported=isinstance(own, dict))
 
     def _fill(
         self, result: Mapping[str, Any], cost: TurnCost, messages: Iterable[Message], *, reported: bool
@@ -97,12 +98,12 @@ class _StreamedCall:
     @property
     def usage(self) -> Usage:
         """Its tokens; those of an answer that was cut off by its length."""
-        written = int(self.counts.get("output_tokens") or 0)
+        written = count(self.counts.get("output_tokens"))
         return Usage(
-            int(self.counts.get("input_tokens") or 0),
+            count(self.counts.get("input_tokens")),
             written if self.is_whole else max(written, self.shown // _CHARACTERS_PER_TOKEN),
-            int(self.counts.get("cache_read_input_tokens") or 0),
-            int(self.counts.get("cache_creation_input_tokens") or 0),
+            count(self.counts.get("cache_read_input_tokens")),
+            count(self.counts.get("cache_creation_input_tokens")),
         )
 
     @property
@@ -111,14 +112,14 @@ class _StreamedCall:
         from claude_magic.records.prices import Paid, price_table  # only few turns need them
 
         usage = self.usage
-        hour = int((self.counts.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0)
+        hour = count(mapping(self.counts.get("cache_creation")).get("ephemeral_1h_input_tokens"))
         paid = Paid(
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cache_read_tokens=usage.cache_read_tokens,
             cache_write_5m_tokens=usage.cache_write_tokens - hour,
             cache_write_1h_tokens=hour,
-            web_searches=int((self.counts.get("server_tool_use") or {}).get("web_search_requests") or 0),
+            web_searches=count(mapping(self.counts.get("server_tool_use")).get("web_search_requests")),
             is_fast=self.counts.get("speed") == "fast",
             is_us=self.counts.get("inference_geo") == "us",
         )
@@ -134,26 +135,26 @@ def _streamed_calls(messages: Iterable[Message]) -> list[_StreamedCall]:
             if message.parent_tool_use_id in running:
                 running[message.parent_tool_use_id].shown += len(message.text)
         elif message.wire in ("message_start", "message_delta"):
-            parent, event = str(message.raw.get("parent_tool_use_id") or ""), message.raw["event"]
+            parent, event = str(message.raw.get("parent_tool_use_id") or ""), mapping(message.raw.get("event"))
             if message.wire == "message_start":
-                begun = event.get("message") or {}
-                running[parent] = _StreamedCall(str(begun.get("model") or ""), dict(begun.get("usage") or {}))
+                begun = mapping(event.get("message"))
+                running[parent] = _StreamedCall(string(begun.get("model")), dict(mapping(begun.get("usage"))))
                 calls.append(running[parent])
             elif parent in running:
-                counts = event.get("usage") or {}
+                counts = mapping(event.get("usage"))
                 running[parent].counts |= {key: value for key, value in counts.items() if value is not None}
                 running[parent].is_whole = True
     return calls
 
 
-def _sum_models(models: Mapping[str, Any]) -> Usage:
+def _sum_models(models: Any) -> Usage:
     total = Usage()
-    for model in models.values():
+    for model in map(mapping, mapping(models).values()):
         total += Usage(
-            int(model.get("inputTokens") or 0),
-            int(model.get("outputTokens") or 0),
-            int(model.get("cacheReadInputTokens") or 0),
-            int(model.get("cacheCreationInputTokens") or 0),
+            count(model.get("inputTokens")),
+            count(model.get("outputTokens")),
+            count(model.get("cacheReadInputTokens")),
+            count(model.get("cacheCreationInputTokens")),
         )
     return total
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from claude_magic.connection import Connection
+from claude_magic.lenient import count, items
 from claude_magic.messages import Message, MessageType
 
 _EDITS = frozenset(("Edit", "MultiEdit", "Write", "NotebookEdit"))
@@ -70,6 +71,6 @@ async def rewound(connection: Connection, turn_id: str, edited: Mapping[str, boo
     facts = await connection.request("rewind_files", user_message_id=turn_id, dry_run=True)
     if not dry_run:
         await connection.request("rewind_files", user_message_id=turn_id, dry_run=False)
-    files = tuple(str(path) for path in facts.get("filesChanged") or ())
+    files = tuple(str(path) for path in items(facts.get("filesChanged")))
     deleted = tuple(path for path in files if edited.get(path))
-    return Rewind(files, deleted, int(facts.get("insertions") or 0), int(facts.get("deletions") or 0), not dry_run)
+    return Rewind(files, deleted, count(facts.get("insertions")), count(facts.get("deletions")), not dry_run)

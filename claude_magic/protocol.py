@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from claude_magic.lenient import count, items, mapping, mappings, number, string
 from claude_magic.messages import NOTHING_SPECIAL, About, Message, MessageType, decode_json
 from claude_magic.redaction import NOTHING_SECRET, Redactor, StreamRedactor
 
@@ -59,9 +60,13 @@ class Decoder:
         self._shown: dict[int, int] = {}
         self._block = 0
         self._paragraph_due = False
+        self._has_spoken = True
 
     def decode(self, lines: Iterable[bytes], received: float) -> list[Message]:
         """Return one message per line, in order; blank lines are skipped.
+
+        A result whose words nothing else has said (a hook that blocks a prompt says why there alone) is two messages:
+        its words, as a text without a line of its own, and the result.
 
         Args:
             lines: whole lines without their ends.
@@ -73,12 +78,14 @@ class Decoder:
         for line in lines:
             try:
                 wire = _decode_line(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 if line and not line.isspace():
                     append(self._odd(line, received))
                 continue
             event = wire.event
             if event is None or wire.parent_tool_use_id is not None or wire.type != "stream_event":
+                if wire.type == "result":
+                    messages += self._unsaid(line, received)
                 append(self._whole(wire.type, line, received))
                 continue
             delta = event.delta
@@ -92,9 +99,23 @@ class Decoder:
                 append(self._whole(wire.type, line, received))
         return messages
 
+    def _unsaid(self, line: bytes, received: float) -> list[Message]:
+        """Return the words of a result as a text, if its turn has said nothing."""
+        if self._has_spoken:
+            return []
+        try:
+            raw = mapping(decode_json(line))
+        except (ValueError, RecursionError):
+            return []
+        words = string(raw.get("result"))
+        if words in ("", _NOTHING_SAID) or raw.get("is_error") or raw.get("structured_output") is not None or raw.get("origin"):
+            return []
+        return [Message(_TEXT, self._redactor.text(words), b"", received)]
+
     def _show(self, index: int, text: str) -> str:
         """Count what a block shows; it is the open one now. After an earlier one and tools, it is a new paragraph."""
         self._block = index
+        self._has_spoken = self._has_spoken or bool(text)
         if self._paragraph_due and text:
             self._paragraph_due = False
             text = "\n\n" + text
@@ -117,7 +138,7 @@ class Decoder:
             return Message(MessageType.UNKNOWN, "", line, received)
         try:
             kind, text, about = handler(self, decode_json(line) if raw is None else raw)
-        except (AttributeError, KeyError, TypeError, ValueError, IndexError):
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError, ArithmeticError, RecursionError):
             # A known type in a shape we have never seen must not end the stream; `raw` still has all of it.
             return Message(MessageType.UNKNOWN, "", line, received)
         return Message(kind, text, line, received, about)
@@ -139,13 +160,13 @@ class Decoder:
         if not abandoned:
             return MessageType.EVENT, "", _STREAM.get(kind, NOTHING_SPECIAL)
         # 2.1.330 mends a broken stream by asking again: blocks from this index on never happened.
-        first = int(abandoned.get("from_block_index", 0))
+        first = count(mapping(abandoned).get("from_block_index"))
         gone = sum(self._shown.pop(index) for index in list(self._shown) if index >= first)
         self._text.restart()
         return MessageType.STATUS, "", About(withdrawn=gone)
 
     def _assistant(self, raw: dict[str, Any]) -> _Meaning:
-        parent = raw.get("parent_tool_use_id") or ""
+        parent = string(raw.get("parent_tool_use_id"))
         blocks = _blocks(raw)
         uses = [block for block in blocks if block.get("type") == "tool_use"]
         if uses:
@@ -179,7 +200,7 @@ class Decoder:
         return MessageType.TOOL_USE, "", About(name, use_id, safe, parent)
 
     def _user(self, raw: dict[str, Any]) -> _Meaning:
-        parent = raw.get("parent_tool_use_id") or ""
+        parent = string(raw.get("parent_tool_use_id"))
         blocks = _blocks(raw)
         results = [block for block in blocks if block.get("type") == "tool_result"]
         if not results:
@@ -195,8 +216,9 @@ class Decoder:
 
     def _result(self, raw: dict[str, Any]) -> _Meaning:
         self._new_turn()
+        self._has_spoken = True
         text = raw.get("result")
-        errors = "; ".join(str(error) for error in raw.get("errors") or ())
+        errors = "; ".join(str(error) for error in items(raw.get("errors")))
         failed = bool(raw.get("is_error"))
         words = self._redactor.text(str(text) if isinstance(text, str) else errors)
         return MessageType.RESULT, words, About(is_error=failed, error=words if failed else "", wire="result")
@@ -205,6 +227,7 @@ class Decoder:
         subtype = str(raw.get("subtype") or "")
         if subtype == "init":
             self._new_turn()
+            self._has_spoken = False
         kind = _SYSTEM.get(subtype, MessageType.EVENT if subtype.startswith("hook_") else MessageType.UNKNOWN)
         about = _WIRE.get(subtype, NOTHING_SPECIAL)
         if subtype == "permission_denied":
@@ -229,11 +252,14 @@ class Decoder:
         return MessageType.DECISION, words, About(name, use_id, safe, is_error=not allowed, edited=edited)
 
     def _rate_limit(self, raw: dict[str, Any]) -> _Meaning:
-        info = raw.get("rate_limit_info") or {}
+        info = mapping(raw.get("rate_limit_info"))
         return MessageType.RATE_LIMIT, f"rate limit: {info.get('status', 'unknown')}", NOTHING_SPECIAL
 
     def _event(self, raw: dict[str, Any]) -> _Meaning:
         return MessageType.EVENT, "", NOTHING_SPECIAL
+
+    def _lifecycle(self, raw: dict[str, Any]) -> _Meaning:
+        return MessageType.EVENT, "", _WIRE["command_lifecycle"]
 
     def _control_response(self, raw: dict[str, Any]) -> _Meaning:
         return MessageType.EVENT, "", _WIRE["control_response"]
@@ -242,9 +268,10 @@ class Decoder:
         return MessageType.PERMISSION, "the question was withdrawn", _WIRE["control_cancel_request"]
 
     def _progress(self, raw: dict[str, Any]) -> _Meaning:
-        name = str(raw.get("tool_name") or "")
-        parent = str(raw.get("parent_tool_use_id") or "")
-        return MessageType.TASK, f"{name} running, {raw.get('elapsed_time_seconds', 0)} s", About(name, parent)
+        # The id of a heartbeat is "<tool use>-heartbeat-<n>" (2.1.330); the tool use itself stands as its parent.
+        name, use_id = str(raw.get("tool_name") or ""), str(raw.get("parent_tool_use_id") or "")
+        words = f"{name} running, {raw.get('elapsed_time_seconds', 0)} s"
+        return MessageType.TASK, words, About(tool_name=name, tool_use_id=use_id)
 
     def _reset(self, raw: dict[str, Any]) -> _Meaning:
         return MessageType.STATUS, "the conversation was cleared", _WIRE["conversation_reset"]
@@ -284,6 +311,7 @@ class _BlockText:
 
 _Meaning = tuple[MessageType, str, About]
 _REMEMBERED_TOOLS = 4096
+_NOTHING_SAID = "(no content)"  # what 2.1.202 says after `/clear`
 
 _HANDLERS: dict[str, Callable[[Decoder, dict[str, Any]], _Meaning]] = {
     "stream_event": Decoder._stream_event,
@@ -296,7 +324,7 @@ _HANDLERS: dict[str, Callable[[Decoder, dict[str, Any]], _Meaning]] = {
     "control_cancel_request": Decoder._cancelled,
     "claude_magic_decision": Decoder._decision,
     "rate_limit_event": Decoder._rate_limit,
-    "command_lifecycle": Decoder._event,
+    "command_lifecycle": Decoder._lifecycle,
     "transcript_mirror": Decoder._event,
     "keep_alive": Decoder._event,
     "tool_progress": Decoder._progress,
@@ -308,7 +336,8 @@ _STREAM = {word: About(wire=word) for word in ("message_start", "message_delta")
 _WIRE = {
     word: About(wire=word)
     for word in (
-        "init", "control_request", "control_response", "control_cancel_request", "conversation_reset",
+        "init", "command_lifecycle", "control_request", "control_response", "control_cancel_request",
+        "conversation_reset",
         "session_state_changed", "background_tasks_changed", "task_started", "task_updated", "task_notification",
     )
 }  # fmt: skip
@@ -337,7 +366,7 @@ def _system_words(subtype: str, raw: dict[str, Any]) -> str:
     """What a system message says to a person; "" where it says nothing."""
     if subtype == "api_retry":
         cause = raw.get("error_status") or raw.get("error") or "connection failed"
-        wait_s = float(raw.get("retry_delay_ms") or 0) / 1000
+        wait_s = number(raw.get("retry_delay_ms")) / 1000
         return f"the API failed ({cause}): retry {raw.get('attempt')} of {raw.get('max_retries')} in {wait_s:.1f} s"
     if subtype == "model_fallback":
         return f"{raw.get('original_model')} is not available: {raw.get('fallback_model')} answers"
@@ -357,7 +386,7 @@ def _blocks(raw: dict[str, Any]) -> list[dict[str, Any]]:
     content = raw["message"].get("content")
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
-    return [block for block in content or () if isinstance(block, dict)]
+    return mappings(content)
 
 
 def block_text(content: Any) -> str:
@@ -365,7 +394,7 @@ def block_text(content: Any) -> str:
     if isinstance(content, str):
         return content
     parts = []
-    for block in content or ():
+    for block in [content] if isinstance(content, dict) else items(content):
         if isinstance(block, dict):
             parts.append(str(block["text"]) if block.get("type") == "text" else f"[{block.get('type', 'block')}]")
     return "\n".join(parts)

@@ -2,8 +2,10 @@
 
 The CLI's results are not one to one with prompts (measured on 2.1.197 and 2.1.330): messages that arrive during a turn
 are folded into it or merged, and background tasks start turns nobody prompted. So there is at most one prompt
-outstanding. The echo of its uuid (`--replay-user-messages`) says that the CLI has taken it in; 2.1.197 sends the echo
-only after the first block has streamed, so messages wait for it only where a turn nobody prompted may come first.
+outstanding. 2.1.330 tells what becomes of it (`command_lifecycle`): what comes before it is started belongs to a turn
+that nobody prompted, such as a scheduled one, or the report of a task that a resumed conversation had left. Before
+that, the echo of its uuid (`--replay-user-messages`) says that the CLI has taken it in; 2.1.197 sends the echo only
+after the first block has streamed, so messages wait for it only where a turn nobody prompted may come first.
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ from collections.abc import Callable
 from typing import Any
 
 from claude_magic.errors import ClaudeError
+from claude_magic.lenient import items, mapping
 from claude_magic.messages import Message
 from claude_magic.turn import Turn
 
 OnMessages = Callable[[Turn | None, list[Message]], None]
 OnExtra = Callable[[Turn, Message], None]
 
-_BOUNDARIES = frozenset(("init", "replay", "result"))
+_BOUNDARIES = frozenset(("init", "command_lifecycle", "replay", "result"))
 
 
 class Router:
@@ -40,6 +43,7 @@ class Router:
         self._turn: Turn | None = None
         self._taken = False
         self._uncertain = False
+        self._tells_lifecycle = False
         self._held: list[Message] = []
         self._result: asyncio.Future[Message] | None = None
         self._extra: Turn | None = None
@@ -72,7 +76,7 @@ class Router:
             The result of the turn, when it comes.
         """
         self._turn, self._taken, self._held = turn, False, []
-        self._uncertain = uncertain
+        self._uncertain = uncertain or self._tells_lifecycle
         self._result = asyncio.get_running_loop().create_future()
         return self._result
 
@@ -132,6 +136,8 @@ class Router:
     def _boundary(self, wire: str, message: Message) -> None:
         if wire == "init":
             self._initialized(message)
+        elif wire == "command_lifecycle":
+            self._moved_on(message.raw)
         elif wire == "replay":
             self._echoed(message)
         else:
@@ -144,6 +150,18 @@ class Router:
             self._extra = _unprompted()
             self._extra.mark_sent()
             self._quiet.clear()
+
+    def _moved_on(self, raw: dict[str, Any]) -> None:
+        """The CLI has queued or started a prompt; only ours says something of us."""
+        if self._turn is None or raw.get("command_uuid") != self._turn.id:
+            return
+        self._tells_lifecycle = True
+        if raw.get("state") == "queued":
+            self._uncertain = True
+        else:
+            # Started; or over without a start, as what the CLI answers by itself may be.
+            self._taken = True
+            self._release_held()
 
     def _echoed(self, message: Message) -> None:
         if self._turn is not None and message.raw.get("uuid") == self._turn.id:
@@ -181,10 +199,11 @@ class Router:
         2.1.330 names the prompts a turn took in. Before that only the echo tells; a slash command has none, but
         its result has no `origin` either.
         """
-        if turn.id in (raw.get("user_message_uuids") or ()):
+        if turn.id in items(raw.get("user_message_uuids")):
             return True
-        origin = raw.get("origin") or {}
-        return self._taken or origin.get("kind") != "task-notification"
+        if self._tells_lifecycle:
+            return self._taken
+        return self._taken or mapping(raw.get("origin")).get("kind") != "task-notification"
 
 
 def _unprompted() -> Turn:

@@ -25,6 +25,7 @@ from claude_magic.errors import (
     ProtocolError,
     SessionClosedError,
 )
+from claude_magic.lenient import mapping, mappings, number
 from claude_magic.messages import Message, MessageType
 from claude_magic.redaction import Redactor
 from claude_magic.response import Response
@@ -207,13 +208,13 @@ class Session:
         connection.on_extra = self._extra_turn
         if self.answer is not None:
             connection.answer = self.answer
-        self.models = list(connection.info.get("models") or self.models)
+        self.models = mappings(connection.info.get("models")) or self.models
         self._redactor = connection.launch.redactor
         self._meter = CostMeter()
         if resumed:
             # 2.1.330 restores the old total, 2.1.197 starts at 0: only the process knows its baseline.
-            usage = (await connection.request("get_usage")).get("session") or {}
-            self._meter = CostMeter(float(usage.get("total_cost_usd") or 0.0), usage.get("model_usage") or {})
+            usage = mapping((await connection.request("get_usage")).get("session"))
+            self._meter = CostMeter(number(usage.get("total_cost_usd")), mapping(usage.get("model_usage")))
 
     def detach(self) -> Connection | None:
         """Let go of the process and return it; the next prompt gets another one and resumes."""

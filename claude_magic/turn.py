@@ -18,6 +18,7 @@ from claude_magic.errors import (
     TurnTimeoutError,
     classify_failure,
 )
+from claude_magic.lenient import count, mapping, mappings
 from claude_magic.messages import NOTHING_SPECIAL, Message, MessageType
 from claude_magic.protocol import Content
 from claude_magic.redaction import Redactor
@@ -249,7 +250,7 @@ def conclude(
         text=turn.text,
         structured=clean.value(raw.get("structured_output")),
         outcome=_outcome(turn, raw, error),
-        denials=tuple(clean.value(list(raw.get("permission_denials") or ()))),
+        denials=tuple(clean.value(mappings(raw.get("permission_denials")))),
         cost_usd=cost.cost_usd,
         estimated=cost.estimated,
         usage=cost.usage,
@@ -258,7 +259,7 @@ def conclude(
         ttft_s=turn.ttft_s,
         turn_id=turn.id,
         session=turn.session,
-        num_steps=int(raw.get("num_turns") or 0),
+        num_steps=count(raw.get("num_turns")),
         prompt=clean.text(prompt_text(turn.prompt)),
         messages=tuple(turn.messages),
         started=turn.sent or unix_time(),
@@ -328,7 +329,7 @@ def _failure(
         return None
     return classify_failure(
         result.text,
-        status=raw.get("api_error_status"),
+        status=count(raw.get("api_error_status")) or None,
         word=_last_error_word(turn.notable),
         subtype=str(raw.get("subtype") or ""),
         resets_at=_resets_at(turn.messages),
@@ -360,6 +361,6 @@ def _last_error_word(messages: list[Message]) -> str:
 def _resets_at(messages: list[Message]) -> float | None:
     for message in reversed(messages):
         if message.type is MessageType.RATE_LIMIT:
-            value = (message.raw.get("rate_limit_info") or {}).get("resetsAt")
+            value = mapping(message.raw.get("rate_limit_info")).get("resetsAt")
             return float(value) if value is not None else None
     return None

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from claude_magic.errors import ClaudeError, ProcessError, RateLimitError
+from claude_magic.lenient import count, mapping
 from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import NOBODY_TO_ASK
 from claude_magic.rendering.text import clock, one_line, seconds
@@ -136,18 +137,18 @@ def context_tokens(messages: Iterable[Message]) -> tuple[int, int] | None:
         if message.parent_tool_use_id:
             continue  # a subagent has a window of its own
         if message.wire == "message_start":
-            used = _tokens_read(message.raw["event"].get("message", {}).get("usage") or {})
+            used = _tokens_read(mapping(mapping(mapping(message.raw.get("event")).get("message")).get("usage")))
         elif message.wire == "message_delta":
-            used += int((message.raw["event"].get("usage") or {}).get("output_tokens") or 0)
+            used += count(mapping(mapping(message.raw.get("event")).get("usage")).get("output_tokens"))
         elif message.type is MessageType.RESULT:
-            models = (message.raw.get("modelUsage") or {}).values()
-            size = max((int(model.get("contextWindow") or 0) for model in models), default=0)
+            models = mapping(message.raw.get("modelUsage")).values()
+            size = max((count(mapping(model).get("contextWindow")) for model in models), default=0)
     return (used, size) if used and size else None
 
 
 def _tokens_read(usage: dict[str, Any]) -> int:
     return sum(
-        int(usage.get(name) or 0) for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        count(usage.get(name)) for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
     )
 
 

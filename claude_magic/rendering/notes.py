@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from claude_magic.lenient import mapping, mappings, number
 from claude_magic.messages import Message, MessageType
 from claude_magic.rendering.text import clock, count, plural, seconds
 
@@ -47,12 +48,10 @@ def agent_report(message: Message) -> str:
     Args:
         message: the result of the tool that started the subagent.
     """
-    outcome = message.raw.get("tool_use_result")
-    facts = outcome if isinstance(outcome, dict) else {}
+    facts = mapping(message.raw.get("tool_use_result"))
     if facts.get("status") == "async_launched":
         return "It goes on in the background."
-    content = facts.get("content")
-    blocks = [block.get("text") for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    blocks = [block.get("text") for block in mappings(facts.get("content"))]
     report = "\n\n".join(text for text in blocks if isinstance(text, str) and not text.startswith(_AGENTS_TOOLS))
     return report if facts.get("status") == "completed" and report else message.text
 
@@ -77,13 +76,13 @@ class Retries:
         """Count one more."""
         raw = message.raw
         self._number += 1
-        self._waited_s += _number(raw.get("retry_delay_ms")) / 1000
+        self._waited_s += number(raw.get("retry_delay_ms")) / 1000
         times = plural(self._number, "retry", "retries")
         self._note.text = f"{_cause(raw)}: {times}, {seconds(self._waited_s)} of waiting"
 
 
 def _try_again(raw: dict[str, Any]) -> str:
-    wait = seconds(_number(raw.get("retry_delay_ms")) / 1000)
+    wait = seconds(number(raw.get("retry_delay_ms")) / 1000)
     return f"Retry {raw.get('attempt')} of {raw.get('max_retries')} in {wait}"
 
 
@@ -95,23 +94,19 @@ def _cause(raw: dict[str, Any]) -> str:
 
 
 def _rate_limit(info: Any) -> str:
-    facts = info if isinstance(info, dict) else {}
-    resets = _number(facts.get("resetsAt"))
+    facts = mapping(info)
+    resets = number(facts.get("resetsAt"))
     ends = f", it ends at {clock(resets)}" if 0 < resets < 4e9 else ""
     if facts.get("status") == "allowed_warning":
-        share = _number(facts.get("utilization"))
+        share = number(facts.get("utilization"))
         used = f"{share:.0%} used" if share else "nearly used up"
         return f"Rate limit: {used}{ends}"
     return f"Rate limit reached{ends}" if facts.get("status") == "rejected" else ""
 
 
 def _compacted(metadata: Any) -> str:
-    facts = metadata if isinstance(metadata, dict) else {}
-    before, after = int(_number(facts.get("pre_tokens"))), int(_number(facts.get("post_tokens")))
-    took = _number(facts.get("duration_ms")) / 1000
+    facts = mapping(metadata)
+    before, after = int(number(facts.get("pre_tokens"))), int(number(facts.get("post_tokens")))
+    took = number(facts.get("duration_ms")) / 1000
     sizes = f": {count(before)} → {count(after)} tokens" if before and after else ""
     return f"The conversation was compacted{sizes}" + (f", {seconds(took)}" if took >= 0.05 else "")
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0

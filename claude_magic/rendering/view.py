@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from claude_magic.lenient import mappings
 from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import PLAN_TOOL
 from claude_magic.rendering.notes import Retries, agent_report, note_words
@@ -383,9 +384,8 @@ class RunView:
         self._text_open = False
 
     def _add_result(self, message: Message) -> None:
-        for denial in message.raw.get("permission_denials") or ():
-            if isinstance(denial, dict):
-                self._deny(str(denial.get("tool_use_id", "")))
+        for denial in mappings(message.raw.get("permission_denials")):
+            self._deny(str(denial.get("tool_use_id", "")))
 
     def _deny(self, tool_use_id: str) -> None:
         tool = self._tools.get(tool_use_id)
