@@ -21,6 +21,12 @@ NOTEBOOK := notebooks/quickstart.ipynb
 
 PAGES := $(shell find labextension/src labextension/style labextension/scripts labextension/package*.json -type f)
 
+# What the tests themselves need beside the oldest dependencies, and which tests run with those. numpy 2 is newer than they are.
+FLOOR_TOOLS := "numpy<2" claude-agent-sdk hypothesis jinja2 nbclient nbconvert orjson papermill playwright pydantic pytest \
+  pytest-asyncio pytest-timeout pytest-xdist
+FLOOR_TESTS := tests/magics tests/records tests/rendering tests/tape tests/widgets tests/test_protocol.py tests/test_client.py \
+  tests/test_pool.py tests/test_session.py tests/test_config.py
+
 # The tests run against two versions of the CLI: the newest that claude-agent-sdk bundles, and an older one.
 OLD_SDK := 0.2.111
 OLD_CLI := .cache/cli-$(OLD_SDK)
@@ -28,7 +34,7 @@ OLD_CLI := .cache/cli-$(OLD_SDK)
 OLD_KERNELS := .cache/ipykernel-6.31.0 .cache/ipykernel-7.3.0
 OLD_CLI_PATH := $(CURDIR)/$(OLD_CLI)/claude_agent_sdk/_bundled/claude
 
-.PHONY: help lab demo test check fuzz bench wheel clean
+.PHONY: help lab demo test check floor fuzz bench wheel clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +57,11 @@ check: $(VENV)/test ## look at the code without running it: ruff, mypy, eslint, 
 	$(RUN) -m mypy
 	$(RUN) labext_build.py lint
 	$(RUN) labext_build.py check
+
+floor: $(VENV)/pip ## run the fast tests with the oldest version of each dependency
+	@rm -rf .cache/floor && $(RUN) -m venv .cache/floor
+	.cache/floor/bin/python -m pip --quiet install $$($(RUN) tests/floors.py) $(FLOOR_TOOLS)
+	PYTHONPATH="$(CURDIR)" .cache/floor/bin/python -m pytest -m "not browser" -W ignore::DeprecationWarning $(FLOOR_TESTS) $(TEST_ARGS)
 
 fuzz: $(VENV)/test ## try thousands of odd inputs: lines of the CLI, session files, tapes, Markdown
 	HYPOTHESIS_PROFILE=long $(RUN) -m pytest -m fuzz --timeout 3600 $(TEST_ARGS)

@@ -100,6 +100,8 @@ def decode_record(line: bytes, kind: Any) -> Any:
             return msgspec.json.decode(line, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return msgspec.convert(json.loads(line), type=kind)  # NaN, and half a surrogate pair
+    except msgspec.ValidationError as error:  # not a ValueError before msgspec 0.19
+        raise ValueError(str(error)) from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

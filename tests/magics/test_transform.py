@@ -67,7 +67,7 @@ def test_a_line_arrives_as_typed(text: str) -> None:
         ("%%claude --help\nwhat is this?", "get_ipython().run_cell_magic('claude', '--help', 'what is this?\\n')"),
         ("%%claude\n--help", "get_ipython().run_cell_magic('claude', '', '--help\\n')"),
         ("# ask\n\n# it\n%%claude -m x\nhi", "get_ipython().run_cell_magic('claude', '-m x', 'hi\\n')"),
-        ("  %%claude\nhi\n  there", "get_ipython().run_cell_magic('claude', '', 'hi\\n  there\\n')"),
+        ("  %%claude\nhi\nthere", "get_ipython().run_cell_magic('claude', '', 'hi\\nthere\\n')"),
         ("%%Claude -m x\nhi", "get_ipython().run_cell_magic('claude', '-m x', 'hi\\n')"),
         ("%% claude\nhi", "get_ipython().run_cell_magic('claude', '', 'hi\\n')"),
         ("%%claude What is 2+2?", "get_ipython().run_cell_magic('claude', 'What is 2+2?', '\\n')"),
