@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from claude_magic.cli import cli_version
+
 # The default is what every run can bear; `make fuzz` takes the other one.
 settings.register_profile("default", max_examples=100, deadline=None, derandomize=True)
 settings.register_profile("long", max_examples=5_000, deadline=None)
@@ -36,6 +38,11 @@ def _real_clis() -> list[Path]:
     bundled = Path(spec.origin).parent / "_bundled" / ("claude.exe" if sys.platform == "win32" else "claude")
     named = [Path(entry) for entry in os.environ.get("CLAUDE_MAGIC_TEST_CLIS", "").split(os.pathsep) if entry]
     return list(dict.fromkeys([bundled, *named]))
+
+
+def pytest_report_header() -> str:
+    """Say which real CLIs are tested: the newest one is whatever `claude-agent-sdk` brings today."""
+    return f"Claude CLIs: {', '.join(str(cli_version(path)) for path in _real_clis())}"
 
 
 @pytest.fixture(scope="session", params=_real_clis(), ids=lambda path: f"{path.parent.name}-{path.name}")
