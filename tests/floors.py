@@ -1,4 +1,4 @@
-"""Print the oldest version of each dependency that pyproject.toml allows, as requirements; `make floor` installs them."""
+"""Print the oldest version of each dependency that pyproject.toml allows, as requirements for `make floor`."""
 
 from __future__ import annotations
 
