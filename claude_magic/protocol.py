@@ -108,7 +108,8 @@ class Decoder:
         except (ValueError, RecursionError):
             return []
         words = string(raw.get("result"))
-        if words in ("", _NOTHING_SAID) or raw.get("is_error") or raw.get("structured_output") is not None or raw.get("origin"):
+        is_answer = raw.get("structured_output") is None and not raw.get("is_error") and not raw.get("origin")
+        if not is_answer or words in ("", _NOTHING_SAID):
             return []
         return [Message(_TEXT, self._redactor.text(words), b"", received)]
 
