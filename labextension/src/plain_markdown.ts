@@ -9,7 +9,7 @@ import type { MarkedToken, Token, Tokens } from 'marked';
 import { plainFormula } from './formula';
 import { highlight } from './highlight';
 import { plainParagraph, rest, segments } from './segments';
-import { hideRawHtml, rawText, strict } from './strict';
+import { hideRawHtml, imageWords, rawText, strict } from './strict';
 import { visible } from './text';
 
 interface Formula extends Tokens.Generic {
@@ -111,7 +111,7 @@ class Builder {
         this._link(parent, token);
         return;
       case 'image':
-        parent.append(this._page.createTextNode(rawText(token.text ? `[image: ${this._decode(token.text)}]` : '[image]')));
+        parent.append(rawText(imageWords(this._decode(token.text), this._decode(token.href))));
         return;
       case 'list':
         this._list(parent, token);

@@ -51,10 +51,15 @@ function replaceInput(input: Element): void {
   input.replaceWith(isTask ? (input.hasAttribute('checked') ? '☑' : '☐') : '');
 }
 
+/** Return what stands in the place of a picture: its words and its address, which is not fetched. */
+export function imageWords(words: string, address: string): string {
+  const place = address === '' || /^data:/i.test(address) ? '' : ` (${visible(address)})`;
+  return (words ? `[image: ${words}]` : '[image]') + place;
+}
+
 function replaceImage(image: Element): void {
-  const words = image.getAttribute('alt') ?? '';
   const label = image.ownerDocument.createElement('span');
-  label.textContent = words ? `[image: ${words}]` : '[image]';
+  label.textContent = imageWords(image.getAttribute('alt') ?? '', image.getAttribute('src') ?? '');
   image.replaceWith(label);
 }
 
@@ -121,7 +126,8 @@ function showHidden(root: ParentNode): void {
 const STAND_IN = '\ufdd0';
 const NOT_A_LANGUAGE = '\ufdd1';
 const OPENS_TAG = /<(?=[a-z/!?])(?!(?:https?|mailto):)/gi;
-const OPENS_PICTURE = /<(?=\/?(?:img|svg|image|picture|figure)\b)/gi;
+// Pictures, and what takes the text after it away: comments, and elements that are dropped with what they hold.
+const OPENS_WORSE = new RegExp(`<(?=[!?]|/?(?:img|image|picture|figure|input|${DROPPED.replaceAll(',', '|')})\\b)`, 'gi');
 const FENCE_LINE = /^ {0,3}(?:`{3,}|~{3,})/;
 const FENCE_INFO = /(`{3,}|~{3,})([^\n`]*)/g;
 const LANGUAGES: ReadonlySet<string> = new Set(
@@ -150,12 +156,12 @@ export function hideRawHtml(markdown: string): string {
   return text
     .split('\n')
     .map(line => {
-      // The colouring of code wants its `<`; what a mistaken fence lets through is still sanitized, but has no picture.
+      // The colouring of code wants its `<`; what a mistaken fence lets through is sanitized, and hides nothing.
       if (FENCE_LINE.test(line)) {
         inFence = !inFence;
         return line.replace(OPENS_TAG, STAND_IN);
       }
-      return line.replace(inFence ? OPENS_PICTURE : OPENS_TAG, STAND_IN);
+      return line.replace(inFence ? OPENS_WORSE : OPENS_TAG, STAND_IN);
     })
     .join('\n');
 }

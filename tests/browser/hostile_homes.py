@@ -8,7 +8,9 @@ from typing import Any
 from IPython import get_ipython
 from IPython.display import display
 from ipywidgets import VBox
+from rendering.builders import message, response
 from rendering.hostile import PAYLOADS
+from rendering.random_texts import random_text
 from rendering.test_hostile import hostile_questions, hostile_response
 
 from claude_magic.magics.live_screen import LiveScreen
@@ -81,3 +83,26 @@ def pages(first: int, last: int) -> None:
     """Show the payloads as the static HTML that a notebook keeps."""
     for payload in PAYLOADS[first:last]:
         display({"text/html": response_bundle(hostile_response(payload))["text/html"]}, raw=True)
+
+
+def random_runs(first: int, count: int) -> None:
+    """Show random texts as stored runs."""
+    for number in range(first, first + count):
+        bundle = response_bundle(response(message("text", random_text(number)[0])))
+        display({MIME_TYPE: bundle[MIME_TYPE]}, raw=True)
+
+
+def random_viewers(first: int, count: int) -> VBox:
+    """Return random texts in the widget."""
+    made = []
+    for number in range(first, first + count):
+        made.append(StreamViewer("main"))
+        made[-1].show(sound(response_bundle(response(message("text", random_text(number)[0])))[MIME_TYPE]))
+    return VBox(made)
+
+
+def random_pages(first: int, count: int) -> None:
+    """Show random texts as static HTML."""
+    for number in range(first, first + count):
+        bundle = response_bundle(response(message("text", random_text(number)[0])))
+        display({"text/html": bundle["text/html"]}, raw=True)

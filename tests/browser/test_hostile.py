@@ -46,13 +46,14 @@ root => {
             if (said && !ours && !formula && ['id', 'name', 'style'].includes(name)) note(name, node);
         }
         if (said && !formula && [...node.classList].some(name => /^(claude-|jp-|lm-)/.test(name))
-            && !node.matches('.claude-text, .claude-block, .claude-table, .claude-code, .jp-RenderedMermaid') && !ours)
-            note('class', node);
+            && !node.matches('.claude-text, .claude-block, .claude-table, .claude-code, .claude-as-written')
+            && !node.matches('.claude-number') && !ours) note('class', node);
         if (formula && /claude-|jp-(?!Rendered)/.test(node.getAttribute('class') ?? '')) note('class', node);
         const computed = getComputedStyle(node);
         if (computed.position === 'fixed') note('fixed', node);
         if (said && /url\(/.test(computed.backgroundImage)) note('background', node);
-        if (formula && computed.backgroundColor !== 'rgba(0, 0, 0, 0)') note('painted formula', node);
+        if (formula && !node.closest('mjx-merror, merror') && computed.backgroundColor !== 'rgba(0, 0, 0, 0)')
+            note('painted formula', node);
         if (node.matches('button, input, textarea, select, [role=button]')) {
             const own = node.classList.contains('claude-button') || node.classList.contains('claude-editor')
                 || node.matches('.claude-choice > input');

@@ -276,20 +276,21 @@ def test_simulate_on_and_off(kernel: Kernel, api: Simulator) -> None:
 
 
 def test_permission_is_asked_in_the_cell(kernel: Kernel, folder: Path) -> None:
-    """Yes for once; no; own words, which Claude reads; always, for the session."""
+    """Yes for once; no; own words, which Claude reads; this very command for the session, and no other."""
     made = [folder / name for name in ("first", "second", "third", "fourth", "fifth")]
 
     yes = kernel.run("%claude ask make the file first", answers=["y"])
     no = kernel.run("%claude ask make the file second", answers=["n"])
     words = kernel.run("%claude ask make the file third", answers=["call it otherwise"])
     always = kernel.run("%claude ask make the file fourth", answers=["a"])
-    silent = kernel.run("%claude ask make the file fifth", answers=[])
+    silent = kernel.run("%claude ask make the file fourth", answers=[])
+    other = kernel.run("%claude ask make the file fifth", answers=["n"])
 
     assert yes.questions[0].startswith("Claude wants to use Bash: echo made > first\nAllow? ")
-    assert [path.exists() for path in made] == [True, False, False, True, True]
+    assert [path.exists() for path in made] == [True, False, False, True, False]
     assert "does not allow" in no.text
     assert "call it otherwise" in words.text
-    assert (len(always.questions), len(silent.questions)) == (1, 0)
+    assert [len(cell.questions) for cell in (always, silent, other)] == [1, 0, 1]
 
 
 def test_permission_without_anybody_to_ask(kernel: Kernel, folder: Path) -> None:
