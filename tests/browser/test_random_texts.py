@@ -29,7 +29,7 @@ WATCH = """() => {
 
 
 def missing(shown: Locator, first: int) -> list[str]:
-    """Words of the texts that no reader finds; those in addresses of pictures, in definitions and after fences do not count."""
+    """Words that no reader finds; those in addresses of pictures, in definitions and after fences do not count."""
     found: list[str] = []
     for place, text in enumerate(shown.evaluate_all("all => all.map(one => one.textContent + one.innerHTML)")):
         source, words = random_text(first + place)
