@@ -31,6 +31,7 @@ from claude_magic.trust import (
     TrustDecision,
     examine_folders,
     local_mcp_servers,
+    starts_programs,
 )
 
 _WINDOWS = sys.platform == "win32"
@@ -70,6 +71,7 @@ class Command:
         environment: the environment of the child, as sorted pairs.
         redactor: knows the secrets of the configuration and of the environment.
         keeps_system_prompt: this CLI resumes with the system prompt it recorded, unless told otherwise.
+        may_prewarm: starting it ahead of its use runs nothing of the user's: no hook, no MCP server, no plugin.
     """
 
     config: SessionConfig
@@ -80,6 +82,7 @@ class Command:
     environment: tuple[tuple[str, str], ...] = field(repr=False)
     redactor: Redactor = field(repr=False, compare=False)
     keeps_system_prompt: bool = False
+    may_prewarm: bool = True
 
     @cached_property
     def key(self) -> Hashable:
@@ -167,7 +170,15 @@ def build_command(
         environment=tuple(sorted(environment.items())),
         redactor=redactor_for(environment, named=[*config.secrets, *mcp.secrets.items()]),
         keeps_system_prompt=_has_system_prompt(arguments) and knows_option(cli, "--system-prompt-snapshot"),
+        may_prewarm=mcp.text is None and not _starts_programs(config, environment, leaves_out),
     )
+
+
+def _starts_programs(config: SessionConfig, environment: Mapping[str, str], leaves_out: bool) -> bool:
+    if config.simulated is not None:
+        return False
+    obeys_folder = not leaves_out and bool({"project", "local"}.intersection(_sources(config)))
+    return starts_programs(config.working_dir, environment, obeys_folder=obeys_folder)
 
 
 def _has_system_prompt(arguments: Iterable[str]) -> bool:

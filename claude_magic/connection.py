@@ -17,7 +17,7 @@ from claude_magic.background_tasks import BackgroundTasks
 from claude_magic.clock import unix_time
 from claude_magic.control import ControlChannel
 from claude_magic.errors import ClaudeError, ControlError, ProcessError, ProtocolError, SessionNotFoundError
-from claude_magic.lenient import mapping
+from claude_magic.lenient import mapping, string
 from claude_magic.messages import Message, MessageType
 from claude_magic.outgoing import decision_line, user_message
 from claude_magic.permissions import (
@@ -100,6 +100,8 @@ class Connection:
             "task_notification": self._tasks.notified,
             "background_tasks_changed": self._tasks.listed,
             "conversation_reset": self._on_reset,
+            "init": self._on_mode,
+            "status": self._on_mode,
             "result": self._tasks.reported,
         }
         self._ready = False
@@ -333,8 +335,26 @@ class Connection:
         line = decision_line(request.tool_name, request.tool_use_id, allowed, edited)
         self._router.deliver(Decoder(self.launch.redactor).decode([line], unix_time()))
 
+    def _on_mode(self, message: Message) -> None:
+        """The mode in force is the CLI's own word: an approved plan and EnterPlanMode change it, too."""
+        self.permission_mode = string(message.raw.get("permissionMode")) or self.permission_mode
+
     def _on_reset(self, message: Message) -> None:
         self._router.session_id = str(message.raw.get("new_conversation_id") or self.session_id)
+
+
+def key_notice(info: Mapping[str, Any], given: bool) -> str:
+    """Return one line where a key from the environment pays although there is a login; "" otherwise.
+
+    Args:
+        info: the CLI's answer to `initialize`, which names both.
+        given: whether the key was given for this session on purpose.
+    """
+    account = mapping(info.get("account"))
+    key, login = string(account.get("apiKeySource")), string(account.get("tokenSource"))
+    if given or key in ("", "none") or login in ("", "none"):
+        return ""
+    return f"The key in {key} pays for this session, not your login ({login}). Without that variable, the login does."
 
 
 def is_logged_in(info: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The environment of a CLI: the kernel's, with one credential, and nothing that leads a simulated run astray."""
+"""The environment of a CLI: the kernel's, less the credential that loses and what leads a simulated run astray."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ _MARKERS = frozenset({
     "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_EXECPATH", "CLAUDE_CODE_MESSAGING_SOCKET", "CLAUDE_CODE_MESSAGING_TOKEN",
     "CLAUDE_CODE_SESSION_ATTENDED", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_SSE_PORT", "CLAUDE_EFFORT", "CLAUDE_PID",
 })  # fmt: skip
-# The winner first: given key and OAuth token, the CLI ignores the token; given key and auth token, it sends both.
 _CREDENTIALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 # Whatever could lead a simulated session, or a tool in it, away from the simulator, or lend it a real account.
 _LEADS_AWAY = re.compile(
@@ -45,7 +44,7 @@ def child_environment(
 ) -> dict[str, str]:
     """Return the environment of a CLI.
 
-    The later wins: the kernel's, ours, the caller's, the configuration's; then one credential is left, and a
+    The later wins: the kernel's, ours, the caller's, the configuration's; then the credential that loses goes, and a
     simulated session loses every way out.
 
     Args:
@@ -76,16 +75,18 @@ def child_environment(
     child |= {**extra, **own}
     if config.simulated is not None:
         return _simulated(child, config.simulated.url, config.simulated.config_dir)
-    return _one_credential(child, config)
+    return _credentials(child, config)
 
 
-def _one_credential(child: dict[str, str], config: SessionConfig) -> dict[str, str]:
+def _credentials(child: dict[str, str], config: SessionConfig) -> dict[str, str]:
     given = {"ANTHROPIC_API_KEY": config.api_key, "CLAUDE_CODE_OAUTH_TOKEN": config.oauth_token}
     offers = {name: value for name, value in given.items() if value} or {
         name: child[name] for name in _CREDENTIALS if child.get(name)
     }
-    others = {name: value for name, value in child.items() if name not in _CREDENTIALS}
-    return others | dict(list(offers.items())[:1])
+    # The CLI sends a key and an auth token together, as gateways want them; the OAuth token loses against either.
+    if len(offers) > 1:
+        offers.pop("CLAUDE_CODE_OAUTH_TOKEN", None)
+    return {name: value for name, value in child.items() if name not in _CREDENTIALS} | offers
 
 
 def _simulated(child: Mapping[str, str], url: str, config_folder: str) -> dict[str, str]:

@@ -354,6 +354,8 @@ class SessionPool:
         except (ClaudeError, OSError, ValueError) as error:
             self._trace("prewarm_failed", {"error": str(error)})
             return
+        if not command.may_prewarm:
+            return
         now, fingerprint = time.monotonic(), command.fingerprint
         kept = self._slots.unowned(command.key)
         for slot in [slot for slot in kept if slot.is_warm and not slot.is_usable(now, fingerprint)]:

@@ -337,7 +337,7 @@ _STREAM = {word: About(wire=word) for word in ("message_start", "message_delta")
 _WIRE = {
     word: About(wire=word)
     for word in (
-        "init", "command_lifecycle", "control_request", "control_response", "control_cancel_request",
+        "init", "status", "command_lifecycle", "control_request", "control_response", "control_cancel_request",
         "conversation_reset",
         "session_state_changed", "background_tasks_changed", "task_started", "task_updated", "task_notification",
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from claude_magic.clock import unix_time
 from claude_magic.config import SessionConfig
-from claude_magic.connection import Answer, Connection
+from claude_magic.connection import Answer, Connection, key_notice
 from claude_magic.cost import CostMeter, streamed_cost
 from claude_magic.edits import Rewind, edited_files, rewound
 from claude_magic.errors import (
@@ -208,6 +208,8 @@ class Session:
         connection.on_extra = self._extra_turn
         if self.answer is not None:
             connection.answer = self.answer
+        is_given = bool(self.config.api_key) or "ANTHROPIC_API_KEY" in dict(self.config.environment)
+        self.notice = " ".join(filter(None, (self.notice, key_notice(connection.info, is_given))))
         self.models = mappings(connection.info.get("models")) or self.models
         self._redactor = connection.launch.redactor
         self._meter = CostMeter()

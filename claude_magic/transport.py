@@ -124,6 +124,10 @@ class Launcher(Protocol):
     def notice(self) -> str:
         """What a user should know about how it starts; "" if there is nothing."""
 
+    @property
+    def may_prewarm(self) -> bool:
+        """Whether starting one ahead of its use runs nothing of the user's."""
+
     def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
         """Return what to start."""
 

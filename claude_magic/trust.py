@@ -277,14 +277,44 @@ def _cli_trusts(folder: Path, environ: Mapping[str, str]) -> bool:
     return any(isinstance(entry, dict) and entry.get("hasTrustDialogAccepted") is True for entry in entries)
 
 
+def starts_programs(folder: str | Path, environ: Mapping[str, str], *, obeys_folder: bool) -> bool:
+    """Return whether a CLI that starts runs programs of the user's: hooks at a session's start, MCP servers, plugins.
+
+    Args:
+        folder: the working folder.
+        environ: as in `examine_folder`.
+        obeys_folder: whether the CLI takes settings and servers from the folder, too.
+    """
+    path = Path(os.path.realpath(folder))
+    places = [claude_dir(environ)]
+    if obeys_folder:
+        places += [place / ".claude" for place in (path, *_repository(path))]
+        if any((place / MCP_FILE).exists() for place in (path, *path.parents)):
+            return True
+    settings = [_load(place / name) for place in places for name in SETTINGS_FILES]
+    return (
+        any(one is None or one.get("enabledPlugins") or _has_start_hooks(one.get("hooks")) for one in settings)
+        or bool(_cli_record_of(environ).get("mcpServers"))
+        or bool(local_mcp_servers(path, environ))
+    )
+
+
+def _has_start_hooks(hooks: Any) -> bool:
+    return isinstance(hooks, dict) and any(hooks.get(event) for event in ("SessionStart", "Setup"))
+
+
 def _cli_projects(environ: Mapping[str, str]) -> dict[str, Any]:
+    projects = _cli_record_of(environ).get("projects")
+    return projects if isinstance(projects, dict) else {}
+
+
+def _cli_record_of(environ: Mapping[str, str]) -> dict[str, Any]:
     try:
         # The CLI keeps much in this file; it may be large.
         record = json.loads(read_regular(cli_record(environ), limit=64 * _LARGEST_FILE))
     except (OSError, ValueError, RecursionError):
         return {}
-    projects = record.get("projects") if isinstance(record, dict) else None
-    return projects if isinstance(projects, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def cli_record(environ: Mapping[str, str]) -> Path:

@@ -238,6 +238,7 @@ class FakeCommand:
         self.config = config
         self.fingerprint: object = 0
         self.notice = ""
+        self.may_prewarm = True
 
     @property
     def key(self) -> object:

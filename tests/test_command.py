@@ -357,16 +357,20 @@ def test_the_kernels_python_comes_first_in_path(build: Build) -> None:
         ({}, {"ANTHROPIC_API_KEY": KEY, "CLAUDE_CODE_OAUTH_TOKEN": TOKEN}, {"ANTHROPIC_API_KEY": KEY}),
         ({}, {"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": TOKEN}, {"CLAUDE_CODE_OAUTH_TOKEN": TOKEN}),
         ({}, {"ANTHROPIC_AUTH_TOKEN": "a", "CLAUDE_CODE_OAUTH_TOKEN": TOKEN}, {"ANTHROPIC_AUTH_TOKEN": "a"}),
+        ({}, {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_AUTH_TOKEN": "a", "CLAUDE_CODE_OAUTH_TOKEN": TOKEN},
+         {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_AUTH_TOKEN": "a"}),
+        ({"environment": {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_AUTH_TOKEN": "a"}}, {"CLAUDE_CODE_OAUTH_TOKEN": TOKEN},
+         {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_AUTH_TOKEN": "a"}),
         ({"environment": {"CLAUDE_CODE_OAUTH_TOKEN": TOKEN}}, {"ANTHROPIC_API_KEY": KEY},
          {"CLAUDE_CODE_OAUTH_TOKEN": TOKEN}),
         ({"environment": {"ANTHROPIC_API_KEY": "k"}, "oauth_token": TOKEN}, {}, {"CLAUDE_CODE_OAUTH_TOKEN": TOKEN}),
         ({}, {}, {}),
     ],
 )  # fmt: skip
-def test_one_credential_is_left(
+def test_credential_that_loses_is_left_out(
     build: Build, settings: dict[str, Any], kernel: dict[str, str], expected: dict[str, str]
 ) -> None:
-    """The credential given for the session wins, then the one in its environment, then the kernel's, key first."""
+    """What is given for the session wins, then its environment, then the kernel's; a key and a token go together."""
     child = variables(build(kernel, **settings).launch())
     credentials = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
     assert {name: child[name] for name in credentials if name in child} == expected
@@ -465,6 +469,31 @@ def test_local_mcp_servers_of_the_user_are_kept(build: Build, project: Path, cli
     Path(cli_env["HOME"], ".claude.json").write_text(json.dumps(record))
     given = flags(build(mcp_config={"mcpServers": {"both": {"command": "own"}}}).launch())["--mcp-config"]
     assert json.loads(given)["mcpServers"] == {"mine": {"command": "x"}, "both": {"command": "own"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (".claude/settings.json", {"hooks": {"SessionStart": [{"hooks": [{"type": "command", "command": "true"}]}]}}),
+        (".claude/settings.json", {"enabledPlugins": {"x@y": True}}),
+        (".claude.json", {"mcpServers": {"x": {"command": "x"}}}),
+        (".claude.json", {"projects": {"PROJECT": {"mcpServers": {"x": {"command": "x"}}}}}),
+    ],
+)
+def test_prewarming_runs_nothing_of_the_users(
+    build: Build, project: Path, cli_env: dict[str, str], name: str, content: dict[str, Any]
+) -> None:
+    """Where a start runs hooks, servers or plugins, nothing is started ahead of its use."""
+    assert build().may_prewarm
+    path = Path(cli_env["HOME"], name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content).replace("PROJECT", str(project.resolve())))
+    assert not build().may_prewarm
+
+
+def test_prewarming_minds_the_servers_of_the_configuration(build: Build) -> None:
+    """Each start runs the servers that a session was given."""
+    assert not build(mcp_config={"mcpServers": {"x": {"command": "x"}}}).may_prewarm
 
 
 def test_trust_lets_the_folder_in(build: Build, project: Path, cli_env: dict[str, str]) -> None:

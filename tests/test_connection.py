@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fakes import FakeTransport, echo
 
-from claude_magic.connection import Connection, is_logged_in
+from claude_magic.connection import Connection, is_logged_in, key_notice
 from claude_magic.errors import ControlError, ProcessError, ProtocolError, TurnTimeoutError
 from claude_magic.messages import Message
 from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
@@ -309,3 +309,38 @@ async def test_question_that_is_withdrawn_at_once_is_not_asked(line: Line) -> No
 
     assert asked == []
     await connection.close()
+
+
+async def test_permission_mode_is_what_the_cli_says(line: Line) -> None:
+    """An approved plan changes it; a mode that is asked for is sent whenever the CLI's own is another one."""
+    connection = await line.open()
+    await connection.set_permission_mode("plan")
+    line.cli.say({"type": "system", "subtype": "status", "status": None, "permissionMode": "acceptEdits"})
+    await settle()
+    assert connection.permission_mode == "acceptEdits"
+
+    await connection.set_permission_mode("plan")
+    line.cli.say({"type": "system", "subtype": "init", "permissionMode": "default"})
+    await settle()
+    await connection.set_permission_mode("plan")
+    await connection.set_permission_mode("plan")
+
+    assert [request["mode"] for request in line.cli.requests("set_permission_mode")] == ["plan"] * 3
+
+
+@pytest.mark.parametrize(
+    ("account", "given", "words"),
+    [
+        ({"tokenSource": "claude.ai", "apiKeySource": "ANTHROPIC_API_KEY"}, False, "The key in ANTHROPIC_API_KEY pays"),
+        ({"tokenSource": "claude.ai", "apiKeySource": "ANTHROPIC_API_KEY"}, True, ""),
+        ({"tokenSource": "none", "apiKeySource": "ANTHROPIC_API_KEY"}, False, ""),
+        ({"tokenSource": "claude.ai", "apiKeySource": "none"}, False, ""),
+        ({}, False, ""),
+    ],
+)
+def test_key_that_wins_over_a_login_is_said(account: dict[str, str], given: bool, words: str) -> None:
+    """It says who pays, unless the key was given on purpose or there is no login."""
+    said = key_notice({"account": account}, given)
+
+    assert said.startswith(words)
+    assert bool(said) is bool(words)

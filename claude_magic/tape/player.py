@@ -82,6 +82,7 @@ class TapeCommand:
 
     fingerprint: Hashable = "tape"
     notice = ""
+    may_prewarm = True
 
     def __init__(self, player: TapePlayer) -> None:
         self.key: Hashable = player
