@@ -162,6 +162,9 @@ def _transcripts(magics: ClaudeMagics, rest: str) -> Any:
 
     table, filters = parse_file_filters(rest)
     found = read_transcripts(since=filters.since, project=filters.project)
+    if found.sessions().empty:
+        filtered = "" if filters.since is None and filters.project is None else " that these filters let through"
+        print(f"No session{filtered} was found in {found.root}, where the CLI keeps its session files.")
     return filtered_files(found, table, filters)
 
 

@@ -7,6 +7,7 @@ import os
 import warnings
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -281,12 +282,79 @@ def test_broken_lines_are_told_with_their_place(tmp_path: Path) -> None:
 
 
 def test_a_record_whose_fields_are_not_as_known_is_a_problem_only_where_it_matters(tmp_path: Path) -> None:
-    """A known type in another shape is told; an unknown type may have any shape and is counted."""
+    """A known type in another shape is told, and its other fields are read; an unknown type may have any shape."""
     odd: list[Record] = [{"type": "user", "message": 5}, {"type": "news", "message": "hello", "timestamp": 7}, {"a": 1}]
     write(session_path(tmp_path), [*odd, prompt("x", 0)])
     transcripts = read(tmp_path)
     assert transcripts.problems["line"].to_list() == [1]
-    assert transcripts.record_types == {"(no type)": 1, "news": 1, "user": 1}
+    assert transcripts.record_types == {"(no type)": 1, "news": 1, "user": 2}
+    assert transcripts.broken == 0
+
+
+@pytest.mark.parametrize("value", [12.0, "12", 10**25, -1, 1.5, [], {}, "many", True, None])
+def test_odd_number_of_tokens_is_lost_alone(tmp_path: Path, value: Any) -> None:
+    """The answer that it stands in is read, and so is its other count."""
+    record = answer("m1", 1, text("the answer"))
+    record["message"]["usage"] = {"input_tokens": value, "output_tokens": 7}
+    write(session_path(tmp_path), [prompt("x", 0), record])
+    transcripts = read(tmp_path)
+    assert transcripts.messages()["text"].to_list() == ["x", "the answer"]
+    assert transcripts.usage()["output_tokens"].to_list() == [7]
+    assert transcripts.usage()["input_tokens"].to_list() == [12 if value in (12.0, "12") else 0]
+
+
+@pytest.mark.parametrize("content", [{"type": "web_search_tool_result_error", "error_code": "x"}, [7], 5, [[1]], True])
+def test_odd_block_is_lost_alone(tmp_path: Path, content: Any) -> None:
+    """A result of a server's tool, or a block in a new shape, leaves the text around it."""
+    odd = {"type": "web_search_tool_result", "tool_use_id": "t", "content": content}
+    write(session_path(tmp_path), [prompt("x", 0), answer("m1", 1, odd, text("the answer"))])
+    assert read(tmp_path).messages()["text"].to_list() == ["x", "the answer"]
+
+
+@pytest.mark.parametrize(
+    "line", [b"[" * 100_000, b'{"type":"user","message":' + b"[" * 5_000 + b"]" * 5_000 + b"}", b"\0", b"\xff"]
+)
+def test_odd_line_is_lost_alone(tmp_path: Path, line: bytes) -> None:
+    """What is nested too deeply, or no text, is a problem with its place; a byte order mark is none."""
+    good = lines([prompt("x", 0), answer("m1", 1, text("y"))])
+    write(session_path(tmp_path), b"\xef\xbb\xbf" + good + line + b"\n" + lines([answer("m2", 2, text("z"))]))
+    transcripts = read(tmp_path)
+    assert transcripts.messages()["text"].to_list() == ["x", "y", "z"]
+    assert transcripts.problems["line"].to_list() == [3]
+
+
+def test_odd_entries_hide_no_session(tmp_path: Path) -> None:
+    """A pipe, a device, links to nothing and to themselves: each is a problem, and the sessions are read."""
+    folder = session_path(tmp_path).parent
+    write(session_path(tmp_path), [prompt("x", 0), answer("m1", 1, text("y"))])
+    os.mkfifo(folder / "pipe.jsonl")
+    for name, target in (("zero", "/dev/zero"), ("nothing", "nowhere"), ("loop", "loop.jsonl")):
+        (folder / f"{name}.jsonl").symlink_to(target)
+    (tmp_path / "projects" / "loop").symlink_to("loop")
+    transcripts = read(tmp_path)
+    assert transcripts.messages()["text"].to_list() == ["x", "y"]
+    assert {Path(name).stem for name in transcripts.problems["file"]} == {"pipe", "zero", "nothing", "loop"}
+    assert len(transcripts.sessions()) == 1
+
+
+def test_copy_of_a_session_is_read_once(tmp_path: Path) -> None:
+    """The same file in another folder adds neither messages nor tokens."""
+    records = [prompt("x", 0), answer("m1", 1, text("y"))]
+    path = write(session_path(tmp_path), records)
+    write(path.parent.parent / "-elsewhere" / path.name, records)
+    transcripts = read(tmp_path)
+    assert transcripts.messages()["text"].to_list() == ["x", "y"]
+    assert len(transcripts.usage()) == 1
+
+
+def test_secret_in_a_tools_input_is_found_as_json_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quotes, backslashes and line ends of a password are escaped there."""
+    monkeypatch.setenv("DB_PASSWORD", 'p"a\\ss\nword-9')
+    use = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": 'login p"a\\ss\nword-9'}}
+    write(session_path(tmp_path), [prompt("x", 0), answer("m1", 1, use)])
+    (given,) = read(tmp_path).tools()["input"]
+    assert "word-9" not in given
+    assert "[redacted DB_PASSWORD]" in given
 
 
 def test_no_line_is_too_long_and_no_text_too_odd(tmp_path: Path) -> None:

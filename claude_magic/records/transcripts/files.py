@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from claude_magic.paths import claude_dir
+from claude_magic.paths import claude_dir, open_regular, read_regular
 from claude_magic.records.transcripts.facts import FileFacts
 from claude_magic.records.transcripts.lines import decode_record
 
@@ -22,6 +22,8 @@ _SESSION_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _PEEKED_LINES = 20
+_LARGEST_NOTE = 2**20
+_LONGEST_NAME = 200
 
 
 class SessionFile(msgspec.Struct, array_like=True, frozen=True):
@@ -94,7 +96,8 @@ def find_files(root: Path, since: Since = None, project: str | os.PathLike[str] 
     least = moment_of(since)
     files = sorted(_found(root), key=lambda file: file.name)
     if project is not None:
-        files = [file for file in files if _is_of(file.name, project)]
+        wanted = _wanted_folder(project)
+        files = [file for file in files if _is_of(file.name, wanted)]
     if least is None:
         return files
     # A session and its subagents stay together: half of them would cost the wrong sum.
@@ -112,16 +115,40 @@ def _found(root: Path) -> Iterator[SessionFile]:
         folder, prefix = folders.pop()
         try:
             with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False) or (not prefix and entry.is_dir()):
-                        if entry.name != "tool-results":
-                            folders.append((entry.path, f"{prefix}{entry.name}/"))
-                    elif entry.name.endswith(".jsonl") and _is_session_file(prefix, entry.name):
-                        stat = entry.stat()
-                        name = (prefix + entry.name).encode("utf-8", "backslashreplace").decode()
-                        yield SessionFile(entry.path, name, stat.st_size, stat.st_mtime_ns)
+                listed = list(entries)
         except FileNotFoundError:
             continue  # gone since it was listed, or no session was ever made
+        except OSError:
+            yield SessionFile(folder, _readable(prefix.rstrip("/")) or folder, 0, 0)  # reading it says what is wrong
+            continue
+        for entry in listed:
+            if _leads_on(entry, is_top=not prefix):
+                if entry.name != "tool-results":
+                    folders.append((entry.path, f"{prefix}{entry.name}/"))
+            elif entry.name.endswith(".jsonl") and _is_session_file(prefix, entry.name):
+                yield _session_file(entry, prefix)
+
+
+def _leads_on(entry: os.DirEntry[str], is_top: bool) -> bool:
+    """Whether an entry is a folder to look into; a link is followed at the top only, where projects are."""
+    try:
+        return entry.is_dir(follow_symlinks=False) or (is_top and entry.is_dir())
+    except OSError:
+        return False  # a link to itself, or a folder that cannot be asked
+
+
+def _session_file(entry: os.DirEntry[str], prefix: str) -> SessionFile:
+    """Return a file as it was found; one that cannot even be asked is empty, and reading it says why."""
+    try:
+        stat = entry.stat()
+        size, mtime_ns = stat.st_size, stat.st_mtime_ns
+    except OSError:
+        size = mtime_ns = 0
+    return SessionFile(entry.path, _readable(prefix + entry.name), size, mtime_ns)
+
+
+def _readable(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_session_file(prefix: str, name: str) -> bool:
@@ -129,16 +156,29 @@ def _is_session_file(prefix: str, name: str) -> bool:
     return prefix.count("/") <= 1 or (f"/{_SUBAGENTS}/" in prefix and name.startswith(_AGENT))
 
 
-def _is_of(name: str, project: str | os.PathLike[str]) -> bool:
-    """Whether a file is a project's, whose folder the CLI names by its path with `-` for all but letters and digits."""
+def _wanted_folder(project: str | os.PathLike[str]) -> str:
+    """Return the path of a project that is there, links resolved, as the CLI sees it; else the words as they are."""
+    wanted = os.path.expanduser(os.fspath(project))
+    looks_like_a_path = os.path.isabs(wanted) or wanted.startswith(".") or os.sep in wanted
+    return os.path.realpath(wanted) if looks_like_a_path or os.path.isdir(wanted) else wanted
+
+
+def _is_of(name: str, wanted: str) -> bool:
+    """Whether a file is a project's, whose folder the CLI names by its path with `-` for all but letters and digits.
+
+    Signs beyond 16 bits are two (measured: an emoji gives two dashes), and after 200 characters a checksum follows.
+    """
     folder = name.split("/")[0] if "/" in name else ""
-    wanted = os.fspath(project)
     if folder == wanted:
         return True
-    dashed = re.sub(r"[^a-zA-Z0-9]", "-", wanted.rstrip("/\\") or wanted)
-    if os.path.isabs(wanted):
-        return folder == dashed
-    return folder.endswith(f"-{dashed.lstrip('-')}")
+    dashed = _dashed(wanted.rstrip("/\\") or wanted)
+    if not (os.path.isabs(wanted) or re.match(r"[A-Za-z]:[/\\]", wanted)):
+        return folder.endswith(f"-{dashed.lstrip('-')}")
+    return folder == dashed or (len(dashed) > _LONGEST_NAME and folder.startswith(f"{dashed[:_LONGEST_NAME]}-"))
+
+
+def _dashed(path: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9]", lambda sign: "-" * (1 + (ord(sign[0]) > 0xFFFF)), path)
 
 
 def moment_of(since: Since, now: datetime | None = None) -> datetime | None:
@@ -187,22 +227,22 @@ def new_facts(file: SessionFile) -> FileFacts:
 def _started_by(path: Path) -> str:
     """Return the tool use that started a subagent, which the CLI notes beside its file."""
     try:
-        return _decode_note(path.with_suffix(".meta.json").read_bytes()).toolUseId
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_note(read_regular(path.with_suffix(".meta.json"), limit=_LARGEST_NOTE)).toolUseId
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""  # older CLIs note nothing; the prompt's id tells the turn all the same
 
 
 def _named_inside(path: Path, stem: str) -> tuple[str, str]:
     """Return session and subagent as the first records of a file name them, where its own name does not."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             lines = [stream.readline() for _ in range(_PEEKED_LINES)]
     except OSError:
         return stem, ""
     for line in lines:
         try:
             record = decode_record(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         if record.sessionId:
             return record.sessionId, record.agentId or ""

@@ -9,10 +9,13 @@ for itself (a compaction, a title) are not in the files.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+
+from claude_magic.lenient import mapping, mappings
 
 SYNTHETIC = "<synthetic>"
 """Model of the answers that the CLI writes itself; no call was made for them."""
@@ -22,26 +25,33 @@ NOTHING = msgspec.Raw()
 """Stands for JSON that is not there."""
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number of tokens; one that no column could hold is not as it is known."""
+
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
 class CacheCreation(msgspec.Struct, gc=False):
     """Tokens written to the cache, by how long it lasts."""
 
-    ephemeral_1h_input_tokens: int | None = None
-    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: Count | None = None
+    ephemeral_5m_input_tokens: Count | None = None
 
 
 class ServerTools(msgspec.Struct, gc=False):
     """What the API did by itself."""
 
-    web_search_requests: int | None = None
+    web_search_requests: Count | None = None
 
 
 class Usage(msgspec.Struct, gc=False):
     """Token counts of an answer as the API reports them."""
 
-    input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    output_tokens: int | None = None
+    input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    output_tokens: Count | None = None
     server_tool_use: ServerTools | None = None
     cache_creation: CacheCreation | None = None
     inference_geo: str | None = None
@@ -121,6 +131,53 @@ decode_record = msgspec.json.Decoder(Record).decode
 decode_records = msgspec.json.Decoder(Record).decode_lines
 decode_kind = msgspec.json.Decoder(Kind).decode
 _decode_any = msgspec.json.Decoder().decode
+
+
+def lenient_record(line: bytes) -> Record:
+    """Return a record of which some field is not as it is known: that field is lost, the rest is read.
+
+    Raises:
+        ValueError: it is not JSON, or not an object.
+    """
+    raw = json.loads(line)
+    if not isinstance(raw, dict):
+        raise ValueError("it is not an object")
+    record = _lenient(Record, raw)
+    message = mapping(raw.get("message"))
+    if record.message is None and message:
+        record.message = _lenient(APIMessage, message)
+    if record.message is not None and record.message.content is None:
+        record.message.content = [_lenient_block(block) for block in mappings(message.get("content"))]
+    usage = mapping(message.get("usage"))
+    if record.message is not None and record.message.usage is None and usage:
+        record.message.usage = _lenient(Usage, usage)
+    return record
+
+
+def _lenient_block(raw: dict[str, Any]) -> Block:
+    block = _lenient(Block, raw)
+    content = raw.get("content")
+    if block.content is None and content is not None:
+        # The result of a tool of the server's, or one in a new shape: its texts are what can be shown.
+        parts = mappings(content) or mappings([content])
+        block.content = [Part(part["text"]) for part in parts if isinstance(part.get("text"), str)]
+    return block
+
+
+def _lenient(kind: type[_Struct], raw: dict[str, Any]) -> _Struct:
+    made = kind()
+    for field in msgspec.structs.fields(kind):
+        value = raw.get(field.encode_name)
+        if value is None:
+            continue
+        try:
+            if field.type is msgspec.Raw:
+                setattr(made, field.name, msgspec.Raw(msgspec.json.encode(value)))
+            else:
+                setattr(made, field.name, msgspec.convert(value, field.type, strict=False))
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, TypeError):
+            continue
+    return made
 
 
 def unix_seconds(words: str | None) -> float | None:

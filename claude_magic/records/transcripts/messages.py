@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from claude_magic.records.messages import LONGEST_TEXT, MessageRecord
 from claude_magic.records.ring import shortened
@@ -29,17 +31,17 @@ class MessageReader:
         self._turns = turns
         self._agents = agents
         self._clean = clean
+        self._seen: dict[str, set[str]] = {}
 
     def messages(self, file: SessionFile) -> Iterator[MessageRecord]:
-        """Yield what a person would read in a file, in its order.
+        """Yield what a person would read in a file, in its order; nothing of one that cannot be read.
 
-        Raises:
-            OSError: the file cannot be read.
+        A copy of a session in another folder has the same records, which are read once.
         """
         facts = new_facts(file)
-        seen: set[str] = set()
+        seen = self._seen.setdefault(facts.session_id, set())
         turn_id = self._agents.get(facts.parent_tool_use_id, "") if facts.agent_id else ""
-        for record in records_of(file.path):
+        for record in _readable_records(file.path):
             if record.type not in ("user", "assistant", "system") or record.uuid in seen:
                 continue
             if record.uuid:
@@ -53,6 +55,11 @@ class MessageReader:
             for role, kind, words in _read(record, is_main):
                 kept = shortened(self._clean(words), LONGEST_TEXT)
                 yield MessageRecord(name, number or None, turn_id, record.time or float("nan"), role, kind, kept)
+
+
+def _readable_records(path: Path) -> Iterator[Record]:
+    with contextlib.suppress(OSError):  # the problems of the file are known from the first reading
+        yield from records_of(path)
 
 
 def _read(record: Record, is_main: bool) -> Iterator[tuple[str, str, str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from claude_magic.paths import open_regular
 from claude_magic.records.transcripts.facts import FileFacts
 from claude_magic.records.transcripts.files import SessionFile, new_facts
 from claude_magic.records.transcripts.packs import Pack, pack, unpack
@@ -50,9 +51,12 @@ def read_file(file: SessionFile, known: Pack | None, clean: Clean, on_bytes: Cal
         scan(file.path, facts, clean, on_bytes)
         facts.head = _head(file.path, facts)
     except FileNotFoundError:
-        return Reading(file.name)  # gone since it was listed
+        if not file.path.is_symlink():
+            return Reading(file.name)  # gone since it was listed
+        return Reading(file.name, pack(facts), "cannot be read: it is a link to a file that is not there")
     except OSError as error:
-        return Reading(file.name, pack(facts), f"cannot be read: {error.strerror or error}")
+        why = "it is a folder that cannot be listed" if file.path.is_dir() else error.strerror or str(error)
+        return Reading(file.name, pack(facts), f"cannot be read: {why}")
     return Reading(file.name, pack(facts))
 
 
@@ -67,7 +71,7 @@ def _goes_on(file: SessionFile, facts: FileFacts) -> bool:
 def _head(path: Path, facts: FileFacts) -> int:
     """Return a checksum of the first bytes and of the last ones that were taken in."""
     count = min(_HEAD_BYTES, facts.offset)
-    with path.open("rb", buffering=0) as stream:
+    with open_regular(path, buffering=0) as stream:
         begin = stream.read(count)
         stream.seek(facts.offset - count, os.SEEK_SET)
         return zlib.crc32(begin + stream.read(count))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from io import RawIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
+from claude_magic.paths import open_regular
 from claude_magic.records.ring import shortened
 from claude_magic.records.tools import LONGEST_STRING, input_text
 from claude_magic.records.transcripts.facts import Call, FileFacts, Problem, ToolUse, Turn
@@ -22,6 +24,7 @@ from claude_magic.records.transcripts.lines import (
     decode_kind,
     decode_record,
     decode_records,
+    lenient_record,
     plain,
 )
 from claude_magic.records.transcripts.prompts import COMMAND_OUTPUT, INTERRUPTED, is_prompt, prompt_of, words_of
@@ -52,7 +55,7 @@ def scan(file: Path, facts: FileFacts, clean: Clean, on_bytes: Callable[[int], N
         OSError: the file cannot be read.
     """
     scanner = _Scanner(file, facts, clean)
-    with file.open("rb", buffering=0) as stream:
+    with cast(RawIOBase, open_regular(file, buffering=0)) as stream:
         stream.seek(facts.offset)
         facts.unfinished = None
         for chunk in _whole_lines(stream):
@@ -93,7 +96,7 @@ def _lines(chunk: bytes) -> list[bytes]:
 def _count_lines(file: Path, begin: int, end: int) -> int:
     """Count the lines that end between two places in a file."""
     count = 0
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         stream.seek(begin)
         while begin < end and (block := stream.read(min(CHUNK_BYTES, end - begin))):
             count += block.count(b"\n")
@@ -107,13 +110,14 @@ def records_of(file: Path) -> Iterator[Record]:
     Raises:
         OSError: the file cannot be read.
     """
-    with file.open("rb", buffering=0) as stream:
+    with cast(RawIOBase, open_regular(file, buffering=0)) as stream:
         for chunk in _whole_lines(stream):
             for line in _lines(bytes(chunk)):
                 try:
                     yield decode_record(line)
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    continue
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    with contextlib.suppress(ValueError, RecursionError, msgspec.MsgspecError):
+                        yield lenient_record(line)
 
 
 class _Scanner:
@@ -143,7 +147,7 @@ class _Scanner:
         """Take whole lines; a last one without its end that is no whole record is left for later."""
         try:
             records = decode_records(chunk)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._take_one_by_one(bytes(chunk))
         else:
             self._take(records)
@@ -159,37 +163,45 @@ class _Scanner:
         self._line_offset = facts.offset
         first = self._line + 1
         for number, line in enumerate(_lines(chunk), first):
-            reason = self._take_line(line)
-            if reason and not line.endswith(b"\n"):
+            reason, is_lost = self._take_line(line)
+            if is_lost and not line.endswith(b"\n"):
                 facts.unfinished = Problem(number, facts.offset, "half-written line")
                 return
-            if reason:
-                facts.broken += 1
-                if len(facts.problems) < MAX_PROBLEMS:
-                    facts.problems.append(Problem(number, facts.offset, reason))
+            facts.broken += is_lost
+            if reason and len(facts.problems) < MAX_PROBLEMS:
+                facts.problems.append(Problem(number, facts.offset, reason))
             facts.offset += len(line)
 
-    def _take_line(self, line: bytes) -> str:
-        """Take one line; return why it cannot be used, or ""."""
+    def _take_line(self, line: bytes) -> tuple[str, bool]:
+        """Take one line; return what is wrong with it, or "", and whether it cannot be used at all."""
         if not line.strip():
-            return ""
+            return "", False
+        line = line.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as some editors put at the beginning
         try:
             self._take([decode_record(line)])
         except (msgspec.ValidationError, UnicodeDecodeError) as error:
             return self._take_kind(line, error)
         except msgspec.DecodeError as error:
-            return f"not JSON: {error}"
-        return ""
+            return f"not JSON: {error}", True
+        except RecursionError:
+            return "nested too deeply", True
+        return "", False
 
-    def _take_kind(self, line: bytes, error: Exception) -> str:
+    def _take_kind(self, line: bytes, error: Exception) -> tuple[str, bool]:
+        """Take a line of which something is not as it is known: that is lost, the rest is read."""
         try:
             kind = decode_kind(line).type
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return f"not a record: {error}"
-        if kind in _READ_TYPES:
-            return f"not a {kind} record as it is known: {error}"
-        self._count(kind, 1)
-        return ""
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return f"not a record: {error}", True
+        if kind not in _READ_TYPES:
+            self._count(kind, 1)
+            return "", False
+        try:
+            record = lenient_record(line)
+        except (ValueError, RecursionError, msgspec.MsgspecError):
+            return f"not a {kind} record as it is known: {error}", True
+        self._take([record])
+        return f"something in this {kind} record is not as it is known: {error}", False
 
     def _count(self, kind: str | None, count: int) -> None:
         types = self._facts.types
@@ -352,7 +364,7 @@ def inputs_of(given: Sequence[msgspec.Raw]) -> list[str]:
     """Return the inputs of tool uses as compact JSON texts; long strings are cut, so they stay valid JSON."""
     try:
         values = _decode_objects(b"\n".join(given))
-    except (msgspec.ValidationError, UnicodeDecodeError):
+    except (msgspec.ValidationError, UnicodeDecodeError, RecursionError):
         values = []  # some are no objects, or not UTF-8
     if len(values) != len(given):  # of some there is nothing
         values = [value if isinstance(value := plain(one), dict) else {} for one in given]

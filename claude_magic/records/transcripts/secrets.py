@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from claude_magic.redaction import secrets_in, told_secrets
@@ -10,6 +11,11 @@ from claude_magic.redaction import secrets_in, told_secrets
 def secrets_known(environment: Mapping[str, str]) -> dict[str, str]:
     """Return value and name of the secrets in an environment, and of those that this process was told otherwise."""
     return {value: name for name, value in secrets_in(environment).items()} | told_secrets()
+
+
+def _escaped(value: str) -> tuple[str, str]:
+    """Return a value as it stands inside a JSON text, with and without escapes for what is not ASCII."""
+    return json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]
 
 
 class Cleaner:
@@ -23,8 +29,10 @@ class Cleaner:
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         # Longest first, so that a secret that contains another is replaced whole.
-        self._labels = [(value, f"[redacted {secrets[value]}]") for value in sorted(secrets, key=len, reverse=True)]
-        self._as_bytes = tuple(secret.encode("utf-8", "surrogateescape") for secret in secrets)
+        # Inputs of tools are JSON texts, where quotes, backslashes and line ends are escaped.
+        forms = {form: name for value, name in secrets.items() for form in (value, *_escaped(value))}
+        self._labels = [(form, f"[redacted {forms[form]}]") for form in sorted(forms, key=len, reverse=True)]
+        self._as_bytes = tuple(form.encode("utf-8", "surrogateescape") for form in forms)
         self.secrets = dict(secrets)
 
     def text(self, words: str) -> str:
