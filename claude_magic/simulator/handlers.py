@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from tornado import web
 from tornado.iostream import StreamClosedError
@@ -40,6 +41,20 @@ _CUT_SHORT = (
 )
 _INVALID = Failure("invalid", status=400, error_type="invalid_request_error", message="the body is not a JSON object")
 _NOT_FOUND = Failure("not_found", status=404, error_type="not_found_error", message="Not found")
+
+
+_FOREIGN = Failure("foreign", status=403, error_type="permission_error", message="only programs of this machine")
+_NO_KEY = Failure(
+    "no_key", status=401, error_type="authentication_error", message="x-api-key or authorization is missing"
+)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        name = urlsplit(address).hostname or ""
+    except ValueError:
+        return False
+    return name in ("localhost", "127.0.0.1", "::1")
 
 
 class _ClientGone(Exception):
@@ -101,6 +116,16 @@ class _Handler(web.RequestHandler):
     def set_default_headers(self) -> None:
         self.set_header("Server", "claude-magic-simulator")
 
+    async def prepare(self) -> None:
+        """Answer programs of this machine only: a page in a browser can send requests here, but neither hide where
+        it is from nor add a header for a key."""
+        headers = self.request.headers
+        foreign = not _is_loopback(f"//{self.request.host}") or not _is_loopback(headers.get("Origin", "//localhost"))
+        if foreign:
+            await self.send_failure(_FOREIGN)
+        elif not (headers.get("x-api-key") or headers.get("authorization")):
+            await self.send_failure(_NO_KEY)
+
     def compute_etag(self) -> str | None:
         return None
 
@@ -142,8 +167,10 @@ class NotFoundHandler(_Handler):
     """Everything the simulator does not offer."""
 
     async def prepare(self) -> None:
-        self.record()
-        await self.send_failure(_NOT_FOUND)
+        await super().prepare()
+        if not self._finished:
+            self.record()
+            await self.send_failure(_NOT_FOUND)
 
 
 class CountTokensHandler(_Handler):

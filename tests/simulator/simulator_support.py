@@ -54,7 +54,7 @@ def request(url: str, method: str, path: str, body: Any = None, headers: Mapping
     connection = connect(url)
     try:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        connection.request(method, path, data, dict(headers or {}))
+        connection.request(method, path, data, {"x-api-key": "sk-ant-test-not-a-key", **(headers or {})})
         response = connection.getresponse()
         return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     finally:

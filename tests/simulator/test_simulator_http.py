@@ -19,6 +19,7 @@ from claude_magic.simulator.recording import MAX_REQUESTS, RecordedRequest, Reco
 
 Play = Callable[..., Simulator]
 
+KEY = {"x-api-key": "sk-ant-test-not-a-key"}
 BROKEN = (ConnectionResetError, http.client.IncompleteRead, http.client.RemoteDisconnected)
 
 
@@ -323,5 +324,26 @@ class OpenStream:
 
 def open_stream(simulator: Simulator, prompt: str = "hello") -> OpenStream:
     connection = connect(simulator.url)
-    connection.request("POST", "/v1/messages", json.dumps(message(prompt)))
+    connection.request("POST", "/v1/messages", json.dumps(message(prompt)), KEY)
     return OpenStream(connection)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Origin": "http://localhost:8888"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"x-api-key": ""}, 401),
+    ],
+)
+def test_simulator_answers_programs_of_this_machine(play: Play, headers: dict[str, str], status: int) -> None:
+    """A page of a stranger's, or one that names another host, gets nothing, and nothing of it is kept."""
+    simulator = play(rule(None, text("x")))
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
+
+    assert request(simulator.url, "POST", "/v1/messages", body, headers).status == status
+    assert len(simulator.requests) == (status == 200)
