@@ -670,7 +670,7 @@ def test_a_resumed_session_has_the_system_prompt_of_today(real: Build) -> None:
 def test_the_real_cli_fills_in_the_values_of_mcp_servers(real: Build) -> None:
     """A header that travelled in the environment reaches the MCP server as it was given."""
     with Simulator(pace=0) as simulator, Simulator(pace=0) as server:
-        header = {"X-Team": 'a-"$1'}
+        header = {"X-Team": 'a-"$1', "X-Api-Key": "sk-ant-test-not-a-key"}
         servers = {"x": {"type": "http", "url": f"{server.url}/mcp", "headers": header}}
         run_turn(real(simulator.url, mcp_config={"mcpServers": servers}).launch())
         seen = {request.headers.get("x-team") for request in server.requests}
