@@ -2,7 +2,7 @@
 
 import type { IConsoleTracker } from '@jupyterlab/console';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
-import type { ICodeCellModel } from '@jupyterlab/cells';
+import type { CodeCell } from '@jupyterlab/cells';
 import type { Contents, Kernel } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
@@ -12,6 +12,7 @@ import { insertBelow } from './cells';
 import type { NewCell } from './cells';
 import { Line } from './connection';
 import { MIME_TYPE, VERSION } from './protocol';
+import { saveInTurn, saveSoon } from './saving';
 import { fromData } from './state';
 
 export interface Place {
@@ -22,9 +23,6 @@ export interface Place {
   /** Insert a cell below the cell of this output; `null` where there are no cells. */
   readonly insertCell: ((cell: NewCell) => boolean) | null;
 }
-
-/** What is displayed first has a moment to arrive. */
-const SAVED_AFTER_MS = 300;
 
 interface Session {
   readonly session: { readonly kernel: Kernel.IKernelConnection | null } | null;
@@ -77,6 +75,9 @@ export class Places {
       return;
     }
     this._panels.set(panel, isNotebook);
+    if (isNotebook) {
+      saveInTurn((panel as NotebookPanel).context);
+    }
     panel.disposed.connect(() => this._panels.delete(panel));
     const listen = (): void => {
       const kernel = panel.sessionContext.session?.kernel ?? null;
@@ -113,10 +114,11 @@ export class Places {
 async function putBack(panel: NotebookPanel, line: Line): Promise<void> {
   await panel.context.ready;
   const runs = await line.runs();
-  for (const { run, cell } of panel.isDisposed ? [] : runs) {
-    const model = panel.content.widgets.find(widget => widget.model.id === cell)?.model;
-    if (model?.type === 'code') {
-      const { outputs } = model as ICodeCellModel;
+  for (const { run, cell: id } of panel.isDisposed ? [] : runs) {
+    const cell = panel.content.widgets.find(({ model }) => model.id === id);
+    // The output of a cell that this page itself runs is on its way.
+    if (cell?.model.type === 'code' && !isRunning(cell as CodeCell)) {
+      const { outputs } = (cell as CodeCell).model;
       const held = Array.from({ length: outputs.length }, (_, at) => outputs.get(at).data[MIME_TYPE]);
       if (!held.some(data => fromData(data).run === run)) {
         const data = { [MIME_TYPE]: { version: VERSION, run, live: true, parts: [] } };
@@ -126,21 +128,8 @@ async function putBack(panel: NotebookPanel, line: Line): Promise<void> {
   }
 }
 
-/** Save a notebook that has a file of its own which nothing else has changed; what fails is left to the next save. */
-function saveSoon(panel: NotebookPanel, contents: Contents.IManager): void {
-  const { context } = panel;
-  const known = context.contentsModel;
-  // A collaborative drive saves by itself.
-  if (known === null || !known.writable || context.model.readOnly || context.path.startsWith('RTC:')) {
-    return;
-  }
-  setTimeout(() => {
-    const save = async (): Promise<void> => {
-      const { last_modified: now } = await contents.get(context.path, { content: false });
-      if (now === context.contentsModel?.last_modified && !panel.isDisposed) {
-        await context.save();
-      }
-    };
-    save().catch(() => undefined);
-  }, SAVED_AFTER_MS);
+/** Whether this page has sent the cell to the kernel and is still given its output. */
+function isRunning(cell: CodeCell): boolean {
+  const { future } = cell.outputArea;
+  return Boolean(future) && !future.isDisposed;
 }

@@ -36,7 +36,7 @@ def test_question_is_there_after_a_reload_that_nobody_prepared(
     """The notebook is saved by itself; and where it could not be, the kernel says which cell the run belongs to."""
     nb = notebook(f"%%claude{options}\nmake a file", "1 + 1")
     if not saves:
-        nb.page.evaluate("() => { window.jupyterapp.shell.currentWidget.context.save = async () => undefined; }")
+        nb.page.evaluate("() => { window.jupyterapp.shell.currentWidget.context.model.readOnly = true; }")
     nb.start(1)
     expect(nb.view(1).locator(".claude-ask")).to_be_visible()
     if saves:
@@ -50,6 +50,30 @@ def test_question_is_there_after_a_reload_that_nobody_prepared(
     press(card, "Allow")
     expect(nb.view(1)).to_contain_text("The tool said: one.")
     assert (nb.folder / "made.txt").read_text() == "one\n"
+
+
+def test_saves_do_not_meet(notebook: MakeNotebook) -> None:
+    """The notebook is saved by itself while the person and JupyterLab save it: no question about a changed file."""
+    nb = notebook("%%claude\nmake a file")
+    nb.start(1)
+    expect(nb.view(1).locator(".claude-ask")).to_be_visible()
+    nb.page.evaluate(
+        """async () => {
+            const { context } = window.jupyterapp.shell.currentWidget;
+            const saves = [];
+            for (let at = 0; at < 20; at++) {
+                context.model.setMetadata('beat', at);
+                saves.push(context.save());
+                await new Promise(resolve => setTimeout(resolve, 25));
+            }
+            await Promise.race([Promise.all(saves), new Promise(resolve => setTimeout(resolve, 10000))]);
+        }"""
+    )
+
+    expect(nb.page.locator(".jp-Dialog")).to_have_count(0)
+    assert nb.saved["metadata"]["beat"] == 19
+    press(nb.view(1), "Allow")
+    expect(nb.view(1)).to_contain_text("The tool said: one.")
 
 
 def test_reload_goes_on_and_saves_the_end(notebook: MakeNotebook) -> None:
