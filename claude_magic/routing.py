@@ -11,11 +11,12 @@ after the first block has streamed, so messages wait for it only where a turn no
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
-from claude_magic.errors import ClaudeError
-from claude_magic.lenient import items, mapping
+from claude_magic.errors import ClaudeError, ControlError
+from claude_magic.lenient import items, mapping, string
 from claude_magic.messages import Message
 from claude_magic.turn import Turn
 
@@ -23,6 +24,12 @@ OnMessages = Callable[[Turn | None, list[Message]], None]
 OnExtra = Callable[[Turn, Message], None]
 
 _BOUNDARIES = frozenset(("init", "command_lifecycle", "replay", "result"))
+
+# What 2.1.332 says of a prompt: it began; or it is over, without a start where the CLI answers by itself or where it
+# was withdrawn; or it will never run. Older ones know `queued`, `started`, `completed` and `cancelled`.
+_UNDER_WAY = frozenset(("started", "completed", "cancelled"))
+_NEVER_RUN = frozenset(("discarded", "refused"))
+_TELLS_SINCE = (2, 1, 330)
 
 
 class Router:
@@ -146,22 +153,28 @@ class Router:
     def _initialized(self, message: Message) -> None:
         """A turn begins: ours if one is out, else one that nobody prompted."""
         self.session_id = message.session_id or self.session_id
+        if _tells_lifecycle(message.raw):
+            self._expect_lifecycle()
         if self._turn is None and self._extra is None:
             self._extra = _unprompted()
             self._extra.mark_sent()
             self._quiet.clear()
 
+    def _expect_lifecycle(self) -> None:
+        """This CLI says when it starts a prompt: what comes before is another turn's."""
+        self._tells_lifecycle = self._uncertain = True
+
     def _moved_on(self, raw: dict[str, Any]) -> None:
-        """The CLI has queued or started a prompt; only ours says something of us."""
+        """The CLI says what becomes of a prompt; only ours says something of us."""
         if self._turn is None or raw.get("command_uuid") != self._turn.id:
             return
-        self._tells_lifecycle = True
-        if raw.get("state") == "queued":
-            self._uncertain = True
-        else:
-            # Started; or over without a start, as what the CLI answers by itself may be.
+        self._expect_lifecycle()
+        state = string(raw.get("state"))
+        if state in _UNDER_WAY:
             self._taken = True
             self._release_held()
+        elif state in _NEVER_RUN and not self._taken and self._result is not None and not self._result.done():
+            self._result.set_exception(ControlError(f"The CLI did not take the prompt ({state}). Prompt again."))
 
     def _echoed(self, message: Message) -> None:
         if self._turn is not None and message.raw.get("uuid") == self._turn.id:
@@ -204,6 +217,12 @@ class Router:
         if self._tells_lifecycle:
             return self._taken
         return self._taken or mapping(raw.get("origin")).get("kind") != "task-notification"
+
+
+def _tells_lifecycle(init: dict[str, Any]) -> bool:
+    """Whether a CLI says when it starts a prompt, by the version that its turn begins with."""
+    version = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", string(init.get("claude_code_version")))
+    return version is not None and tuple(map(int, version.groups())) >= _TELLS_SINCE
 
 
 def _unprompted() -> Turn:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from claude_magic.errors import ControlError
 from claude_magic.messages import Message
 from claude_magic.protocol import Decoder
 from claude_magic.routing import Router
@@ -78,6 +79,40 @@ async def test_router_waits_from_the_beginning_once_it_knows_the_cli() -> None:
     text, over, _ = await routes.prompt(INIT, words("tick"), result("tick"), life("OURS", "queued"), *OURS)
 
     assert (text, over, routes.extras) == ("mine", True, ["tick"])
+
+
+NEW_INIT = {**INIT, "claude_code_version": "2.1.332"}
+
+
+async def test_router_knows_a_foreign_turn_before_the_first_prompt_is_queued() -> None:
+    """The very first result of a CLI may be that of something else: its version tells that ours will be named."""
+    routes = Routes()
+    text, over, _ = await routes.prompt(NEW_INIT, words("tick"), result("tick"), life("OURS", "queued"), *OURS)
+
+    assert (text, over, routes.extras) == ("mine", True, ["tick"])
+
+
+@pytest.mark.parametrize("state", ["held_back", "", None, 7, ["started"]])
+async def test_router_is_not_moved_by_a_state_that_it_does_not_know(state: Any) -> None:
+    """Only the states that are known to say so start a prompt."""
+    routes = Routes()
+    line = {"type": "command_lifecycle", "command_uuid": "OURS", "state": state}
+    text, over, _ = await routes.prompt(life("OURS", "queued"), line, INIT, words("tick"), result("tick"), *OURS)
+
+    assert (text, over, routes.extras) == ("mine", True, ["tick"])
+
+
+@pytest.mark.parametrize("state", ["refused", "discarded"])
+async def test_router_ends_a_prompt_that_will_never_run(state: str) -> None:
+    """No result will come: the prompt fails at once, with the CLI's word for it."""
+    turn = Turn("main", "prompt")
+    router = Router(lambda turn, messages: None, lambda turn, message: None)
+    answered = router.begin(turn, uncertain=False)
+    lines = [json.dumps(life(turn.id, said)).encode() for said in ("queued", state)]
+    router.route(Decoder().decode(lines, 0.0), lambda wire, message: None)
+
+    with pytest.raises(ControlError, match=state):
+        await answered
 
 
 async def test_router_takes_what_the_cli_answers_by_itself() -> None:
