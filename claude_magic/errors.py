@@ -29,6 +29,7 @@ Bad arguments are a plain `ValueError`. Callers branch on classes, or on `code`,
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ class ClaudeError(Exception):
     Attributes:
         code: a stable word for the kind of failure, such as `AUTH_FAILED`.
         retryable: whether the same request may succeed later without any change.
+        most_retries: how often at most it is worth trying again, whatever the policy allows.
         response: what a failed turn had produced so far, or `None`.
     """
 
     code: ClassVar[str] = "CLAUDE_ERROR"
     retryable: bool = False
+    most_retries: float = math.inf
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)

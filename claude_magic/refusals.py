@@ -12,6 +12,9 @@ from claude_magic.transport import Launch
 
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
+SILENT_RETRIES = 2
+"""How often a start is tried again that ended with no word: something may have passed, but nothing says so."""
+
 _MEMORY = "Give the machine or the container more memory, or run fewer sessions at once (`max_sessions`)"
 
 _WORDS: tuple[tuple[str, str], ...] = (
@@ -67,7 +70,7 @@ _CODES = {
 }
 
 _SIGNALS = {
-    "SIGKILL": f"perhaps the machine was out of memory. {_MEMORY}",
+    "SIGKILL": f"the system may have ended it for lack of memory. {_MEMORY}",
     "SIGILL": "this processor cannot run it, or it ran out of memory. Try another build of the CLI",
     "SIGXFSZ": "a file became larger than is allowed here. Raise the limit (`ulimit -f`)",
     "SIGXCPU": "it used up its processor time. Raise the limit (`ulimit -t`)",
@@ -91,13 +94,15 @@ def ended(code: int | None, tail: str, *, ready: bool) -> ProcessError:
     """
     tail = tail.strip()
     event = "ended" if ready else "did not start"
-    why = _why(code, tail)
     last = tail.rpartition("\n")[2]
-    own_words = f": {last}" if tail else ""
-    message = f"The Claude CLI {event} ({_how(code)})" + (f": {why}." if why else f"{own_words}.")
+    why = _why(code, tail)
+    message = f"The Claude CLI {event} ({_how(code)}){f': {why or last}' if why or last else ''}."
+    if why and last and _is_killed(code):
+        message += f" Its last words were: {last}"
     error = ProcessError(message, exit_code=code, stderr_tail=tail)
     refused = bool(tail) or code in _CODES
     error.retryable = not refused if not ready else not _is_argument_error(tail)
+    error.most_retries = SILENT_RETRIES
     return error
 
 
@@ -133,9 +138,14 @@ def _why(code: int | None, tail: str) -> str:
     for pattern, sentence in _WORDS:
         if match := re.search(pattern, tail, re.MULTILINE):
             return sentence.format(next(filter(None, match.groups()), "its own files"))
-    if tail or code is None:
+    # Who is killed has no last word about it: what stands on stderr was about something else.
+    if code is None or (tail and not _is_killed(code)):
         return ""
     return _CODES.get(code) or _SIGNALS.get(_signal_name(code), "")
+
+
+def _is_killed(code: int | None) -> bool:
+    return code is not None and _signal_name(code) == "SIGKILL"
 
 
 def _signal_name(code: int) -> str:

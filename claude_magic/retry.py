@@ -30,13 +30,13 @@ async def retrying(
         What `attempt` returned.
 
     Raises:
-        ClaudeError: the last failure; at once if it is not retryable.
+        ClaudeError: the last failure; at once if it is not retryable, and sooner if it says so.
     """
     for number in range(1, policy.max_retries + 1):
         try:
             return await attempt()
         except ClaudeError as error:
-            if not error.retryable:
+            if not error.retryable or number > error.most_retries:
                 raise
             delay_s = min(policy.max_delay_s, policy.first_delay_s * 2 ** (number - 1))
             on_retry(number, delay_s, error)

@@ -53,8 +53,8 @@ def test_refusal_is_in_our_words_and_final(code: int, tail: str, words: str) -> 
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (-9, "killed by signal 9, SIGKILL.*out of memory"),
-        (137, "killed by signal 9, SIGKILL.*out of memory"),
+        (-9, "killed by signal 9, SIGKILL.*for lack of memory"),
+        (137, "killed by signal 9, SIGKILL.*for lack of memory"),
         (-25, "SIGXFSZ.*ulimit -f"),
         (0, "exit code 0"),
         (None, "not known"),
@@ -66,13 +66,21 @@ def test_silent_end_is_told_by_its_signal_and_may_be_tried_again(code: int | Non
 
     assert re.search(words, error.message), error.message
     assert error.retryable
+    assert error.most_retries <= 2
+
+
+def test_kill_is_told_also_after_words_about_something_else() -> None:
+    """A warning on stderr is no reason for a SIGKILL."""
+    error = ended(-9, "warning: old settings", ready=True)
+
+    assert re.search("SIGKILL.*lack of memory.*last words were: warning: old settings", error.message)
 
 
 def test_end_after_the_start_says_that_it_ended() -> None:
     """In the middle of a conversation; the next prompt starts another one."""
     error = ended(-9, "", ready=True)
 
-    assert error.message.startswith("The Claude CLI ended (killed by signal 9, SIGKILL): perhaps")
+    assert error.message.startswith("The Claude CLI ended (killed by signal 9, SIGKILL): the system may have")
     assert error.retryable
 
 

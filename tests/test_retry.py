@@ -72,6 +72,18 @@ async def test_what_cannot_succeed_is_not_tried_again(failure: BaseException) ->
     assert attempts.count == 1
 
 
+async def test_failure_may_say_how_often_it_is_worth_another_try() -> None:
+    """A program that ended with no word is not tried as often as the policy allows."""
+    failures = [ProcessError(f"no {number}") for number in range(3)]
+    for failure in failures:
+        failure.most_retries = 1
+    attempts = Attempts(*failures)
+
+    with pytest.raises(ProcessError, match="no 1"):
+        await attempts.run(RetryPolicy(max_retries=4, first_delay_s=0))
+    assert attempts.count == 2
+
+
 async def test_no_retries_at_all() -> None:
     """`max_retries=0` is one attempt."""
     attempts = Attempts(ProcessError("no"))
