@@ -19,7 +19,6 @@ from benchmarks.measuring import ROOT, in_turns_async, median, share_of, tempora
 from benchmarks.report import Report
 from claude_magic import AsyncClaudeClient, PoolConfig, SessionConfig, SimulatedAPI
 from claude_magic.cli import find_cli
-from claude_magic.simulator import DUMMY_KEY
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions
@@ -39,8 +38,8 @@ def run(rounds: int = 7) -> Report:
     Args:
         rounds: how often each way is timed.
     """
-    with temporary_home() as home, simulator() as url:
-        place = Place(find_cli(), url, home)
+    with temporary_home() as home, simulator() as (url, key):
+        place = Place(find_cli(), url, key, home)
         os.environ |= place.environment
         waits = asyncio.run(measure(place, rounds))
     first = {name: [wait[0] for wait in found] for name, found in waits.items()}
@@ -71,6 +70,7 @@ class Place:
 
     cli: Path
     url: str
+    key: str
     home: Path
 
     @property
@@ -78,7 +78,7 @@ class Place:
         """Variables that lead every CLI to the simulator, and to nothing else."""
         return {
             "ANTHROPIC_BASE_URL": self.url,
-            "ANTHROPIC_API_KEY": DUMMY_KEY,
+            "ANTHROPIC_API_KEY": self.key,
             "CLAUDE_CONFIG_DIR": str(self.home / "config"),
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "IS_SANDBOX": "1",
@@ -186,7 +186,7 @@ async def warm_process_ready(client: AsyncClaudeClient) -> None:
 
 @contextlib.asynccontextmanager
 async def our_client(place: Place) -> AsyncIterator[AsyncClaudeClient]:
-    simulated = SimulatedAPI(place.url, place.environment["CLAUDE_CONFIG_DIR"])
+    simulated = SimulatedAPI(place.url, place.environment["CLAUDE_CONFIG_DIR"], place.key)
     config = SessionConfig(working_dir=place.home, cli_path=place.cli, simulated=simulated)
     async with AsyncClaudeClient(config, pool=PoolConfig(max_sessions=4, prewarm=1)) as client:
         yield client
@@ -214,17 +214,20 @@ def sdk_options(place: Place) -> ClaudeAgentOptions:
 
 
 @contextlib.contextmanager
-def simulator() -> Iterator[str]:
-    """Run the simulator in a process of its own, so that it takes no time from whom we measure; give its address."""
+def simulator() -> Iterator[tuple[str, str]]:
+    """Run the simulator in a process of its own, which takes no time from whom we measure; give its address and key."""
     words = [sys.executable, "-u", "-m", "claude_magic.simulator", "--port=0", "--pace=0"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
-            said = server.stdout.readline()
-            address = re.search(r"http://[\w.:\[\]]+", said)
-            if address is None:
+            said = ""
+            while line := server.stdout.readline():
+                said += line
+                if told := re.search(r"BASE_URL=(\S+)[^=]*API_KEY=(\S+)", said):
+                    break
+            else:
                 raise RuntimeError(f"the simulator did not say where it listens: {said!r}")
-            yield address.group()
+            yield told[1], told[2]
         finally:
             server.terminate()
             server.communicate()

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,10 +27,12 @@ class SimulatedAPI:
     Args:
         url: base address of a running simulator, on loopback.
         config_dir: folder that takes the place of the user's `~/.claude`.
+        key: the simulator's key, `Simulator.key`; goes only into the environment.
     """
 
     url: str
     config_dir: str
+    key: str = field(repr=False)
 
     def __post_init__(self) -> None:
         if not re.match(r"http://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+/?$", self.url):

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from claude_magic.config import RetryPolicy, SessionConfig
+from claude_magic.config import RetryPolicy, SessionConfig, SimulatedAPI
 
-SIMULATED_KEY = "sk-ant-simulated-not-a-key"
 _WINDOWS = sys.platform == "win32"
 
 # What the CLI sets for whatever it starts. A kernel that an agent started has them, and a CLI that inherits them
@@ -74,7 +73,7 @@ def child_environment(
         child["CLAUDE_CODE_DISABLE_BACKGROUND_TASKS"] = "1"
     child |= {**extra, **own}
     if config.simulated is not None:
-        return _simulated(child, config.simulated.url, config.simulated.config_dir)
+        return _simulated(child, config.simulated)
     return _credentials(child, config)
 
 
@@ -89,7 +88,7 @@ def _credentials(child: dict[str, str], config: SessionConfig) -> dict[str, str]
     return {name: value for name, value in child.items() if name not in _CREDENTIALS} | offers
 
 
-def _simulated(child: Mapping[str, str], url: str, config_folder: str) -> dict[str, str]:
+def _simulated(child: Mapping[str, str], api: SimulatedAPI) -> dict[str, str]:
     """Leave no address but the simulator's, no credential, and a proxy that ends every way beyond loopback."""
     kept = {name: value for name, value in child.items() if not _LEADS_AWAY.match(name) and name not in _CREDENTIALS}
     proxies = {name: _DEAD_END for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")} | {"NO_PROXY": _LOOPBACK}
@@ -98,9 +97,9 @@ def _simulated(child: Mapping[str, str], url: str, config_folder: str) -> dict[s
         **kept,
         **proxies,
         **lower,
-        "ANTHROPIC_BASE_URL": url,
-        "ANTHROPIC_API_KEY": SIMULATED_KEY,
-        "CLAUDE_CONFIG_DIR": config_folder,
+        "ANTHROPIC_BASE_URL": api.url,
+        "ANTHROPIC_API_KEY": api.key,
+        "CLAUDE_CONFIG_DIR": api.config_dir,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
     }

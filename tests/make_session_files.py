@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from claude_magic.simulator import DUMMY_KEY, Pace, Rule, Scenario, Simulator, Step, Usage, rule, step, text, thinking
+from claude_magic.simulator import Pace, Rule, Scenario, Simulator, Step, Usage, rule, step, text, thinking
 from claude_magic.simulator import tool as use
 
 HOME = "/home/you"
@@ -197,10 +197,10 @@ def record(home: Path, clis: Sequence[Path]) -> None:
         scenario = Scenario(list(rules(work)), pace=Pace(chunk_chars=80))
         with Simulator(scenario) as simulator:
             for prompt in script.prompts:
-                _ask(clis[-1] if script.older else clis[0], prompt, script, home, simulator.url)
+                _ask(clis[-1] if script.older else clis[0], prompt, script, home, simulator)
 
 
-def _ask(cli: Path, prompt: str, script: Script, home: Path, url: str) -> None:
+def _ask(cli: Path, prompt: str, script: Script, home: Path, simulator: Simulator) -> None:
     known = ["--resume", script.id[0]] if script.id else []
     if not known and script.forks is not None:
         known = ["--resume", SCRIPTS[script.forks].id[0], "--fork-session"]
@@ -210,8 +210,8 @@ def _ask(cli: Path, prompt: str, script: Script, home: Path, url: str) -> None:
     environment = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(home), "TMPDIR": str(home), "CLAUDE_CODE_TMPDIR": str(home),
-        "CLAUDE_CONFIG_DIR": str(home / "config"), "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": DUMMY_KEY,
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "IS_SANDBOX": "1",
+        "CLAUDE_CONFIG_DIR": str(home / "config"), "ANTHROPIC_BASE_URL": simulator.url,
+        "ANTHROPIC_API_KEY": simulator.key, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "IS_SANDBOX": "1",
     }  # fmt: skip
     done = subprocess.run(command, env=environment, cwd=home / script.project, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=120, check=False)  # fmt: skip

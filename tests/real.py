@@ -10,13 +10,14 @@ from typing import Any
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig, SimulatedAPI
 from claude_magic.records.transcripts.transcripts import read_transcripts
+from claude_magic.simulator import Simulator
 
 GUARD_S = 60.0
 """No test waits longer for anything; a good run is far from it."""
 
 
-def real_config(cli_path: Path, tmp_path: Path, url: str, **settings: Any) -> SessionConfig:
-    """Settings of a session with the real CLI, in folders of the test's own."""
+def real_config(cli_path: Path, tmp_path: Path, api: Simulator | str, **settings: Any) -> SessionConfig:
+    """Settings of a session with the real CLI, in folders of the test's own; an address is one where nobody listens."""
     for name in ("work", "config"):
         (tmp_path / name).mkdir(exist_ok=True)
     environment = {
@@ -25,9 +26,10 @@ def real_config(cli_path: Path, tmp_path: Path, url: str, **settings: Any) -> Se
         "CLAUDE_CODE_TMPDIR": str(tmp_path),
         **settings.pop("environment", {}),
     }
+    url, key = (api, "sk-ant-test-not-a-key") if isinstance(api, str) else (api.url, api.key)
     return SessionConfig(
         cli_path=str(cli_path), working_dir=tmp_path / "work", environment=environment,
-        simulated=SimulatedAPI(url, str(tmp_path / "config")), **settings,
+        simulated=SimulatedAPI(url, str(tmp_path / "config"), key), **settings,
     )  # fmt: skip
 
 

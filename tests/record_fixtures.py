@@ -209,7 +209,7 @@ async def record(cli: Path, situation: str) -> list[bytes]:
         allowed = ("Bash(printf *)", "Bash(echo 3)", "Agent")
         environment = {"PATH": os.defpath, "TZ": "UTC", "SHELL": "/bin/bash"}
         config = real_config(
-            cli, Path(home), simulator.url, allowed_tools=allowed, environment=environment, background_tasks=True
+            cli, Path(home), simulator, allowed_tools=allowed, environment=environment, background_tasks=True
         )
         async with real_client(config, ask=_decide, start=start) as client:
             await client.create_session(name="it")
@@ -231,7 +231,7 @@ async def inventory(cli: Path) -> dict[str, list[str]]:
         return process
 
     with tempfile.TemporaryDirectory(prefix="claude-magic-") as home, Simulator(_SCENARIO) as simulator:
-        config = real_config(cli, Path(home), simulator.url, environment={"PATH": os.defpath})
+        config = real_config(cli, Path(home), simulator, environment={"PATH": os.defpath})
         async with real_client(config, start=start) as client:
             await client.create_session(name="it")
             await client.execute("it", "hello")

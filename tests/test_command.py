@@ -18,13 +18,14 @@ from claude_magic.cli import cli_version, find_cli
 from claude_magic.command import Command, build_command
 from claude_magic.config import RetryPolicy, SessionConfig, SimulatedAPI
 from claude_magic.errors import CLINotFoundError, ProcessError
-from claude_magic.simulator import DUMMY_KEY, Simulator
+from claude_magic.simulator import Simulator
 from claude_magic.transport import Conversation, Launch
 from claude_magic.trust import trust_folder
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
 KEY = "sk-ant-dummy-key"
+SIMULATOR_KEY = "sk-ant-simulated-by-the-test"
 TOKEN = "sk-ant-oat01-dummy"
 Build = Callable[..., Command]
 
@@ -549,14 +550,14 @@ def test_a_simulated_session_has_no_way_out(build: Build, tmp_path: Path, throug
     """Every credential and redirection is gone or replaced, whoever set it; only loopback is left."""
     planted = LEADING_AWAY | REPLACED
     settings = {"environ": planted} if through == "kernel" else {"environment": planted}
-    simulated = SimulatedAPI("http://127.0.0.1:8000", str(tmp_path / "simulated"))
+    simulated = SimulatedAPI("http://127.0.0.1:8000", str(tmp_path / "simulated"), SIMULATOR_KEY)
     launch = build(**settings, simulated=simulated, api_key=KEY, setting_sources=["user"]).launch()
     child = variables(launch)
     assert not LEADING_AWAY.keys() & child.keys()
     assert "elsewhere" not in " ".join(child.values())
     assert KEY not in child.values()
     assert child["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8000"
-    assert child["ANTHROPIC_API_KEY"] == DUMMY_KEY
+    assert child["ANTHROPIC_API_KEY"] == SIMULATOR_KEY
     assert child["CLAUDE_CONFIG_DIR"] == str(tmp_path / "simulated")
     assert child["HTTPS_PROXY"] == child["https_proxy"] == "http://127.0.0.1:9"
     assert child["NO_PROXY"] == "127.0.0.1,localhost,::1"
@@ -566,7 +567,7 @@ def test_a_simulated_session_has_no_way_out(build: Build, tmp_path: Path, throug
 def test_a_simulated_session_takes_no_settings_argument(build: Build, tmp_path: Path) -> None:
     """`--settings` could carry another address, so it is refused."""
     with pytest.raises(ValueError, match="--settings"):
-        build(simulated=SimulatedAPI("http://127.0.0.1:1", str(tmp_path)), extra_args=["--settings={}"])
+        build(simulated=SimulatedAPI("http://127.0.0.1:1", str(tmp_path), SIMULATOR_KEY), extra_args=["--settings={}"])
 
 
 # ---- the real CLI ----
@@ -596,7 +597,7 @@ def real(cli_path: Path, project: Path, cli_env: dict[str, str]) -> Build:
     """Build a command for a real CLI that talks to the given address with a dummy key."""
 
     def build_it(url: str, **settings: Any) -> Command:
-        environ = cli_env | {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": DUMMY_KEY}
+        environ = cli_env | {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": SIMULATOR_KEY}
         config = SessionConfig(**{"working_dir": project, "cli_path": cli_path, **settings})
         return build_command(config, RetryPolicy(max_retries=0), environ=environ)
 
@@ -605,7 +606,7 @@ def real(cli_path: Path, project: Path, cli_env: dict[str, str]) -> Build:
 
 def test_a_project_cannot_send_the_key_elsewhere(real: Build, project: Path, cli_env: dict[str, str]) -> None:
     """An untrusted folder's settings get no request; once trusted, they are obeyed, which shows that they work."""
-    with Simulator(pace=0) as ours, Simulator(pace=0) as planted:
+    with Simulator(pace=0, key=SIMULATOR_KEY) as ours, Simulator(pace=0, key=SIMULATOR_KEY) as planted:
         plant(project, planted.url)
         insisting = real(ours.url, extra_args=["--setting-sources=user,project,local"])
         for command in (real(ours.url), insisting):
@@ -622,11 +623,11 @@ def test_the_users_settings_cannot_lead_a_simulated_session_away(
     real: Build, tmp_path: Path, cli_env: dict[str, str]
 ) -> None:
     """An address in the user's settings, in the home folder or the simulator's own, gets no request."""
-    with Simulator(pace=0) as ours, Simulator(pace=0) as planted:
+    with Simulator(pace=0, key=SIMULATOR_KEY) as ours, Simulator(pace=0, key=SIMULATOR_KEY) as planted:
         for folder in (Path(cli_env["HOME"], ".claude"), tmp_path / "simulated"):
             folder.mkdir()
             (folder / "settings.json").write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": planted.url}}))
-        simulated = SimulatedAPI(ours.url, str(tmp_path / "simulated"))
+        simulated = SimulatedAPI(ours.url, str(tmp_path / "simulated"), SIMULATOR_KEY)
         command = real(planted.url, simulated=simulated, environment={"ANTHROPIC_BASE_URL": planted.url})
         result, _, _ = run_turn(command.launch())
         assert not result["is_error"]
@@ -637,7 +638,7 @@ def test_the_users_settings_cannot_lead_a_simulated_session_away(
 
 def test_the_real_cli_takes_every_argument(real: Build, tmp_path: Path) -> None:
     """A session with every setting starts, and what can be seen of them arrived."""
-    with Simulator(pace=0) as simulator:
+    with Simulator(pace=0, key=SIMULATOR_KEY) as simulator:
         command = real(
             simulator.url, model="claude-sonnet-4-5", effort="low", system_prompt="-be brief",
             append_system_prompt="--and kind", max_turns=3, max_budget_usd=0.5, tools=["Bash", "Read"],
@@ -658,7 +659,7 @@ def test_the_real_cli_takes_every_argument(real: Build, tmp_path: Path) -> None:
 
 def test_a_resumed_session_has_the_system_prompt_of_today(real: Build) -> None:
     """A changed system prompt reaches the API on resume, whether or not the CLI keeps the old one on record."""
-    with Simulator(pace=0) as simulator:
+    with Simulator(pace=0, key=SIMULATOR_KEY) as simulator:
         run_turn(real(simulator.url, system_prompt="yesterday").launch(Conversation(session_id=SESSION)))
         before = simulator.request_count
         run_turn(real(simulator.url, system_prompt="today").launch(Conversation(resume=SESSION)))
@@ -669,8 +670,8 @@ def test_a_resumed_session_has_the_system_prompt_of_today(real: Build) -> None:
 
 def test_the_real_cli_fills_in_the_values_of_mcp_servers(real: Build) -> None:
     """A header that travelled in the environment reaches the MCP server as it was given."""
-    with Simulator(pace=0) as simulator, Simulator(pace=0) as server:
-        header = {"X-Team": 'a-"$1', "X-Api-Key": "sk-ant-test-not-a-key"}
+    with Simulator(pace=0, key=SIMULATOR_KEY) as simulator, Simulator(pace=0, key=SIMULATOR_KEY) as server:
+        header = {"X-Team": 'a-"$1', "X-Api-Key": SIMULATOR_KEY}
         servers = {"x": {"type": "http", "url": f"{server.url}/mcp", "headers": header}}
         run_turn(real(simulator.url, mcp_config={"mcpServers": servers}).launch())
         seen = {request.headers.get("x-team") for request in server.requests}

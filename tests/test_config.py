@@ -124,7 +124,7 @@ def test_wrong_retry_settings(wrong: dict[str, Any]) -> None:
 
 def test_a_simulator_is_on_this_machine_only() -> None:
     """A simulated session must not be able to reach anything else."""
-    assert SimulatedAPI("http://127.0.0.1:8000", "x").url
+    assert SimulatedAPI("http://127.0.0.1:8000", "x", "key").url
     for url in (
         "http://a.example:80",
         "https://127.0.0.1:8000",
@@ -132,4 +132,4 @@ def test_a_simulator_is_on_this_machine_only() -> None:
         "http://127.0.0.1:1@a.example:2",
     ):
         with pytest.raises(ValueError, match="this machine"):
-            SimulatedAPI(url, "x")
+            SimulatedAPI(url, "x", "key")

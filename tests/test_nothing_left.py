@@ -19,7 +19,7 @@ import pytest
 from claude_magic.messages import Message
 from claude_magic.outgoing import user_message
 from claude_magic.process import Process
-from claude_magic.simulator import DUMMY_KEY, Scenario, Simulator, rule, text, tool
+from claude_magic.simulator import Scenario, Simulator, rule, text, tool
 from claude_magic.transport import Launch
 from claude_magic.watcher import MARK, alive, marked
 
@@ -55,7 +55,7 @@ def launch(cli_path: str, simulator: Simulator, tmp_path: Path) -> Launch:
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(tmp_path / "config"),
         "CLAUDE_CODE_TMPDIR": str(tmp_path / "temp"), "ANTHROPIC_BASE_URL": simulator.url,
-        "ANTHROPIC_API_KEY": DUMMY_KEY, "DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "ANTHROPIC_API_KEY": simulator.key, "DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "NO_PROXY": "127.0.0.1,localhost",
     }  # fmt: skip
     return Launch((str(cli_path), *FLAGS), tuple(environment.items()), str(tmp_path / "work"))

@@ -37,9 +37,9 @@ async def test_what_a_failure_becomes(name: str, cli_path: Path, tmp_path: Path)
     """Class, code and `retryable`; the error has the response, and the session goes on unless nobody listens."""
     row = FAILURE_TABLE[name]
     with Simulator(scenario(fail(name, *BLOCKS) if name in FAILURES else Step(BLOCKS)), pace=0) as simulator:
-        url = simulator.url if name in FAILURES else Simulator.refused_url()
+        api = simulator if name in FAILURES else Simulator.refused_url()
         silence_s = 1.5 if name.startswith("stall") else 60
-        async with real_client(real_config(cli_path, tmp_path, url, silence_timeout_s=silence_s)) as client:
+        async with real_client(real_config(cli_path, tmp_path, api, silence_timeout_s=silence_s)) as client:
             await client.create_session(name="main")
             if row.error is None:
                 assert (await client.execute("main", "fail")).text == "One whole block.\n\nHalf of this block is sent."
@@ -60,7 +60,7 @@ async def test_a_stream_that_breaks_once(name: str, cli_path: Path, tmp_path: Pa
     """The newer CLI asks for the rest by itself; the older one ends the turn. Whole blocks stay either way."""
     row = FAILURE_TABLE[name]
     with Simulator(scenario(fail(name, *BLOCKS), times=1), pace=0) as simulator:
-        async with real_client(real_config(cli_path, tmp_path, simulator.url)) as client:
+        async with real_client(real_config(cli_path, tmp_path, simulator)) as client:
             await client.create_session(name="main")
             outcome = await _outcome(client)
 

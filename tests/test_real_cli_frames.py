@@ -54,7 +54,7 @@ BY_HAND = {
 async def client(cli_path: Path, tmp_path: Path) -> AsyncIterator[AsyncClaudeClient]:
     with Simulator(Scenario(rules=RULES), pace=1) as simulator:
         environment = {"PLANTED_TOKEN": PLANTED}
-        config = real_config(cli_path, tmp_path, simulator.url, model=MODEL, allowed_tools=["Bash"],
+        config = real_config(cli_path, tmp_path, simulator, model=MODEL, allowed_tools=["Bash"],
                              environment=environment)  # fmt: skip
         client = real_client(config)
         await client.create_session(name="main")

@@ -46,7 +46,7 @@ class Stage:
         """Set the rules, and return a client with one session, `main`."""
         # After a turn without an answer the CLI joins its prompt to the next one: "bye" is looked for first.
         self.simulator.say(Scenario(rules=[rule("bye", text("Bye.")), *rules, rule("hello", text("Hello."))]))
-        config = real_config(self.cli_path, self.tmp_path, self.simulator.url, **settings)
+        config = real_config(self.cli_path, self.tmp_path, self.simulator, **settings)
         self.clients.append(real_client(config, ask=ask))
         await self.clients[-1].create_session(name="main")
         return self.clients[-1]

@@ -14,6 +14,7 @@ from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.simulator import Scenario, Simulator, rule, step, text, tool
 from claude_magic.trust import trust_folder
 
+KEY = "sk-ant-test-not-a-key"
 PLANTED_SKILLS = ("hooks", "tagged", "anchored", "command")
 SCENARIO = Scenario(
     rules=[
@@ -90,7 +91,7 @@ class Folder:
         (own / "settings.json").write_text(json.dumps({"hooks": {"UserPromptSubmit": [guard]}}))
 
     def client(self, url: str) -> AsyncClaudeClient:
-        variables = self._variables | {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "sk-ant-test-not-a-key"}
+        variables = self._variables | {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": KEY}
         config = SessionConfig(
             working_dir=self.project, cli_path=str(self._cli), environment=variables, turn_timeout_s=GUARD_S,
             allowed_tools=["Read"],
@@ -113,7 +114,7 @@ def folder(tmp_path: Path, cli_path: Path, cli_env: dict[str, str]) -> Folder:
 async def test_untrusted_folder_does_nothing(folder: Folder, files: dict[str, Any], when: str) -> None:
     """Nothing of it runs, no request goes to its address, no prompt is sent for it, and the user's own hook holds."""
     prompts = ["use the tools", "/planted", "the skills", "use the tools"]
-    with Simulator(SCENARIO, pace=0) as ours, Simulator(SCENARIO, pace=0) as theirs:
+    with Simulator(SCENARIO, pace=0, key=KEY) as ours, Simulator(SCENARIO, pace=0, key=KEY) as theirs:
         if when == "before":
             plant(folder.project, files, folder.marks, theirs.url)
         async with folder.client(ours.url) as client:
@@ -137,7 +138,7 @@ async def test_trusted_folder_is_obeyed(folder: Folder, cli_env: dict[str, str])
     """The same files act once the folder is trusted, which shows that they would; schedules never do."""
     files = {name: content for name, content in PLANTED.items() if name != ".claude/settings.json"}
     settings = {"hooks": {"PreToolUse": [run("hook")]}, "enableAllProjectMcpServers": True}
-    with Simulator(SCENARIO, pace=0) as ours:
+    with Simulator(SCENARIO, pace=0, key=KEY) as ours:
         plant(folder.project, files | {".claude/settings.json": settings}, folder.marks, "")
         trust_folder(folder.project, cli_env)
         async with folder.client(ours.url) as client:

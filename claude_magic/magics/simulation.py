@@ -45,7 +45,7 @@ class Simulation:
         """Where new sessions send their requests; `None` is the real API."""
         if self._simulator is None or self._folder is None:
             return None
-        return SimulatedAPI(self._simulator.url, self._folder.name)
+        return SimulatedAPI(self._simulator.url, self._folder.name, self._simulator.key)
 
     def decide(self, account: Callable[[], dict[str, Any]]) -> str:
         """Follow `CLAUDE_MAGIC_SIMULATE`, once.

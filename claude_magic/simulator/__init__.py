@@ -3,7 +3,7 @@
 In short:
 
     with Simulator(Scenario(rules=[rule("hello", text("Hello!"))]), pace=0) as simulator:
-        ...  # run the CLI with ANTHROPIC_BASE_URL=simulator.url and ANTHROPIC_API_KEY=DUMMY_KEY
+        ...  # run the CLI with ANTHROPIC_BASE_URL=simulator.url and ANTHROPIC_API_KEY=simulator.key
 
 Use no other credential, a `CLAUDE_CONFIG_DIR` of its own and `--setting-sources=`: settings of the user or of the
 folder may name another address, and they win over the environment.
@@ -25,10 +25,9 @@ from claude_magic.simulator.scenario import (
     thinking,
     tool,
 )
-from claude_magic.simulator.server import DUMMY_KEY, Simulator
+from claude_magic.simulator.server import Simulator
 
 __all__ = [
-    "DUMMY_KEY",
     "FAILURES",
     "Failure",
     "Pace",

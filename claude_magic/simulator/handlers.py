@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import secrets
 import socket
 import struct
 import threading
@@ -44,8 +45,8 @@ _NOT_FOUND = Failure("not_found", status=404, error_type="not_found_error", mess
 
 
 _FOREIGN = Failure("foreign", status=403, error_type="permission_error", message="only programs of this machine")
-_NO_KEY = Failure(
-    "no_key", status=401, error_type="authentication_error", message="x-api-key or authorization is missing"
+_WRONG_KEY = Failure(
+    "wrong_key", status=401, error_type="authentication_error", message="this is not the key of this simulator"
 )
 
 
@@ -62,12 +63,13 @@ class _ClientGone(Exception):
 
 
 class Stage:
-    """What all handlers share: the script that is played, the recorder, the pace, the open answers."""
+    """What all handlers share: the script that is played, the recorder, the pace, the key, the open answers."""
 
-    def __init__(self, script: Script, recorder: Recorder, pace: float) -> None:
+    def __init__(self, script: Script, recorder: Recorder, pace: float, key: str) -> None:
         self.script = script
         self.recorder = recorder
         self.pace = pace
+        self.key = key
         self._open: set[MessagesHandler] = set()
         self._idle = threading.Event()
         self._idle.set()
@@ -117,14 +119,19 @@ class _Handler(web.RequestHandler):
         self.set_header("Server", "claude-magic-simulator")
 
     async def prepare(self) -> None:
-        """Answer programs of this machine only: a page in a browser can send requests here, but neither hide where
-        it is from nor add a header for a key."""
+        """Answer only who was given the key. A page in a browser can send requests here, but neither hide where it is
+        from nor add a header."""
         headers = self.request.headers
         foreign = not _is_loopback(f"//{self.request.host}") or not _is_loopback(headers.get("Origin", "//localhost"))
         if foreign:
             await self.send_failure(_FOREIGN)
-        elif not (headers.get("x-api-key") or headers.get("authorization")):
-            await self.send_failure(_NO_KEY)
+        elif not self._has_key():
+            await self.send_failure(_WRONG_KEY)
+
+    def _has_key(self) -> bool:
+        headers = self.request.headers
+        given = (headers.get("x-api-key", ""), headers.get("authorization", "").removeprefix("Bearer "))
+        return any(secrets.compare_digest(one.encode(), self.stage.key.encode()) for one in given)
 
     def compute_etag(self) -> str | None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import threading
 from collections.abc import Callable
@@ -18,10 +19,7 @@ from claude_magic.simulator.recording import RecordedRequest, Recorder
 from claude_magic.simulator.scenario import Scenario
 from claude_magic.simulator.script import Script
 
-__all__ = ["DUMMY_KEY", "Simulator"]
-
-DUMMY_KEY = "sk-ant-simulated-not-a-key"
-"""An API key for a CLI that talks to the simulator. It opens nothing."""
+__all__ = ["Simulator"]
 
 _HOST = "127.0.0.1"
 _MAX_BODY_BYTES = 256_000_000
@@ -32,23 +30,26 @@ class Simulator:
     """Serves a scenario on 127.0.0.1, on an event loop in a daemon thread of its own.
 
         with Simulator("default") as simulator:
-            run_the_cli(base_url=simulator.url)
+            run_the_cli(base_url=simulator.url, api_key=simulator.key)
             print(simulator.requests[-1].prompt)
 
     `scenario` is a `Scenario`, the name of one that ships with the package, the path of a TOML file, or None for the
     default one. `port` 0 takes a free one. Every pause of the scenario is multiplied by `pace`: 0 answers at once,
-    2 is half as fast. All methods may be called from any thread.
+    2 is half as fast. `key` is the API key that its clients must bring, so that no other program of this machine is
+    answered; a random one if not given. All methods may be called from any thread.
 
     Raises ValueError for a scenario that cannot be read, a negative pace and a port that is none.
     """
 
-    def __init__(self, scenario: Scenario | str | Path | None = None, *, port: int = 0, pace: float = 1.0) -> None:
+    def __init__(
+        self, scenario: Scenario | str | Path | None = None, *, port: int = 0, pace: float = 1.0, key: str = ""
+    ) -> None:
         if pace < 0:
             raise ValueError(f"pace = {pace} is negative; write 0 for no pauses or a number above")
         if not 0 <= port <= 65535:
             raise ValueError(f"port = {port} is no port; write 1 to 65535, or 0 for a free one")
         self._recorder = Recorder()
-        self._stage = Stage(Script(_scenario(scenario)), self._recorder, pace)
+        self._stage = Stage(Script(_scenario(scenario)), self._recorder, pace, key or _random_key())
         self._wanted_port = port
         self._changing = threading.Lock()
         self._running: _Running | None = None
@@ -88,6 +89,11 @@ class Simulator:
         if running is None:
             raise RuntimeError("the simulator is not running; call start() or use it in a with block")
         return running.url
+
+    @property
+    def key(self) -> str:
+        """What ANTHROPIC_API_KEY, or a bearer token, has to be. It opens nothing but this simulator."""
+        return self._stage.key
 
     @property
     def running(self) -> bool:
@@ -183,6 +189,10 @@ class _Running:
         server.stop()
         self._stage.give_up()
         await server.close_all_connections()
+
+
+def _random_key() -> str:
+    return f"sk-ant-simulated-{secrets.token_hex(16)}"
 
 
 def _scenario(source: Scenario | str | Path | None) -> Scenario:

@@ -66,7 +66,7 @@ def begin(
         def start() -> tuple[Kernel, Path]:
             folder = tmp_path_factory.mktemp("work")
             kernel = stack.enter_context(running_kernel(environment, folder))
-            cell = kernel.run(begin_cell(api.url, folder))
+            cell = kernel.run(begin_cell(api, folder))
             assert (cell.error, cell.printed, cell.updates) == ("", "", [])
             return kernel, folder
 

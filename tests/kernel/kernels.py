@@ -13,6 +13,8 @@ import psutil
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from claude_magic.simulator import Simulator
+
 GUARD_S = 60.0
 Content = dict[str, Any]
 
@@ -157,13 +159,14 @@ class Kernel:
         return psutil.Process(self.pid).children(recursive=True)
 
 
-def begin_cell(url: str, folder: Path) -> str:
-    """A first cell: the extension, and a client that asks the API at this address and retries little."""
+def begin_cell(api: Simulator, folder: Path) -> str:
+    """A first cell: the extension, and a client that asks this API and retries little."""
     return (
         "%load_ext claude_magic\n"
         "from claude_magic import PoolConfig, RetryPolicy, SessionConfig, get_client\n"
         "from claude_magic.config import SimulatedAPI\n"
-        f"client = get_client(config=SessionConfig(simulated=SimulatedAPI({url!r}, {str(folder / 'config')!r})),\n"
+        f"simulated = SimulatedAPI({api.url!r}, {str(folder / 'config')!r}, {api.key!r})\n"
+        "client = get_client(config=SessionConfig(simulated=simulated),\n"
         "    pool=PoolConfig(prewarm=0), retry=RetryPolicy(max_retries=0))"
     )
 

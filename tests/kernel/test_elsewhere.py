@@ -25,7 +25,7 @@ from claude_magic.watcher import alive
 def test_papermill(environment: dict[str, str], api: Simulator, tmp_path: Path) -> None:
     """It runs to its end: answers stay in the notebook, a tool nobody can allow is denied, an error stops it."""
     prompts = ["%%claude\nhello", "%%claude --bg -s away -o run\nhello there", "run.result().turn"]
-    cells = [begin_cell(api.url, tmp_path), *prompts, "%%claude\nmake the file nobody", "%claude nosuch", "1"]
+    cells = [begin_cell(api, tmp_path), *prompts, "%%claude\nmake the file nobody", "%claude nosuch", "1"]
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
@@ -100,7 +100,7 @@ class Terminal:
 def terminal(environment: dict[str, str], api: Simulator, tmp_path: Path) -> Iterator[Terminal]:
     """A terminal with the extension loaded."""
     terminal = Terminal(environment, tmp_path)
-    (tmp_path / "begin.py").write_text(begin_cell(api.url, tmp_path).partition("\n")[2])
+    (tmp_path / "begin.py").write_text(begin_cell(api, tmp_path).partition("\n")[2])
     terminal.type("%load_ext claude_magic")
     terminal.type("%run -i begin.py")
     yield terminal

@@ -301,7 +301,7 @@ async def test_a_secret_is_not_in_the_file(path: Path, texts: bool) -> None:
 
 async def test_a_simulated_turn_is_not_written(path: Path) -> None:
     """Nothing was spent, and nothing is kept."""
-    simulated = SessionConfig(simulated=SimulatedAPI("http://127.0.0.1:9", "folder"))
+    simulated = SessionConfig(simulated=SimulatedAPI("http://127.0.0.1:9", "folder", "key"))
     async with FakeCLIs().client(simulated, history=path) as client:
         await client.create_session(name="main")
         await client.execute("main", "x")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulator_support import Run, sealed_environment
+from simulator_support import KEY, Run, sealed_environment
 
 from claude_magic.simulator import Scenario, Simulator
 
@@ -20,7 +20,7 @@ def play() -> Iterator[Callable[..., Simulator]]:
     started: list[Simulator] = []
 
     def start(*rules: Any, pace: float = 0, **options: Any) -> Simulator:
-        simulator = Simulator(Scenario(rules=rules, **options), pace=pace).start()
+        simulator = Simulator(Scenario(rules=rules, **options), pace=pace, key=KEY).start()
         started.append(simulator)
         return simulator
 

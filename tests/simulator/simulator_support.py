@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from claude_magic.simulator import DUMMY_KEY, Simulator
+from claude_magic.simulator import Simulator
+
+KEY = "sk-ant-test-not-a-key"
+"""What every simulator of these tests asks for."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def request(url: str, method: str, path: str, body: Any = None, headers: Mapping
     connection = connect(url)
     try:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        connection.request(method, path, data, {"x-api-key": "sk-ant-test-not-a-key", **(headers or {})})
+        connection.request(method, path, data, {"x-api-key": KEY, **(headers or {})})
         response = connection.getresponse()
         return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     finally:
@@ -68,7 +71,7 @@ def message(prompt: str | list[dict[str, Any]] = "hello", **extra: Any) -> dict[
 
 
 def ask(simulator: Simulator, prompt: str = "hello", **extra: Any) -> Reply:
-    return request(simulator.url, "POST", "/v1/messages?beta=true", message(prompt, **extra), {"x-api-key": DUMMY_KEY})
+    return request(simulator.url, "POST", "/v1/messages?beta=true", message(prompt, **extra))
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def sealed_environment(url: str, home: Path) -> dict[str, str]:
         "CLAUDE_CONFIG_DIR": str(home / "config"),
         "CLAUDE_CODE_TMPDIR": str(home),
         "ANTHROPIC_BASE_URL": url,
-        "ANTHROPIC_API_KEY": DUMMY_KEY,
+        "ANTHROPIC_API_KEY": KEY,
         "DISABLE_AUTOUPDATER": "1",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CODE_MAX_RETRIES": "1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from simulator_support import ask
+from simulator_support import KEY, ask
 
 from claude_magic.simulator import FAILURES, Simulator
 from claude_magic.simulator.failures import How
@@ -13,13 +13,13 @@ from claude_magic.simulator.failures import How
 
 @pytest.fixture(scope="module")
 def default() -> Iterator[Simulator]:
-    with Simulator("default", pace=0) as simulator:
+    with Simulator("default", pace=0, key=KEY) as simulator:
         yield simulator
 
 
 @pytest.fixture(scope="module")
 def failures() -> Iterator[Simulator]:
-    with Simulator("failures", pace=0) as simulator:
+    with Simulator("failures", pace=0, key=KEY) as simulator:
         yield simulator
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from simulator_support import KEY
 
 from claude_magic.simulator import Simulator, Usage, fail, rule, step, text, thinking, tool
 
@@ -134,7 +135,7 @@ def test_an_api_failure_is_reported_with_its_status(
 def test_a_rejected_limit_is_reported_at_once_with_its_reset_time(play: Play, claude: Claude) -> None:
     """With an OAuth token the unified headers make a rate_limit_event and no retry."""
     simulator = play(rule("x", fail("429_rejected", retry_after_s=3600)))
-    oauth = {"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-simulated"}
+    oauth = {"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": simulator.key}
 
     run = claude(simulator.url, "x", environment=oauth)
 
@@ -185,7 +186,7 @@ def test_side_calls_use_nothing_up(play: Play, claude: Claude) -> None:
 
 def test_the_default_scenario_really_writes_and_reads_a_file(claude: Claude, tmp_path: Any) -> None:
     """The CSV demonstration runs two commands and quotes the second one's output."""
-    with Simulator("default", pace=0) as simulator:
+    with Simulator("default", pace=0, key=KEY) as simulator:
         run = claude(simulator.url, "Write a small CSV file", "--allowedTools", "Bash")
 
     assert (tmp_path / "work" / "simulated_sales.csv").read_text().startswith("month,region,revenue\n")

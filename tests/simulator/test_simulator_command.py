@@ -48,7 +48,8 @@ def test_it_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
         assert process.stderr is not None
         lines = [process.stdout.readline() for _ in range(9)]
         exports = dict(line.split()[1].split("=", 1) for line in lines if "export" in line)
-        reply = request(exports["ANTHROPIC_BASE_URL"], "POST", "/v1/messages", message("hello"))
+        key = {"x-api-key": exports["ANTHROPIC_API_KEY"]}
+        reply = request(exports["ANTHROPIC_BASE_URL"], "POST", "/v1/messages", message("hello"), key)
         process.send_signal(number)
 
         assert "simulator" in reply.text

@@ -11,15 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from simulator_support import ask, connect, message, request
+from simulator_support import KEY, ask, connect, message, request
 
-from claude_magic.simulator import DUMMY_KEY, FAILURES, Scenario, Simulator, fail, rule, step, text, tool
+from claude_magic.simulator import FAILURES, Scenario, Simulator, fail, rule, step, text, tool
 from claude_magic.simulator.failures import How
 from claude_magic.simulator.recording import MAX_REQUESTS, RecordedRequest, Recorder
 
 Play = Callable[..., Simulator]
 
-KEY = {"x-api-key": "sk-ant-test-not-a-key"}
 BROKEN = (ConnectionResetError, http.client.IncompleteRead, http.client.RemoteDisconnected)
 
 
@@ -186,7 +185,7 @@ def test_a_body_that_is_no_object_is_refused(play: Play, path: str, body: bytes)
 def test_requests_are_recorded_with_credentials_masked(play: Play) -> None:
     """What the tests of others look at."""
     simulator = play(rule("hello", text("ok"), name="greeting"))
-    headers = {"x-api-key": DUMMY_KEY, "Authorization": "Bearer secret", "X-Other": "kept"}
+    headers = {"x-api-key": KEY, "Authorization": "Bearer secret", "X-Other": "kept"}
     request(simulator.url, "POST", "/v1/messages?beta=true", message(), headers)
 
     (recorded,) = simulator.requests
@@ -255,7 +254,7 @@ def test_tools_of_many_conversations_do_not_mix(play: Play) -> None:
 
 def test_it_can_be_started_and_stopped_again_and_again() -> None:
     """Twice is once; a stopped one has no address; the next start serves again."""
-    simulator = Simulator(Scenario())
+    simulator = Simulator(Scenario(), key=KEY)
     simulator.stop()
     with pytest.raises(RuntimeError, match="not running"):
         _ = simulator.url
@@ -272,7 +271,7 @@ def test_it_can_be_started_and_stopped_again_and_again() -> None:
 
 def test_stopping_leaves_no_thread_behind() -> None:
     """Also when connections are open."""
-    simulator = Simulator(Scenario()).start()
+    simulator = Simulator(Scenario(), key=KEY).start()
     with open_stream(simulator):
         simulator.stop()
 
@@ -324,7 +323,7 @@ class OpenStream:
 
 def open_stream(simulator: Simulator, prompt: str = "hello") -> OpenStream:
     connection = connect(simulator.url)
-    connection.request("POST", "/v1/messages", json.dumps(message(prompt)), KEY)
+    connection.request("POST", "/v1/messages", json.dumps(message(prompt)), {"x-api-key": KEY})
     return OpenStream(connection)
 
 
@@ -338,10 +337,13 @@ def open_stream(simulator: Simulator, prompt: str = "hello") -> OpenStream:
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"x-api-key": ""}, 401),
+        ({"x-api-key": "sk-ant-simulated-not-this-one"}, 401),
+        ({"x-api-key": "", "Authorization": f"Bearer {KEY}"}, 200),
+        ({"x-api-key": "", "Authorization": "Bearer é"}, 401),
     ],
 )
-def test_simulator_answers_programs_of_this_machine(play: Play, headers: dict[str, str], status: int) -> None:
-    """A page of a stranger's, or one that names another host, gets nothing, and nothing of it is kept."""
+def test_simulator_answers_who_has_its_key(play: Play, headers: dict[str, str], status: int) -> None:
+    """A stranger's page, a name of another host and a program without the key get nothing, and nothing is kept."""
     simulator = play(rule(None, text("x")))
     body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
 
