@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent
 SOURCES = ROOT / "labextension"
 EXTENSION = ROOT / "claude_magic" / "labextension"
 WIDGET = ROOT / "claude_magic" / "widgets" / "static" / "viewer.js"
+LIMITS = ROOT / "claude_magic" / "rendering" / "limits.json"
 STAMP = EXTENSION / "static" / "style.js"  # the bundler writes it last
 
 logger = logging.getLogger(__name__)
@@ -113,6 +114,7 @@ def _is_installed() -> bool:
 def _sources() -> Iterator[Path]:
     for folder in ("src", "style", "scripts"):
         yield from (path for path in (SOURCES / folder).rglob("*") if path.is_file())
+    yield LIMITS  # src/limits.ts is made from it
     yield SOURCES / "package.json"
     yield SOURCES / "package-lock.json"
 

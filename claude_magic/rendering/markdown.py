@@ -9,9 +9,9 @@ from typing import Any
 
 from claude_magic.rendering import style
 from claude_magic.rendering.highlight import ColouringBudget, highlight
-from claude_magic.rendering.limits import DEEPEST, MOST_HTML
+from claude_magic.rendering.limits import DEEPEST, LONGEST_PARAGRAPH, MOST_HTML
 from claude_magic.rendering.sanitizer import clean
-from claude_magic.rendering.segments import segments
+from claude_magic.rendering.segments import Work, fits, segments
 from claude_magic.rendering.text import visible
 
 # Levels of nesting of the parser, which leaves out what is deeper: a list is two. `segments` keeps such text from it.
@@ -19,7 +19,12 @@ _DEEPEST = 5 * DEEPEST
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x1f]", re.IGNORECASE)
 
 
-def to_html(markdown: str, references: dict[str, Any] | None = None, budget: ColouringBudget | None = None) -> str:
+def to_html(
+    markdown: str,
+    references: dict[str, Any] | None = None,
+    budget: ColouringBudget | None = None,
+    work: Work | None = None,
+) -> str:
     """Return Markdown as safe HTML: no raw HTML, no pictures, no addresses but http, https and mailto.
 
     What is nested too deeply, too long or too large is there as the text it is.
@@ -28,11 +33,12 @@ def to_html(markdown: str, references: dict[str, Any] | None = None, budget: Col
         markdown: the text; it may be hostile.
         references: keeps link definitions from one piece of a text to the next.
         budget: time for the colours of code, shared by the texts of a turn.
+        work: what may be rendered, shared likewise.
     """
     env: dict[str, Any] = references if references is not None else {}
     env["budget"] = budget or ColouringBudget()
     text = visible(markdown)
-    pieces = [_plain(one.text) if one.is_plain else _render(one.text, env) for one in segments(text)]
+    pieces = [_plain(one.text) if one.is_plain else _render(one.text, env) for one in segments(text, work)]
     html = "".join(pieces)
     return html if len(html) <= MOST_HTML else _plain(text)
 
@@ -143,22 +149,29 @@ _UNSAFE_TEX = re.compile(
     r"csname|includegraphics|input|ref|eqref|label|begingroup|declare|operatorname\*?\s*\\)",
     re.IGNORECASE,
 )
-_MATH = re.compile(
-    r"\$\$(?!\s*\$)[^$]+?\$\$|\$(?![\s$])(?:[^$\n\\]|\\[^\n])+?(?<!\s)\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\]", re.DOTALL
-)
+_MATH = re.compile(r"\$\$(?!\s*\$)[^$]+?\$\$|\$(?![\s$])(?:[^$\n\\]|\\[^\n])+?(?<!\s)\$(?!\d)")
+_MATH_ENDS = {"\\(": "\\)", "\\[": "\\]"}
 
 
 def _math(state: Any, silent: bool) -> bool:
     """Leave `$x_1$`, `$$...$$`, `\\(...\\)` and `\\[...\\]` as they are, for the page's MathJax."""
-    if state.src[state.pos] not in "$\\":
-        return False
-    match = _MATH.match(state.src, state.pos, min(state.posMax, state.pos + 5000))
-    if match is None or _UNSAFE_TEX.search(match.group()):
+    formula = _formula(state.src, state.pos, min(state.posMax, state.pos + LONGEST_PARAGRAPH))
+    if not formula or _UNSAFE_TEX.search(formula):
         return False
     if not silent:
-        state.push("math", "", 0).content = match.group()
-    state.pos = match.end()
+        state.push("math", "", 0).content = formula
+    state.pos += len(formula)
     return True
+
+
+def _formula(text: str, begin: int, end: int) -> str:
+    if text[begin] == "$":
+        match = _MATH.match(text, begin, end)
+        return match[0] if match else ""
+    closing = _MATH_ENDS.get(text[begin : begin + 2])
+    # An expression would look through the whole paragraph for each of the openings, and take a hundred times as long.
+    found = text.find(closing, begin + 3, end) if closing else -1
+    return text[begin : found + 2] if found >= 0 else ""
 
 
 _SMALL = 1500
@@ -250,6 +263,8 @@ def _block_parser() -> Any:
 def _finished(text: str) -> int:
     """Return how many characters of `text`, which ends with a line end, are blocks that nothing can change any more."""
     lines = text.split("\n")
+    if not fits(lines):
+        return 0
     starts = [token.map[0] for token in _block_parser().parse(text, {}) if token.level == 0 and token.map]
     last = starts[-1] if len(starts) > 1 else 0
     return sum(len(line) + 1 for line in lines[:last])

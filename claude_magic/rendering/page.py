@@ -6,6 +6,7 @@ from claude_magic.rendering import style
 from claude_magic.rendering.facts import SIMULATED, model_words
 from claude_magic.rendering.highlight import ColouringBudget
 from claude_magic.rendering.markdown import MarkdownStream, to_html
+from claude_magic.rendering.segments import Work
 from claude_magic.rendering.style import escape, span
 from claude_magic.rendering.text import excerpt, one_line, plural, seconds, shares, visible_output
 from claude_magic.rendering.tools import (
@@ -89,12 +90,12 @@ def final_html(view: RunView, facts: list[str], ending: str = "", ending_block: 
     """
     pieces = [_header(view)]
     room = iter(shares([len(part.text) for part in view.parts if isinstance(part, TextPart)], _TEXT_LIMIT))
-    budget = ColouringBudget()
+    budget, work = ColouringBudget(), Work()
     tools = 0
     for part in view.parts:
         if isinstance(part, TextPart):
             text = excerpt(part.text, max(next(room), _SHORTEST_TEXT))[0]
-            pieces.append(f"<div>{to_html(text, budget=budget)}</div>")
+            pieces.append(f"<div>{to_html(text, budget=budget, work=work)}</div>")
         elif isinstance(part, ToolPart):
             tools += 1
             if tools <= _TOOL_LIMIT:

@@ -56,6 +56,32 @@ describe('segments', () => {
   });
 });
 
+describe('a table with more cells than columns', () => {
+  it.each([
+    ['in a row', '| a | b |\n|---|---|\n| 1 | 2 | word3 |'],
+    ['without bars at the ends', 'a | b\n--|--\n1 | 2 | word3'],
+    ['in code', '| a | b |\n|:--|--:|\n| `ls | word3` | word4 |'],
+    ['after backslashes', '|a|b|\n|-|-|\n|1|2 \\\\| word3|'],
+    ['of one', 'a\n:-\n1|word3'],
+    ['in a quote', '> |a|b|\n> |-|-|\n> |1|2|word3|'],
+    ['in an item', '- |a|b|\n  |-|-|\n  |1|2|word3|'],
+    ['after what looks like an item', '|a|b|\n|-|-|\n2) 1|2|word3'],
+    ['under a second heading', '|a|\n|-|\n|1|\n|b|c|\n|-|-|\n|d|word3|']
+  ])('is plain: %s', async (_, text) => {
+    const node = document.createElement('div');
+    await renderMarkdown(node, `before\n\n${text}\n\nafter *that*`);
+    expect(node.textContent.match(/word\d/g)).toEqual(text.match(/word\d/g));
+    expect(node.querySelector('em')).not.toBeNull();
+  });
+
+  it.each(['| a | b |\n|---|---|\n| 1 | 2 |\n| 3 |\n| `x \\| y` | 4 |\n| 5 | 6 | |', '> | a |\n> |---|\n> | 1 |\n>\n> a | b'])(
+    'is no other table: %j',
+    text => {
+      expect(kinds(text)).toBe('markdown');
+    }
+  );
+});
+
 describe('a text that is made to hold the page', () => {
   it.each(HOSTILE)('does not: %s', async (_, text) => {
     const node = document.createElement('div');

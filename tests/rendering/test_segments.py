@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import time
 
 import pytest
 from hypothesis import given
@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from claude_magic.rendering import limits
 from claude_magic.rendering.highlight import ColouringBudget, highlight
 from claude_magic.rendering.markdown import to_html
-from claude_magic.rendering.segments import segments
+from claude_magic.rendering.segments import Work, segments
 
 from .pages import Page
-
-TYPESCRIPT = Path(__file__).parents[2] / "labextension/src/limits.ts"
 
 HOSTILE = {
     "emphasis": "*a **a " * 14_285,
@@ -70,12 +68,80 @@ def test_segments_leave_what_people_write_whole(text: str) -> None:
     assert [one.is_plain for one in segments(text)] == [False]
 
 
-def test_limits_are_the_same_on_the_page() -> None:
-    """The kernel and the page hold the same numbers."""
-    written = dict(re.findall(r"export const (\w+) = ([\d_]+);", TYPESCRIPT.read_text(encoding="utf-8")))
+RAGGED = {
+    "one more cell": "| a | b |\n|---|---|\n| 1 | 2 | word3 |",
+    "no bars at the ends": "a | b\n--|--\n1 | 2 | word3",
+    "a pipe in code": "| command | meaning |\n|:--|--:|\n| `ls | word3` | word4 |",
+    "backslashes before a pipe": "|a|b|\n|-|-|\n|1|2 \\\\| word3|",
+    "one column": "|a|\n|-|\n|1|word3|",
+    "a column without bars": "a\n:-\n1|word3",
+    "in a quote": "> |a|b|\n> |-|-|\n> |1|2|word3|",
+    "in an item": "- |a|b|\n  |-|-|\n  |1|2|word3|",
+    "what looks like an item": "|a|b|\n|-|-|\n2) 1|2|word3",
+    "under a second heading": "|a|\n|-|\n|1|\n|b|c|\n|-|-|\n|d|word3|",
+}
 
-    assert written
-    assert {name: int(number) for name, number in written.items()} == {name: getattr(limits, name) for name in written}
+
+@pytest.mark.parametrize("name", RAGGED)
+def test_cells_without_a_column_are_shown(name: str) -> None:
+    """A table with more cells in a row than columns is plain text: its cells are all there."""
+    html = to_html(f"before\n\n{RAGGED[name]}\n\nafter *that*")
+
+    assert re.findall(r"word\d", RAGGED[name]) == re.findall(r"word\d", Page(html).text)
+    assert "em" in Page(html).tags
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| a | b |\n|---|---|\n| 1 | 2 |\n| 3 |\n| `x \\| y` | 4 |\n| 5 | 6 | |",
+        "> | a | b |\n> |---|---|\n> | 1 | 2 |\n>\n> a | b | c",
+        "- | a | b |\n  |---|---|\n  | 1 | 2 |",
+    ],
+)
+def test_tables_that_fit_are_tables(text: str) -> None:
+    """Missing cells, empty ones and escaped bars are no reason to show plain text."""
+    assert "table" in Page(to_html(text)).tags
+
+
+LONG = {
+    "items": "- a\n",
+    "numbered items": "1. a\n",
+    "items in each other": "- a\n  - b\n    - c\n",
+    "items, 15 deep": "- " * 15 + "a\n",
+    "paragraphs": "a\n\n",
+    "headings": "# a\n",
+    "rows of a table": "|a|b|\n",
+    "tables": "|a|\n|-|\n|b|\n\n",
+    "links": "[a](b)\n\n",
+    "brackets": "[" * 198 + "\n\n",
+    "emphasis": "*a **a " * 66 + "\n\n",
+    "openings of formulas": "\\( " * 1_300 + "\n\n",
+    "money": "$5\n\n",
+    "fences": "```python\nx = 1\n```\n",
+    "colons": ":" * 3_900 + "\n\n",
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_text_takes_little_time(name: str) -> None:
+    """Whatever 200 KB are made of, they are HTML within a second of work, and all of them are there."""
+    start = "|a|b|\n|-|-|\n" if name.startswith("rows") else ""
+    text = start + LONG[name] * (200_000 // len(LONG[name])) + "\n\nlast"
+    began = time.thread_time()
+    html = to_html(text)
+
+    assert time.thread_time() - began < 2  # a guard: it is half a second, and was up to five
+    assert Page(html).text.rstrip().endswith("last")
+
+
+def test_texts_of_a_turn_share_what_may_be_rendered() -> None:
+    """Many texts cost no more than one."""
+    work = Work()
+    pages = [Page(to_html("- a\n" * 3_000, work=work)) for _ in range(4)]
+
+    assert ["li" in page.tags for page in pages] == [True, True, False, False]
+    assert [page.text.count("a") for page in pages] == [3_000] * 4
 
 
 class Clock:
