@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from claude_magic import refusals, watcher
@@ -341,29 +341,6 @@ class Connection:
 
     def _on_reset(self, message: Message) -> None:
         self._router.session_id = str(message.raw.get("new_conversation_id") or self.session_id)
-
-
-def key_notice(info: Mapping[str, Any], given: bool) -> str:
-    """Return one line where a key from the environment pays although there is a login; "" otherwise.
-
-    Args:
-        info: the CLI's answer to `initialize`, which names both.
-        given: whether the key was given for this session on purpose.
-    """
-    account = mapping(info.get("account"))
-    key, login = string(account.get("apiKeySource")), string(account.get("tokenSource"))
-    if given or key in ("", "none") or login in ("", "none"):
-        return ""
-    return f"The key in {key} pays for this session, not your login ({login}). Without that variable, the login does."
-
-
-def is_logged_in(info: Mapping[str, Any]) -> bool:
-    """Return whether a CLI has credentials, judging by its answer to `initialize`: a `Connection`'s `info`."""
-    account = mapping(info.get("account"))
-    if account.get("apiProvider") not in (None, "", "firstParty"):
-        return True
-    sources = (account.get("tokenSource"), account.get("apiKeySource"))
-    return any(source not in (None, "", "none") for source in sources)
 
 
 # What the CLI says of `--resume` (2.1.197 and 2.1.330): of an id it does not have, and of what is no id at all.

@@ -8,25 +8,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from claude_magic import __version__
+from claude_magic.account import key_notice, who_pays
 from claude_magic.cli import cli_version, find_cli
 from claude_magic.command import build_command
 from claude_magic.config import RetryPolicy, SessionConfig
-from claude_magic.connection import is_logged_in
 from claude_magic.errors import WAYS_TO_LOG_IN, ClaudeError
 from claude_magic.trust import examine_folder
 
 if TYPE_CHECKING:
     from claude_magic.blocking import ClaudeClient
-
-_ACCOUNT = {
-    "subscriptionType": "subscription",
-    "organization": "organization",
-    "tokenSource": "token from",
-    "apiKeySource": "key from",
-    "apiProvider": "provider",
-}
-"""What the CLI says of an account (2.1.197 and 2.1.330), in words; the e-mail address is nobody else's business."""
-_NOTHING = (None, "", "none", "firstParty")
 
 
 def versions(config: SessionConfig) -> str:
@@ -49,7 +39,7 @@ def diagnose(client: ClaudeClient, config: SessionConfig) -> Iterator[str]:
     try:
         path = find_cli(config.cli_path)
         yield f"CLI:       {cli_version(path)} at {path}"
-        yield f"account:   {_account(client)}"
+        yield f"account:   {_account(client, config)}"
         left_out = build_command(config, RetryPolicy()).notice or "No settings are left out."
         yield f"folder:    {config.working_dir}. {left_out}"
         findings = examine_folder(config.working_dir, os.environ).findings
@@ -60,13 +50,12 @@ def diagnose(client: ClaudeClient, config: SessionConfig) -> Iterator[str]:
     yield f"pool:      {_pool(client)}"
 
 
-def _account(client: ClaudeClient) -> str:
+def _account(client: ClaudeClient, config: SessionConfig) -> str:
+    if config.simulated is not None:
+        return "nobody pays: answers are simulated"
     info = client.account()
-    if not is_logged_in(info):
-        return f"NOT LOGGED IN. {WAYS_TO_LOG_IN}"
-    account = info.get("account") or {}
-    facts = [f"{words} {account[key]}" for key, words in _ACCOUNT.items() if account.get(key) not in _NOTHING]
-    return ", ".join(["logged in", *facts])
+    # The e-mail address is nobody else's business.
+    return key_notice(info, given=False) or who_pays(info) or f"NOT LOGGED IN. {WAYS_TO_LOG_IN}"
 
 
 def _pool(client: ClaudeClient) -> str:

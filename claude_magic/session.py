@@ -12,9 +12,10 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+from claude_magic.account import key_notice
 from claude_magic.clock import unix_time
 from claude_magic.config import SessionConfig
-from claude_magic.connection import Answer, Connection, key_notice
+from claude_magic.connection import Answer, Connection
 from claude_magic.cost import CostMeter, streamed_cost
 from claude_magic.edits import Rewind, edited_files, rewound
 from claude_magic.errors import (

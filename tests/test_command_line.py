@@ -13,6 +13,7 @@ import pytest
 
 import claude_magic
 from claude_magic.__main__ import main
+from claude_magic.config import SessionConfig, SimulatedAPI
 from claude_magic.doctor import _account
 from claude_magic.errors import WAYS_TO_LOG_IN
 
@@ -71,20 +72,27 @@ def test_doctor_tells_cli_account_and_folder(
 @pytest.mark.parametrize(
     ("account", "words"),
     [
+        ({"email": "me@example.org", "subscriptionType": "Claude Max"}, "your login pays (Claude Max)"),
         (
-            {"email": "me@example.org", "subscriptionType": "max", "tokenSource": "claude.ai", "apiKeySource": "none"},
-            "logged in, subscription max, token from claude.ai",
+            {"tokenSource": "claude.ai", "apiKeySource": "ANTHROPIC_API_KEY"},
+            "The key in ANTHROPIC_API_KEY pays for this session, not your login (claude.ai). "
+            "Without that variable, the login does.",
         ),
-        ({"apiProvider": "firstParty", "apiKeySource": "ANTHROPIC_API_KEY"}, "logged in, key from ANTHROPIC_API_KEY"),
-        ({"apiProvider": "bedrock"}, "logged in, provider bedrock"),
         ({"tokenSource": "none", "apiKeySource": "none"}, f"NOT LOGGED IN. {WAYS_TO_LOG_IN}"),
     ],
 )
-def test_doctor_tells_the_account_in_words(account: dict[str, str], words: str) -> None:
-    """Who pays, and where the credentials come from; neither the address nor what is not there."""
+def test_doctor_tells_who_pays(account: dict[str, str], words: str) -> None:
+    """In the words that the cells use."""
     client: Any = SimpleNamespace(account=lambda: {"account": account})
 
-    assert _account(client) == words
+    assert _account(client, SessionConfig()) == words
+
+
+def test_doctor_tells_that_nobody_pays_for_simulated_answers() -> None:
+    """The simulator's key is no account."""
+    config = SessionConfig(simulated=SimulatedAPI("http://127.0.0.1:9", "folder", "key"))
+
+    assert _account(SimpleNamespace(), config) == "nobody pays: answers are simulated"  # type: ignore[arg-type]
 
 
 def test_doctor_goes_on_where_there_is_no_cli(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fakes import FakeTransport, echo
 
-from claude_magic.connection import Connection, is_logged_in, key_notice
+from claude_magic.connection import Connection
 from claude_magic.errors import ControlError, ProcessError, ProtocolError, TurnTimeoutError
 from claude_magic.messages import Message
 from claude_magic.permissions import Allow, Decision, Deny, PermissionRequest
@@ -246,21 +246,6 @@ async def test_closing_leaves_no_task(line: Line) -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@pytest.mark.parametrize(
-    ("account", "answer"),
-    [
-        ({"tokenSource": "none"}, False),
-        ({}, False),
-        ({"tokenSource": "none", "apiKeySource": "ANTHROPIC_API_KEY"}, True),
-        ({"tokenSource": "CLAUDE_CODE_OAUTH_TOKEN"}, True),
-        ({"tokenSource": "none", "apiProvider": "bedrock"}, True),
-    ],
-)
-def test_is_logged_in(account: dict[str, str], answer: bool) -> None:
-    """By a key, a token, or another provider."""
-    assert is_logged_in({"account": account}) is answer
-
-
 # Starts that hang.
 
 
@@ -326,21 +311,3 @@ async def test_permission_mode_is_what_the_cli_says(line: Line) -> None:
     await connection.set_permission_mode("plan")
 
     assert [request["mode"] for request in line.cli.requests("set_permission_mode")] == ["plan"] * 3
-
-
-@pytest.mark.parametrize(
-    ("account", "given", "words"),
-    [
-        ({"tokenSource": "claude.ai", "apiKeySource": "ANTHROPIC_API_KEY"}, False, "The key in ANTHROPIC_API_KEY pays"),
-        ({"tokenSource": "claude.ai", "apiKeySource": "ANTHROPIC_API_KEY"}, True, ""),
-        ({"tokenSource": "none", "apiKeySource": "ANTHROPIC_API_KEY"}, False, ""),
-        ({"tokenSource": "claude.ai", "apiKeySource": "none"}, False, ""),
-        ({}, False, ""),
-    ],
-)
-def test_key_that_wins_over_a_login_is_said(account: dict[str, str], given: bool, words: str) -> None:
-    """It says who pays, unless the key was given on purpose or there is no login."""
-    said = key_notice({"account": account}, given)
-
-    assert said.startswith(words)
-    assert bool(said) is bool(words)
