@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from claude_magic.errors import RateLimitError as RateLimitError
     from claude_magic.errors import RequestTooLargeError as RequestTooLargeError
     from claude_magic.errors import ResultError as ResultError
+    from claude_magic.errors import ServiceError as ServiceError
     from claude_magic.errors import SessionClosedError as SessionClosedError
     from claude_magic.errors import SessionError as SessionError
     from claude_magic.errors import SessionNotFoundError as SessionNotFoundError
@@ -61,7 +62,7 @@ _ERRORS = (
     "AuthenticationError", "CLINotFoundError", "ClaudeError", "ConnectionFailedError", "ControlError",
     "InsufficientCreditsError", "InvalidRequestError", "ModelNotFoundError", "OverloadedError",
     "PermissionDeniedError", "PoolClosedError", "PoolError", "PoolTimeoutError", "ProcessError", "ProtocolError",
-    "RateLimitError", "RequestTooLargeError", "ResultError", "SessionClosedError", "SessionError",
+    "RateLimitError", "RequestTooLargeError", "ResultError", "ServiceError", "SessionClosedError", "SessionError",
     "SessionNotFoundError", "StructuredOutputError", "TurnTimeoutError",
 )  # fmt: skip
 _NAMES_OF = {

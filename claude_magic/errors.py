@@ -10,7 +10,8 @@
     │   ├── InsufficientCreditsError
     │   ├── PermissionDeniedError   403
     │   ├── RateLimitError          429                                 (resets_at)
-    │   ├── OverloadedError         529 and other server faults
+    │   ├── ServiceError            5xx: the service has a fault of its own
+    │   ├── OverloadedError         529
     │   ├── ModelNotFoundError      404
     │   ├── InvalidRequestError     400
     │   ├── RequestTooLargeError    413, or a prompt that is too long
@@ -30,6 +31,7 @@ Bad arguments are a plain `ValueError`. Callers branch on classes, or on `code`,
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -167,8 +169,15 @@ class RateLimitError(ResultError):
         self.resets_at = resets_at
 
 
+class ServiceError(ResultError):
+    """The API has a fault of its own (5xx)."""
+
+    code = "SERVICE_FAILED"
+    retryable = True
+
+
 class OverloadedError(ResultError):
-    """The API is overloaded or has a fault of its own (5xx)."""
+    """The API is overloaded (529)."""
 
     code = "OVERLOADED"
     retryable = True
@@ -286,17 +295,59 @@ def classify_failure(
         resets_at: end of a rate limit, in unix seconds, from a `rate_limit_event`.
 
     Returns:
-        The error, not raised. Source of the mapping: the CLI's answers to every API failure, measured on
-        2.1.197 and 2.1.330 (`tests/failures.py` has the table and proves each row).
+        The error, not raised; `details["said"]` has the CLI's own words. Source of the mapping: the CLI's answers to
+        every API failure, measured on 2.1.197 and 2.1.330 (`tests/failures.py` has the table and proves each row).
     """
     kind = _failure_class(text.lower(), status, word, subtype)
-    message = text.strip() or f"The turn failed ({subtype or word or 'no reason given'})."
-    if kind is AuthenticationError:
-        message = f"{message.rstrip('.')}. {WAYS_TO_LOG_IN}"
-    details: dict[str, Any] = {"word": word, "subtype": subtype}
+    message = _in_our_words(kind, text.strip(), status) or f"The turn failed ({subtype or word or 'no reason given'})."
+    details: dict[str, Any] = {"word": word, "subtype": subtype, "said": text}
     if kind is RateLimitError:
         return RateLimitError(message, status=status, resets_at=resets_at, **details)
     return kind(message, status=status, **details)
+
+
+_OF_THE_CLI = re.compile(r"(?:Failed to authenticate\. )?API Error:\s*(?:\d{3}\b\s*)?")
+_SYSTEM_CODE = re.compile(r"\((E[A-Z]{4,}|Connection[A-Z]\w+)\)")
+_MODEL = re.compile(r"selected model \(([^()]+)\)")
+_TOKENS = re.compile(r"~?(\d+) tokens \(limit (\d+)\)")
+
+
+def _in_our_words(kind: type[ResultError], text: str, status: int | None) -> str:
+    """Return one sentence about a failure; what only the API knows, such as what is malformed, stays in it."""
+    http = f" (HTTP {status})" if status else ""
+    rest = text.removeprefix(match[0]) if (match := _OF_THE_CLI.match(text)) else text
+    if kind is OverloadedError:
+        return f"The service is overloaded{http}."
+    if kind is ServiceError:
+        return f"The service failed{http}."
+    if kind is ConnectionFailedError:
+        return _connection_words(text)
+    if kind is RateLimitError and (match or "Request rejected" in text):
+        return f"Too many requests{http}."
+    if kind is ModelNotFoundError and (model := _MODEL.search(text)):
+        return f"The model {model[1]!r} does not exist, or this account may not use it."
+    if kind is RequestTooLargeError:
+        sizes = _TOKENS.search(text)
+        words = f": about {int(sizes[1]):,} tokens, and the limit is {int(sizes[2]):,}" if sizes else ""
+        return f"The request is too large{words}."
+    if kind is InsufficientCreditsError:
+        return "The account has no credit left."
+    if kind is AuthenticationError:
+        return f"{'Nobody is logged in' if status is None else 'The credentials were refused'}{http}. {WAYS_TO_LOG_IN}"
+    if kind in (PermissionDeniedError, InvalidRequestError) and match:
+        told = "denied access" if kind is PermissionDeniedError else "refused the request"
+        return f"The service {told}{http}" + (f": {rest.rstrip('.')}." if rest else ".")
+    return rest
+
+
+def _connection_words(text: str) -> str:
+    said = text.lower()
+    if any(sign in said for sign in ("mid-response", "json parse error", "malformed")):
+        return "The connection broke off in the middle of the answer."
+    if "timed out" in said:
+        return "The service did not answer in time."
+    code = _SYSTEM_CODE.search(text)
+    return f"The service could not be reached{f' ({code[1]})' if code else ''}."
 
 
 def _failure_class(text: str, status: int | None, word: str, subtype: str) -> type[ResultError]:
@@ -306,12 +357,14 @@ def _failure_class(text: str, status: int | None, word: str, subtype: str) -> ty
         return InsufficientCreditsError
     if "prompt is too long" in text or status == 413:
         return RequestTooLargeError
-    if status is not None and status >= 500:
+    if status == 529 or ("overloaded" in text and (status is None or status >= 500)):
         return OverloadedError
+    if status is not None and status >= 500:
+        return ServiceError
     if status in _BY_STATUS:
         return _BY_STATUS[status]
-    if "overloaded" in text or "server error" in text:
-        return OverloadedError
+    if "server error" in text:
+        return ServiceError
     if any(sign in text for sign in _CONNECTION_WORDS):
         return ConnectionFailedError
     return _BY_WORD.get(word, ResultError)

@@ -61,6 +61,8 @@ class Decoder:
         self._block = 0
         self._paragraph_due = False
         self._has_spoken = True
+        self._whole_blocks: list[str] = []
+        self._before_break: list[str] = []
 
     def decode(self, lines: Iterable[bytes], received: float) -> list[Message]:
         """Return one message per line, in order; blank lines are skipped.
@@ -150,6 +152,7 @@ class Decoder:
         kind = raw["event"]["type"]
         if kind == "message_start":
             self._shown = {}
+            self._whole_blocks = []
             self._text.restart()
             self._thinking.restart()
         delta = raw["event"].get("delta") or {}
@@ -164,6 +167,8 @@ class Decoder:
         first = count(mapping(abandoned).get("from_block_index"))
         gone = sum(self._shown.pop(index) for index in list(self._shown) if index >= first)
         self._text.restart()
+        self._before_break += self._whole_blocks
+        self._whole_blocks = []
         return MessageType.STATUS, "", About(withdrawn=gone)
 
     def _assistant(self, raw: dict[str, Any]) -> _Meaning:
@@ -182,8 +187,13 @@ class Decoder:
             thought = "".join(block.get("thinking") or "" for block in blocks)
             return self._finished(MessageType.THINKING, self._thinking, thought)
         kind, new, about = self._finished(MessageType.TEXT, self._text, text)
+        if text in self._before_break:
+            # The model begins once more: what it had said whole before the stream broke is not said twice.
+            self._paragraph_due = True
+            return MessageType.STATUS, "", About(withdrawn=self._shown.pop(self._block, 0))
         new = self._show(self._block, new) if new else ""
         self._paragraph_due = self._paragraph_due or bool(text)
+        self._whole_blocks += [text] if text else []
         return kind, new, about
 
     def _finished(self, kind: MessageType, block: _BlockText, whole: str) -> _Meaning:
@@ -279,6 +289,7 @@ class Decoder:
 
     def _new_turn(self) -> None:
         self._paragraph_due = False
+        self._whole_blocks, self._before_break = [], []
         self._shown = {}
         self._text.restart()
         self._thinking.restart()

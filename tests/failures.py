@@ -15,6 +15,7 @@ from claude_magic.errors import (
     PermissionDeniedError,
     RateLimitError,
     RequestTooLargeError,
+    ServiceError,
     TurnTimeoutError,
 )
 
@@ -48,14 +49,14 @@ FAILURE_TABLE = {
     "429_retry_after": Row(RateLimitError, "RATE_LIMITED", retryable=True),
     "429_rejected": Row(RateLimitError, "RATE_LIMITED", retryable=True),
     "529": Row(OverloadedError, "OVERLOADED", retryable=True),
-    "500": Row(OverloadedError, "OVERLOADED", retryable=True),
-    "500_html": Row(OverloadedError, "OVERLOADED", retryable=True),
-    "500_no_retry": Row(OverloadedError, "OVERLOADED", retryable=True),
+    "500": Row(ServiceError, "SERVICE_FAILED", retryable=True),
+    "500_html": Row(ServiceError, "SERVICE_FAILED", retryable=True),
+    "500_no_retry": Row(ServiceError, "SERVICE_FAILED", retryable=True),
     "reset": Row(ConnectionFailedError, "CONNECTION_FAILED", retryable=True),
     "refused": Row(ConnectionFailedError, "CONNECTION_FAILED", retryable=True),
     "reset_mid": Row(ConnectionFailedError, "CONNECTION_FAILED", retryable=True, mended=True),
     "eof_mid": Row(ConnectionFailedError, "CONNECTION_FAILED", retryable=True, mended=True),
-    "sse_error": Row(OverloadedError, "OVERLOADED", retryable=True, mended=True),
+    "sse_error": Row(ServiceError, "SERVICE_FAILED", retryable=True, mended=True),
     "malformed": Row(ConnectionFailedError, "CONNECTION_FAILED", retryable=True, mended=True),
     # Neither CLI gives up within minutes: the session's own watchdog does.
     "stall": Row(TurnTimeoutError, "TURN_TIMEOUT", retryable=True),

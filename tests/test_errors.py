@@ -18,6 +18,7 @@ from claude_magic.errors import (
     RateLimitError,
     RequestTooLargeError,
     ResultError,
+    ServiceError,
     StructuredOutputError,
     classify_failure,
 )
@@ -68,7 +69,10 @@ def test_an_error_carries_type_code_message_details_and_retryable() -> None:
         ("Request rejected (429)", {"status": 429, "word": "rate_limit"}, RateLimitError, True),
         ("You've hit your limit", {"word": "rate_limit"}, RateLimitError, True),
         ("API Error: 529 Overloaded", {"status": 529}, OverloadedError, True),
-        ("API Error: 500", {"status": 500}, OverloadedError, True),
+        ("API Error: 500", {"status": 500}, ServiceError, True),
+        ("API Error: 503 Overloaded", {"status": 503}, OverloadedError, True),
+        ("API Error: 400 overloaded", {"status": 400}, InvalidRequestError, False),
+        ("API Error: Server error mid-response", {}, ServiceError, True),
         ("API Error: Overloaded", {"word": "unknown"}, OverloadedError, True),
         ("Unable to connect to API (ConnectionRefused)", {"word": "server_error"}, ConnectionFailedError, True),
         ("API Error: Connection closed mid-response", {}, ConnectionFailedError, True),
@@ -84,8 +88,38 @@ def test_which_class_a_failure_gets(text: str, facts: dict[str, object], kind: t
 
     assert type(error) is kind
     assert error.retryable is retryable
-    assert error.message.startswith(text.rstrip("."))
+    assert error.details["said"] == text
     assert error.status == facts.get("status")
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "words"),
+    [
+        ("API Error: 529 Overloaded. This is a server-side issue.", 529, "The service is overloaded (HTTP 529)."),
+        ("API Error: 500 Internal server error. Check your gateway.", 500, "The service failed (HTTP 500)."),
+        ("API Error: Connection refused (ECONNREFUSED)", None, "The service could not be reached (ECONNREFUSED)."),
+        ("API Error: Connection lost mid-response.", None, "The connection broke off in the middle of the answer."),
+        ("Request timed out. Set API_TIMEOUT_MS above 5000.", None, "The service did not answer in time."),
+        ("API Error: Request rejected (429) · rate limited", 429, "Too many requests (HTTP 429)."),
+        ("You've hit your limit · resets 3pm", 429, "You've hit your limit · resets 3pm"),
+        (
+            "There's an issue with the selected model (opus-9). Run --model to pick a different model.", 404,
+            "The model 'opus-9' does not exist, or this account may not use it.",
+        ),
+        (
+            "Prompt is too long · the request is ~250000 tokens (limit 200000)", 400,
+            "The request is too large: about 250,000 tokens, and the limit is 200,000.",
+        ),
+        ("Credit balance is too low", 400, "The account has no credit left."),
+        ("Failed to authenticate. API Error: 403 No permission", 403,
+         "The service denied access (HTTP 403): No permission."),
+        ("API Error: 400 messages.0: invalid", 400, "The service refused the request (HTTP 400): messages.0: invalid."),
+        ("Something else", None, "Something else"),
+    ],
+)  # fmt: skip
+def test_a_failure_in_our_words(text: str, status: int | None, words: str) -> None:
+    """One sentence that is true here; what only the API knows stays in it."""
+    assert classify_failure(text, status=status).message == words
 
 
 def test_no_credentials_says_how_to_log_in() -> None:

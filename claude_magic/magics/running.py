@@ -18,7 +18,16 @@ from claude_magic.magics.busy import BusyKernel
 from claude_magic.magics.live_screen import LiveScreen
 from claude_magic.magics.options import Options
 from claude_magic.magics.prompting import Prompt, brief_errors, shorten
-from claude_magic.magics.screen import GuardedScreen, Screen, TerminalScreen, in_notebook, is_captured, plain_screen
+from claude_magic.magics.screen import (
+    SEE_ABOVE,
+    GuardedScreen,
+    NotebookScreen,
+    Screen,
+    TerminalScreen,
+    in_notebook,
+    is_captured,
+    plain_screen,
+)
 from claude_magic.magics.stages import make_widget, stage_for
 from claude_magic.observers import described
 from claude_magic.response import Outcome, Response
@@ -83,7 +92,7 @@ class Runner:
                     shorten(error, f"{error.type}: {run.left}")
                 raise
         if response.outcome is Outcome.INTERRUPTED:
-            raise _stopped()
+            raise run.stopped()
         return response
 
     def start(
@@ -238,8 +247,15 @@ class _Run:
             self.screen.note(words)
         self.screen.finish(response, {"session_cost_usd": self.session.cost_usd})
         if stopped:
-            raise _stopped()
+            raise self.stopped()
         return response
+
+    def stopped(self) -> KeyboardInterrupt:
+        """Return what a cell that was stopped raises, so that Run All stops."""
+        interrupt = KeyboardInterrupt("stopped; the text is kept and the session goes on with the next prompt")
+        is_said = isinstance(self.screen.screen, NotebookScreen | LiveScreen)
+        shorten(interrupt, f"KeyboardInterrupt: {SEE_ABOVE if is_said else interrupt}")
+        return interrupt
 
     def _fail(self, error: ClaudeError) -> None:
         if isinstance(error, ModelNotFoundError):
@@ -267,12 +283,6 @@ def _hidden_words(response: Response, session: Session) -> str:
 
 def _ended(response: Response) -> float:
     return response.started + response.duration_s
-
-
-def _stopped() -> KeyboardInterrupt:
-    interrupt = KeyboardInterrupt("stopped; the text is kept and the session goes on with the next prompt")
-    shorten(interrupt, f"KeyboardInterrupt: {interrupt}")
-    return interrupt
 
 
 def _stop(stream: Stream) -> None:

@@ -205,7 +205,7 @@ class TerminalScreen:
         self._printer.finish(response)
 
     def fail(self, error: ClaudeError, extra: RunData) -> str:
-        self._printer.fail(error.response, error.message)
+        self._printer.fail(error.response)
         return ""
 
     def close(self) -> None:

@@ -163,6 +163,7 @@ _ADVICE = {
     "INSUFFICIENT_CREDITS": "Add credit to the account, or log in with another one; then prompt again.",
     "PERMISSION_DENIED": "Ask for access, or log in with another account; then prompt again.",
     "OVERLOADED": "Wait a little and prompt again: the same prompt may succeed.",
+    "SERVICE_FAILED": "Usually this passes: wait a little and prompt again.",
     "CONNECTION_FAILED": "Look at the network, a proxy or ANTHROPIC_BASE_URL; then prompt again.",
     "MODEL_NOT_FOUND": "Choose another model with --model.",
     "REQUEST_TOO_LARGE": "Send less, or start a new session with --new.",

@@ -102,7 +102,7 @@ def final_html(view: RunView, facts: list[str], ending: str = "", ending_block: 
                 pieces.append(_tool(part, view))
         elif isinstance(part, ThinkingPart):
             pieces.append(_folded_thought(part))
-        elif not (part.is_error and part.text and part.text in ending):
+        else:
             pieces.append(_note(part.text))
     if tools > _TOOL_LIMIT:
         pieces.append(_note(f"{plural(tools - _TOOL_LIMIT, 'more tool use', 'more tool uses')} not shown"))

@@ -10,7 +10,7 @@ from claude_magic.rendering.notes import note_words
 from claude_magic.rendering.text import one_line, visible
 from claude_magic.rendering.tools import asked_questions, state_words, telling_argument, tool_title
 from claude_magic.rendering.view import RunView, ToolPart
-from claude_magic.response import Response
+from claude_magic.response import Outcome, Response
 
 _SHOWN = (MessageType.TEXT, MessageType.TOOL_USE, MessageType.TOOL_RESULT, MessageType.RETRY, MessageType.ERROR)
 _NOTES = (MessageType.STATUS, MessageType.RETRY, MessageType.RATE_LIMIT, MessageType.ERROR)
@@ -63,20 +63,20 @@ class TerminalPrinter:
 
     def finish(self, response: Response) -> None:
         """Print how the run ended and the footer."""
+        if response.outcome is Outcome.ERROR:
+            self._held = ""
         self._end(ending_of(response, self._view), footer(response))
 
-    def fail(self, response: Response | None, told: str) -> None:
-        """Print the end of a run that failed.
+    def fail(self, response: Response | None) -> None:
+        """Print the end of a run that failed; how, somebody else prints after this.
 
         Args:
             response: what there was of an answer.
-            told: the failure in words, which somebody else prints after this.
         """
-        self._end("", footer(response) if response is not None else "", told)
+        self._held = ""
+        self._end("", footer(response) if response is not None else "")
 
-    def _end(self, ending: str, facts: str, told: str = "") -> None:
-        if self._held in ending + told:
-            self._held = ""
+    def _end(self, ending: str, facts: str) -> None:
         self._let_go()
         lines = [visible(words) for words in (ending, facts) if words]
         if lines:

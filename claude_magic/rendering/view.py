@@ -229,6 +229,11 @@ class RunView:
         """Say how the run ended; what still ran on the main thread is cancelled, background work goes on."""
         self.outcome, self.error = outcome, error
         self._text_open = False
+        if outcome is Outcome.ERROR:
+            # How it ended is said there, in better words than the CLI's.
+            failures = [part for part in self.parts if isinstance(part, NotePart) and part.is_error]
+            said = failures[-1].text if failures else ""
+            self.parts = [part for part in self.parts if part not in failures or getattr(part, "text", "") != said]
         if outcome in _STOPPED:
             self._cancel_undecided()
         for tool in self._tools.values():

@@ -16,6 +16,7 @@ const host: Host = {
   renderMarkdown,
   request: () => Promise.resolve('done'),
   insertCell: () => true,
+  runAgain: () => undefined,
   trusts: () => true
 };
 

@@ -72,5 +72,19 @@ export function insertBelow(panel: NotebookPanel, output: HTMLElement, cell: New
   return true;
 }
 
+const ONLY_A_PROMPT = /^(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*(?:%%claude\b|%claude[ \t]+(?:ask|fix)\b[^\n]*\s*$)/i;
+
+/** Whether a cell does nothing but send one prompt. */
+export function isOnlyAPrompt(source: string): boolean {
+  return ONLY_A_PROMPT.test(source);
+}
+
+/** Return the place of the cell that holds an output, if it does nothing but send a prompt; else -1. */
+export function promptCell(panel: NotebookPanel, output: HTMLElement): number {
+  return panel.content.widgets.findIndex(
+    widget => widget.node.contains(output) && isOnlyAPrompt(widget.model.sharedModel.getSource())
+  );
+}
+
 /** Ids of the cells that were inserted, by the id of the prompt's cell, in order. */
 const inserted = new Map<string, string[]>();

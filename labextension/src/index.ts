@@ -2,7 +2,7 @@
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IConsoleTracker } from '@jupyterlab/console';
-import { INotebookTracker } from '@jupyterlab/notebook';
+import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 
 import { markdownRenderer } from './markdown';
@@ -22,7 +22,9 @@ const view: JupyterFrontEndPlugin<void> = {
     notebooks: INotebookTracker | null,
     consoles: IConsoleTracker | null
   ) => {
-    const places = new Places(notebooks, consoles, app.serviceManager.contents);
+    const places = new Places(notebooks, consoles, app.serviceManager.contents, panel => {
+      void NotebookActions.run(panel.content, panel.sessionContext);
+    });
     let renderMarkdown: ReturnType<typeof markdownRenderer> | null = null;
     registry.addFactory(
       {

@@ -8,7 +8,7 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 
-import { insertBelow } from './cells';
+import { insertBelow, promptCell } from './cells';
 import type { NewCell } from './cells';
 import { Line } from './connection';
 import { MIME_TYPE, VERSION } from './protocol';
@@ -22,6 +22,8 @@ export interface Place {
   readonly line: Line | null;
   /** Insert a cell below the cell of this output; `null` where there are no cells. */
   readonly insertCell: ((cell: NewCell) => boolean) | null;
+  /** Run the cell of this output again; `null` where it holds more than a prompt. */
+  readonly runAgain: (() => void) | null;
 }
 
 interface Session {
@@ -36,7 +38,8 @@ export class Places {
   constructor(
     notebooks: INotebookTracker | null,
     consoles: IConsoleTracker | null,
-    private readonly _contents: Contents.IManager
+    private readonly _contents: Contents.IManager,
+    private readonly _runActiveCell: (panel: NotebookPanel) => void
   ) {
     for (const tracker of [notebooks, consoles]) {
       tracker?.forEach(panel => {
@@ -63,11 +66,26 @@ export class Places {
               saveSoon(panel as NotebookPanel, this._contents);
             }
           },
-          insertCell: isNotebook ? cell => insertBelow(panel as NotebookPanel, node, cell) : null
+          insertCell: isNotebook ? cell => insertBelow(panel as NotebookPanel, node, cell) : null,
+          runAgain: isNotebook ? this._runner(panel as NotebookPanel, node) : null
         };
       }
     }
     return null;
+  }
+
+  private _runner(panel: NotebookPanel, node: HTMLElement): (() => void) | null {
+    if (promptCell(panel, node) === -1) {
+      return null;
+    }
+    return () => {
+      const cell = promptCell(panel, node);
+      if (cell !== -1) {
+        panel.content.deselectAll();
+        panel.content.activeCellIndex = cell;
+        this._runActiveCell(panel);
+      }
+    };
   }
 
   private _add(panel: Panel, isNotebook: boolean): void {

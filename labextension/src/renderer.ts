@@ -110,12 +110,16 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     };
     const isReachable = (): boolean => this._channel !== null && !this._channel.lost && this._channel.state !== null;
     const insertCell = (cell: NewCell): boolean => this._places.find(this.node)?.insertCell?.(cell) ?? false;
+    const again = (): (() => void) | null => this._places.find(this.node)?.runAgain ?? null;
     return {
       renderMarkdown: (node, text) => this._renderMarkdown(node, text, this._onPage.promise),
       get request() {
         return isReachable() ? request : null;
       },
       insertCell,
+      get runAgain() {
+        return again();
+      },
       trusts: event => event.isTrusted
     };
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { cellOf } from '../src/cells';
+import { cellOf, isOnlyAPrompt } from '../src/cells';
 
 describe('cellOf', () => {
   it.each(['python', 'Python', 'py', 'ipython3'])('gives %s as it is', language => {
@@ -21,5 +21,15 @@ describe('cellOf', () => {
 
   it.each(['', 'text', 'json', 'console', 'diff', 'rust', 'constructor'])('offers nothing for "%s"', language => {
     expect(cellOf('x', language)).toBeNull();
+  });
+});
+
+describe('isOnlyAPrompt', () => {
+  it.each(['%%claude\nhi', '# a note\n\n%%claude -s x\nhi', '%claude ask hello', '%claude fix'])('is true of %j', source => {
+    expect(isOnlyAPrompt(source)).toBe(true);
+  });
+
+  it.each(['x = 1\n%claude ask hello', '%claude ask hello\nx = 1', '%claude stats', '%%claudette\nhi'])('is false of %j', source => {
+    expect(isOnlyAPrompt(source)).toBe(false);
   });
 });

@@ -34,6 +34,7 @@ function makeView(more: Partial<Host> = {}): RunView {
         return Promise.resolve(answer);
       },
       insertCell: cell => inserted.push(cell.source) > 0,
+      runAgain: null,
       trusts: () => true,
       ...more
     },
@@ -569,5 +570,36 @@ describe('undo', () => {
     expect(asked).toEqual([{ action: 'undo', dry_run: true }, { action: 'undo', dry_run: false }]);
     await draw(view, { ...over, undo: { ...undo, done: true } });
     expect(document.querySelector('.claude-undo')?.textContent).toContain('Restored a.py, deleted b.py (created by this turn).');
+  });
+});
+
+describe('a run that failed', () => {
+  const nothing = (): void => undefined;
+  const failed = { live: false, outcome: 'error', error: 'The service is overloaded (HTTP 529).', notice: 'Wait a little.' };
+
+  it('says so once, with what to do, and tries again at a click', async () => {
+    let runs = 0;
+    const runAgain = (): void => {
+      runs++;
+    };
+    const view = makeView({ runAgain });
+    await draw(view, live([], failed));
+
+    const end = view.node.querySelector('.claude-end');
+    expect(end?.textContent).toBe('✗The service is overloaded (HTTP 529).Wait a little.Try again');
+    expect(runs).toBe(0);
+    byText('Try again').click();
+    expect(runs).toBe(1);
+  });
+
+  it.each([
+    ['no kernel has it', { runAgain: nothing, request: null }, failed],
+    ['its cell does more', { runAgain: null }, failed],
+    ['it went well', { runAgain: nothing }, { live: false, outcome: 'success' }]
+  ])('offers nothing where %s', async (_, host, more) => {
+    await draw(makeView(host), live([], more));
+
+    const again = [...document.querySelectorAll<HTMLElement>('button')].filter(button => button.textContent === 'Try again');
+    expect(again.every(button => button.hidden || button.parentElement?.hidden)).toBe(true);
   });
 });

@@ -579,7 +579,7 @@ def test_an_error_is_one_block(shell: Any, clis: FakeCLIs, capsys: pytest.Captur
     with pytest.raises(InvalidRequestError) as caught:
         shell.run_cell("kept = 1\n%claude ask -o kept hi")
 
-    assert shown_error(caught.value).startswith("InvalidRequestError: API Error: bad")
+    assert shown_error(caught.value).startswith("InvalidRequestError: The service refused the request (HTTP 400): bad.")
     assert "File " not in shown_error(caught.value)
     assert shell.user_ns["kept"] == 1
     assert shell.user_ns["_claude"].text == "Half."

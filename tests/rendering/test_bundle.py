@@ -266,9 +266,13 @@ def test_tool_that_nobody_could_allow_says_how() -> None:
 
 def test_final_error_is_said_once() -> None:
     """The API's failure is not repeated where it is how the turn ended."""
-    turn = response(message("error", "Overloaded", error="Overloaded"), outcome=Outcome.ERROR, error="Overloaded")
+    failed = message("error", "API Error: 529", error="API Error: 529")
+    turn = response(failed, outcome=Outcome.ERROR, error="The service is overloaded.")
+    bundle = response_bundle(turn)
 
-    assert Page(response_bundle(turn)["text/html"]).text.count("Overloaded") == 1
+    assert Page(bundle["text/html"]).text.count("The service is overloaded.") == 1
+    assert "API Error" not in Page(bundle["text/html"]).text + bundle["text/plain"]
+    assert bundle[MIME_TYPE]["parts"] == []
 
 
 ASKED = {
@@ -530,7 +534,7 @@ def test_terminal_leaves_the_failure_to_who_raises_it() -> None:
     first, last = message("error", "overloaded", error="overloaded"), message("error", "refused", error="refused")
     turn = response(message("text", "Half"), first, last, outcome=Outcome.ERROR, error="refused", duration_s=2.0)
     printer.feed(turn.messages)
-    printer.fail(turn, "refused")
+    printer.fail(turn)
 
     assert "".join(written) == f"Half\n\n  overloaded\n\n{footer(turn)}\n"
 

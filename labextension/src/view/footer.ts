@@ -2,7 +2,7 @@
 
 import type { RunState } from '../state';
 import { count, dollars, oneLine, plural, seconds, visible } from '../text';
-import { el, setText, show } from './dom';
+import { button, el, setText, show } from './dom';
 import type { Piece } from './dom';
 import type { Surroundings } from './surroundings';
 import { UndoEdits } from './undo';
@@ -25,6 +25,16 @@ const ENDINGS: ReadonlyMap<string, string> = new Map([
 export class Ending implements Piece<{ run: RunState; standing: Standing }> {
   readonly node = el('div', 'claude-end');
 
+  constructor(private readonly _around: Surroundings) {
+    const again = button('Try again', 'claude-again', event => {
+      if (_around.host.trusts(event)) {
+        _around.host.runAgain?.();
+      }
+    });
+    again.title = 'Run this cell again: sends the prompt once more, in the same session';
+    this._again = again;
+  }
+
   update({ run, standing }: { run: RunState; standing: Standing }): void {
     const failed = run.outcome === 'error';
     const lines = standing === 'lost' ? [LOST] : standing === 'live' ? [] : endingLines(run);
@@ -35,8 +45,11 @@ export class Ending implements Piece<{ run: RunState; standing: Standing }> {
     const words = lines.join('\n');
     if (this._words !== words) {
       this._words = words;
-      this.node.replaceChildren(sign, el('div', '', ...lines.map(line => el('p', '', visible(line)))));
+      this.node.replaceChildren(sign, el('div', '', ...lines.map(line => el('p', '', visible(line)))), this._again);
     }
+    // Only in the kernel that ran it is the session still there.
+    const isTheSame = this._around.host.request !== null && this._around.host.runAgain !== null;
+    show(this._again, standing === 'over' && (failed || run.outcome === 'timeout') && isTheSame);
   }
 
   dispose(): void {
@@ -44,6 +57,7 @@ export class Ending implements Piece<{ run: RunState; standing: Standing }> {
   }
 
   private _words = '';
+  private readonly _again: HTMLButtonElement;
 }
 
 function endingLines(run: RunState): string[] {

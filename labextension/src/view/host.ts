@@ -21,6 +21,8 @@ export interface Host {
    * known before the output is on the page, style shows the button once it stands among cells.
    */
   readonly insertCell: ((cell: NewCell) => boolean) | null;
+  /** Run the cell of this output once more; `null` where that would not be this prompt alone, or there is no cell. */
+  readonly runAgain: (() => void) | null;
   /** Whether a person did this, and no script. */
   trusts(event: Event): boolean;
 }

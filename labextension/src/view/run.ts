@@ -59,6 +59,7 @@ export class RunView {
       question?.scrollIntoView({ block: 'nearest' });
       question?.querySelector<HTMLElement>('textarea, input, button')?.focus({ preventScroll: true });
     });
+    this._ending = new Ending(around);
     this._footer = new Footer(around);
     this._parts = new KeyedChildren<SectionItem>(this._partsNode, () => {
       return new Section(item => pieceFor(item, around), this._heights, rendering.done);
@@ -180,7 +181,7 @@ export class RunView {
   private readonly _follower = new Follower(this.node);
   private readonly _keeper = new Keeper(this.node, () => this._standing !== 'live' || !this._follower.follows);
   private readonly _heights = new Heights();
-  private readonly _ending = new Ending();
+  private readonly _ending: Ending;
   private readonly _header: Header;
   private readonly _footer: Footer;
   private readonly _parts: KeyedChildren<SectionItem>;

@@ -167,6 +167,7 @@ function draw(watch: Watch, model: Model, root: HTMLElement): () => void {
       return watch.isHeard ? request : null;
     },
     insertCell: null,
+    runAgain: null,
     trusts: event => event.isTrusted
   });
   const idle = el('p', 'claude-note', '');
