@@ -254,7 +254,7 @@ class _Run:
         """Return what a cell that was stopped raises, so that Run All stops."""
         interrupt = KeyboardInterrupt("stopped; the text is kept and the session goes on with the next prompt")
         is_said = isinstance(self.screen.screen, NotebookScreen | LiveScreen)
-        shorten(interrupt, f"KeyboardInterrupt: {SEE_ABOVE if is_said else interrupt}")
+        shorten(interrupt, f"KeyboardInterrupt: {f'stopped, {SEE_ABOVE}' if is_said else interrupt}")
         return interrupt
 
     def _fail(self, error: ClaudeError) -> None:
