@@ -22,6 +22,9 @@ _log = logging.getLogger("claude_magic")
 
 MakeWire = Callable[[], Wire]
 
+GUARDED = sys.platform == "linux"
+"""Whether a guard can stand above a CLI: it takes Linux's subreapers."""
+
 
 @dataclass(frozen=True)
 class Spawned:
@@ -70,7 +73,7 @@ async def spawn(launch: Launch, mark: str, make_wire: MakeWire, options: Mapping
         ValueError: it cannot be started with such words.
     """
     environment = {name: value for name, value in launch.environment if name != watcher.MARK}
-    if sys.platform == "linux" and sys.executable:
+    if GUARDED and sys.executable:
         spawned = await _below_guard(launch, environment, f"{watcher.MARK}={mark}", make_wire(), options)
         if spawned is not None:
             return spawned

@@ -1,8 +1,9 @@
 """A Python process that runs one CLI, for tests that end it in every way: a kernel without the kernel.
 
 `python lone_kernel.py` reads a JSON object from stdin: argv, environment and folder of the CLI, the prompts to send,
-the type of message to wait for, and what to do then (`wait` to be killed, `close` and end, `fork` and wait, `fork` and
-close). It prints one JSON object: pids, the owner id, the text of the answers, and what the forked worker saw.
+the type of message to wait for, whether a guard may stand above the CLI, and what to do then (`wait` to be killed,
+`close` and end, `fork` and wait, `fork` and close). It prints one JSON object: pids, the owner id, the text of the
+answers, and what the forked worker saw.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # it runs from anywhere, also where nothing is installed
 
+from claude_magic import spawn
 from claude_magic.outgoing import user_message
 from claude_magic.process import OWNER, Process, kill_all
 from claude_magic.transport import Launch
@@ -42,6 +44,7 @@ def work(report: Connection) -> None:
 
 
 async def main(plan: dict[str, Any]) -> None:
+    spawn.GUARDED = plan["guarded"]
     launch = Launch(tuple(plan["argv"]), tuple(plan["environment"].items()), plan["folder"])
     process = await Process.start(launch)
     answers = [await ask(process, prompt, plan["until"]) for prompt in plan["prompts"]]

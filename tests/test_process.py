@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from claude_magic import spawn
 from claude_magic.errors import ProcessError, ProtocolError
 from claude_magic.messages import Message
 from claude_magic.outgoing import control_request, user_message
@@ -29,9 +30,12 @@ GUARD_S = 20.0
 Begin = Callable[..., Awaitable[Process]]
 
 
-@pytest.fixture
-async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
-    """Starts fake CLIs that behave as told, and closes them at the end of the test."""
+@pytest.fixture(params=[True, False], ids=["guard", "no guard"])
+async def begin(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Begin]:
+    """Starts fake CLIs that behave as told, below a guard or as where there is none; closes them after the test."""
+    monkeypatch.setattr(spawn, "GUARDED", request.param)
     started: list[Process] = []
 
     async def start(

@@ -37,6 +37,8 @@ GUARD_S = 20.0
 
 Run = Callable[..., "subprocess.Popen[bytes]"]
 Kernel = Callable[..., "tuple[subprocess.Popen[bytes], dict[str, Any]]"]
+EVERYWHERE = pytest.mark.parametrize("guarded", [True, False], ids=["guard", "no guard"])
+"""Below a guard, as on Linux, and without one, as elsewhere."""
 
 
 @pytest.fixture
@@ -60,10 +62,13 @@ def kernel(run: Run, tmp_path: Path) -> Iterator[Kernel]:
     """Starts a Python process that uses `Process`; returns it and its report. Its forked worker ends with the test."""
     workers: list[psutil.Process] = []
 
-    def start(*prompts: str, then: str = "wait", manner: str = "normal", until: str = "result") -> Any:
+    def start(
+        *prompts: str, then: str = "wait", manner: str = "normal", until: str = "result", guarded: bool = True
+    ) -> Any:
         plan = {
             "argv": [sys.executable, FAKE_CLI], "environment": {"PATH": os.environ["PATH"], "FAKE_CLI": manner},
             "folder": str(tmp_path), "prompts": prompts, "until": until, "then": then,
+            "guarded": guarded,
         }  # fmt: skip
         process = run([sys.executable, LONE_KERNEL], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert process.stdin is not None
@@ -290,9 +295,10 @@ async def test_owner_replaces_a_watcher_that_was_killed_at_once(tmp_path: Path) 
 # Kernels that end.
 
 
-def test_a_killed_kernel_leaves_nothing(kernel: Kernel) -> None:
+@EVERYWHERE
+def test_a_killed_kernel_leaves_nothing(kernel: Kernel, guarded: bool) -> None:
     """kill -9: the CLI, what its tool started, what that detached, and the watcher are gone."""
-    process, report = kernel("spawn")
+    process, report = kernel("spawn", guarded=guarded)
     left = [psutil.Process(int(pid)) for pid in (report["cli"], report["watcher"], *report["answers"][0].split())]
     assert len(alive(left)) == 4
 
@@ -302,9 +308,10 @@ def test_a_killed_kernel_leaves_nothing(kernel: Kernel) -> None:
     assert marked(f"{report['owner']}:") == []
 
 
-def test_a_killed_kernel_leaves_no_stubborn_cli(kernel: Kernel) -> None:
+@EVERYWHERE
+def test_a_killed_kernel_leaves_no_stubborn_cli(kernel: Kernel, guarded: bool) -> None:
     """A CLI that ignores the end of stdin and SIGTERM goes too."""
-    process, report = kernel("anything", manner="stubborn", until="stderr")
+    process, report = kernel("anything", manner="stubborn", until="stderr", guarded=guarded)
     left = [psutil.Process(report["cli"]), psutil.Process(report["watcher"])]
 
     process.kill()
@@ -312,10 +319,11 @@ def test_a_killed_kernel_leaves_no_stubborn_cli(kernel: Kernel) -> None:
     assert all_gone(left)
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_terminated_kernel_leaves_nothing(kernel: Kernel, number: int) -> None:
+def test_a_terminated_kernel_leaves_nothing(kernel: Kernel, number: int, guarded: bool) -> None:
     """Signals that end a Python process without any clean-up count as death too."""
-    process, report = kernel("spawn")
+    process, report = kernel("spawn", guarded=guarded)
     left = [psutil.Process(int(pid)) for pid in (report["cli"], report["watcher"], *report["answers"][0].split())]
 
     process.send_signal(number)
@@ -323,9 +331,10 @@ def test_a_terminated_kernel_leaves_nothing(kernel: Kernel, number: int) -> None
     assert all_gone(left)
 
 
-def test_a_kernel_that_closes_leaves_nothing(kernel: Kernel) -> None:
+@EVERYWHERE
+def test_a_kernel_that_closes_leaves_nothing(kernel: Kernel, guarded: bool) -> None:
     """The orderly way: the watcher finds nothing to do and goes."""
-    process, report = kernel("spawn", then="close")
+    process, report = kernel("spawn", then="close", guarded=guarded)
     pids = (report["watcher"], *report["answers"][0].split())
     left = [psutil.Process(int(pid)) for pid in pids if psutil.pid_exists(int(pid))]
 
@@ -337,9 +346,10 @@ def test_a_kernel_that_closes_leaves_nothing(kernel: Kernel) -> None:
 # Kernels that fork.
 
 
-def test_a_forked_worker_does_not_delay_the_watcher(kernel: Kernel) -> None:
+@EVERYWHERE
+def test_a_forked_worker_does_not_delay_the_watcher(kernel: Kernel, guarded: bool) -> None:
     """The worker outlives the kernel, and holds neither the watcher's pipe nor the CLI's stdin."""
-    process, report = kernel("spawn", then="fork")
+    process, report = kernel("spawn", then="fork", guarded=guarded)
     worker = psutil.Process(report["worker"])
     left = [psutil.Process(int(pid)) for pid in (report["cli"], report["watcher"], *report["answers"][0].split())]
     assert len(alive(left)) == 4  # the worker's `kill_all` has ended nothing
@@ -357,9 +367,10 @@ def test_a_forked_worker_owns_nothing(kernel: Kernel) -> None:
     assert report["worker_owner"] != report["owner"]
 
 
-def test_a_forked_worker_does_not_hold_the_end_of_stdin(kernel: Kernel) -> None:
+@EVERYWHERE
+def test_a_forked_worker_does_not_hold_the_end_of_stdin(kernel: Kernel, guarded: bool) -> None:
     """With the worker alive, closing stdin still reaches the CLI: it ends by itself."""
-    _, report = kernel("hello", then="fork and close")
+    _, report = kernel("hello", then="fork and close", guarded=guarded)
 
     assert report["exit_code"] == 0
 
