@@ -45,6 +45,11 @@ def highlight(code: str, language: str, budget: ColouringBudget) -> str:
     return "".join(_piece(words, text) for words, text in runs) + style.escape_code(code[end:])
 
 
+def is_known(language: str) -> bool:
+    """Return whether a word is the name of a language that `highlight` colours."""
+    return bool(language) and _lexer(language.lower()) is not None
+
+
 @lru_cache(maxsize=64)
 def _lexer(language: str) -> Any:
     from pygments.lexers import get_lexer_by_name

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from claude_magic.rendering import style
-from claude_magic.rendering.highlight import ColouringBudget, highlight
+from claude_magic.rendering.highlight import ColouringBudget, highlight, is_known
 from claude_magic.rendering.limits import DEEPEST, LONGEST_PARAGRAPH, MOST_HTML
 from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.segments import Work, fits, segments
@@ -134,10 +134,14 @@ def _code_inline(self: Any, tokens: Sequence[Any], index: int, options: Any, env
 def _fence(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     token = tokens[index]
     words = token.info.split()
-    return _code(highlight(token.content.rstrip("\n"), words[0] if words else "", env["budget"]))
+    return _code(highlight(token.content.rstrip("\n"), words[0] if words else "", env["budget"]), token.info)
 
 
-def _code(inner: str) -> str:
+def _code(inner: str, info: str) -> str:
+    """Frame code. What its fence says stands above it, unless that is the name of a language that the colours show."""
+    info = info.strip()
+    if info and not is_known(info):
+        return f'<p style="{style.SMALL}"><code>{style.escape_code(info)}</code></p>{_code(inner, "")}'
     return f'<pre style="{style.PRE}"><code style="{style.PRE_CODE}">{inner}</code></pre>\n'
 
 
@@ -176,7 +180,7 @@ def _formula(text: str, begin: int, end: int) -> str:
 
 _SMALL = 1500
 _GROWTH = 1.3
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[^\n]*\n")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\n]*)\n")
 
 
 class MarkdownStream:
@@ -212,7 +216,7 @@ class MarkdownStream:
         tail = text[len(self._done) :]
         fence = _FENCE.match(tail)
         if fence is not None and not _closed(tail, fence):
-            return "".join(self._done_html) + _code(style.escape_code(tail[fence.end() :]))
+            return "".join(self._done_html) + _code(style.escape_code(tail[fence.end() :]), fence[2])
         tail = self._settle(tail)
         return "".join(self._done_html) + self._open_end(tail)
 

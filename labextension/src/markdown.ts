@@ -4,7 +4,7 @@ import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 
 import { plainParagraph, rest, segments } from './segments';
-import { hideRawHtml, showRawHtml, strictHtml } from './strict';
+import { hideRawHtml, showAddresses, showRawHtml, strictHtml } from './strict';
 import { visible } from './text';
 
 const MARKDOWN = 'text/markdown';
@@ -67,7 +67,7 @@ async function typeset(typesetter: IRenderMime.ILatexTypesetter, content: HTMLEl
 }
 
 function strictSanitizer(lab: IRenderMime.ISanitizer): IRenderMime.ISanitizer {
-  return { sanitize: (dirty, options) => strictHtml(lab.sanitize(dirty, options)) };
+  return { sanitize: (dirty, options) => strictHtml(lab.sanitize(showAddresses(dirty), options)) };
 }
 
 function withoutHtml(parser: IRenderMime.IMarkdownParser): IRenderMime.IMarkdownParser {

@@ -9,7 +9,7 @@ import type { MarkedToken, Token, Tokens } from 'marked';
 import { plainFormula } from './formula';
 import { highlight } from './highlight';
 import { plainParagraph, rest, segments } from './segments';
-import { hideRawHtml, imageWords, rawText, strict } from './strict';
+import { fenceInfo, hideRawHtml, imageWords, rawText, strict } from './strict';
 import { visible } from './text';
 
 interface Formula extends Tokens.Generic {
@@ -96,7 +96,7 @@ class Builder {
         this._text(parent, token);
         return;
       case 'code':
-        this._code(this._add(parent, 'pre'), `${token.text}\n`, token.lang ?? '');
+        this._fence(parent, token);
         return;
       case 'codespan':
         this._code(parent, token.text, '');
@@ -137,11 +137,18 @@ class Builder {
     }
   }
 
+  private _fence(parent: Element, token: Tokens.Code): void {
+    const { language, more } = fenceInfo(token.lang ?? '');
+    if (more) {
+      this._code(this._add(parent, 'p'), more, '');
+    }
+    this._code(this._add(parent, 'pre'), `${token.text}\n`, language);
+  }
+
   private _code(parent: Element, text: string, language: string): void {
     const code = this._add(parent, 'code');
-    const word = language.split(/\s/)[0] ?? '';
-    if (word) {
-      code.className = `language-${rawText(word)}`;
+    if (language) {
+      code.className = `language-${language}`;
     }
     code.textContent = rawText(text);
   }

@@ -18,6 +18,7 @@ const DROPPED =
   'script,style,template,noscript,noembed,noframes,iframe,object,embed,applet,frame,frameset,svg,math,link,meta,base,' +
   'title,head,audio,video,source,track,canvas,map,area,textarea,select,button,dialog,xmp,plaintext,portal';
 const SAFE_LINK = /^(?:https?:\/\/|mailto:)/i;
+const ODD_LINK = /<a\s[^>]*href="(?!https?:\/\/|mailto:)/i;
 const CODE_CLASS = /^(?:language-[\w+#.-]{1,40}|\u037c\w{1,6}|cm-[\w-]{1,40})$/;
 
 /** Clean everything under `root`, which must belong to a document that loads and runs nothing. */
@@ -44,6 +45,30 @@ export function strictHtml(html: string): string {
   const page = new DOMParser().parseFromString(html, 'text/html');
   strict(page.body);
   return page.body.innerHTML;
+}
+
+/** Write the addresses that will be no links behind their words; what a sanitizer does first would take them away. */
+export function showAddresses(html: string): string {
+  if (!ODD_LINK.test(html)) {
+    return html;
+  }
+  const page = new DOMParser().parseFromString(html, 'text/html');
+  for (const link of page.querySelectorAll('a[href]')) {
+    const address = (link.getAttribute('href') ?? '').trim();
+    if (!SAFE_LINK.test(address)) {
+      link.removeAttribute('href');
+      showAddress(link, address);
+    }
+  }
+  return page.body.innerHTML;
+}
+
+function showAddress(link: Element, address: string): void {
+  if (address !== '' && address !== link.textContent.trim()) {
+    const code = link.ownerDocument.createElement('code');
+    code.textContent = visible(address);
+    link.append(' (', code, ')');
+  }
 }
 
 function replaceInput(input: Element): void {
@@ -73,6 +98,8 @@ function keepAttributes(element: Element): void {
     const link = (element.getAttribute('href') ?? '').trim();
     if (SAFE_LINK.test(link)) {
       kept.push(['href', link], ['target', '_blank'], ['rel', 'noopener noreferrer nofollow'], ['title', visible(link)]);
+    } else {
+      showAddress(element, link);
     }
   }
   if (element.localName === 'td' || element.localName === 'th') {
@@ -119,17 +146,24 @@ function showHidden(root: ParentNode): void {
   }
 }
 
-// Raw HTML in Markdown. A noncharacter stands for `<` while the Markdown is parsed, and becomes `&lt;` after it. Another
-// one stands before the language of a fence that is not known as a language of code: JupyterLab, or an extension of it,
-// may draw what such a fence holds (mermaid does, and fetches what the diagram names).
+// Raw HTML in Markdown. A noncharacter stands for `<` while the Markdown is parsed, and becomes `&lt;` after it. What
+// follows the marks of a fence and is not known as a language of code stands as a number between two others: JupyterLab,
+// or an extension of it, may draw what such a fence holds (mermaid does, and fetches what the diagram names), and readers
+// are to see all of it. In other places one more noncharacter before each word is enough.
 
 const STAND_IN = '\ufdd0';
 const NOT_A_LANGUAGE = '\ufdd1';
+const ENCODES = '\ufdd2';
+const ENCODED = /\ufdd2([\da-f]*)\ufdd2/g;
+const STAND_INS = /[\ufdd0-\ufdd2]/g;
+const CODE_TAG = /<pre><code class="language-\ufdd2([\da-f]*)\ufdd2">/g;
 const OPENS_TAG = /<(?=[a-z/!?])(?!(?:https?|mailto):)/gi;
 // Pictures, and what takes the text after it away: comments, and elements that are dropped with what they hold.
 const OPENS_WORSE = new RegExp(`<(?=[!?]|/?(?:img|image|picture|figure|input|${DROPPED.replaceAll(',', '|')})\\b)`, 'gi');
 const FENCE_LINE = /^ {0,3}(?:`{3,}|~{3,})/;
+const FENCE_OPENS = /^((?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t]|\[[ xX]\][ \t])*(?:`{3,}(?=[^`\n]*$)|~{3,})[ \t]*)([^\n]*?)(?=[ \t]*$)/gm;
 const FENCE_INFO = /(`{3,}|~{3,})([^\n`]*)/g;
+const PLAIN_NAME = /^[\w+#.-]{1,40}$/;
 const LANGUAGES: ReadonlySet<string> = new Set(
   (
     'python py python3 ipython pycon r julia jl sql mysql postgresql postgres sqlite plsql mssql bash sh shell zsh console ' +
@@ -148,7 +182,10 @@ const LANGUAGES: ReadonlySet<string> = new Set(
  * @returns the text to parse; give what comes out of the parser to `showRawHtml`.
  */
 export function hideRawHtml(markdown: string): string {
-  const text = markdown.replaceAll(STAND_IN, '\ufffd').replaceAll(NOT_A_LANGUAGE, '\ufffd').replace(FENCE_INFO, hideInfo);
+  const text = markdown
+    .replace(STAND_INS, '\ufffd')
+    .replace(FENCE_OPENS, (_, marks: string, info: string) => marks + encodedInfo(info))
+    .replace(FENCE_INFO, hideInfo);
   if (!text.includes('<')) {
     return text;
   }
@@ -166,8 +203,23 @@ export function hideRawHtml(markdown: string): string {
     .join('\n');
 }
 
-/** Fences in lists, quotes and other fences look alike here: the stand-in changes nothing that a reader sees. */
+function encodedInfo(info: string): string {
+  if (info === '' || LANGUAGES.has(info.toLowerCase())) {
+    return info;
+  }
+  const numbers = Array.from({ length: info.length }, (_, at) => info.charCodeAt(at).toString(16).padStart(4, '0'));
+  return ENCODES + numbers.join('') + ENCODES;
+}
+
+function decoded(numbers: string): string {
+  return (numbers.match(/.{4}/g) ?? []).map(number => String.fromCharCode(parseInt(number, 16))).join('');
+}
+
+/** What may be a fence in a place of which nobody thought: the stand-in changes nothing that a reader sees. */
 function hideInfo(_: string, marks: string, info: string): string {
+  if (info.includes(ENCODES)) {
+    return marks + info;
+  }
   let known = false;
   const hidden = info.replace(/\S+/g, (word, at: number) => {
     known = info.slice(0, at).trim() === '' && LANGUAGES.has(word.toLowerCase());
@@ -176,17 +228,47 @@ function hideInfo(_: string, marks: string, info: string): string {
   return marks + hidden;
 }
 
+/**
+ * Read what follows the marks of a fence.
+ *
+ * @param info - as it stands in text that `hideRawHtml` returned.
+ * @returns the language, if it is a plain name, and what a reader is to see because it is more than that.
+ */
+export function fenceInfo(info: string): { readonly language: string; readonly more: string } {
+  const raw = rawText(info).trim();
+  if (raw === '' || PLAIN_NAME.test(raw)) {
+    return { language: raw, more: '' };
+  }
+  const first = /^\S+/.exec(raw)?.[0] ?? '';
+  return { language: LANGUAGES.has(first.toLowerCase()) ? first : '', more: raw };
+}
+
 /** Turn the stand-ins in the parser's HTML into what they stand for. */
 export function showRawHtml(html: string): string {
   // A parser percent-encodes them in a URL.
   return html
+    .replace(CODE_TAG, (_, numbers: string) => codeTag(decoded(numbers)))
+    .replace(ENCODED, (_, numbers: string) => escaped(decoded(numbers)))
     .replaceAll(STAND_IN, '&lt;')
     .replaceAll('%EF%B7%90', '%3C')
     .replaceAll(NOT_A_LANGUAGE, '')
     .replaceAll('%EF%B7%91', '');
 }
 
+function codeTag(info: string): string {
+  const { language, more } = fenceInfo(info);
+  const tag = language ? `<pre><code class="language-${escaped(language)}">` : '<pre><code>';
+  return more ? `<p><code>${escaped(more)}</code></p>${tag}` : tag;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}
+
 /** Turn the stand-ins in a text into what they stand for; for text that no parser of HTML will see. */
 export function rawText(text: string): string {
-  return text.replaceAll(STAND_IN, '<').replaceAll(NOT_A_LANGUAGE, '');
+  return text
+    .replace(ENCODED, (_, numbers: string) => decoded(numbers))
+    .replaceAll(STAND_IN, '<')
+    .replaceAll(NOT_A_LANGUAGE, '');
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { hideRawHtml, showRawHtml, strictHtml } from '../src/strict';
+import { hideRawHtml, rawText, showRawHtml, strictHtml } from '../src/strict';
 import { visible } from '../src/text';
 import { renderMarkdown } from '../src/plain_markdown';
 
@@ -136,8 +136,22 @@ describe('Markdown of the model', () => {
     const node = document.createElement('div');
     const code = `'''"\` /* -- # \\ '' "a\\"b ${'"'.repeat(50)} 1e5.5.5 @@@\n<script>\u00e9${"'".repeat(51)}\n`;
     await renderMarkdown(node, `~~~${language}\n${code}~~~\n`);
-    expect(node.querySelector('code')?.textContent).toBe(code);
+    expect(node.querySelector('pre code')?.textContent).toBe(code);
   });
+
+  it.each(['nobody knows', 'python title="a.py"', '{mermaid} <b>', '"><img src=x onerror=hit()>', 'a\u0300{'])(
+    'shows what is no plain name of a language: %s',
+    async info => {
+      const node = document.createElement('div');
+      await renderMarkdown(node, `- [ ] ~~~ ${info}\n  x\n`);
+      expect(node.textContent).toContain(info);
+      expect(node.querySelector('pre')?.textContent).toBe('x\n');
+      const html = showRawHtml(`<pre><code class="language-${/\ufdd2.*\ufdd2/.exec(hideRawHtml(`~~~${info}`))?.[0] ?? ''}">x</code></pre>`);
+      node.innerHTML = strictHtml(html);
+      expect(node.textContent).toBe(`${info}x`);
+      check(node);
+    }
+  );
 
   it('says where a picture would be', async () => {
     const node = document.createElement('div');
@@ -160,7 +174,7 @@ describe('Markdown of the model', () => {
   ])('lets no renderer see the language of %j', line => {
     const hidden = hideRawHtml(`${line}\ngraph LR\n`);
     expect(hidden).not.toMatch(/(?:^|[\s`~])(?:mermaid|math|vega-lite|\{mermaid\}|m&#101;rmaid)/i);
-    expect(showRawHtml(hidden)).toBe(`${line}\ngraph LR\n`);
+    expect(rawText(hidden)).toBe(`${line}\ngraph LR\n`);
   });
 
   it.each(['```python', '~~~ sql', '- ```Bash', '> ```c++'])('leaves the language of %j to the colours of code', line => {

@@ -167,13 +167,22 @@ def test_unsafe_tex_is_plain_text(tex: str) -> None:
 
 
 def test_known_language_is_coloured_and_unknown_is_not() -> None:
-    """Colours come with a language that Pygments knows; the code itself is never changed."""
+    """Colours come with a language that Pygments knows; another word is shown; the code itself is never changed."""
     code = "def f():\n    return 1  # one\n"
     coloured, bare = to_html(f"```python\n{code}```"), to_html(f"```nosuch\n{code}```")
 
     assert "color-mix" in coloured
     assert "color-mix" not in bare
-    assert code.strip() == Page(coloured).text.strip() == Page(bare).text.strip()
+    assert code.strip() == Page(coloured).text.strip() == Page(bare).text.strip().removeprefix("nosuch")
+
+
+@pytest.mark.parametrize("info", ["{mermaid}", 'python title="a.py"', "<b>not</b> code", "nosuch"])
+def test_what_a_fence_says_is_shown(info: str) -> None:
+    """All that follows the marks of a fence is there, unless it is the name of the language that the colours show."""
+    whole, growing = to_html(f"```{info}\nx = 1\n```"), MarkdownStream().update(f"~~~ {info}\nx = 1\n")
+
+    assert Page(whole).text.strip() == Page(growing).text.strip() == f"{info}x = 1"
+    assert info not in Page(to_html("```python\nx = 1\n```")).text
 
 
 def test_highlighting_paints_no_background() -> None:
