@@ -234,7 +234,9 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             if options.dry_run:
                 print(describe(prompt, config, options.session, is_open))
                 return
-            self.follow_wish()
+            told = self.follow_wish()
+            if told:
+                prompt = replace(prompt, notes=(told, *prompt.notes))
             answer = self._send(options, prompt, literal=prompt.literal or not typed)
             if options.output:
                 self.shell.user_ns[options.output] = answer
@@ -260,13 +262,15 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
             check_conversation(config)
         return config, is_open
 
-    def follow_wish(self) -> None:
-        """Switch the simulator on, if the environment wishes it and nobody has said otherwise."""
+    def follow_wish(self) -> str:
+        """Switch the simulator on, if the environment wishes it and nobody has said otherwise.
+
+        Returns:
+            What the user must know; "" if nothing changed.
+        """
         if self.client.player is not None:
-            return  # a tape needs no account, and must not be taken for one
-        words = self.simulation.decide(self.client.account)
-        if words:
-            print(words)
+            return ""  # a tape needs no account, and must not be taken for one
+        return self.simulation.decide(self.client.account)
 
     def _send(self, options: Options, prompt: Prompt, *, literal: bool) -> Any:
         """Answer a prompt from what is kept, or have it run; return what `-o VAR` gets."""

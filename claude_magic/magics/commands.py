@@ -189,8 +189,14 @@ def _close(magics: ClaudeMagics, rest: str) -> None:
     print(f"Closed {name}.")
 
 
+def _tell_wish(magics: ClaudeMagics) -> None:
+    words = magics.follow_wish()
+    if words:
+        print(words)
+
+
 def _new(magics: ClaudeMagics, rest: str) -> None:
-    magics.follow_wish()
+    _tell_wish(magics)
     name = rest or "main"
     if name in {info.name for info in magics.client.list_sessions()}:
         magics.close(name)
@@ -203,7 +209,7 @@ def _resume(magics: ClaudeMagics, rest: str) -> None:
     if not session_id:
         raise UsageError("%claude resume needs the id of a conversation: %claude resume ID [NAME]")
     name = name.strip() or "main"
-    magics.follow_wish()
+    _tell_wish(magics)
     config = magics.base.replace(resume=session_id)
     check_conversation(config)
     closed = [info for info in magics.client.list_sessions() if info.name == name]

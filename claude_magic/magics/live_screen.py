@@ -10,7 +10,7 @@ from typing import Any
 from IPython.display import DisplayHandle, display
 
 from claude_magic.errors import ClaudeError
-from claude_magic.magics.screen import SEE_ABOVE, session_cost
+from claude_magic.magics.screen import SEE_ABOVE, session_cost, with_note
 from claude_magic.magics.stages import ExtensionStage, Stage
 from claude_magic.messages import Message
 from claude_magic.permissions import Decision, PermissionRequest
@@ -23,8 +23,6 @@ from claude_magic.widgets.protocol import MIME_TYPE, RunData
 
 BATCH_S = 0.05
 """At most 20 batches a second go to the page: the server drops what comes faster than 1000 messages a second."""
-_OF_THE_PROMPT = ("filled in: ", "left as typed: ", "attached: ")
-"""How the notes begin that stand in the view, above the answer."""
 
 
 class LiveScreen:
@@ -90,12 +88,10 @@ class LiveScreen:
         self._channel.flush()
 
     def note(self, words: str) -> None:
-        if words.startswith(_OF_THE_PROMPT):
-            filled = " · ".join(filter(None, (self._facts.get("filled", ""), words)))
-            self._facts = {**self._facts, "filled": filled}
-            self._channel.set({"filled": filled})
-        else:
-            print(words)
+        filled = with_note(self._facts.get("filled", ""), words)
+        self._run.view.notes = filled
+        self._facts = {**self._facts, "filled": filled}
+        self._channel.set({"filled": filled})
 
     def ask(self, request: PermissionRequest) -> Future[Decision]:
         """Put a question on the page."""
@@ -114,11 +110,13 @@ class LiveScreen:
             self._channel.set({"granted": granted})
 
     def finish(self, response: Response, extra: RunData) -> None:
-        self._end(response_bundle(response, session_cost(extra)), {**facts_of(response), **self._facts, **extra})
+        bundle = response_bundle(response, session_cost(extra), self._run.view.notes)
+        self._end(bundle, {**facts_of(response), **self._facts, **extra})
 
     def fail(self, error: ClaudeError, extra: RunData) -> str:
         facts = facts_of(error.response) if error.response is not None else {}
-        self._end(error_bundle(error, None, session_cost(extra)), {**facts, **self._facts, **extra})
+        bundle = error_bundle(error, None, session_cost(extra), self._run.view.notes)
+        self._end(bundle, {**facts, **self._facts, **extra})
         return SEE_ABOVE
 
     def close(self) -> None:

@@ -135,17 +135,20 @@ class NotebookScreen:
             self._draw()
 
     def note(self, words: str) -> None:
-        print(words)
+        self._view.notes = with_note(self._view.notes, words)
+        self._changed = True
 
     def finish(self, response: Response, extra: RunData) -> None:
         from claude_magic.rendering import response_bundle
 
-        self._show(_with_facts(response_bundle(response, session_cost(extra)), response, extra))
+        bundle = response_bundle(response, session_cost(extra), self._view.notes)
+        self._show(_with_facts(bundle, response, {**extra, "filled": self._view.notes}))
 
     def fail(self, error: ClaudeError, extra: RunData) -> str:
         from claude_magic.rendering import error_bundle
 
-        self._show(_with_facts(error_bundle(error, None, session_cost(extra)), error.response, extra))
+        bundle = error_bundle(error, None, session_cost(extra), self._view.notes)
+        self._show(_with_facts(bundle, error.response, {**extra, "filled": self._view.notes}))
         return SEE_ABOVE
 
     def close(self) -> None:
@@ -312,6 +315,21 @@ class GuardedScreen:
 
     def _switch_off(self) -> None:
         self._is_off = True
+
+
+_OF_THE_PROMPT = ("filled in: ", "left as typed: ", "attached: ")
+"""How the notes begin that share a line."""
+
+
+def with_note(notes: str, words: str) -> str:
+    """Return the notes on a run with one more.
+
+    Args:
+        notes: those before, line by line.
+        words: the next one.
+    """
+    shares = words.startswith(_OF_THE_PROMPT) and notes.rpartition("\n")[2].startswith(_OF_THE_PROMPT)
+    return (" · " if shares else "\n").join(filter(None, (notes, words)))
 
 
 def session_cost(extra: RunData) -> float:

@@ -21,9 +21,8 @@ VARIABLE = "CLAUDE_MAGIC_SIMULATE"
 """`auto`: simulate if the CLI finds no credentials (`make lab` and `make demo` set it); `on`: simulate."""
 
 WORDS = (
-    "Simulated answers: no Claude account was found, so a simulator on this machine answers and no model is called. "
-    "To get real ones, run `claude` in a terminal and type /login (or set ANTHROPIC_API_KEY), "
-    "then `%claude simulate off`."
+    "Simulated answers: no Claude account was found, so a simulator answers and no model is called. "
+    "For real ones run `claude` in a terminal, type /login (or set ANTHROPIC_API_KEY), then `%claude simulate off`."
 )
 
 

@@ -25,19 +25,21 @@ _PART_LIMIT = 2_000
 _STDERR_LINES = 20
 
 
-def response_bundle(response: Response, session_cost_usd: float = 0.0) -> dict[str, Any]:
+def response_bundle(response: Response, session_cost_usd: float = 0.0, notes: str = "") -> dict[str, Any]:
     """Return a finished turn as one MIME bundle: data for the live view, static HTML, plain text.
 
     Args:
         response: the turn.
         session_cost_usd: cost of its session so far, this turn included; 0 where it is not known.
+        notes: what is said of the prompt, line by line.
     """
     view = RunView.of(response)
+    view.notes = notes
     ending = ending_of(response, view)
     return {
         MIME_TYPE: run_data(response, view),
         "text/html": clean(page.final_html(view, footer_facts(response, session_cost_usd), ending)),
-        "text/plain": _plain(_said(response, view), ending, footer(response, session_cost_usd)),
+        "text/plain": _plain(_said(response, view), ending, footer(response, session_cost_usd), notes),
     }
 
 
@@ -53,17 +55,20 @@ def run_bundle(view: RunView, final: bool, now: float | None = None) -> dict[str
         html = page.live_html(view, unix_time() if now is None else now)
         return {"text/html": html, "text/plain": _plain_run(view)}
     ending = notice(view.outcome, view.error)
-    plain = _plain(view.text, ending, "")
+    plain = _plain(view.text, ending, "", view.notes)
     return {"text/html": clean(page.final_html(view, [], ending)), "text/plain": plain}
 
 
-def error_bundle(error: ClaudeError, advice: str | None = None, session_cost_usd: float = 0.0) -> dict[str, Any]:
+def error_bundle(
+    error: ClaudeError, advice: str | None = None, session_cost_usd: float = 0.0, notes: str = ""
+) -> dict[str, Any]:
     """Return an error as one readable block: what happened, what to do, and what there was of an answer.
 
     Args:
         error: what went wrong.
         advice: what to do about it; without it, the usual advice for this kind of error.
         session_cost_usd: cost of the session so far; 0 where it is not known.
+        notes: what is said of the prompt, line by line.
     """
     what_to_do = advice_for(error) if advice is None else advice
     stderr = _stderr(error)
@@ -71,8 +76,9 @@ def error_bundle(error: ClaudeError, advice: str | None = None, session_cost_usd
     plain = "\n".join(visible(words) for words in (error.message, what_to_do, stderr) if words)
     response = error.response
     if response is None:
-        return {"text/html": clean(page.box(html, "bad")), "text/plain": plain}
+        return {"text/html": clean(page.box(page.notes_html(notes) + html, "bad")), "text/plain": plain}
     view = RunView.of(response)
+    view.notes = notes
     facts = footer_facts(response, session_cost_usd)
     # The live view shows the error itself only beside a failure, and of a time-out the notice alone.
     shown = f"{error.message} {what_to_do}" if isinstance(error, TurnTimeoutError) else what_to_do
@@ -80,7 +86,7 @@ def error_bundle(error: ClaudeError, advice: str | None = None, session_cost_usd
         MIME_TYPE: run_data(response, view) | {"error": error.message, "notice": shown},
         "text/html": clean(page.final_html(view, facts, error.message, html)),
     }
-    return bundle | {"text/plain": _plain(_said(response, view), plain, footer(response, session_cost_usd))}
+    return bundle | {"text/plain": _plain(_said(response, view), plain, footer(response, session_cost_usd), notes)}
 
 
 def _stderr(error: ClaudeError) -> str:
@@ -103,16 +109,16 @@ def _said(response: Response, view: RunView) -> str:
     return "\n\n".join(piece for piece in pieces if piece)
 
 
-def _plain(text: str, ending: str, foot: str) -> str:
+def _plain(text: str, ending: str, foot: str, notes: str = "") -> str:
     shown = visible(excerpt(text.strip("\n"), _TEXT_LIMIT)[0])
     # One line feed between ending and footer: the answer's Markdown, then what there is to say about it.
     about = "\n".join(words for words in (visible(ending), visible(foot)) if words)
-    return "\n\n".join(words for words in (shown, about) if words)
+    return "\n\n".join(words for words in (visible(notes), shown, about) if words)
 
 
 def _plain_run(view: RunView) -> str:
     """The run for a front end without HTML: parts in order, each tool as one line."""
-    pieces = []
+    pieces = [view.notes] if view.notes else []
     for part in view.parts:
         if isinstance(part, TextPart | NotePart):
             pieces.append(part.text)

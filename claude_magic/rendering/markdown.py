@@ -47,6 +47,7 @@ def _render(text: str, env: dict[str, Any]) -> str:
     parser = _parser()
     try:
         tokens = parser.parse(text, env)
+        _tick(tokens)
         _dress(tokens)
         return clean(parser.renderer.render(tokens, parser.options, env))
     except RecursionError:
@@ -78,6 +79,8 @@ def _parser() -> Any:
         "image": _image,
         "link_open": _link_open,
         "link_close": _link_close,
+        "table_open": _table_open,
+        "table_close": _table_close,
     }
     for name, rule in rules.items():
         parser.add_render_rule(name, rule)
@@ -91,11 +94,26 @@ def _dress(tokens: Sequence[Any]) -> None:
             token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
         words = style.MARKDOWN.get(token.tag) if token.nesting >= 0 else None
         if words:
-            aligned = token.attrGet("style")  # a table's column
+            aligned = token.attrGet("style")  # a table's column, or a task
             token.attrSet("style", f"{words};{aligned}" if aligned else words)
         if token.children:
             _tie_links(token.children)
             _dress(token.children)
+
+
+_BOXES = {"[ ] ": "☐ ", "[x] ": "☑ ", "[X] ": "☑ "}
+
+
+def _tick(tokens: Sequence[Any]) -> None:
+    """Draw the boxes of a list of tasks, in place of its bullets."""
+    for item, paragraph, words in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if item.type != "list_item_open" or paragraph.type != "paragraph_open" or not words.children:
+            continue
+        first = words.children[0]
+        box = _BOXES.get(first.content[:4]) if first.type == "text" else None
+        if box is not None:
+            first.content = box + first.content[4:]
+            item.attrSet("style", style.TASK)
 
 
 def _tie_links(tokens: Sequence[Any]) -> None:
@@ -105,6 +123,14 @@ def _tie_links(tokens: Sequence[Any]) -> None:
             opening.append(token)
         elif token.type == "link_close" and opening:
             token.meta = {"href": str(opening.pop().attrGet("href") or "")}
+
+
+def _table_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+    return f'<div style="{style.TABLE}">' + str(self.renderToken(tokens, index, options, env))
+
+
+def _table_close(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+    return str(self.renderToken(tokens, index, options, env)) + "</div>"
 
 
 def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:

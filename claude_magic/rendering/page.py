@@ -14,6 +14,7 @@ from claude_magic.rendering.tools import (
     asked_questions,
     count_descendants,
     diff_lines,
+    file_text,
     plan_of,
     state_words,
     telling_argument,
@@ -44,7 +45,7 @@ def live_html(view: RunView, now: float) -> str:
         view: the run; finished pieces of HTML are kept in it.
         now: the time, in unix seconds.
     """
-    pieces = [_header(view, "running")]
+    pieces = [_header(view, "running"), notes_html(view.notes)]
     parts = view.parts
     hidden = sum(isinstance(part, ToolPart) for part in parts) - _TOOL_LIMIT
     for part in parts:
@@ -88,7 +89,7 @@ def final_html(view: RunView, facts: list[str], ending: str = "", ending_block: 
         ending: how it ended and what to do next, in words; "" after a plain success.
         ending_block: safe HTML that says it, instead of a line.
     """
-    pieces = [_header(view)]
+    pieces = [_header(view), notes_html(view.notes)]
     room = iter(shares([len(part.text) for part in view.parts if isinstance(part, TextPart)], _TEXT_LIMIT))
     budget, work = ColouringBudget(), Work()
     tools = 0
@@ -126,21 +127,31 @@ def _ending(words: str, tone: str) -> str:
 
 def box(inner: str, bar: str) -> str:
     """Return safe HTML in the box of a run; `bar` is the colour of its side: `run`, `warn` or `bad`."""
-    return f'<div style="{style.run(bar)}">{inner}</div>'
+    return f'<blockquote style="{style.run(bar)}">{inner}</blockquote>'
 
 
 def _header(view: RunView, state: str = "") -> str:
     name = f'<b style="{style.NAME}">{escape(one_line(view.session or "claude", 80))}</b>'
     words = [model_words(view.model), SIMULATED if view.simulated else "", state]
-    return f'<div style="{style.HEAD}">' + " · ".join([name, *(escape(word) for word in words if word)]) + "</div>"
+    return _small(" · ".join([name, *(escape(word) for word in words if word)]), style.HEAD)
 
 
 def _footer(facts: list[str]) -> str:
-    return f'<div style="{style.FOOT}">{escape(" · ".join(facts))}</div>' if facts else ""
+    return _small(escape(" · ".join(facts)), style.FOOT) if facts else ""
+
+
+def _small(inner: str, look: str) -> str:
+    """A line that stays small where every style is taken away."""
+    return f'<div style="{look}"><sub style="{style.SUB}">{inner}</sub></div>'
+
+
+def notes_html(notes: str) -> str:
+    """Return what is said of a prompt as safe HTML, each line as one."""
+    return "".join(_note(line) for line in notes.split("\n") if line)
 
 
 def _note(text: str) -> str:
-    return f'<div style="{style.NOTE}">{escape(one_line(text, 400))}</div>'
+    return _small(escape(one_line(text, 400)), style.NOTE)
 
 
 def _thought(part: ThinkingPart) -> str:
@@ -164,6 +175,8 @@ def _tool_line(tool: ToolPart, view: RunView, now: float | None = None) -> str:
     if view.outcome is not None and tool.state is ToolState.RUNNING:
         words = "still running in the background"
     tone = _STATE_TONE.get(tool.state, style.MUTED)
+    if tool.state is ToolState.DONE and tool.name != "AskUserQuestion":
+        words = "✓ " + (words.removeprefix("done, ") or "done")
     return f"<b>{escape(tool_title(tool.name))}</b>{shown}" + span(f" · {words}", f"{style.STATE};{tone}")
 
 
@@ -198,7 +211,7 @@ def _tool_body(tool: ToolPart, view: RunView) -> str:
         more = count_descendants(tool) - _TOOL_LIMIT
         rest = f"<li>{escape(f'{more} more not shown')}</li>" if more > 0 else ""
         pieces.append(f'<ul style="{style.CHILDREN}">{items}{rest}</ul>')
-    result = _unwrapped(tool.result)
+    result = _unwrapped(file_text(tool))
     is_answered = any(one.answer for one in asked_questions(tool))
     # What the model is told of an approved plan is the plan once more.
     is_told = tool.state is ToolState.DONE and (diff_lines(tool) or is_answered or plan_of(tool))

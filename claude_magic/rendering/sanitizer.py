@@ -9,7 +9,7 @@ from typing import Any
 # fmt: off
 TAGS = frozenset({
     "a", "b", "blockquote", "br", "code", "del", "details", "div", "em", "h3", "h4", "h5", "h6", "hr", "i", "li", "ol",
-    "p", "pre", "s", "span", "strong", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul",
+    "ins", "p", "pre", "s", "span", "strong", "sub", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul",
 })
 ATTRIBUTES = {"*": {"style"}, "a": {"href"}, "ol": {"start"}, "details": {"open"}}
 URL_SCHEMES = frozenset({"http", "https", "mailto"})
@@ -18,7 +18,8 @@ URL_SCHEMES = frozenset({"http", "https", "mailto"})
 STYLE_PROPERTIES = frozenset({
     "background-color", "border", "border-bottom", "border-collapse", "border-left", "border-radius", "border-top",
     "color", "cursor", "font-family", "font-size", "font-style", "font-weight", "line-height", "list-style-type",
-    "margin", "max-width", "overflow-wrap", "overflow-x", "padding", "text-align", "text-decoration", "white-space",
+    "margin", "max-width", "overflow-wrap", "overflow-x", "padding", "text-align", "text-decoration", "vertical-align",
+    "white-space",
 })
 # fmt: on
 _ODD_LINK = re.compile(r'(<a )href="(?!(?:https?://|mailto:))[^"]*" ?', re.IGNORECASE)

@@ -44,7 +44,7 @@ DELETED = "background-color:rgba(230, 70, 70, 0.16)"
 def run(bar: str) -> str:
     """Return the style of the box around a run: one thin line at its side."""
     return (
-        f"border-left:2px solid {BAR[bar]};padding:2px 0 2px 14px;margin:2px 0;max-width:860px;"
+        f"border-left:2px solid {BAR[bar]};padding:2px 0 2px 14px;margin:2px 0;color:inherit;"
         "line-height:1.55;overflow-wrap:anywhere"
     )
 
@@ -54,6 +54,10 @@ HEAD = f"{SMALL};margin:0 0 8px"
 NAME = "color:var(--jp-ui-font-color1, inherit)"
 FOOT = f"{SMALL};margin:12px 0 0;padding:7px 0 0;border-top:{LINE}"
 NOTE = f"{SMALL};margin:6px 0"
+SUB = "font-size:inherit;vertical-align:baseline"
+TABLE = "overflow-x:auto"
+TASK = "list-style-type:none;margin:2px 0 2px -20px"
+PROSE = "max-width:860px"
 TOOL = "margin:4px 0;font-size:13px"
 SUMMARY = "cursor:pointer"
 STATE = "font-size:12px"
@@ -70,15 +74,15 @@ QUESTION = "font-size:13px;margin:4px 0 8px"
 THOUGHT = f"{MUTED};font-size:12.5px;margin:6px 0 6px 14px;white-space:pre-wrap"
 
 MARKDOWN = {
-    "p": "margin:0 0 9px",
+    "p": f"margin:0 0 9px;{PROSE}",
     "ul": "margin:0 0 9px;padding:0 0 0 24px",
     "ol": "margin:0 0 9px;padding:0 0 0 28px",
-    "li": "margin:2px 0",
+    "li": f"margin:2px 0;{PROSE}",
     "blockquote": f"margin:0 0 9px;padding:0 0 0 12px;border-left:3px solid rgba(128, 128, 128, 0.4);{MUTED}",
     "hr": f"border:none;border-top:{LINE};margin:14px 0",
     "table": "border-collapse:collapse;margin:6px 0 12px;font-size:13px",
-    "th": f"padding:4px 12px 4px 0;border-bottom:{LINE};font-weight:600;text-align:left",
-    "td": f"padding:4px 12px 4px 0;border-bottom:{LINE};text-align:left",
+    "th": f"padding:4px 12px 4px 0;border-bottom:{LINE};font-weight:600;text-align:left;overflow-wrap:normal",
+    "td": f"padding:4px 12px 4px 0;border-bottom:{LINE};text-align:left;overflow-wrap:normal",
     "h3": "font-size:17px;font-weight:600;margin:16px 0 8px",
     "h4": "font-size:15.5px;font-weight:600;margin:14px 0 6px",
     "h5": "font-size:14px;font-weight:600;margin:12px 0 5px",

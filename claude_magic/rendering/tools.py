@@ -105,14 +105,34 @@ def state_words(tool: ToolPart, now: float | None = None) -> str:
     if tool.state in (ToolState.RUNNING, ToolState.DONE, ToolState.FAILED) and took >= 0.05:
         words.append(seconds(took))
     inserted, deleted = changed_lines(tool)
-    if inserted or deleted:
-        words.append(f"+{inserted} −{deleted}")
+    words += [" ".join((f"+{inserted}",) * bool(inserted) + (f"−{deleted}",) * bool(deleted)), _size_words(tool)]
     nested = count_descendants(tool)
     if nested:
         words.append(plural(nested, "tool"))
     if tool.edited:
         words.append("edited by you")
-    return ", ".join(words)
+    return ", ".join(filter(None, words))
+
+
+def _size_words(tool: ToolPart) -> str:
+    """How much was read or found."""
+    if tool.state is not ToolState.DONE or tool.name not in ("Glob", "Grep", "Read"):
+        return ""
+    cells = tool.result.count("<cell id=") if tool.name == "Read" else 0
+    if cells:
+        return plural(cells, "cell")
+    lines = _lines(file_text(tool))
+    is_numbered = tool.name != "Read" or bool(lines and _NUMBERED.match(lines[0]))
+    return plural(len(lines), "line") if lines and is_numbered else ""
+
+
+_NUMBERED = re.compile(r"\s*\d+[→\t]")
+_LAST_NUMBER = re.compile(r"\n\s*\d+[→\t]$")
+
+
+def file_text(tool: ToolPart) -> str:
+    """Return what a tool gave back; of a file that was read without the number of a line that is not there."""
+    return _LAST_NUMBER.sub("", tool.result.rstrip("\n")) if tool.name == "Read" else tool.result
 
 
 def count_descendants(tool: ToolPart) -> int:

@@ -183,6 +183,7 @@ class RunView:
         outcome: how the run ended; `None` while it has not.
         error: the failure in words, or "".
         working_dir: folder of the CLI, as it said; "" before.
+        notes: what is said of the prompt, line by line: what was filled in and attached, who answers.
     """
 
     def __init__(self, session: str = "", model: str = "", simulated: bool = False) -> None:
@@ -193,6 +194,7 @@ class RunView:
         self.outcome: Outcome | None = None
         self.error = ""
         self.working_dir = ""
+        self.notes = ""
         self._tools: dict[str, ToolPart] = {}
         self._early: dict[str, Message] = {}
         self._undecided: set[str] = set()

@@ -26,6 +26,7 @@ export function strict(root: ParentNode): void {
   root.querySelectorAll(DROPPED).forEach(element => {
     element.remove();
   });
+  const tasks = [...root.querySelectorAll('li')].filter(isTask);
   root.querySelectorAll('input').forEach(replaceInput);
   for (const element of [...root.querySelectorAll('*')]) {
     if (!KEPT.has(element.localName) || element.namespaceURI !== 'http://www.w3.org/1999/xhtml') {
@@ -36,6 +37,9 @@ export function strict(root: ParentNode): void {
       keepAttributes(element);
     }
   }
+  tasks.forEach(task => {
+    task.className = 'claude-task';
+  });
   removeComments(root);
   showHidden(root);
 }
@@ -71,9 +75,15 @@ function showAddress(link: Element, address: string): void {
   }
 }
 
+function isTask(item: Element): boolean {
+  const first = item.firstElementChild;
+  const box = first?.localName === 'p' ? first.firstElementChild : first;
+  return box?.localName === 'input' && box.getAttribute('type') === 'checkbox';
+}
+
 function replaceInput(input: Element): void {
-  const isTask = input.getAttribute('type') === 'checkbox';
-  input.replaceWith(isTask ? (input.hasAttribute('checked') ? '☑' : '☐') : '');
+  const isBox = input.getAttribute('type') === 'checkbox';
+  input.replaceWith(isBox ? (input.hasAttribute('checked') ? '☑' : '☐') : '');
 }
 
 /** Return what stands in the place of a picture: its words and its address, which is not fetched. */

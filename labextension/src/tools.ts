@@ -140,9 +140,10 @@ export function askedQuestions(tool: Pick<ToolPart, 'name' | 'input'>): AskedQue
 // A tool's own failures come in a tag that is meant for the model.
 const FAILURE = /^<tool_use_error>([\s\S]*?)(?:<\/tool_use_error>)?\s*$/;
 
-/** Return what a tool gave back as a person wants to read it. */
-export function resultText(result: string): string {
-  return FAILURE.exec(result)?.[1] ?? result;
+/** Return what a tool gave back as a person wants to read it; of a file that was read without a line that is not there. */
+export function resultText({ name, result }: Pick<ToolPart, 'name' | 'result'>): string {
+  const text = FAILURE.exec(result)?.[1] ?? result;
+  return name === 'Read' ? text.replace(/\n[^\S\n]*\d+[→\t]\n?$/, '') : text;
 }
 
 const diffs = new WeakMap<object, readonly Hunk[]>();
@@ -225,15 +226,13 @@ export function stateWords(tool: ToolPart, nested: number, now: number): string 
     case 'waiting':
       return 'waiting for permission';
     case 'running':
-      return ['running', took >= 1 ? wholeSeconds(Math.floor(took)) : '', nestedWords(nested)]
-        .filter(Boolean)
-        .join(' · ');
+      return ['running', took >= 1 ? wholeSeconds(Math.floor(took)) : '', nestedWords(nested)].filter(Boolean).join(', ');
     case 'cancelled':
       return took >= 0.05 ? `cancelled after ${seconds(took)}` : 'cancelled';
     case 'denied':
       return 'denied';
     case 'failed':
-      return took >= 0.05 ? `failed · ${seconds(took)}` : 'failed';
+      return took >= 0.05 ? `failed, ${seconds(took)}` : 'failed';
     case 'done':
       return doneWords(tool, nested, took);
   }
@@ -241,16 +240,23 @@ export function stateWords(tool: ToolPart, nested: number, now: number): string 
 
 function doneWords(tool: ToolPart, nested: number, took: number): string {
   const { inserted, deleted } = changedLines(tool);
-  const words = [nestedWords(nested)];
-  if (inserted > 0 || deleted > 0) {
-    words.push([inserted > 0 ? `+${inserted}` : '', deleted > 0 ? `−${deleted}` : ''].filter(Boolean).join(' '));
-  } else if (took >= 0.05) {
-    words.push(seconds(took));
+  const changes = [inserted > 0 ? `+${inserted}` : '', deleted > 0 ? `−${deleted}` : ''].filter(Boolean).join(' ');
+  const words = [took >= 0.05 ? seconds(took) : '', changes, sizeWords(tool), nestedWords(nested)];
+  return words.filter(Boolean).join(', ') || 'done';
+}
+
+/** How much was read or found. */
+function sizeWords(tool: ToolPart): string {
+  if (!['Glob', 'Grep', 'Read'].includes(tool.name)) {
+    return '';
   }
-  if (tool.name === 'Read' || tool.name === 'Grep' || tool.name === 'Glob') {
-    words.push(plural(linesOf(tool.result).length, 'line'));
+  const cells = tool.name === 'Read' ? tool.result.split('<cell id=').length - 1 : 0;
+  if (cells > 0) {
+    return plural(cells, 'cell');
   }
-  return words.filter(Boolean).join(' · ') || 'done';
+  const lines = linesOf(resultText(tool));
+  const isCounted = tool.name !== 'Read' || /^\s*\d+[→\t]/.test(lines[0] ?? '');
+  return lines.length > 0 && isCounted ? plural(lines.length, 'line') : '';
 }
 
 function nestedWords(nested: number): string {

@@ -30,6 +30,7 @@ from claude_magic.rendering import (
     run_data,
 )
 from claude_magic.rendering.text import shares
+from claude_magic.rendering.tools import file_text, state_words
 from claude_magic.response import Outcome
 
 from .builders import decision, message, permission, response, result, use
@@ -170,9 +171,9 @@ def test_html_tells_the_story() -> None:
     text = Page(response_bundle(response(*TURN))["text/html"]).text
 
     assert text.startswith("cleanup · opus 4.8I look.")
-    assert "Read etl/load.py · done, 0.4 s" in text
-    assert "Agent who else? · done, 9.0 s, 1 tool" in text
-    assert "Grep price · done, 0.5 s" in text
+    assert "Read etl/load.py · ✓ 0.4 s" in text
+    assert "Agent who else? · ✓ 9.0 s, 1 tool" in text
+    assert "Grep price · ✓ 0.5 s, 1 line" in text
     assert text.rstrip().endswith("8.4 s · $0.0213")
 
 
@@ -395,7 +396,7 @@ def test_edit_is_shown_as_a_difference() -> None:
     given = {"file_path": "a.py", "old_string": "a\nb\nc", "new_string": "a\nB\nBB\nc"}
     text = Page(response_bundle(response(use("1", "Edit", given), result("1", "ok")))["text/html"]).text
 
-    assert "done, +2 −1" in text
+    assert "✓ +2 −1" in text
     assert " a\n-b\n+B\n+BB\n c" in text
 
 
@@ -482,7 +483,7 @@ def test_terminal_prints_what_is_new() -> None:
         "I **look**.\n\n"
         "  Read etl/load.py: done, 0.4 s\n"
         "  Agent who else?\n"
-        "    Grep price: done, 0.5 s\n"
+        "    Grep price: done, 0.5 s, 1 line\n"
         "  Agent: done, 9.0 s, 1 tool\n"
         "\nDone."
     )
@@ -582,3 +583,45 @@ def test_plan_is_markdown_in_the_stored_page() -> None:
     assert ">Plan</b>" in html
     assert "approved your plan" not in html
     assert "\\n" not in html
+
+
+NOTES = "filled in: {city} = Bern · attached: fig (picture)\nAnswers are simulated."
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_what_was_sent_along_is_said_in_every_home(failed: bool) -> None:
+    """Above the answer, each line as one: also where no live view is, and where the turn failed."""
+    turn = response(message("text", "Yes."), outcome=Outcome.ERROR if failed else Outcome.SUCCESS)
+    error = OverloadedError("Overloaded.")
+    error.response = turn
+    bundle = error_bundle(error, notes=NOTES) if failed else response_bundle(turn, notes=NOTES)
+
+    for text in (Page(bundle["text/html"]).text, bundle["text/plain"]):
+        assert all(line in text for line in NOTES.split("\n"))
+        assert text.index("fig (picture)") < text.index("Yes.")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("Read", "1\tone\n2\ttwo\n3\t", "done, 2 lines"),
+        ("Read", "     1→one\n", "done, 1 line"),
+        ("Read", '<cell id="a">x</cell id="a"><cell id="b">y</cell id="b">', "done, 2 cells"),
+        ("Read", "[image]", "done"),
+        ("Grep", "a\nb", "done, 2 lines"),
+    ],
+)
+def test_how_much_was_read(name: str, text: str, words: str) -> None:
+    """The lines of the file; a number with no line is none."""
+    tool = RunView.of(response(use("1", name), result("1", text))).tools[0]
+
+    assert state_words(tool) == words
+    assert "3" not in file_text(tool)
+
+
+def test_structure_says_what_the_styles_say() -> None:
+    """A page that drops every style still sets the answer off, and what is beside it small."""
+    html = response_bundle(response(message("text", "Yes."), use("1", "Bash", {"command": "ls"})))["text/html"]
+
+    assert html.startswith("<blockquote")
+    assert html.count("<sub") == 2

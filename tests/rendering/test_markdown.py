@@ -246,3 +246,21 @@ def test_very_long_paragraph_stays_plain() -> None:
 
     assert "em" not in page.tags
     assert page.text.count("*a*") == 5000
+
+
+def test_tasks_have_boxes_and_no_bullets() -> None:
+    """As a page shows them that knows lists of tasks."""
+    html = to_html("- [x] done\n- [ ] to do\n- plain [x]")
+
+    assert "☑ done" in html
+    assert "☐ to do" in html
+    assert "plain [x]" in html
+    assert html.count("list-style-type:none") == 2
+
+
+def test_cells_of_a_table_do_not_break_inside_words() -> None:
+    """A narrow page scrolls the table instead."""
+    html = to_html("| region | n |\n|---|---|\n| north | 120 |")
+
+    assert html.count("overflow-wrap:normal") == 4
+    assert "overflow-x:auto" in html

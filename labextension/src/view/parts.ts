@@ -53,7 +53,7 @@ class Thinking implements Piece<ThinkingItem> {
     this._text = shown.text;
     const goesOn = shown.isLast && this._around.isLive();
     this.node.classList.toggle('claude-thinks', goesOn);
-    const took = shown.duration_s >= 0.5 ? ` for ${seconds(shown.duration_s)}` : '';
+    const took = shown.duration_s >= 0.05 ? ` for ${seconds(shown.duration_s)}` : '';
     setText(this._words, goesOn ? 'Thinking…' : `Thought${took}`);
     this._draw();
   }

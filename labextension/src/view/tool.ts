@@ -112,7 +112,7 @@ export class ToolCard implements Piece<ToolNode> {
   private _sayState(): void {
     if (this._shown !== null) {
       const words = stateWords(this._shown.tool, countNested(this._shown), this._around.now());
-      setText(this._words, this._shown.tool.edited ? `${words} · edited by you` : words);
+      setText(this._words, this._shown.tool.edited ? `${words}, edited by you` : words);
       show(this._state, this._shown.tool.todos.length === 0 || this._shown.tool.state !== 'done');
     }
   }
@@ -195,7 +195,7 @@ function inside(tool: ToolPart): HTMLElement[] {
 }
 
 function resultBlocks(tool: ToolPart): HTMLElement[] {
-  const result = visibleOutput(resultText(tool.result));
+  const result = visibleOutput(resultText(tool));
   if (result.trim() !== '') {
     const block = plainText(result, `Result of ${toolTitle(tool.name)}`);
     block.classList.toggle('claude-failed', tool.is_error);
