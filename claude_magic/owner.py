@@ -41,7 +41,7 @@ class Child:
 
     Attributes:
         pid: its process id.
-        created: when it was created, in unix seconds; with the pid it is the identity of the process.
+        created: its `watcher.creation_time`; with the pid it is the identity of the process.
         pipes: this process's ends of its pipes.
         reap: take its exit status from the system, if it has ended; may be called from any thread.
         guard: the process above it, which ends with it; `None` where there is none.

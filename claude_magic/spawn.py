@@ -34,7 +34,7 @@ class Spawned:
         wire: takes what it says.
         transport: the event loop's side of it. Its end is the end of the CLI and, below a guard, of all it started.
         pid: process id of the CLI.
-        created: when that was created, in unix seconds.
+        created: its `watcher.creation_time`.
         guard: the process above it; `None` where it was started directly.
         control: the pipe without whose reader the guard ends all below it; likewise.
     """

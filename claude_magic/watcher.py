@@ -31,6 +31,8 @@ _WATCHER_TERM_S = 1.0
 _WATCHER_TOTAL_S = 15.0
 _CLOCK_SLACK_S = 1.0
 """A process's time of creation is rounded, and on some systems moves with the clock."""
+_STARTTIME = 19
+"""Its place in `/proc/PID/stat`, counted from what follows the name."""
 
 
 def marked(mark: str, since: float = 0.0) -> list[psutil.Process]:
@@ -38,16 +40,16 @@ def marked(mark: str, since: float = 0.0) -> list[psutil.Process]:
 
     Args:
         mark: a whole mark, or the beginning of one up to and with its colon, for all of one owner.
-        since: look only at processes created after this time, in unix seconds.
+        since: look only at processes created after this time, as of `creation_time`.
     """
     import psutil
 
     found = []
     for pid in _pids():
         try:
-            process = psutil.Process(pid)
-            if pid == os.getpid() or process.create_time() < since - _CLOCK_SLACK_S:
+            if pid == os.getpid() or (since and creation_time(pid) < since - _CLOCK_SLACK_S):
                 continue
+            process = psutil.Process(pid)
             value = process.environ().get(MARK, "")
         except (psutil.Error, OSError):
             continue  # gone meanwhile, or another user's: it cannot be ours
@@ -70,14 +72,14 @@ def tree(pid: int, created: float | None = None) -> list[psutil.Process]:
 
     Args:
         pid: the process.
-        created: its time of creation in unix seconds; a process that differs only has the same number.
+        created: its `creation_time`; a process that differs only has the same number.
     """
     import psutil
 
     try:
-        root = psutil.Process(pid)
-        if created is not None and abs(root.create_time() - created) > _CLOCK_SLACK_S:
+        if created is not None and abs(creation_time(pid) - created) > _CLOCK_SLACK_S:
             return []
+        root = psutil.Process(pid)
         return [root, *root.children(recursive=True)]
     except psutil.Error:
         return []
@@ -85,7 +87,8 @@ def tree(pid: int, created: float | None = None) -> list[psutil.Process]:
 
 def below(process: psutil.Process) -> list[psutil.Process]:
     """Return everything below a process; empty when it is gone."""
-    return tree(process.pid, process.create_time())[1:]
+    # A new object: psutil would compare the children's times with one that it took before the clock was set.
+    return tree(process.pid)[1:] if process.is_running() else []
 
 
 def doing(pid: int) -> str:
@@ -103,13 +106,24 @@ def doing(pid: int) -> str:
 
 
 def creation_time(pid: int) -> float:
-    """Return when a process that was just started was created, in unix seconds."""
+    """Return when a process was created, in seconds; 0.0 if it is gone.
+
+    On Linux that is since the system's start: unix seconds would move for all processes when the clock is set.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[_STARTTIME]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return _creation_time(pid)
+
+
+def _creation_time(pid: int) -> float:
     import psutil
 
     try:
         return psutil.Process(pid).create_time()
     except psutil.Error:
-        return time.time()  # it ended at once
+        return 0.0
 
 
 def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:

@@ -581,6 +581,21 @@ async def test_nothing_that_a_tool_started_survives_a_close(begin: Begin) -> Non
     assert await gone(inside, outside)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="unix time of the system's start is a fact of Linux")
+@pytest.mark.parametrize("by", [-3600, 3600])
+async def test_clock_that_is_set_hides_no_process(begin: Begin, monkeypatch: pytest.MonkeyPatch, by: int) -> None:
+    """The time of creation that psutil tells moves with it, for every process."""
+    process = await begin()
+    inside, outside = map(int, text_of(await ask(process, "spawn")).split())
+    start = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: start + by)
+
+    assert process.detached() == [outside]
+    await process.close()
+
+    assert await gone(inside, outside)
+
+
 async def test_nothing_survives_a_kill(begin: Begin) -> None:
     """`kill` does not wait; the rest follows in the background, and `close` waits for it."""
     process = await begin()

@@ -22,7 +22,7 @@ from claude_magic import watcher
 from claude_magic.outgoing import user_message
 from claude_magic.process import OWNER, Process
 from claude_magic.transport import Launch
-from claude_magic.watcher import MARK, alive, marked, sweep, tree
+from claude_magic.watcher import MARK, alive, creation_time, marked, sweep, tree
 
 HERE = Path(__file__).parent
 FAKE_CLI = str(HERE / "fake_cli.py")
@@ -113,7 +113,7 @@ def test_processes_from_before_are_not_looked_at(run: Run) -> None:
     """The time of creation narrows the search."""
     owner = uuid.uuid4().hex
     process = run(mark=f"{owner}:1")
-    created = psutil.Process(process.pid).create_time()
+    created = creation_time(process.pid)
 
     assert len(marked(f"{owner}:1", since=created)) == 1
     assert marked(f"{owner}:1", since=created + 60) == []
@@ -138,7 +138,7 @@ def test_a_tree_has_everything_below(run: Run) -> None:
     parent = run([sys.executable, "-c", child], stdout=subprocess.PIPE)
     assert parent.stdout is not None
     grandchild = psutil.Process(int(parent.stdout.readline()))
-    created = psutil.Process(parent.pid).create_time()
+    created = creation_time(parent.pid)
 
     assert [process.pid for process in tree(parent.pid, created)] == [parent.pid, grandchild.pid]
     assert tree(parent.pid, created - 60) == []
@@ -205,11 +205,11 @@ def test_the_script_ends_the_trees_it_was_told_of(run: Run) -> None:
     told, taken_back, other = (psutil.Process(run().pid) for _ in range(3))
     script = start_watcher(run, uuid.uuid4().hex)
     lines = [
-        f"+ {told.pid} {told.create_time()}",
-        f"+ {taken_back.pid} {taken_back.create_time()}",
+        f"+ {told.pid} {creation_time(told.pid)}",
+        f"+ {taken_back.pid} {creation_time(taken_back.pid)}",
         f"- {taken_back.pid}",
         f"- {taken_back.pid}",
-        f"+ {other.pid} {other.create_time() - 60}",
+        f"+ {other.pid} {creation_time(other.pid) - 60}",
     ]
 
     script.communicate("\n".join([*lines, ""]).encode(), timeout=GUARD_S)
