@@ -47,7 +47,7 @@ class SessionRegistry:
             SessionNotFoundError: there is none.
             SessionClosedError: the handle is of a session that was closed.
         """
-        if isinstance(name, Session):
+        if not isinstance(name, str):  # not by the class: a module that is loaded anew has another one
             if name.state is SessionState.CLOSED:
                 raise SessionClosedError(f"The session {name.name!r} was closed. Create a new one.")
             return name

@@ -1,4 +1,4 @@
-"""A kernel that is restarted while Claude works for it, as the button of a front end does it."""
+"""A kernel that is disturbed while Claude works for it: restarted, or its modules reloaded."""
 
 from __future__ import annotations
 
@@ -46,3 +46,20 @@ def test_restart_with_live_sessions_and_an_open_question(
     assert kernel.run("%claude ask and now").text.startswith("You said: and now")
     asked = [request.body["messages"] for request in api.requests if request.prompt == "and now"][-1]
     assert "hello" in str(asked[0])
+
+
+@pytest.mark.parametrize("name", ["session", "connection", "errors", "permissions", "process", "magics.claude"])
+def test_module_that_is_reloaded_breaks_nothing(kernel: Kernel, name: str) -> None:
+    """As `%autoreload 2` does it: a session from before and a new one answer, and a tool is asked about."""
+    kernel.run("%claude ask -s before hello")
+    reload = (
+        f"from IPython.extensions.autoreload import superreload as again\nagain(sys.modules['claude_magic.{name}'])"
+    )
+    assert kernel.run(f"import sys\n{reload}").error == ""
+
+    for session in ("before", "after"):
+        cell = kernel.run(f"%claude ask -s {session} hello")
+        assert cell.text.startswith("You said: hello"), cell.messages
+    cell = kernel.run("%claude ask -s before make the file nobody", answers=["n"])
+    assert (len(cell.questions), cell.error) == (1, "")
+    assert kernel.run("%claude").error == ""
