@@ -44,6 +44,7 @@ class About(msgspec.Struct, frozen=True, gc=False):
     withdrawn: int = 0
     wire: str = ""
     edited: bool = False
+    outcome: dict[str, Any] = {}
 
 
 NOTHING_SPECIAL = About()
@@ -106,6 +107,11 @@ class Message(msgspec.Struct, gc=False):
     def edited(self) -> bool:
         """Whether this is a `decision` to run the tool with another input than the model's: `tool_input`."""
         return self.about.edited
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """What the CLI says of an edit beside its result: which lines were changed, secrets redacted; else empty."""
+        return self.about.outcome
 
     @property
     def error(self) -> str:

@@ -222,7 +222,11 @@ class Decoder:
         text = self._redactor.text("\n".join(block_text(block.get("content")) for block in results))
         use_id = str(results[0].get("tool_use_id") or "")
         failed = any(bool(block.get("is_error")) for block in results)
-        about = About(self._tool_names.get(use_id, ""), use_id, {}, parent, failed, text if failed else "")
+        beside = mapping(raw.get("tool_use_result"))
+        known = {name: beside[name] for name in _OF_AN_EDIT if beside.get(name)}
+        outcome = self._redactor.value(known) if known else {}
+        name = self._tool_names.get(use_id, "")
+        about = About(name, use_id, {}, parent, failed, text if failed else "", outcome=outcome)
         return MessageType.TOOL_RESULT, text, about
 
     def _result(self, raw: dict[str, Any]) -> _Meaning:
@@ -392,6 +396,9 @@ def _system_words(subtype: str, raw: dict[str, Any]) -> str:
         if isinstance(raw.get(key), str):
             return str(raw[key])
     return ""
+
+
+_OF_AN_EDIT = ("structuredPatch", "original_file", "cell_id", "new_source", "edit_mode")
 
 
 def _blocks(raw: dict[str, Any]) -> list[dict[str, Any]]:

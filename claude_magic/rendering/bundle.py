@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,8 @@ from claude_magic.clock import unix_time
 from claude_magic.errors import ClaudeError, ProcessError, TurnTimeoutError
 from claude_magic.rendering import page
 from claude_magic.rendering.facts import advice_for, ending_of, footer, footer_facts, notice
+from claude_magic.rendering.images import Picture
+from claude_magic.rendering.patches import Hunk, as_data
 from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.text import excerpt, shares, visible
 from claude_magic.rendering.tools import asked_questions, state_words, telling_argument, tool_title
@@ -38,7 +40,7 @@ def response_bundle(response: Response, session_cost_usd: float = 0.0, notes: st
     ending = ending_of(response, view)
     return {
         MIME_TYPE: run_data(response, view),
-        "text/html": clean(page.final_html(view, footer_facts(response, session_cost_usd), ending)),
+        "text/html": page.clean_html(view, footer_facts(response, session_cost_usd), ending),
         "text/plain": _plain(_said(response, view), ending, footer(response, session_cost_usd), notes),
     }
 
@@ -56,7 +58,7 @@ def run_bundle(view: RunView, final: bool, now: float | None = None) -> dict[str
         return {"text/html": html, "text/plain": _plain_run(view)}
     ending = notice(view.outcome, view.error)
     plain = _plain(view.text, ending, "", view.notes)
-    return {"text/html": clean(page.final_html(view, [], ending)), "text/plain": plain}
+    return {"text/html": page.clean_html(view, [], ending), "text/plain": plain}
 
 
 def error_bundle(
@@ -84,7 +86,7 @@ def error_bundle(
     shown = f"{error.message} {what_to_do}" if isinstance(error, TurnTimeoutError) else what_to_do
     bundle: dict[str, Any] = {
         MIME_TYPE: run_data(response, view) | {"error": error.message, "notice": shown},
-        "text/html": clean(page.final_html(view, facts, error.message, html)),
+        "text/html": page.clean_html(view, facts, error.message, html),
     }
     return bundle | {"text/plain": _plain(_said(response, view), plain, footer(response, session_cost_usd), notes)}
 
@@ -141,6 +143,7 @@ class Budget:
         lengths = [len(part.text) for part in parts if isinstance(part, TextPart)]
         self._shares = iter(shares(lengths, _TEXT_LIMIT))
         self._other = _OTHER_LIMIT
+        self._pictures = page.MOST_PICTURES
         self.left_out = 0
 
     def text(self, text: str) -> str:
@@ -156,6 +159,20 @@ class Budget:
         shortened: dict[str, Any] = self._value(given)
         whole = json.dumps(shortened)
         return shortened if len(whole) <= 4 * _ONE_LIMIT else {"…": self.other(whole)}
+
+    def patch(self, hunks: Sequence[Hunk]) -> list[dict[str, Any]]:
+        """Hunks as data, as far as there is room: a part of a difference would be a false one."""
+        size = sum(len(line) for hunk in hunks for line in hunk.lines)
+        if size > min(4 * _ONE_LIMIT, self._other):
+            return []
+        self._other -= size
+        return [{**one, "lines": [_sound(line) for line in one["lines"]]} for one in as_data(hunks)]
+
+    def picture(self, picture: Picture) -> dict[str, str]:
+        """A picture as data, while there is room; else what it is."""
+        has_room = len(picture.data) <= self._pictures
+        self._pictures -= len(picture.data) if has_room else 0
+        return {"kind": picture.kind, "data": picture.data if has_room else "", "words": picture.words}
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -231,6 +248,8 @@ def part_data(part: Part, budget: Budget) -> dict[str, Any]:
         "edited": part.edited,
         "todos": [{"text": budget.other(todo.text), "status": budget.other(todo.status)} for todo in part.todos[:100]],
         "result": budget.other(part.result),
+        "patch": budget.patch(part.patch),
+        "pictures": [budget.picture(picture) for picture in part.pictures],
         "is_error": part.is_error,
         "state": str(part.state),
         "parent": _sound(part.parent),

@@ -6,14 +6,16 @@ from claude_magic.rendering import style
 from claude_magic.rendering.facts import SIMULATED, model_words
 from claude_magic.rendering.highlight import ColouringBudget
 from claude_magic.rendering.markdown import MarkdownStream, to_html
+from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.segments import Work
 from claude_magic.rendering.style import escape, span
-from claude_magic.rendering.text import excerpt, one_line, plural, seconds, shares, visible_output
+from claude_magic.rendering.text import excerpt, one_line, plural, seconds, shares, visible, visible_output
 from claude_magic.rendering.tools import (
     AskedQuestion,
     asked_questions,
     count_descendants,
     diff_lines,
+    diff_rows,
     file_text,
     plan_of,
     state_words,
@@ -197,7 +199,7 @@ def _opens_itself(tool: ToolPart, view: RunView) -> bool:
         return tool is next(one for one in reversed(view.tools) if one.todos)
     is_answered = any(asked.answer for asked in asked_questions(tool)) or plan_of(tool) != ""
     is_change = 0 < len(diff_lines(tool)) <= _OPEN_DIFF_LINES
-    return is_answered or (is_change and tool.state is not ToolState.DENIED)
+    return is_answered or bool(tool.pictures) or (is_change and tool.state is not ToolState.DENIED)
 
 
 def _tool_body(tool: ToolPart, view: RunView) -> str:
@@ -215,6 +217,9 @@ def _tool_body(tool: ToolPart, view: RunView) -> str:
     is_answered = any(one.answer for one in asked_questions(tool))
     # What the model is told of an approved plan is the plan once more.
     is_told = tool.state is ToolState.DONE and (diff_lines(tool) or is_answered or plan_of(tool))
+    if tool.pictures:
+        pieces.append(_pictures(tool, view))
+        result = result.replace("[image]", "").strip()
     if result and not is_told:
         pieces.append(_pre(visible_output(excerpt(result, _RESULT_LIMIT)[0])))
     return "".join(pieces)
@@ -233,7 +238,7 @@ def _given(tool: ToolPart) -> str:
     plan = plan_of(tool)
     if plan:
         return f"<div>{to_html(excerpt(plan, _TEXT_LIMIT)[0])}</div>"
-    diff = diff_lines(tool)
+    diff = diff_rows(tool)
     if diff:
         return _diff(diff)
     for key in ("command", "content", "prompt"):
@@ -255,20 +260,55 @@ def _question(asked: AskedQuestion) -> str:
     )
 
 
-def _diff(lines: list[str]) -> str:
-    tints = {"+": style.INSERTED, "-": style.DELETED}
-    shown = [
-        f'<span style="{tints[line[0]]}">{style.escape_code(line)}</span>'
-        if line[:1] in tints
-        else style.escape_code(line)
-        for line in (line[:500] for line in lines[:120])
-    ]
-    more = f"\n… {len(lines) - 120} more lines …" if len(lines) > 120 else ""
-    return f'<pre style="{style.WRAPPED_PRE}">' + "\n".join(shown) + f"{more}</pre>"
+def _diff(rows: list[tuple[str, int]]) -> str:
+    """Lines as wide as the longest, so that what marks them is; the tags say it where every style is taken away."""
+    kinds = {"+": ("ins", style.INSERTED), "-": ("del", style.DELETED)}
+    shown = [(visible(line[:500]), number) for line, number in rows[:120]]
+    width = min(100, max((len(line) for line, _ in shown), default=0))
+    digits = max(len(str(number)) if number else 0 for _, number in shown)
+    lines = []
+    for line, number in shown:
+        words = style.escape_code(f"{line[:1]} {line[1:]}".ljust(width + 1))
+        tag, look = kinds.get(line[:1], ("", ""))
+        told = f"{str(number or '').rjust(digits)} " if digits else ""
+        lines.append(told + (f'<{tag} style="{look};text-decoration:none">{words}</{tag}>' if tag else words.rstrip()))
+    more = f"\n… {len(rows) - 120} more lines …" if len(rows) > 120 else ""
+    return f'<pre style="{style.WRAPPED_PRE}">' + "\n".join(lines) + f"{more}</pre>"
 
 
 def _pre(text: str) -> str:
     return f'<pre style="{style.WRAPPED_PRE}">{style.escape_code(text)}</pre>'
+
+
+MOST_PICTURES = 1_500_000
+"""Characters of pictures, in base64, of one run."""
+
+
+def _pictures(tool: ToolPart, view: RunView) -> str:
+    """Marks in the places of pictures, which no wall lets pass: `clean_html` puts them there."""
+    return "".join(
+        f"<p>{view.mark(picture) if picture.url else escape(f'[{picture.words}]')}</p>" for picture in tool.pictures
+    )
+
+
+def clean_html(view: RunView, facts: list[str], ending: str = "", ending_block: str = "") -> str:
+    """Return the finished run as safe HTML; pictures of tools are in it, and nothing in it can fetch one.
+
+    Args:
+        view: the run.
+        facts: what the footer says.
+        ending: how it ended and what to do next, in words; "" after a plain success.
+        ending_block: safe HTML that says it, instead of a line.
+    """
+    safe = clean(final_html(view, facts, ending, ending_block))
+    room = MOST_PICTURES
+    for mark, picture in view.marked.items():
+        has_room = len(picture.data) <= room
+        room -= len(picture.data) if has_room else 0
+        shown = f'<img src="{picture.url}" alt="{escape(picture.words)}" style="{style.PICTURE}">'
+        safe = safe.replace(mark, shown if has_room else escape(f"[{picture.words}]"), 1)
+    view.marked.clear()
+    return safe
 
 
 def _unwrapped(result: str) -> str:

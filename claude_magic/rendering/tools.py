@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from claude_magic.permissions import PLAN_TOOL
+from claude_magic.rendering.patches import Hunk, compared, lines_of
 from claude_magic.rendering.text import one_line, plural, seconds
 from claude_magic.rendering.view import ToolPart, ToolState
 
@@ -42,7 +43,6 @@ _QUESTION_STATES = {
     ToolState.RUNNING: "waiting for your answer",
     ToolState.DONE: "answered",
 }
-_LONGEST_DIFF = 400  # lines on each side; the comparison is quadratic
 
 
 def tool_title(name: str) -> str:
@@ -121,7 +121,7 @@ def _size_words(tool: ToolPart) -> str:
     cells = tool.result.count("<cell id=") if tool.name == "Read" else 0
     if cells:
         return plural(cells, "cell")
-    lines = _lines(file_text(tool))
+    lines = lines_of(file_text(tool))
     is_numbered = tool.name != "Read" or bool(lines and _NUMBERED.match(lines[0]))
     return plural(len(lines), "line") if lines and is_numbered else ""
 
@@ -178,18 +178,27 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def diff_rows(tool: ToolPart) -> list[tuple[str, int]]:
+    """Return what a tool changes in a file, line by line, each with its number in the file; empty for other tools.
+
+    A line begins with `+`, `-` or a space, and is `…` where lines are left out. The number is 0 where it is not known.
+    """
+    rows: list[tuple[str, int]] = []
+    for hunk in tool.patch or tuple(_hunks(tool)):
+        rows += ([("…", 0)] if rows else []) + hunk.numbered()
+    return rows
+
+
 def diff_lines(tool: ToolPart) -> list[str]:
-    """Return what a tool changes in a file as lines that begin with `+`, `-`, `…` or a space; empty for other tools."""
-    lines: list[str] = []
+    """Return the lines of `diff_rows`."""
+    return [line for line, _ in diff_rows(tool)]
+
+
+def _hunks(tool: ToolPart) -> Iterator[Hunk]:
+    """What a tool's input says of the change: nothing of the lines around, and the numbers of a new file only."""
     for old, new in _changes(tool):
         if isinstance(old, str) and isinstance(new, str):
-            lines += (["…"] if lines else []) + _compare(_lines(old), _lines(new))
-    return lines
-
-
-def _lines(text: str) -> list[str]:
-    """The lines of a file, without their ends, as an editor counts them."""
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+            yield from compared(old, new, 1 if tool.name == "Write" else 0)
 
 
 def _changes(tool: ToolPart) -> list[tuple[Any, Any]]:
@@ -201,13 +210,6 @@ def _changes(tool: ToolPart) -> list[tuple[Any, Any]]:
         return [(edit.get("old_string"), edit.get("new_string")) for edit in _records(given.get("edits"))]
     written = {"Write": "content", "NotebookEdit": "new_source"}.get(tool.name)
     return [("", given.get(written))] if written else []
-
-
-def _compare(before: list[str], after: list[str]) -> list[str]:
-    if len(before) > _LONGEST_DIFF or len(after) > _LONGEST_DIFF:
-        return [f"-{line}" for line in before[:_LONGEST_DIFF]] + [f"+{line}" for line in after[:_LONGEST_DIFF]]
-    lines = difflib.unified_diff(before, after, n=2, lineterm="")
-    return [line for line in list(lines)[2:] if not line.startswith("@@")]
 
 
 def changed_lines(tool: ToolPart) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +11,9 @@ from typing import Any
 from claude_magic.lenient import mappings
 from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import PLAN_TOOL
+from claude_magic.rendering.images import Picture, pictures_in
 from claude_magic.rendering.notes import Retries, agent_report, note_words
+from claude_magic.rendering.patches import Hunk, from_data, patch_in
 from claude_magic.rendering.todos import Todo, TodoList
 from claude_magic.response import Outcome, Response
 
@@ -114,6 +117,8 @@ class ToolPart:
         ended: when it ended, in unix seconds; `None` while it has not.
         result: what it gave back, as text.
         todos: the to-do list after it, for a tool that changed or listed it.
+        patch: what it changed in a file, with the lines around, where the CLI says so.
+        pictures: what it gave back to look at.
         children: the tool uses of the subagent it started, in order.
         parent: id of the tool use that started the subagent this is from, or "".
         cache: room for what a renderer has finished of it.
@@ -129,6 +134,8 @@ class ToolPart:
     result: str = ""
     edited: bool = False
     todos: tuple[Todo, ...] = ()
+    patch: tuple[Hunk, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     children: list[ToolPart] = field(default_factory=list)
     cache: Any = field(default=None, repr=False)
 
@@ -184,6 +191,7 @@ class RunView:
         error: the failure in words, or "".
         working_dir: folder of the CLI, as it said; "" before.
         notes: what is said of the prompt, line by line: what was filled in and attached, who answers.
+        marked: the pictures that marks stand for.
     """
 
     def __init__(self, session: str = "", model: str = "", simulated: bool = False) -> None:
@@ -195,6 +203,7 @@ class RunView:
         self.error = ""
         self.working_dir = ""
         self.notes = ""
+        self.marked: dict[str, Picture] = {}
         self._tools: dict[str, ToolPart] = {}
         self._early: dict[str, Message] = {}
         self._undecided: set[str] = set()
@@ -250,6 +259,12 @@ class RunView:
             if tool.state is not ToolState.DONE:
                 tool.state = ToolState.CANCELLED
                 self._forget_rendered(tool)
+
+    def mark(self, picture: Picture) -> str:
+        """Return a word that nobody can guess, to stand for a picture until the page is safe."""
+        mark = secrets.token_hex(16)
+        self.marked[mark] = picture
+        return mark
 
     @property
     def text(self) -> str:
@@ -314,6 +329,9 @@ class RunView:
             return
         tool.result = agent_report(message) if tool.name in AGENT_TOOLS else message.text
         tool.ended = message.received
+        tool.patch = from_data(patch_in(message.outcome))
+        if "[image]" in message.text:
+            tool.pictures = pictures_in(message.raw)
         if tool.name == "AskUserQuestion":
             tool.input = tool.input | _answers(message)
         if tool.state is not ToolState.DENIED:

@@ -28,6 +28,7 @@ from claude_magic.permissions import (
     PermissionRequest,
     Withdrawn,
 )
+from claude_magic.previews import preview
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.pages import Page, Pages
 from claude_magic.widgets.protocol import COMM_TARGET, REPLY, REQUEST, VERSION, Op, Request, RunData
@@ -168,8 +169,9 @@ class Channel:
             remembers: whether who gets the answer remembers what it grants for the session, a `Remembered`.
         """
         grants = offered(request) if remembers else ()
+        patch = preview(request.tool_name, request.tool_input, request.working_dir or ".")
         with self._lock:
-            question = self.run.ask(request, [grant.choice for grant in grants])
+            question = self.run.ask(request, [grant.choice for grant in grants], patch)
             asked = self._open[question["id"]] = _Open(request, grants)
             self.flush()
             self.tell([["ask", question]])

@@ -114,12 +114,15 @@ class LiveRun:
             return ["append", index, sound(part.text[before[0] :])]
         return ["part", index, _data(part)]
 
-    def ask(self, request: PermissionRequest, grants: Sequence[str] = ()) -> Question:
+    def ask(
+        self, request: PermissionRequest, grants: Sequence[str] = (), patch: Sequence[dict[str, Any]] = ()
+    ) -> Question:
         """Put a question; pages get it by `["ask", question]`.
 
         Args:
             request: what is asked.
             grants: what can be granted for the session, in words, the most likely first.
+            patch: what it would change in a file.
         """
         question: Question = {
             "id": str(uuid.uuid4()),
@@ -132,6 +135,7 @@ class LiveRun:
             "kind": _KINDS.get(request.tool_name, "permission"),
             "plan": sound(request.plan),
             "grants": sound(grants),
+            "patch": sound(patch),
         }
         self.questions[question["id"]] = question
         return question

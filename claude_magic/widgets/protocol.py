@@ -60,6 +60,22 @@ class Todo(TypedDict):
     status: str
 
 
+class Patch(TypedDict):
+    """A place in a file that is changed: numbers of its first line before and after, 0 where not known."""
+
+    old: int
+    new: int
+    lines: list[str]
+
+
+class Picture(TypedDict):
+    """A picture that a tool gave back: MIME type, base64 ("" where it is not shown), and what it is in words."""
+
+    kind: str
+    data: str
+    words: str
+
+
 class ToolPart(TypedDict):
     """One tool use; `parent` is the tool use that started the subagent it belongs to, or "".
 
@@ -73,6 +89,8 @@ class ToolPart(TypedDict):
     edited: bool
     todos: list[Todo]
     result: str
+    patch: list[Patch]
+    pictures: list[Picture]
     is_error: bool
     state: str
     parent: str
@@ -136,7 +154,8 @@ class RunData(TypedDict, total=False):
 class Question(TypedDict):
     """A question of the CLI that waits for a person. `token` makes an answer count once, and from here only.
 
-    `grants` are what can be granted for the session, in words; the request names one by its number.
+    `patch` is what it would change in a file. `grants` are what can be granted for the session, in words; the request
+    names one by its number.
     """
 
     id: str
@@ -149,6 +168,7 @@ class Question(TypedDict):
     kind: Literal["permission", "questions", "plan"]
     plan: str
     grants: list[str]
+    patch: list[Patch]
 
 
 class Request(TypedDict, total=False):

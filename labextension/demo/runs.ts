@@ -3,7 +3,7 @@
 import type { Part, Question, RunData, ToolPart } from '../src/protocol';
 
 function tool(id: string, name: string, input: Record<string, unknown>, more: Partial<ToolPart> = {}): ToolPart {
-  const base = { edited: false, todos: [], result: '', is_error: false, state: 'done' as const, parent: '', duration_s: 0.1, started: 0 };
+  const base = { edited: false, todos: [], result: '', patch: [], pictures: [], is_error: false, state: 'done' as const, parent: '', duration_s: 0.1, started: 0 };
   return { type: 'tool', id, name, input, ...base, ...more };
 }
 
@@ -57,7 +57,7 @@ const permission: Question = {
   editable: 'command',
   kind: 'permission',
   plan: '',
-  grants: ['python -m pytest *', 'exactly this command', 'all of Bash']
+  grants: ['python -m pytest *', 'exactly this command', 'all of Bash'], patch: []
 };
 
 const summary: Partial<RunData> = {
@@ -143,7 +143,7 @@ const questions: Question = {
   editable: '',
   kind: 'questions',
   plan: '',
-  grants: [],
+  grants: [], patch: [],
   input: {
     questions: [
       {

@@ -53,6 +53,21 @@ export interface Todo {
   status: string;
 }
 
+/** A place in a file that is changed: numbers of its first line before and after, 0 where not known. */
+export interface Patch {
+  old: number;
+  new: number;
+  /** Each begins with "+", "-" or a space. */
+  lines: readonly string[];
+}
+
+/** A picture that a tool gave back: MIME type, base64 ("" where it is not shown), and what it is in words. */
+export interface Picture {
+  kind: string;
+  data: string;
+  words: string;
+}
+
 /** One tool use; `parent` is the tool use that started the subagent it belongs to, or "". */
 export interface ToolPart {
   type: 'tool';
@@ -64,6 +79,9 @@ export interface ToolPart {
   /** The to-do list after it; empty for a tool that is not about one. */
   todos: readonly Todo[];
   result: string;
+  /** What it changed in a file, where that is known. */
+  patch: readonly Patch[];
+  pictures: readonly Picture[];
   is_error: boolean;
   state: ToolState;
   parent: string;
@@ -138,6 +156,8 @@ export interface Question {
   plan: string;
   /** What can be granted for the session, in words; an answer names one by its number. */
   grants: readonly string[];
+  /** What it would change in a file. */
+  patch: readonly Patch[];
 }
 
 /** What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension. */

@@ -1,7 +1,7 @@
 /** A run as the page knows it: stored data or messages of the kernel in, one immutable state out. Never throws. */
 
 import { VERSION } from './protocol';
-import type { Context, Cut, Part, Question, RunData, Todo, ToolPart, ToolState, Undo, Usage } from './protocol';
+import type { Context, Cut, Part, Patch, Picture, Question, RunData, Todo, ToolPart, ToolState, Undo, Usage } from './protocol';
 
 /** The data of a run, and what only a live one has. What did not change keeps its identity. */
 export interface RunState extends RunData {
@@ -219,6 +219,8 @@ function readTool(given: Fields): ToolPart {
     edited: boolean(given['edited'], false),
     todos: readTodos(given),
     result: string(given['result'], ''),
+    patch: readPatch(given['patch']),
+    pictures: list(given['pictures']).map(readPicture),
     is_error: boolean(given['is_error'], false),
     state: TOOL_STATES.has(given['state']) ? (given['state'] as ToolState) : 'done',
     parent: string(given['parent'], ''),
@@ -237,6 +239,22 @@ function readTodos(given: Fields): Todo[] {
   return items.map(item => ({ text: string(item['content'], ''), status: string(item['status'], '') }));
 }
 
+function readPatch(value: unknown): Patch[] {
+  return list(value)
+    .map(fields)
+    .map(one => ({ old: number(one['old'], 0), new: number(one['new'], 0), lines: strings(one['lines']) }));
+}
+
+const PICTURES: ReadonlySet<string> = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
+
+/** Read a picture; one that is none, or has an address, is its words. */
+function readPicture(value: unknown): Picture {
+  const given = fields(value);
+  const [kind, data] = [string(given['kind'], ''), string(given['data'], '')];
+  const isSound = PICTURES.has(kind) && /^[A-Za-z0-9+/]+={0,2}$/.test(data);
+  return { kind, data: isSound ? data : '', words: string(given['words'], 'picture') };
+}
+
 function readQuestion(value: unknown): Question | null {
   const given = fields(value);
   const question: Question = {
@@ -249,7 +267,8 @@ function readQuestion(value: unknown): Question | null {
     editable: string(given['editable'], ''),
     kind: given['kind'] === 'questions' || given['kind'] === 'plan' ? given['kind'] : 'permission',
     plan: string(given['plan'], ''),
-    grants: strings(given['grants'])
+    grants: strings(given['grants']),
+    patch: readPatch(given['patch'])
   };
   return question.id && question.token ? question : null;
 }

@@ -2,7 +2,7 @@
 
 import { changed, diffLines } from './diff';
 import type { DiffLine } from './diff';
-import type { ToolPart, ToolState } from './protocol';
+import type { Patch, ToolPart, ToolState } from './protocol';
 import { linesOf, oneLine, plural, seconds, wholeSeconds } from './text';
 
 const TELLING: ReadonlyMap<string, string> = new Map([
@@ -149,13 +149,28 @@ export function resultText({ name, result }: Pick<ToolPart, 'name' | 'result'>):
 const diffs = new WeakMap<object, readonly Hunk[]>();
 
 /** Return what a tool changes in a file; empty for a tool that edits none. Compared once for each input. */
-export function hunksOf(tool: Pick<ToolPart, 'name' | 'input' | 'result'>): readonly Hunk[] {
+export function hunksOf(tool: Pick<ToolPart, 'name' | 'input' | 'result' | 'patch'>): readonly Hunk[] {
+  if (tool.patch.length > 0) {
+    return tool.patch.map(numbered);
+  }
   let hunks = diffs.get(tool.input);
   if (hunks === undefined) {
     hunks = compareInput(tool);
     diffs.set(tool.input, hunks);
   }
   return hunks;
+}
+
+function numbered(patch: Patch): Hunk {
+  let [old, now] = [patch.old, patch.new];
+  const lines = patch.lines.map((line): DiffLine => {
+    const mark = line.startsWith('+') ? '+' : line.startsWith('-') ? '-' : ' ';
+    const shown = { mark, text: line.slice(1), line: mark === '-' ? old : now } as const;
+    old += Number(mark !== '+');
+    now += Number(mark !== '-');
+    return shown;
+  });
+  return { lines, start: Math.min(1, patch.new) };
 }
 
 function compareInput({ name, input }: Pick<ToolPart, 'name' | 'input'>): Hunk[] {

@@ -60,12 +60,12 @@ const live = (parts: Part[], more: Partial<RunData> = {}, questions: Question[] 
   });
 
 const tool = (id: string, name: string, input: Record<string, unknown>, more: Partial<ToolPart> = {}): ToolPart => ({
-  type: 'tool', id, name, input, edited: false, todos: [], result: '', is_error: false, state: 'done', parent: '', duration_s: 0.2, started: 100, ...more
+  type: 'tool', id, name, input, edited: false, todos: [], result: '', patch: [], pictures: [], is_error: false, state: 'done', parent: '', duration_s: 0.2, started: 100, ...more
 });
 
 const permission: Question = {
   id: 'q', token: 'secret', tool_use_id: 'b', tool: 'Bash', title: 'Run this command?',
-  input: { command: 'rm x', timeout: 5 }, editable: 'command', kind: 'permission', plan: '', grants: ['rm *', 'exactly this command', 'all of Bash']
+  input: { command: 'rm x', timeout: 5 }, editable: 'command', kind: 'permission', plan: '', grants: ['rm *', 'exactly this command', 'all of Bash'], patch: []
 };
 
 const byText = (words: string): HTMLButtonElement => {
@@ -601,5 +601,29 @@ describe('a run that failed', () => {
 
     const again = [...document.querySelectorAll<HTMLElement>('button')].filter(button => button.textContent === 'Try again');
     expect(again.every(button => button.hidden || button.parentElement?.hidden)).toBe(true);
+  });
+});
+
+describe('what a tool gave back', () => {
+  it('shows a picture, and says what it is where it cannot', async () => {
+    const pictures = [
+      { kind: 'image/png', data: 'iVBORw0KGgo=', words: 'PNG picture, 8 × 8 pixels' },
+      { kind: 'image/svg+xml', data: 'PHN2Zz4=', words: 'a drawing' },
+      { kind: 'image/png', data: 'http://x/y.png', words: 'an address' }
+    ];
+    await draw(makeView(), live([tool('r', 'Read', { file_path: 'x.png' }, { pictures, result: '[image]' })]));
+
+    const images = [...document.querySelectorAll('img')];
+    expect(images.map(image => image.getAttribute('src'))).toEqual(['data:image/png;base64,iVBORw0KGgo=']);
+    expect(document.querySelector('.claude-body')?.textContent).toBe('a drawingan address');
+  });
+
+  it('shows what the CLI says of an edit, with the numbers of the file', async () => {
+    const patch = [{ old: 40, new: 41, lines: [' same', '-old', '+new', '+more'] }];
+    const input = { file_path: 'a.py', old_string: 'old', new_string: 'new' };
+    await draw(makeView(), live([tool('e', 'Edit', input, { patch })]));
+
+    const rows = [...document.querySelectorAll('.claude-diff-row')].map(row => row.textContent.trim());
+    expect(rows).toEqual(['41 same', '41-old', '42+new', '43+more']);
   });
 });

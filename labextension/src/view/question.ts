@@ -74,7 +74,7 @@ export class QuestionCard implements Piece<Question> {
     if (isEditable) {
       this._drawEditor(editable, value);
     }
-    this.node.append(...toolInput({ name: tool, input, result: '' }, [editable, ...FILE_FIELDS]));
+    this.node.append(...toolInput({ name: tool, input, result: '', patch: this._question.patch }, [editable, ...FILE_FIELDS]));
     const row = el('div', 'claude-row');
     row.append(this._button('Allow', 'claude-main', () => this._allow('allow')));
     row.append(...this._drawGrants());

@@ -1,6 +1,6 @@
 /** One tool use: a card with one line, and what went in and came out when it is opened. */
 
-import type { Todo, ToolPart } from '../protocol';
+import type { Picture, Todo, ToolPart } from '../protocol';
 import { oneLine, plural, visible, visibleOutput } from '../text';
 import {
   askedQuestions,
@@ -78,7 +78,7 @@ export class ToolCard implements Piece<ToolNode> {
     const chosen = this._around.opened.get(shown.tool.id);
     if (chosen !== undefined) {
       this.node.open = chosen;
-    } else if (before === null || isAnswered(shown.tool) !== isAnswered(before.tool)) {
+    } else if (before === null || isAnswered(shown.tool) !== isAnswered(before.tool) || shown.tool.pictures.length !== before.tool.pictures.length) {
       this.node.open = this._opensItself(shown);
     } else if (before.isNewestTodo && !shown.isNewestTodo) {
       this.node.open = false;
@@ -87,7 +87,7 @@ export class ToolCard implements Piece<ToolNode> {
 
   private _opensItself({ tool, isNewestTodo }: ToolNode): boolean {
     const lines = hunksOf(tool).reduce((sum, hunk) => sum + hunk.lines.length, 0);
-    return isNewestTodo || isAnswered(tool) || planOf(tool) !== '' || (lines > 0 && lines <= OPEN_DIFF_LINES && tool.state !== 'denied');
+    return isNewestTodo || isAnswered(tool) || planOf(tool) !== '' || tool.pictures.length > 0 || (lines > 0 && lines <= OPEN_DIFF_LINES && tool.state !== 'denied');
   }
 
   private readonly _tick = (): void => {
@@ -195,13 +195,31 @@ function inside(tool: ToolPart): HTMLElement[] {
 }
 
 function resultBlocks(tool: ToolPart): HTMLElement[] {
-  const result = visibleOutput(resultText(tool));
+  const pictures = tool.pictures.map(pictureOf);
+  return pictures.length > 0 ? [...pictures, ...textBlocks(tool, true)] : textBlocks(tool, false);
+}
+
+/** A picture that nothing is fetched for, or what it is. */
+function pictureOf({ kind, data, words }: Picture): HTMLElement {
+  if (data === '') {
+    return el('p', 'claude-hint', visible(words));
+  }
+  const image = el('img', 'claude-picture');
+  image.src = `data:${kind};base64,${data}`;
+  image.alt = visible(words);
+  image.title = visible(words);
+  return image;
+}
+
+function textBlocks(tool: ToolPart, hasPictures: boolean): HTMLElement[] {
+  const text = resultText(tool);
+  const result = visibleOutput(hasPictures ? text.replaceAll('[image]', '').trim() : text);
   if (result.trim() !== '') {
     const block = plainText(result, `Result of ${toolTitle(tool.name)}`);
     block.classList.toggle('claude-failed', tool.is_error);
     return [block];
   }
-  return tool.state === 'done' ? [el('p', 'claude-hint', 'No output.')] : [];
+  return tool.state === 'done' && !hasPictures ? [el('p', 'claude-hint', 'No output.')] : [];
 }
 
 /**
@@ -211,7 +229,7 @@ function resultBlocks(tool: ToolPart): HTMLElement[] {
  * @param without - fields that are shown already.
  */
 export function toolInput(
-  tool: Pick<ToolPart, 'name' | 'input' | 'result'>,
+  tool: Pick<ToolPart, 'name' | 'input' | 'result' | 'patch'>,
   without: readonly string[] = []
 ): HTMLElement[] {
   const hunks = hunksOf(tool);
