@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 from playwright.sync_api import Locator, expect
@@ -16,6 +17,12 @@ def question(view: Locator) -> Locator:
     card = view.locator(".claude-ask")
     expect(card).to_be_visible()
     return card
+
+
+DOT = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP4z8CAFWEXHbQSACj/P8Fu7N9hAAAAAElFTkSuQmCC"
+)
+"""A picture of 8 × 8 pixels."""
 
 
 def press(within: Locator, name: str) -> None:
@@ -268,6 +275,31 @@ def test_interrupt_at_an_open_question(notebook: MakeNotebook) -> None:
     assert not (nb.folder / "made.txt").exists()
 
 
+def test_a_failure_is_said_once_and_tried_again(notebook: MakeNotebook) -> None:
+    """In plain words; a click runs the cell once more, in the same session."""
+    nb = notebook("%%claude\nthis fails the first time")
+    nb.run(1)
+    output = nb.output(1)
+    expect(nb.view(1).locator(".claude-end")).to_contain_text("The service failed (HTTP 500).")
+    expect(output).not_to_contain_text("API Error")
+    expect(output).to_contain_text("ServiceError: see above.")
+    nb.picture("failed", 1)
+    press(nb.view(1), "Try again")
+    expect(nb.view(1)).to_contain_text("Now it went well.")
+    expect(nb.view(1)).to_have_attribute("data-outcome", "success")
+
+
+def test_a_picture_that_was_read_is_shown(notebook: MakeNotebook) -> None:
+    """In the card of the tool, from the data alone."""
+    nb = notebook("%%claude --allow Read\nlook at the picture")
+    (nb.folder / "dot.png").write_bytes(DOT)
+    nb.run(1)
+    picture = nb.view(1).locator(".claude-tool img")
+    expect(picture).to_have_attribute("src", re.compile("^data:image/png;base64,"))
+    expect(picture).to_have_js_property("naturalWidth", 8)
+    nb.picture("picture", 1)
+
+
 def test_edit_shows_a_diff_and_can_be_undone(notebook: MakeNotebook) -> None:
     """An edit asks with its difference; afterwards Undo shows what comes back, and restores the file."""
     nb = notebook("%%claude\nedit my notes")
@@ -277,6 +309,7 @@ def test_edit_shows_a_diff_and_can_be_undone(notebook: MakeNotebook) -> None:
     card = question(nb.view(1))
     expect(card).to_contain_text("second line")
     expect(card).to_contain_text("another line")
+    expect(card.locator(".claude-diff-row").first.locator(".claude-line")).to_have_text("1")
     nb.picture("diff", 1)
     press(card, "Allow")
     nb.wait(1)
