@@ -24,8 +24,8 @@ PAGES := $(shell find labextension/src labextension/style labextension/scripts l
 # What the tests themselves need beside the oldest dependencies, and which tests run with those. numpy 2 is newer than they are.
 FLOOR_TOOLS := "numpy<2" claude-agent-sdk hypothesis jinja2 nbclient nbconvert orjson papermill playwright pydantic pytest \
   pytest-asyncio pytest-timeout pytest-xdist
-FLOOR_TESTS := tests/magics tests/records tests/rendering tests/tape tests/widgets tests/test_protocol.py tests/test_client.py \
-  tests/test_pool.py tests/test_session.py tests/test_config.py
+FLOOR_TESTS := tests/display tests/engine tests/magics tests/records tests/recording tests/rendering tests/transcripts tests/widgets \
+  tests/cli/test_decoder.py tests/test_client.py tests/test_config.py
 
 # The tests run against two versions of the CLI: the newest that claude-agent-sdk bundles, and an older one.
 OLD_SDK := 0.2.111
@@ -51,10 +51,11 @@ test: check $(OLD_CLI)/done $(OLD_KERNELS:=/done) ## run every check and every t
 	CLAUDE_MAGIC_TEST_CLIS="$(OLD_CLI_PATH)" $(RUN) -m pytest -m "not browser" -n 2 --dist worksteal $(TEST_ARGS)
 	CLAUDE_MAGIC_TEST_IPYKERNEL="$(subst $() ,:,$(addprefix $(CURDIR)/,$(OLD_KERNELS)))" $(RUN) -m pytest -m browser -n 2 --dist loadfile $(TEST_ARGS)
 
-check: $(VENV)/test ## look at the code without running it: ruff, mypy, eslint, tsc
+check: $(VENV)/test ## look at the code without running it: ruff, mypy, import-linter, eslint, tsc
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports --no-cache
 	$(RUN) labext_build.py lint
 	$(RUN) labext_build.py check
 

@@ -90,12 +90,12 @@ def check_version() -> None:
     Raises:
         RuntimeError: they differ.
     """
-    init = (ROOT / "claude_magic" / "__init__.py").read_text(encoding="utf-8")
-    match = re.search(r'^__version__ = "([^"]+)"', init, re.MULTILINE)
+    source = (ROOT / "claude_magic" / "_version.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "([^"]+)"', source, re.MULTILINE)
     python = match.group(1) if match else None
     npm = json.loads((SOURCES / "package.json").read_text(encoding="utf-8"))["version"]
     if python != npm:
-        raise RuntimeError(f"labextension/package.json says version {npm}, claude_magic/__init__.py says {python}.")
+        raise RuntimeError(f"labextension/package.json says version {npm}, claude_magic/_version.py says {python}.")
 
 
 def is_current() -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.measuring import ROOT, in_turns_async, median, share_of, temporary_home
 from benchmarks.report import Report
 from claude_magic import AsyncClaudeClient, PoolConfig, SessionConfig, SimulatedAPI
-from claude_magic.cli import find_cli
+from claude_magic.cli.discovery import find_cli
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions

@@ -12,7 +12,7 @@ from IPython import get_ipython
 from IPython.display import Markdown, display
 
 from claude_magic import ClaudeClient, Response, get_client
-from claude_magic.magics.live_screen import LiveScreen
+from claude_magic.display.live import LiveScreen
 from claude_magic.messages import Batch, MessageType
 from claude_magic.widgets.hub import hub_of
 from claude_magic.widgets.viewer import StreamViewer

@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from claude_magic._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from claude_magic.blocking import ClaudeClient as ClaudeClient
     from claude_magic.blocking import get_client as get_client
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from claude_magic.config import RetryPolicy as RetryPolicy
     from claude_magic.config import SessionConfig as SessionConfig
     from claude_magic.config import SimulatedAPI as SimulatedAPI
+    from claude_magic.engine.session import Session as Session
+    from claude_magic.engine.session import SessionState as SessionState
+    from claude_magic.engine.session_info import SessionInfo as SessionInfo
     from claude_magic.errors import AuthenticationError as AuthenticationError
     from claude_magic.errors import ClaudeError as ClaudeError
     from claude_magic.errors import CLINotFoundError as CLINotFoundError
@@ -48,15 +53,11 @@ if TYPE_CHECKING:
     from claude_magic.permissions import Deny as Deny
     from claude_magic.permissions import PermissionRequest as PermissionRequest
     from claude_magic.records.metrics import Stats as Stats
-    from claude_magic.records.sessions import SessionInfo as SessionInfo
-    from claude_magic.records.transcripts.transcripts import read_transcripts as read_transcripts
     from claude_magic.response import Outcome as Outcome
     from claude_magic.response import Response as Response
     from claude_magic.response import Usage as Usage
-    from claude_magic.session import Session as Session
-    from claude_magic.session import SessionState as SessionState
+    from claude_magic.transcripts.transcripts import read_transcripts as read_transcripts
 
-__version__ = "0.1.0"
 
 _ERRORS = (
     "AuthenticationError", "CLINotFoundError", "ClaudeError", "ConnectionFailedError", "ControlError",
@@ -73,10 +74,10 @@ _NAMES_OF = {
     "messages": ("Message", "MessageType"),
     "permissions": ("Allow", "Deny", "PermissionRequest"),
     "records.metrics": ("Stats",),
-    "records.sessions": ("SessionInfo",),
-    "records.transcripts.transcripts": ("read_transcripts",),
+    "engine.session_info": ("SessionInfo",),
+    "transcripts.transcripts": ("read_transcripts",),
     "response": ("Outcome", "Response", "Usage"),
-    "session": ("Session", "SessionState"),
+    "engine.session": ("Session", "SessionState"),
 }
 _HOME_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 

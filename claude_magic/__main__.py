@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from claude_magic import __version__
+from claude_magic._version import __version__
 
 _EPILOG = "In a notebook: %load_ext claude_magic, then %%claude at the top of a cell."
 
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _simulate(rest: list[str]) -> int:
-    from claude_magic.simulator.cli import main as simulate
+    from claude_magic.simulator.command_line import main as simulate
 
     return simulate(rest)
 

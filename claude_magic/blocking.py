@@ -11,28 +11,28 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
+from claude_magic.background_loop import BackgroundLoop, Inbox, background_loop
+from claude_magic.cli.decoder import Content
+from claude_magic.cli.process import Process
+from claude_magic.cli.transport import Compile, Start
 from claude_magic.client import AsyncClaudeClient, Observer, Tracer
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
-from claude_magic.edits import Rewind
+from claude_magic.engine.rewind import Rewind
+from claude_magic.engine.session import Session
+from claude_magic.engine.session_info import SessionInfo
+from claude_magic.engine.stream import Stream as AsyncStream
 from claude_magic.errors import ClaudeError
 from claude_magic.messages import Message
 from claude_magic.permissions import Ask
-from claude_magic.process import Process
-from claude_magic.protocol import Content
+from claude_magic.recording import TapePlayer, TapeRecorder
 from claude_magic.records.history import History
 from claude_magic.records.log import LogEntry, LogSummary
-from claude_magic.records.messages import MessageRecord
+from claude_magic.records.message_records import MessageRecord
 from claude_magic.records.metrics import Stats
-from claude_magic.records.sessions import SessionInfo
 from claude_magic.records.spans import SpanRecord
-from claude_magic.records.tools import ToolRecord
+from claude_magic.records.tool_uses import ToolRecord
 from claude_magic.records.turns import TurnRecord
 from claude_magic.response import Response
-from claude_magic.runtime import BackgroundLoop, Inbox, background_loop
-from claude_magic.session import Session
-from claude_magic.stream import Stream as AsyncStream
-from claude_magic.tape import TapePlayer, TapeRecorder
-from claude_magic.transport import Compile, Start
 
 if TYPE_CHECKING:
     from claude_magic.records.frames import Frames

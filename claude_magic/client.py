@@ -11,29 +11,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from claude_magic.cli.command import build_command
+from claude_magic.cli.decoder import Content
+from claude_magic.cli.process import Process
+from claude_magic.cli.transport import Compile, Conversation, Launcher, Start
 from claude_magic.clock import steady
-from claude_magic.command import build_command
 from claude_magic.config import PERMISSION_MODES, PoolConfig, RetryPolicy, SessionConfig, json_text, one_of, positive
-from claude_magic.connection import Connection
-from claude_magic.edits import Rewind
+from claude_magic.engine.connection import Connection
+from claude_magic.engine.pool import SessionPool
+from claude_magic.engine.registry import SessionRegistry, info_of
+from claude_magic.engine.rewind import Rewind
+from claude_magic.engine.session import Session
+from claude_magic.engine.session_info import SessionInfo
+from claude_magic.engine.stream import Stream
+from claude_magic.engine.turn import Turn
 from claude_magic.errors import ClaudeError, PoolClosedError
-from claude_magic.ledger import Ledger
 from claude_magic.messages import Batch, Message
 from claude_magic.observers import name_of
 from claude_magic.permissions import Ask, Decision, PermissionRequest, decide
-from claude_magic.pool import SessionPool
-from claude_magic.process import Process
-from claude_magic.protocol import Content
+from claude_magic.recording import PLAYED, TapePlayer, TapeRecorder
+from claude_magic.records.client_records import Ledger
 from claude_magic.records.history import History
 from claude_magic.records.metrics import Stats
-from claude_magic.records.sessions import SessionInfo
-from claude_magic.registry import SessionRegistry, info_of
 from claude_magic.response import Response
-from claude_magic.session import Session
-from claude_magic.stream import Stream
-from claude_magic.tape import PLAYED, TapePlayer, TapeRecorder
-from claude_magic.transport import Compile, Conversation, Launcher, Start
-from claude_magic.turn import Turn
 
 T = TypeVar("T")
 logger = logging.getLogger("claude_magic")
@@ -51,7 +51,7 @@ class AsyncClaudeClient(Ledger):
         retry: how often to try again.
         ask: decides when the CLI asks for permission; may be a coroutine function. `None` denies.
         tracer: told of every event of the engine, as `(event, fields)`; for debugging and tests.
-        record: write every run to this tape; see `claude_magic.tape`.
+        record: write every run to this tape; see `claude_magic.recording`.
         replay: answer from this tape, with no CLI and no account; a `TapePlayer` may also set the speed.
         history: keep finished turns for later kernels: `True` in the user's own database, or a file, or a `History`.
         start: makes a transport; the real one by default.

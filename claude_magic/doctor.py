@@ -7,13 +7,13 @@ import platform
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from claude_magic import __version__
-from claude_magic.account import key_notice, who_pays
-from claude_magic.cli import cli_version, find_cli
-from claude_magic.command import build_command
+from claude_magic._version import __version__
+from claude_magic.cli.account import key_notice, who_pays
+from claude_magic.cli.command import build_command
+from claude_magic.cli.discovery import cli_version, find_cli
+from claude_magic.cli.trust import examine_folder
 from claude_magic.config import RetryPolicy, SessionConfig
 from claude_magic.errors import WAYS_TO_LOG_IN, ClaudeError
-from claude_magic.trust import examine_folder
 
 if TYPE_CHECKING:
     from claude_magic.blocking import ClaudeClient

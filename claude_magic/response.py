@@ -140,7 +140,7 @@ class Response:
     @property
     def tables(self) -> list[pd.DataFrame]:
         """The Markdown tables of the answer as DataFrames, in order; numbers become numbers."""
-        from claude_magic.records.tables import markdown_tables
+        from claude_magic.markdown_tables import markdown_tables
 
         return markdown_tables(self.text)
 

@@ -20,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))  # the tests' own helpers, as pytest sees them
 from record_fixtures import FOLDER, SITUATIONS, inventory, record
 
-from claude_magic.cli import cli_version
+from claude_magic.cli.discovery import cli_version
 
 # Below these the keys are data (names of models, arguments of tools), not part of the protocol.
 _DATA = frozenset(("input", "modelUsage", "model_usage_since_last_result", "structured_output", "response"))

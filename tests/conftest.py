@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from claude_magic.cli import cli_version
+from claude_magic.cli.discovery import cli_version
 
 # The default is what every run can bear; `make fuzz` takes the other one.
 settings.register_profile("default", max_examples=100, deadline=None, derandomize=True)

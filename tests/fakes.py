@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import fields
 from typing import Any
 
+from claude_magic.cli.decoder import Decoder
+from claude_magic.cli.transport import NEW_CONVERSATION, Conversation, Launch
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.clock import unix_time
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.errors import ProcessError
 from claude_magic.messages import Message
-from claude_magic.protocol import Decoder
 from claude_magic.redaction import Redactor
-from claude_magic.transport import NEW_CONVERSATION, Conversation, Launch
 
 _pids = itertools.count(90_000)
 

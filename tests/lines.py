@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from claude_magic.cli.decoder import Decoder
 from claude_magic.messages import Message
-from claude_magic.protocol import Decoder
 from claude_magic.redaction import NOTHING_SECRET, Redactor
 
 Line = dict[str, Any]

@@ -20,10 +20,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # it runs from anywhere, also where nothing is installed
 
-from claude_magic import spawn
-from claude_magic.outgoing import user_message
-from claude_magic.process import OWNER, Process, kill_all
-from claude_magic.transport import Launch
+from claude_magic.cli import spawn
+from claude_magic.cli.encoder import user_message
+from claude_magic.cli.process import OWNER, Process, kill_all
+from claude_magic.cli.transport import Launch
 
 
 async def ask(process: Process, prompt: str, until: str) -> str:
@@ -44,7 +44,7 @@ def work(report: Connection) -> None:
 
 
 async def main(plan: dict[str, Any]) -> None:
-    spawn.GUARDED = plan["guarded"]
+    spawn.GUARDED = plan.get("guarded", True)
     launch = Launch(tuple(plan["argv"]), tuple(plan["environment"].items()), plan["folder"])
     process = await Process.start(launch)
     answers = [await ask(process, prompt, plan["until"]) for prompt in plan["prompts"]]

@@ -9,8 +9,8 @@ from typing import Any
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig, SimulatedAPI
-from claude_magic.records.transcripts.transcripts import read_transcripts
 from claude_magic.simulator import Simulator
+from claude_magic.transcripts.transcripts import read_transcripts
 
 GUARD_S = 60.0
 """No test waits longer for anything; a good run is far from it."""

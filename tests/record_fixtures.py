@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from claude_magic import Allow, AsyncClaudeClient, ClaudeError, Deny, PermissionRequest
-from claude_magic.cli import cli_version
+from claude_magic.cli.discovery import cli_version
+from claude_magic.cli.process import Process
+from claude_magic.cli.transport import Launch
 from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import Decision
-from claude_magic.process import Process
 from claude_magic.simulator import Scenario, Simulator, fail, rule, step, text, thinking, tool
 from claude_magic.simulator.scenario import Pace
-from claude_magic.transport import Launch
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests' own helpers, as pytest sees them
 from real import real_client, real_config

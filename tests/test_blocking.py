@@ -21,11 +21,11 @@ import pytest
 from fakes import FakeCLIs, FakeTransport, compile_fake, echo
 
 from claude_magic import blocking
+from claude_magic.background_loop import BackgroundLoop, Inbox, background_loop, in_thread
 from claude_magic.blocking import ClaudeClient, get_client
 from claude_magic.config import PoolConfig
 from claude_magic.errors import PoolClosedError, ProcessError
 from claude_magic.permissions import Allow, PermissionRequest
-from claude_magic.runtime import BackgroundLoop, Inbox, background_loop, in_thread
 
 GUARD_S = 20
 HERE = Path(__file__).parent

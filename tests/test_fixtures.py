@@ -10,8 +10,8 @@ import pytest
 from compare_cli import recorded_versions
 from record_fixtures import FOLDER, SITUATIONS
 
+from claude_magic.cli.decoder import Decoder
 from claude_magic.messages import Message, MessageType
-from claude_magic.protocol import Decoder
 
 RECORDINGS = sorted(FOLDER.glob("*.ndjson"))
 VERSIONS = sorted({path.stem.rpartition("-")[2] for path in RECORDINGS})

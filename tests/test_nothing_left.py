@@ -16,12 +16,12 @@ from typing import Any
 import psutil
 import pytest
 
+from claude_magic.cli.encoder import user_message
+from claude_magic.cli.process import Process
+from claude_magic.cli.reaper import MARK, alive, marked
+from claude_magic.cli.transport import Launch
 from claude_magic.messages import Message
-from claude_magic.outgoing import user_message
-from claude_magic.process import Process
 from claude_magic.simulator import Scenario, Simulator, rule, text, tool
-from claude_magic.transport import Launch
-from claude_magic.watcher import MARK, alive, marked
 
 Begin = Callable[..., Awaitable[Process]]
 

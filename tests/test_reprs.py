@@ -12,18 +12,18 @@ import pytest
 from IPython.core.ultratb import VerboseTB
 
 from claude_magic.blocking import ClaudeClient
-from claude_magic.command import build_command
+from claude_magic.cli.command import build_command
+from claude_magic.cli.decoder import Decoder
+from claude_magic.cli.environment import Environment
 from claude_magic.config import RetryPolicy, SessionConfig
-from claude_magic.environment import Environment
+from claude_magic.engine.turn import Turn
 from claude_magic.errors import ClaudeError, CLINotFoundError
 from claude_magic.messages import Batch
 from claude_magic.permissions import Allow, PermissionRequest
-from claude_magic.protocol import Decoder
+from claude_magic.recording import TapeRun
 from claude_magic.records.blocks import BlockJoiner
 from claude_magic.redaction import Redactor
 from claude_magic.response import Response
-from claude_magic.tape import TapeRun
-from claude_magic.turn import Turn
 
 SECRET = "sk-ant-PLANTED-0123456789"
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import Any
 
+from claude_magic.background_loop import until_done, wait_for
 from claude_magic.errors import ClaudeError
 from claude_magic.magics.prompting import in_words
 from claude_magic.response import Response
-from claude_magic.runtime import until_done, wait_for
 
 
 class BackgroundRun:

@@ -14,12 +14,14 @@ from traitlets import Bool, CUnicode, Enum, Float, Int, List, Unicode, observe
 
 from claude_magic.blocking import ClaudeClient, get_client
 from claude_magic.config import DEFAULT_SILENCE_TIMEOUT_S, PERMISSION_MODES, SessionConfig
+from claude_magic.display.asking import Asker, can_ask
+from claude_magic.display.screen import GuardedScreen, plain_screen
+from claude_magic.engine.session import Session
 from claude_magic.errors import ClaudeError, ModelNotFoundError, SessionClosedError, SessionNotFoundError
 from claude_magic.magics import commands
-from claude_magic.magics.asking import Asker, can_ask
+from claude_magic.magics.answer_cache import Conversation, Keeper, continued
 from claude_magic.magics.background import BackgroundRun
 from claude_magic.magics.forking import copy_of
-from claude_magic.magics.keeping import Conversation, Keeper, continued
 from claude_magic.magics.options import Options, parse_options, split_prompt, wants_help
 from claude_magic.magics.prompting import (
     Prompt,
@@ -34,13 +36,11 @@ from claude_magic.magics.prompting import (
     result_value,
 )
 from claude_magic.magics.resuming import check_conversation
-from claude_magic.magics.running import Runner
+from claude_magic.magics.runner import Runner
 from claude_magic.magics.scope import variables_here
-from claude_magic.magics.screen import GuardedScreen, plain_screen
 from claude_magic.magics.simulation import Simulation
 from claude_magic.records.history import History
 from claude_magic.response import Outcome, Response
-from claude_magic.session import Session
 
 
 @dataclass(frozen=True)

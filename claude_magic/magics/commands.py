@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.display import display
 
+from claude_magic.cli.trust import trust_folder
+from claude_magic.display.asking import can_ask
 from claude_magic.doctor import diagnose, versions
-from claude_magic.magics import taping
-from claude_magic.magics.asking import can_ask
+from claude_magic.magics import recording as taping
 from claude_magic.magics.filters import (
     FILE_FILTERS_HELP,
     FILTERS_HELP,
@@ -29,13 +30,12 @@ from claude_magic.magics.forking import copy_of
 from claude_magic.magics.options import options_help
 from claude_magic.magics.parsing import did_you_mean
 from claude_magic.magics.resuming import check_conversation
-from claude_magic.trust import trust_folder
 from claude_magic.widgets.undoing import undo_words
 
 if TYPE_CHECKING:
+    from claude_magic.engine.session_info import SessionInfo
     from claude_magic.magics.claude import ClaudeMagics
     from claude_magic.records.session_list import SessionList
-    from claude_magic.records.sessions import SessionInfo
 
 _LONGEST_TRACEBACK = 6000
 
@@ -158,7 +158,7 @@ def _stats(magics: ClaudeMagics, rest: str) -> Any:
 
 
 def _transcripts(magics: ClaudeMagics, rest: str) -> Any:
-    from claude_magic.records.transcripts.transcripts import read_transcripts
+    from claude_magic.transcripts.transcripts import read_transcripts
 
     table, filters = parse_file_filters(rest)
     found = read_transcripts(since=filters.since, project=filters.project)

@@ -17,7 +17,7 @@ from claude_magic.records.describe import Level
 if TYPE_CHECKING:
     import pandas as pd
 
-    from claude_magic.records.transcripts.transcripts import Transcripts
+    from claude_magic.transcripts.transcripts import Transcripts
 
 FILTERS_HELP = "[--session NAME] [--since 2d|12h|30m|DATE] [--level LEVEL] [--tool NAME] [--last N] [--all]"
 FILE_TABLES = ("sessions", "turns", "messages", "tools", "usage")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from IPython.core.error import UsageError
 
 from claude_magic.config import SessionConfig
-from claude_magic.session import Session, SessionState
+from claude_magic.engine.session import Session, SessionState
 
 
 def copy_of(session: Session) -> SessionConfig:

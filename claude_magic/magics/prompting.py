@@ -12,7 +12,9 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
+from claude_magic.cli.decoder import Content
 from claude_magic.config import SessionConfig
+from claude_magic.engine.session import Session
 from claude_magic.errors import ClaudeError
 from claude_magic.magics.attaching import attached_words, attachment
 from claude_magic.magics.filling import Filled, error_text, fill, unfilled
@@ -20,10 +22,8 @@ from claude_magic.magics.options import Options, schema_of
 from claude_magic.magics.resuming import check_conversation
 from claude_magic.magics.schemas import TABLE_SCHEMA, build
 from claude_magic.magics.tables import is_frame
-from claude_magic.protocol import Content
 from claude_magic.rendering.text import one_line
 from claude_magic.response import Response
-from claude_magic.session import Session
 
 _NOTHING_SENT = "Nothing was sent."
 

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.account import is_logged_in
+from claude_magic.background_loop import background_loop
+from claude_magic.cli.account import is_logged_in
+from claude_magic.cli.process import OWNER
 from claude_magic.config import SimulatedAPI
 from claude_magic.paths import private_temporary_dir
-from claude_magic.process import OWNER
-from claude_magic.runtime import background_loop
 
 if TYPE_CHECKING:
     from claude_magic.simulator import Simulator

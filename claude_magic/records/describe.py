@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from claude_magic.messages import Message, MessageType
-from claude_magic.records.tools import input_text
+from claude_magic.records.tool_uses import input_text
 
 
 class Level(StrEnum):

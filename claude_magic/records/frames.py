@@ -9,15 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from claude_magic.engine.session_info import SessionInfo
 from claude_magic.records.describe import Level
 from claude_magic.records.growing import GrowingFrame
 from claude_magic.records.history import History, within_int64
 from claude_magic.records.log import LogEntry, LogSummary
-from claude_magic.records.messages import MessageRecord
+from claude_magic.records.message_records import MessageRecord
 from claude_magic.records.metrics import Stats
-from claude_magic.records.sessions import SessionInfo
 from claude_magic.records.spans import SpanRecord
-from claude_magic.records.tools import ToolRecord
+from claude_magic.records.tool_uses import ToolRecord
 from claude_magic.records.turns import TurnRecord
 
 _LAST_MOMENT_S = 9.2e9

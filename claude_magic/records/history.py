@@ -21,10 +21,10 @@ from uuid import uuid4
 
 import msgspec
 
+from claude_magic.engine.session_info import SessionInfo
 from claude_magic.observers import described
 from claude_magic.paths import make_private_dir, open_private, open_regular, user_dir
-from claude_magic.records.sessions import SessionInfo
-from claude_magic.records.tools import ToolRecord
+from claude_magic.records.tool_uses import ToolRecord
 from claude_magic.records.turns import TurnRecord
 
 logger = logging.getLogger("claude_magic")

@@ -13,8 +13,8 @@ import msgspec
 from claude_magic.clock import unix_time
 from claude_magic.messages import Batch, Message, MessageType
 from claude_magic.observers import ObserverGuard, name_of
+from claude_magic.records.buffer import Ring, shortened
 from claude_magic.records.describe import Level, Said, describe
-from claude_magic.records.ring import Ring, shortened
 from claude_magic.redaction import NOTHING_SECRET, Redactor
 
 LONGEST_MESSAGE = 2_000

@@ -7,7 +7,7 @@ Markdown that knows no HTML, and what comes out is cleaned by nh3 with a short l
 """
 
 from claude_magic.rendering.bundle import MIME_TYPE, error_bundle, response_bundle, run_bundle, run_data
-from claude_magic.rendering.facts import footer, notice
+from claude_magic.rendering.footer import footer, notice
 from claude_magic.rendering.markdown import MarkdownStream, to_html
 from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.terminal import TerminalPrinter

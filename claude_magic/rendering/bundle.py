@@ -10,12 +10,12 @@ from typing import Any
 from claude_magic.clock import unix_time
 from claude_magic.errors import ClaudeError, ProcessError, TurnTimeoutError
 from claude_magic.rendering import page
-from claude_magic.rendering.facts import advice_for, ending_of, footer, footer_facts, notice
+from claude_magic.rendering.footer import advice_for, ending_of, footer, footer_facts, notice
 from claude_magic.rendering.images import Picture
 from claude_magic.rendering.patches import Hunk, as_data
 from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.text import excerpt, shares, visible
-from claude_magic.rendering.tools import asked_questions, state_words, telling_argument, tool_title
+from claude_magic.rendering.tool_summaries import asked_questions, state_words, telling_argument, tool_title
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
 from claude_magic.response import Response
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from claude_magic.rendering import style
-from claude_magic.rendering.facts import SIMULATED, model_words
+from claude_magic.rendering.footer import SIMULATED, model_words
 from claude_magic.rendering.highlight import ColouringBudget
 from claude_magic.rendering.markdown import MarkdownStream, to_html
 from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.segments import Work
 from claude_magic.rendering.style import escape, span
 from claude_magic.rendering.text import excerpt, one_line, plural, seconds, shares, visible, visible_output
-from claude_magic.rendering.tools import (
+from claude_magic.rendering.tool_summaries import (
     AskedQuestion,
     asked_questions,
     count_descendants,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from claude_magic.messages import Message, MessageType
-from claude_magic.rendering.facts import ending_of, footer
+from claude_magic.rendering.footer import ending_of, footer
 from claude_magic.rendering.notes import note_words
 from claude_magic.rendering.text import one_line, visible
-from claude_magic.rendering.tools import asked_questions, state_words, telling_argument, tool_title
+from claude_magic.rendering.tool_summaries import asked_questions, state_words, telling_argument, tool_title
 from claude_magic.rendering.view import RunView, ToolPart
 from claude_magic.response import Outcome, Response
 

@@ -11,7 +11,7 @@ folder may name another address, and they win over the environment.
 
 from claude_magic.simulator.failures import FAILURES, Failure
 from claude_magic.simulator.loading import load_scenario, parse_scenario, scenario_names
-from claude_magic.simulator.recording import RecordedRequest
+from claude_magic.simulator.request_log import RecordedRequest
 from claude_magic.simulator.scenario import (
     Pace,
     Rule,

@@ -15,7 +15,7 @@ from typing import Any
 from claude_magic.simulator.calls import STRUCTURED_TOOL, Call
 from claude_magic.simulator.failures import FAILURES
 from claude_magic.simulator.scenario import Block, Scenario, Step, Text, Thinking, Usage
-from claude_magic.simulator.schemas import example
+from claude_magic.simulator.schema_values import example
 
 __all__ = ["PLACEHOLDERS", "Answer", "compose", "count_tokens", "fill", "side_step", "token_estimate"]
 

@@ -23,7 +23,7 @@ from claude_magic.simulator.answers import compose, count_tokens, fill
 from claude_magic.simulator.calls import Call, read_call
 from claude_magic.simulator.events import Event, events, events_until_cut
 from claude_magic.simulator.failures import FAILURES, Failure, How
-from claude_magic.simulator.recording import RecordedRequest, Recorder, mask_headers
+from claude_magic.simulator.request_log import RecordedRequest, Recorder, mask_headers
 from claude_magic.simulator.scenario import Pace, Step, Text
 from claude_magic.simulator.script import Choice, Script
 

@@ -15,7 +15,7 @@ from tornado.httpserver import HTTPServer
 
 from claude_magic.simulator.handlers import Stage, make_application
 from claude_magic.simulator.loading import load_scenario
-from claude_magic.simulator.recording import RecordedRequest, Recorder
+from claude_magic.simulator.request_log import RecordedRequest, Recorder
 from claude_magic.simulator.scenario import Scenario
 from claude_magic.simulator.script import Script
 

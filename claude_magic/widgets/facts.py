@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from claude_magic.edits import edited_files
+from claude_magic.engine.rewind import edited_files
 from claude_magic.messages import Message
-from claude_magic.rendering.facts import context_tokens
+from claude_magic.rendering.footer import context_tokens
 from claude_magic.response import Response
 from claude_magic.widgets.protocol import Context, RunData
 

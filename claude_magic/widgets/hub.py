@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, cast
 
 from comm import create_comm
 
-from claude_magic.grants import Grant, Remembered, exactly, offered
+from claude_magic.engine.grants import Grant, Remembered, exactly, offered
 from claude_magic.messages import Message
 from claude_magic.permissions import (
     EDITS_WITHOUT_ASKING,

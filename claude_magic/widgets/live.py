@@ -11,7 +11,7 @@ from typing import Any, Literal
 from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import PLAN_TOOL, QUESTION_TOOL, PermissionRequest
 from claude_magic.rendering.bundle import Budget, part_data
-from claude_magic.rendering.tools import tool_title
+from claude_magic.rendering.tool_summaries import tool_title
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
 from claude_magic.widgets.protocol import VERSION, Op, Question, RunData
 

@@ -6,10 +6,10 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from claude_magic.blocking import ClaudeClient
-from claude_magic.edits import Rewind
+from claude_magic.engine.rewind import Rewind
+from claude_magic.engine.session import Session
 from claude_magic.errors import ClaudeError
 from claude_magic.rendering.text import plural
-from claude_magic.session import Session
 from claude_magic.widgets.hub import Channel
 from claude_magic.widgets.protocol import Undo
 

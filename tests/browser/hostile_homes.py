@@ -13,7 +13,7 @@ from rendering.hostile import PAYLOADS
 from rendering.random_texts import random_text
 from rendering.test_hostile import hostile_questions, hostile_response
 
-from claude_magic.magics.live_screen import LiveScreen
+from claude_magic.display.live import LiveScreen
 from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import MIME_TYPE, response_bundle
 from claude_magic.widgets.hub import hub_of

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from IPython import get_ipython
 from rendering.builders import message, response, result, use
 
-from claude_magic.magics.live_screen import LiveScreen
+from claude_magic.display.live import LiveScreen
 from claude_magic.messages import Message
 from claude_magic.widgets.hub import hub_of
 

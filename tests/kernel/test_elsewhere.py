@@ -18,8 +18,8 @@ import psutil
 import pytest
 from kernels import GUARD_S, begin_cell
 
+from claude_magic.cli.reaper import alive
 from claude_magic.simulator import Simulator
-from claude_magic.watcher import alive
 
 
 def test_papermill(environment: dict[str, str], api: Simulator, tmp_path: Path) -> None:

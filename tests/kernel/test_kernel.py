@@ -12,8 +12,8 @@ import psutil
 import pytest
 from kernels import GUARD_S, Cell, Content, Kernel, running_kernel
 
+from claude_magic.cli.reaper import alive
 from claude_magic.simulator import Simulator
-from claude_magic.watcher import alive
 
 MIME_TYPES = {"application/vnd.claude-magic.v1+json", "text/html", "text/plain"}
 GONE_S = 5.0

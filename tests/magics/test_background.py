@@ -18,11 +18,13 @@ from IPython.core.error import UsageError
 from widgets.stand_ins import FakeComms, FakeKernel
 
 from claude_magic import get_client
+from claude_magic.background_loop import until_done
+from claude_magic.display import live as live_screen
+from claude_magic.display import screen
+from claude_magic.display.screen import TerminalScreen
 from claude_magic.errors import ClaudeError, ModelNotFoundError
-from claude_magic.magics import live_screen, running, screen
+from claude_magic.magics import runner as running
 from claude_magic.magics.background import BackgroundRun
-from claude_magic.magics.screen import TerminalScreen
-from claude_magic.runtime import until_done
 from claude_magic.widgets import hub as hub_module
 from claude_magic.widgets.hub import hub_of
 from claude_magic.widgets.pages import Page

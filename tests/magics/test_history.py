@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from IPython.core.error import UsageError
 
+from claude_magic.engine.session_info import SessionInfo
 from claude_magic.records.history import FinishedTurn, History
-from claude_magic.records.sessions import SessionInfo
 from claude_magic.records.turns import TurnRecord
 from claude_magic.response import Response
 

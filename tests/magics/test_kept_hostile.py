@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claude_magic.cli.decoder import Decoder
 from claude_magic.config import SessionConfig
-from claude_magic.magics.keeping import Conversation, KeptRun, KeptRuns, continued
-from claude_magic.protocol import Decoder
+from claude_magic.engine.session import Session
+from claude_magic.magics.answer_cache import Conversation, KeptRun, KeptRuns, continued
 from claude_magic.redaction import Redactor
 from claude_magic.response import Response, Usage
-from claude_magic.session import Session
 
 SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r"
 TEXTS = st.text(st.characters(exclude_categories=[]) | st.sampled_from([*SEPARATORS, "\n", "\ud800", "\udfff", "\0"]))
@@ -128,7 +128,7 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No more of it is unpacked than an answer may take; a larger one is not kept either."""
-    monkeypatch.setattr("claude_magic.magics.keeping._MOST_BYTES_OF_ONE", 10_000)
+    monkeypatch.setattr("claude_magic.magics.answer_cache._MOST_BYTES_OF_ONE", 10_000)
     assert kept(tmp_path, gzip.compress(b" " * 1_000_000)) is None
     assert "more than 10,000 bytes" in said(caplog)[0]
 

@@ -628,7 +628,7 @@ def test_stopped(shell: Any, clis: FakeCLIs, monkeypatch: pytest.MonkeyPatch) ->
             await cli.answer(message, "here")
 
     clis.behave = wait
-    from claude_magic.magics.screen import TerminalScreen
+    from claude_magic.display.screen import TerminalScreen
 
     def interrupt(self: Any) -> None:
         if stop.is_set():

@@ -14,9 +14,9 @@ from urllib.request import urlopen
 
 import pytest
 
+from claude_magic.background_loop import background_loop
 from claude_magic.errors import CLINotFoundError
 from claude_magic.magics.simulation import VARIABLE, Simulation
-from claude_magic.runtime import background_loop
 
 LOGGED_IN = {"account": {"tokenSource": "claude.ai", "apiProvider": "firstParty"}}
 LOGGED_OUT = {"account": {"tokenSource": "none", "apiProvider": "firstParty"}}

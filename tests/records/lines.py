@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
+from claude_magic.cli.decoder import Decoder
+from claude_magic.cli.encoder import decision_line
 from claude_magic.messages import Batch, Message, MessageType
-from claude_magic.outgoing import decision_line
-from claude_magic.protocol import Decoder
 from claude_magic.records.turns import TurnRecord
 
 Line = dict[str, Any]

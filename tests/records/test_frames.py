@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claude_magic.engine.session_info import SessionInfo
 from claude_magic.records import frames
 from claude_magic.records.describe import Level
 from claude_magic.records.frames import Frames
 from claude_magic.records.log import LogEntry, LogSummary
-from claude_magic.records.messages import MessageRecord
+from claude_magic.records.message_records import MessageRecord
 from claude_magic.records.metrics import Stats
-from claude_magic.records.sessions import SessionInfo
 from claude_magic.records.spans import SpanRecord
-from claude_magic.records.tools import ToolRecord
+from claude_magic.records.tool_uses import ToolRecord
 from claude_magic.records.turns import TurnRecord
 
 from .lines import turn
@@ -277,7 +277,7 @@ def test_counts_are_exact(values: list[int | None]) -> None:
 
 def test_records_are_kept_without_pandas() -> None:
     """Only the frames and the tables need it."""
-    program = "import sys, claude_magic.records.recorder, claude_magic.records.metrics; print('pandas' in sys.modules)"
+    program = "import sys, claude_magic.records.observer, claude_magic.records.metrics; print('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout == "False\n"

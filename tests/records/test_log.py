@@ -10,9 +10,9 @@ import pytest
 from claude_magic.messages import Batch, Message, MessageType
 from claude_magic.records.describe import Level
 from claude_magic.records.log import LogAggregator, LogEntry
-from claude_magic.records.messages import MessageRecorder
-from claude_magic.records.recorder import Recorder
-from claude_magic.records.tools import ToolRecorder
+from claude_magic.records.message_records import MessageRecorder
+from claude_magic.records.observer import Recorder
+from claude_magic.records.tool_uses import ToolRecorder
 from claude_magic.redaction import Redactor
 
 from .lines import (

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claude_magic.engine.session_info import SessionInfo
 from claude_magic.records.frames import METRICS, SESSIONS
 from claude_magic.records.metrics import Metrics, Stats
-from claude_magic.records.sessions import SessionInfo
 
 from .lines import turn
 

@@ -22,7 +22,7 @@ from claude_magic.records import drawing, plots
 from claude_magic.records.frames import spans_frame, tools_frame, turns_frame
 from claude_magic.records.plots import Plots
 from claude_magic.records.spans import SpanRecord
-from claude_magic.records.tools import ToolRecord
+from claude_magic.records.tool_uses import ToolRecord
 from claude_magic.records.turns import TurnRecord
 
 from .lines import turn

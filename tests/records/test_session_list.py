@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from claude_magic.engine.session_info import SessionInfo
 from claude_magic.records.frames import sessions_frame
 from claude_magic.records.session_list import SessionList, session_list
-from claude_magic.records.sessions import SessionInfo
 
 NOW = 1_800_000_000.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from claude_magic.messages import Batch
-from claude_magic.records.recorder import Recorder
+from claude_magic.records.observer import Recorder
 from claude_magic.records.spans import KIND_WORDS, SpanKind, SpanRecorder
 
 from .lines import Stream, asks, decides, delta, result, said, stop, thought, tool_result, use

@@ -8,7 +8,7 @@ import pytest
 from claude_magic.records.frames import spans_frame, tools_frame, turns_frame
 from claude_magic.records.spans import SpanRecord
 from claude_magic.records.summary import Summary, bar, spark, summary
-from claude_magic.records.tools import ToolRecord
+from claude_magic.records.tool_uses import ToolRecord
 
 from .lines import turn
 

@@ -31,7 +31,7 @@ from claude_magic.rendering import (
     run_data,
 )
 from claude_magic.rendering.text import shares
-from claude_magic.rendering.tools import file_text, state_words
+from claude_magic.rendering.tool_summaries import file_text, state_words
 from claude_magic.response import Outcome
 
 from .builders import decision, message, permission, response, result, use

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from claude_magic.cli.decoder import Decoder
 from claude_magic.previews import preview
-from claude_magic.protocol import Decoder
 from claude_magic.redaction import Redactor
 from claude_magic.rendering import MIME_TYPE, response_bundle
 from claude_magic.rendering.patches import Hunk, compared, patch_in

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from claude_magic.protocol import Decoder
+from claude_magic.cli.decoder import Decoder
 from claude_magic.rendering import response_bundle
 from claude_magic.rendering.todos import Todo, TodoList
 from claude_magic.rendering.view import RunView

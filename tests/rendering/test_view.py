@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from claude_magic.rendering import NotePart, RunView, TextPart, ThinkingPart, ToolPart, ToolState, response_bundle
-from claude_magic.rendering.tools import state_words
+from claude_magic.rendering.tool_summaries import state_words
 from claude_magic.response import Outcome
 
 from .builders import decision, message, permission, response, result, use

@@ -12,7 +12,7 @@ from claude_magic.simulator import Scenario, Usage, step, text, thinking, tool
 from claude_magic.simulator.answers import compose, count_tokens, fill, token_estimate
 from claude_magic.simulator.calls import Call, read_call
 from claude_magic.simulator.events import chunks, events, events_until_cut
-from claude_magic.simulator.schemas import example
+from claude_magic.simulator.schema_values import example
 
 
 def call(*prompts: str, **body: Any) -> Call:

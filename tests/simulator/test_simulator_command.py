@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from simulator_support import message, request
 
-from claude_magic.simulator.cli import main
+from claude_magic.simulator.command_line import main
 
 
 def test_list_names_and_describes(capsys: pytest.CaptureFixture[str]) -> None:

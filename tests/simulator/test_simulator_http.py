@@ -15,7 +15,7 @@ from simulator_support import KEY, ask, connect, message, request
 
 from claude_magic.simulator import FAILURES, Scenario, Simulator, fail, rule, step, text, tool
 from claude_magic.simulator.failures import How
-from claude_magic.simulator.recording import MAX_REQUESTS, RecordedRequest, Recorder
+from claude_magic.simulator.request_log import MAX_REQUESTS, RecordedRequest, Recorder
 
 Play = Callable[..., Simulator]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rendering.builders import message, response, result, use
 
-from claude_magic.edits import edited_files
+from claude_magic.engine.rewind import edited_files
 from claude_magic.messages import Message
 from claude_magic.widgets.facts import context_of, facts_of, headline
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rendering.builders import message
 
-from claude_magic.grants import Remembered
+from claude_magic.engine.grants import Remembered
 from claude_magic.permissions import EDITS_WITHOUT_ASKING, KEEP_PLANNING, Allow, Decision, Deny, PermissionRequest
 from claude_magic.rendering import RunView
 from claude_magic.widgets.hub import Channel, CommLink, Hub

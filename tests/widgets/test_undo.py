@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from claude_magic.config import SessionConfig
-from claude_magic.edits import Rewind
+from claude_magic.engine.rewind import Rewind
 from claude_magic.errors import SessionError
 from claude_magic.rendering import RunView
 from claude_magic.widgets.hub import Channel

@@ -1,0 +1,143 @@
+"""The live view as a screen: what the page draws while the cell runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Any
+
+from IPython.display import DisplayHandle, display
+
+from claude_magic.display.screen import SEE_ABOVE, session_cost, with_note
+from claude_magic.display.surfaces import ExtensionStage, Stage
+from claude_magic.errors import ClaudeError
+from claude_magic.messages import Message
+from claude_magic.permissions import Decision, PermissionRequest
+from claude_magic.rendering import RunView, error_bundle, response_bundle, run_bundle
+from claude_magic.response import Outcome, Response
+from claude_magic.widgets.facts import facts_of
+from claude_magic.widgets.hub import Channel, Hub
+from claude_magic.widgets.live import LiveRun, sound
+from claude_magic.widgets.protocol import MIME_TYPE, RunData
+
+BATCH_S = 0.05
+"""At most 20 batches a second go to the page: the server drops what comes faster than 1000 messages a second."""
+
+
+class LiveScreen:
+    """Feeds the pages that show this cell, and leaves the finished run in the cell.
+
+    Args:
+        hub: the kernel's line to its pages.
+        session: name of the session.
+        model: the model, as far as it is known.
+        simulated: whether a simulator answers.
+        mode: permission mode, for the header.
+        source: what answers in place of Claude, in words; "" for Claude.
+        on_stop: called when a page asks to stop.
+        on_undo: called with `dry_run` when a page asks to undo the turn's edits.
+        stage: where the run stands; in the extension's view if not given.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        session: str,
+        model: str,
+        simulated: bool,
+        mode: str,
+        on_stop: Callable[[], object],
+        on_undo: Callable[[Channel, bool], object],
+        source: str = "",
+        stage: Stage | None = None,
+    ) -> None:
+        self._hub = hub
+        self._stage = stage or ExtensionStage()
+        self._facts: RunData = {"mode": mode, "source": source}
+        self._run = LiveRun(RunView(session=session, model=model, simulated=simulated), self._facts)
+        self._channel = hub.channel(
+            self._run, self._stage.link, on_stop, lambda dry_run: on_undo(self._channel, dry_run)
+        )
+        self._handle: DisplayHandle | None = None
+        self._granted: list[str] = []
+        self._flushed = 0.0
+        self._is_over = False
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether an answer that is given on the page arrives while the cell runs."""
+        return self._stage.can_ask
+
+    def begin(self) -> None:
+        self._channel.open()
+        self._handle = display(self._stage.bundle(dict(self._run.snapshot())), raw=True, display_id=True)
+
+    def add(self, messages: Iterable[Message]) -> None:
+        self._channel.add(messages)
+        self.tick()
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        if now - self._flushed >= BATCH_S:
+            self._channel.flush()
+            self._flushed = now
+
+    def flush(self) -> None:
+        self._channel.flush()
+
+    def note(self, words: str) -> None:
+        filled = with_note(self._facts.get("filled", ""), words)
+        self._run.view.notes = filled
+        self._facts = {**self._facts, "filled": filled}
+        self._channel.set({"filled": filled})
+
+    def ask(self, request: PermissionRequest) -> Future[Decision]:
+        """Put a question on the page."""
+        return self._channel.ask(request, remembers=True)
+
+    def show_granted(self, granted: list[str], revoke: Callable[[str], object]) -> None:
+        """Show what runs in this session without asking because a person said so.
+
+        Args:
+            granted: what was granted, in words.
+            revoke: called when a page takes one of them back, or with "" all of them.
+        """
+        self._channel.when_revoked(revoke)
+        if granted != self._granted:
+            self._granted = granted
+            self._channel.set({"granted": granted})
+
+    def finish(self, response: Response, extra: RunData) -> None:
+        bundle = response_bundle(response, session_cost(extra), self._run.view.notes)
+        self._end(bundle, {**facts_of(response), **self._facts, **extra})
+
+    def fail(self, error: ClaudeError, extra: RunData) -> str:
+        facts = facts_of(error.response) if error.response is not None else {}
+        bundle = error_bundle(error, None, session_cost(extra), self._run.view.notes)
+        self._end(bundle, {**facts, **self._facts, **extra})
+        return SEE_ABOVE
+
+    def close(self) -> None:
+        if not self._is_over:
+            self._end(run_bundle(self._run.view, final=True), {})
+
+    def show_late(self) -> str:
+        return ""  # a page took it
+
+    def _end(self, bundle: dict[str, Any], facts: RunData) -> None:
+        ended: RunData = {"run": self._run.id, "live": False, "mode": self._run.mode}
+        if MIME_TYPE in bundle:
+            run: RunData = {**bundle[MIME_TYPE], **sound(facts), **ended}
+            # Where the view stays, it asks by the id for the edits to be undone.
+            bundle[MIME_TYPE] = run if self._stage.stays else {**run, "run": ""}
+        else:
+            # It failed before there was anything to keep as data: the pages are told, the cell keeps the words.
+            run = {**self._run.snapshot(), **facts, **ended, "outcome": str(Outcome.ERROR)}
+        # What is granted is a fact of the kernel, not of the notebook, where it would be read later.
+        self._channel.finish({**run, "granted": self._granted}, bundle if self._stage.stays else {})
+        if self._handle is not None:
+            self._handle.update(bundle, raw=True)
+        self._hub.retire(self._channel, self._stage.close)
+        self._is_over = True

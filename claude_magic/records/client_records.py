@@ -1,0 +1,216 @@
+"""`Ledger`: everything a client keeps on record: log, messages, tools, turns, numbers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from claude_magic.clock import unix_time
+from claude_magic.engine.session_info import SessionInfo
+from claude_magic.engine.turn import Turn
+from claude_magic.messages import Batch
+from claude_magic.observers import ObserverGuard
+from claude_magic.records.buffer import Ring
+from claude_magic.records.history import FinishedTurn, History, HistoryWriter, history_of
+from claude_magic.records.log import LogAggregator, LogEntry, LogSummary
+from claude_magic.records.message_records import MessageRecord
+from claude_magic.records.metrics import Metrics, Stats
+from claude_magic.records.observer import Recorder
+from claude_magic.records.sinks import sink_for
+from claude_magic.records.spans import SpanRecord
+from claude_magic.records.tool_uses import ToolRecord
+from claude_magic.records.turns import TurnRecord
+from claude_magic.redaction import redactor_for
+from claude_magic.response import Response
+
+if TYPE_CHECKING:
+    from claude_magic.records.frames import Frames
+    from claude_magic.records.plots import Plots
+
+_KEPT_TURNS = 100_000
+_KEPT_TURNS_BYTES = 256_000_000
+"""Finished turns that are remembered, and what their texts may take; older ones are dropped."""
+_RECORDS = "A part of the records"
+_NOTED = {
+    "spawn": "info",
+    "reuse": "info",
+    "retry": "warning",
+    "reap": "info",
+    "end": "info",
+    "prewarm_failed": "warning",
+}
+"""Events of the engine that the log keeps, with their level."""
+
+
+def _bytes_of(record: TurnRecord) -> int:
+    return sys.getsizeof(record.prompt) + sys.getsizeof(record.text)
+
+
+class Ledger(ABC):
+    """What a client keeps on record; the `FrameSource` of its `frames`. Lives on the loop thread.
+
+    Args:
+        log_entries: log entries kept for each session.
+        history: where finished turns are kept for later kernels, as for the client.
+    """
+
+    def __init__(self, log_entries: int, history: History | str | Path | bool | None) -> None:
+        self._metrics = Metrics()
+        self._turn_records: Ring[TurnRecord] = Ring(_KEPT_TURNS, _KEPT_TURNS_BYTES, _bytes_of)
+        self._frames: Frames | None = None
+        self._log_stops: list[Callable[[], None]] = []
+        self._guard = ObserverGuard()
+        log = LogAggregator(log_entries, redactor=redactor_for(os.environ), guard=self._guard)
+        self._recorder = Recorder(log, self._guard)
+        self._guard.note = lambda words: self._recorder.note("", "warning", words, turn_id="")
+        self._history = HistoryWriter(history_of(history))
+
+    @abstractmethod
+    def list_sessions(self) -> list[SessionInfo]:
+        """Return what there is to know about each open session."""
+
+    @abstractmethod
+    def get_stats(self) -> Stats:
+        """Return the numbers of the client: requests, response times, processes."""
+
+    @property
+    def history(self) -> History | None:
+        """Where finished turns are kept for later kernels; `None` is nowhere. May be changed at any time."""
+        return self._history.history
+
+    @history.setter
+    def history(self, history: History | None) -> None:
+        self._history.history = history
+
+    @property
+    def frames(self) -> Frames:
+        """What happened, as DataFrames."""
+        if self._frames is None:
+            from claude_magic.records.frames import Frames
+
+            self._frames = Frames(self)
+        return self._frames
+
+    @property
+    def plots(self) -> Plots:
+        """What happened, as pictures; needs matplotlib (extra `plots`)."""
+        from claude_magic.records.plots import Plots
+
+        return Plots(self.frames)
+
+    def log_to(self, target: str | Path | logging.Handler) -> Callable[[], None]:
+        """Send the log to a file or a `logging` handler too, from now on; in memory it is bounded, there it is not.
+
+        Entries arrive as they are made, secrets redacted, their messages not cut. Closing the client ends it as well.
+
+        Args:
+            target: path of a file that gets one line of JSON per entry (see `LinesSink`), or a `logging.Handler`.
+
+        Returns:
+            Call it to send no more.
+
+        Raises:
+            ValueError: the file cannot be written.
+        """
+        sink = sink_for(target)
+        sinks = self._recorder.log.sinks
+
+        def stop() -> None:
+            if sink in sinks:
+                sinks.remove(sink)
+            sink.close()
+            if stop in self._log_stops:
+                self._log_stops.remove(stop)
+
+        sinks.append(sink)
+        self._log_stops.append(stop)
+        return stop
+
+    def session_infos(self) -> list[SessionInfo]:
+        """Return what there is to know about each open session."""
+        return self.list_sessions()
+
+    def turn_records(self) -> list[TurnRecord]:
+        """Return the finished turns, oldest first, those of closed sessions too."""
+        return list(self._turn_records)
+
+    def message_records(self) -> list[MessageRecord]:
+        """Return what was said, oldest first."""
+        return self._recorder.messages.records()
+
+    def tool_records(self) -> list[ToolRecord]:
+        """Return the tool uses, oldest first."""
+        return self._recorder.tools.records()
+
+    def span_records(self) -> list[SpanRecord]:
+        """Return the stretches of the turns' time, in the order they ended."""
+        return self._recorder.spans.records()
+
+    def past(self) -> History:
+        """Return what is kept of earlier kernels; a turn that ended just now may not be there yet."""
+        return self.history or History()
+
+    async def flush_history(self) -> None:
+        """Return when the finished turns are where they are kept, or cannot be."""
+        await self._history.flush()
+
+    def log_entries(self, session: str | None) -> list[LogEntry]:
+        """Return the log of one session, or of all (`None`), oldest first."""
+        return self._recorder.log.entries(session)
+
+    def log_summaries(self) -> list[LogSummary]:
+        """Return the counts of each session's log."""
+        return self._recorder.log.summaries()
+
+    def stats(self) -> Stats:
+        """Return the metrics as they are now."""
+        return self.get_stats()
+
+    # What happens is written down here. The engine calls these in the middle of a turn, so none of them raises.
+
+    def _note_batch(self, batch: Batch) -> None:
+        self._guard.call(_RECORDS, self._recorder.add, batch)
+
+    def _note_begin(self, turn: Turn, number: int, prompt: str) -> None:
+        self._guard.call(_RECORDS, self._recorder.begin, turn.session, number, turn.id, prompt, unix_time(), turn.asked)
+
+    def _note_response(self, response: Response, info: SessionInfo) -> None:
+        self._guard.call(_RECORDS, self._recorder.end, info.name)
+        self._guard.call(_RECORDS, self._record_turn, response, info)
+
+    def _record_turn(self, response: Response, info: SessionInfo) -> None:
+        record = TurnRecord.of(response)
+        self._turn_records.append(record)
+        self._metrics.record_turn(record)
+        if self.history is not None and not record.simulated:
+            tools = self._recorder.tools.of_turn(info.name, response.turn_id)
+            self._history.add(FinishedTurn(record, tools, info))
+
+    def _note_unsent(self, turn: Turn) -> None:
+        self._metrics.record(0.0, ok=False)
+        self._guard.call(_RECORDS, self._recorder.unsent, turn.session, turn.id)
+        words = f"the prompt was not sent: {turn.error}"
+        self._guard.call(_RECORDS, partial(self._recorder.note, turn.session, "error", words, turn_id=turn.id))
+
+    def _note_event(self, event: str, fields: dict[str, Any]) -> None:
+        self._guard.call(_RECORDS, self._record_event, event, fields)
+
+    def _record_event(self, event: str, fields: dict[str, Any]) -> None:
+        if event == "spawn" and fields["session"]:
+            self._recorder.spans.spawned(fields["session"], fields["took_s"])
+        if event in _NOTED:
+            words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "session")
+            self._recorder.note(str(fields.get("session", "")), _NOTED[event], f"{event}: {words}")
+
+    def _note_closed(self) -> None:
+        self._guard.call(_RECORDS, self._recorder.keep_open, [info.name for info in self.list_sessions()])
+
+    def _end_logs(self) -> None:
+        for stop in list(self._log_stops):
+            self._guard.call("A log that is closed", stop)

@@ -1,0 +1,176 @@
+"""`TranscriptCache`: what was read of session files, kept for the next time in the user's cache folder. No pandas.
+
+One small SQLite file per folder of session files, for the user's eyes only. It holds what the frames show of the
+session files (cut prompts and answers, too), nothing that is not in them. It may be deleted at any time; one that is
+damaged, or of another version, is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from claude_magic.paths import make_private_dir, open_private, open_regular, user_dir
+from claude_magic.transcripts.files import SessionFile
+from claude_magic.transcripts.packs import Pack, from_bytes, to_bytes
+
+VERSION = 4
+"""Of what is kept; a change of `Pack` or of the tables makes it another."""
+_BUSY_TIMEOUT_S = 5.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, crc INTEGER, facts BLOB);
+CREATE TABLE IF NOT EXISTS tables (name TEXT PRIMARY KEY, key TEXT, crc INTEGER, data BLOB);
+"""
+
+_SETTINGS = "PRAGMA page_size = 65536; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY;"
+"""Large pages for large blobs. A crash in the middle of writing may damage it, which is noticed: see `_checksum`."""
+_DROP = "DROP TABLE IF EXISTS files; DROP TABLE IF EXISTS tables;"
+_log = logging.getLogger(__name__)
+
+
+class Known(NamedTuple):
+    """A file as it was read: its size in bytes, when it was changed last in unix nanoseconds, and its facts."""
+
+    size: int
+    mtime_ns: int
+    pack: Pack
+
+    def is_of(self, file: SessionFile) -> bool:
+        """Whether the file is still as it was."""
+        return (self.size, self.mtime_ns) == (file.size, file.mtime_ns)
+
+
+class TranscriptCache:
+    """What is kept of the session files below one folder. Whatever goes wrong with it, it is only slower.
+
+    Args:
+        folder: where the cache is kept; `None` is the user's cache folder.
+        root: the folder of the session files.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, folder: Path | None, root: Path) -> None:
+        where = user_dir("cache") if folder is None else folder
+        digest = hashlib.blake2b(os.fsencode(root.absolute()), digest_size=8).hexdigest()
+        self.path = where / f"transcripts-{digest}.sqlite"
+
+    def tables(self, key: str, names: Sequence[str]) -> dict[str, bytes] | None:
+        """Return the tables that were made of exactly this, or `None`.
+
+        Args:
+            key: says what they were made of.
+            names: which tables.
+        """
+        with self._opened() as database:
+            database.execute("BEGIN")  # so that nobody puts others in their place meanwhile
+            rows = database.execute("SELECT rowid, name, crc FROM tables WHERE key = ?", (key,)).fetchall()
+            found = {}
+            for row, name, crc in rows:
+                with database.blobopen("tables", "data", row, readonly=True) as blob:  # a query would copy it twice
+                    data = blob.read()
+                if _checksum(data, name, key) == crc:
+                    found[name] = data
+            if all(name in found for name in names):
+                return found
+        return None
+
+    def facts(self) -> dict[str, Known]:
+        """Return what is known of each file, by its name."""
+        found: dict[str, Known] = {}
+        with self._opened() as database:
+            for name, size, mtime_ns, crc, data in database.execute("SELECT * FROM files"):
+                if _checksum(data, name, size, mtime_ns) == crc:
+                    found[name] = Known(size, mtime_ns, from_bytes(data))
+        return found
+
+    def keep(
+        self, files: Iterable[tuple[SessionFile, Pack]], key: str, tables: Mapping[str, bytes], gone: Iterable[str]
+    ) -> None:
+        """Keep what was read.
+
+        Args:
+            files: those of which something new was read, with their facts.
+            key: says what the tables were made of.
+            tables: by name; they take the place of those that were kept before.
+            gone: names of files that are no longer there.
+        """
+        rows = []
+        for file, pack in files:
+            about, facts = (file.name, file.size, file.mtime_ns), to_bytes(pack)
+            rows.append((*about, _checksum(facts, *about), facts))
+        with self._opened(write=True) as database, database:
+            database.executescript(_SCHEMA)  # somebody may have emptied it
+            database.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in gone])
+            database.executemany(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
+                rows,
+            )
+            database.executemany(
+                "INSERT OR REPLACE INTO tables VALUES (?, ?, ?, ?)",
+                [(name, key, _checksum(data, name, key), data) for name, data in tables.items()],
+            )
+
+    @contextlib.contextmanager
+    def _opened(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
+        """Open the database for the block; a damaged one is removed, and the block ends early.
+
+        A cache must never be in the way: one that is locked, full or not writable is done without.
+        """
+        database = self._connect() if write or self.path.exists() else None
+        with contextlib.closing(database or _nothing()) as opened:
+            try:
+                yield opened
+            except sqlite3.OperationalError as error:
+                _log.debug("the cache of session files is not usable now: %s", error)
+            except sqlite3.DatabaseError as error:
+                _log.debug("the cache of session files is damaged and made anew: %s", error)
+                self._remove()
+
+    def _connect(self) -> sqlite3.Connection | None:
+        """Open the file, and make or renew its tables; return `None` where that cannot be."""
+        try:
+            if not self.path.exists():
+                make_private_dir(self.path.parent)
+                open_private(self.path, append=True).close()
+            open_regular(self.path).close()  # SQLite would wait at a pipe for ever
+            database = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
+        except (OSError, sqlite3.Error) as error:
+            _log.debug("there is no cache of session files: %s", error)
+            return None
+        try:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            database.executescript(_SETTINGS)
+            if version != VERSION:
+                database.executescript(f"{_DROP}VACUUM; {_SCHEMA}PRAGMA user_version = {VERSION};")
+        except sqlite3.DatabaseError as error:
+            database.close()
+            if not isinstance(error, sqlite3.OperationalError):
+                self._remove()
+            return None
+        return database
+
+    def _remove(self) -> None:
+        for ending in ("", "-wal", "-shm", "-journal"):
+            with contextlib.suppress(OSError):
+                self.path.with_name(self.path.name + ending).unlink()
+
+
+def _checksum(data: bytes, *about: str | int) -> int:
+    """Return a checksum of what is kept together with what it is kept of."""
+    return zlib.crc32(data, zlib.crc32(repr(about).encode()))
+
+
+def _nothing() -> sqlite3.Connection:
+    """Return an empty database that was never kept anywhere."""
+    database = sqlite3.connect(":memory:")
+    database.executescript(_SCHEMA)
+    return database

@@ -1,0 +1,249 @@
+"""Which session files there are, and which of them are asked for. No pandas."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from claude_magic.paths import claude_dir, open_regular, read_regular
+from claude_magic.transcripts.facts import FileFacts
+from claude_magic.transcripts.lines import decode_record
+
+Since = datetime | date | timedelta | str | None
+
+_SUBAGENTS = "subagents"
+_AGENT = "agent-"
+_SESSION_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_PEEKED_LINES = 20
+_LARGEST_NOTE = 2**20
+_LONGEST_NAME = 200
+
+
+class SessionFile(msgspec.Struct, array_like=True, frozen=True):
+    """One file as it was found.
+
+    Attributes:
+        place: where it is.
+        name: its path below the root, with forward slashes.
+        size: bytes.
+        mtime_ns: when it was changed last, in unix nanoseconds.
+    """
+
+    place: str
+    name: str
+    size: int
+    mtime_ns: int
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self.place)
+
+    @property
+    def group(self) -> str:
+        """What its session's files have in common: the name of the session's own file without its ending."""
+        parts = self.name.split("/")
+        place = parts.index(_SUBAGENTS) if _SUBAGENTS in parts else len(parts)
+        return "/".join(parts[:place]).removesuffix(".jsonl")
+
+
+class _Note(msgspec.Struct):
+    """What the CLI notes beside a subagent's file."""
+
+    toolUseId: str = ""
+
+
+_decode_note = msgspec.json.Decoder(_Note).decode
+
+
+def find_root(root: str | os.PathLike[str] | None, environment: Mapping[str, str]) -> Path:
+    """Return the folder whose folders are projects.
+
+    Args:
+        root: a configuration folder of the CLI, its `projects`, or any folder with session files; `None` is the
+            user's: `CLAUDE_CONFIG_DIR`, else `~/.claude`.
+        environment: variables to look in.
+
+    Raises:
+        FileNotFoundError: `root` was given and is not there.
+    """
+    if root is None:
+        return claude_dir(environment) / "projects"
+    folder = Path(root).expanduser()
+    if not folder.exists():
+        raise FileNotFoundError(f"There are no session files at {folder}: it does not exist.")
+    return folder / "projects" if (folder / "projects").is_dir() else folder
+
+
+def find_files(root: Path, since: Since = None, project: str | os.PathLike[str] | None = None) -> list[SessionFile]:
+    """Return the session files below a folder, subagents' included, by name.
+
+    Args:
+        root: as `find_root` returns it.
+        since: leave out sessions whose files were all changed last before then; see `moment_of`.
+        project: only the files of this folder: a path, or the name of a folder.
+
+    Raises:
+        ValueError: `since` is no moment.
+    """
+    least = moment_of(since)
+    files = sorted(_found(root), key=lambda file: file.name)
+    if project is not None:
+        wanted = _wanted_folder(project)
+        files = [file for file in files if _is_of(file.name, wanted)]
+    if least is None:
+        return files
+    # A session and its subagents stay together: half of them would cost the wrong sum.
+    recent = {file.group for file in files if file.mtime_ns >= least.timestamp() * 1e9}
+    return [file for file in files if file.group in recent]
+
+
+def _found(root: Path) -> Iterator[SessionFile]:
+    if root.is_file():
+        stat = root.stat()
+        yield SessionFile(str(root), root.name, stat.st_size, stat.st_mtime_ns)
+        return
+    folders = [(str(root), "")]
+    while folders:
+        folder, prefix = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                listed = list(entries)
+        except FileNotFoundError:
+            continue  # gone since it was listed, or no session was ever made
+        except OSError:
+            yield SessionFile(folder, _readable(prefix.rstrip("/")) or folder, 0, 0)  # reading it says what is wrong
+            continue
+        for entry in listed:
+            if _leads_on(entry, is_top=not prefix):
+                if entry.name != "tool-results":
+                    folders.append((entry.path, f"{prefix}{entry.name}/"))
+            elif entry.name.endswith(".jsonl") and _is_session_file(prefix, entry.name):
+                yield _session_file(entry, prefix)
+
+
+def _leads_on(entry: os.DirEntry[str], is_top: bool) -> bool:
+    """Whether an entry is a folder to look into; a link is followed at the top only, where projects are."""
+    try:
+        return entry.is_dir(follow_symlinks=False) or (is_top and entry.is_dir())
+    except OSError:
+        return False  # a link to itself, or a folder that cannot be asked
+
+
+def _session_file(entry: os.DirEntry[str], prefix: str) -> SessionFile:
+    """Return a file as it was found; one that cannot even be asked is empty, and reading it says why."""
+    try:
+        stat = entry.stat()
+        size, mtime_ns = stat.st_size, stat.st_mtime_ns
+    except OSError:
+        size = mtime_ns = 0
+    return SessionFile(entry.path, _readable(prefix + entry.name), size, mtime_ns)
+
+
+def _readable(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_session_file(prefix: str, name: str) -> bool:
+    """Whether a `.jsonl` file is a session's or a subagent's; the CLI keeps other things deeper down."""
+    return prefix.count("/") <= 1 or (f"/{_SUBAGENTS}/" in prefix and name.startswith(_AGENT))
+
+
+def _wanted_folder(project: str | os.PathLike[str]) -> str:
+    """Return the path of a project that is there, links resolved, as the CLI sees it; else the words as they are."""
+    wanted = os.path.expanduser(os.fspath(project))
+    looks_like_a_path = os.path.isabs(wanted) or wanted.startswith(".") or os.sep in wanted
+    return os.path.realpath(wanted) if looks_like_a_path or os.path.isdir(wanted) else wanted
+
+
+def _is_of(name: str, wanted: str) -> bool:
+    """Whether a file is a project's, whose folder the CLI names by its path with `-` for all but letters and digits.
+
+    Signs beyond 16 bits are two (measured: an emoji gives two dashes), and after 200 characters a checksum follows.
+    """
+    folder = name.split("/")[0] if "/" in name else ""
+    if folder == wanted:
+        return True
+    dashed = _dashed(wanted.rstrip("/\\") or wanted)
+    if not (os.path.isabs(wanted) or re.match(r"[A-Za-z]:[/\\]", wanted)):
+        return folder.endswith(f"-{dashed.lstrip('-')}")
+    return folder == dashed or (len(dashed) > _LONGEST_NAME and folder.startswith(f"{dashed[:_LONGEST_NAME]}-"))
+
+
+def _dashed(path: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9]", lambda sign: "-" * (1 + (ord(sign[0]) > 0xFFFF)), path)
+
+
+def moment_of(since: Since, now: datetime | None = None) -> datetime | None:
+    """Return the moment that is meant, with its time zone.
+
+    Args:
+        since: a moment or a day (local, where they do not say), a span before now, or words: "2d", "90m", "1.5h",
+            "3w", "2026-11-01", "2026-11-01 12:00". `None` is no moment.
+        now: the moment it is.
+
+    Raises:
+        ValueError: the words are none of these.
+    """
+    if since is None:
+        return None
+    now = now or datetime.now(UTC)
+    if isinstance(since, str):
+        ago = _AGO.fullmatch(since.strip().lower())
+        if ago is not None:
+            return now - timedelta(**{_UNITS[ago[2]]: float(ago[1])})
+        try:
+            since = datetime.fromisoformat(since.strip())
+        except ValueError:
+            raise ValueError(
+                f"since={since!r} is no moment. Write a span like '2d' or '90m', or a day like '2026-11-01'."
+            ) from None
+    if isinstance(since, timedelta):
+        return now - since
+    if not isinstance(since, datetime):
+        since = datetime(since.year, since.month, since.day)
+    return since.astimezone() if since.tzinfo is None else since
+
+
+def new_facts(file: SessionFile) -> FileFacts:
+    """Return the facts of a file of which nothing was read yet: whose it is."""
+    parts = file.name.split("/")
+    stem = parts[-1].removesuffix(".jsonl")
+    if _SUBAGENTS in parts[1:]:
+        session = parts[parts.index(_SUBAGENTS) - 1]
+        return FileFacts(session, stem.removeprefix(_AGENT), _started_by(file.path))
+    if _SESSION_ID.fullmatch(stem):
+        return FileFacts(stem)
+    return FileFacts(*_named_inside(file.path, stem))
+
+
+def _started_by(path: Path) -> str:
+    """Return the tool use that started a subagent, which the CLI notes beside its file."""
+    try:
+        return _decode_note(read_regular(path.with_suffix(".meta.json"), limit=_LARGEST_NOTE)).toolUseId
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""  # older CLIs note nothing; the prompt's id tells the turn all the same
+
+
+def _named_inside(path: Path, stem: str) -> tuple[str, str]:
+    """Return session and subagent as the first records of a file name them, where its own name does not."""
+    try:
+        with open_regular(path) as stream:
+            lines = [stream.readline() for _ in range(_PEEKED_LINES)]
+    except OSError:
+        return stem, ""
+    for line in lines:
+        try:
+            record = decode_record(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        if record.sessionId:
+            return record.sessionId, record.agentId or ""
+    return stem, ""

@@ -1,0 +1,101 @@
+"""What was said, straight out of the session files, a few records at a time. No pandas."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from claude_magic.records.buffer import shortened
+from claude_magic.records.message_records import LONGEST_TEXT, MessageRecord
+from claude_magic.transcripts.files import SessionFile, new_facts
+from claude_magic.transcripts.lines import SYNTHETIC, Block, Record, plain
+from claude_magic.transcripts.prompts import is_prompt, prompt_of, words_of
+from claude_magic.transcripts.scan import Clean, inputs_of, records_of
+
+Place = tuple[str, str, int]
+"""Of a turn: the session's id and name, and the how-manieth of it the turn is."""
+
+
+class MessageReader:
+    """Yields the messages of one file after the other; only the ids of one file's records are held.
+
+    Args:
+        turns: the place of each turn by its id: a turn is told by the session that it belongs to, and a fork that
+            copied it stays silent.
+        agents: the turn of each tool use, for the subagents that it started.
+        clean: takes secrets out of texts.
+    """
+
+    def __init__(self, turns: Mapping[str, Place], agents: Mapping[str, str], clean: Clean) -> None:
+        self._turns = turns
+        self._agents = agents
+        self._clean = clean
+        self._seen: dict[str, set[str]] = {}
+
+    def messages(self, file: SessionFile) -> Iterator[MessageRecord]:
+        """Yield what a person would read in a file, in its order; nothing of one that cannot be read.
+
+        A copy of a session in another folder has the same records, which are read once.
+        """
+        facts = new_facts(file)
+        seen = self._seen.setdefault(facts.session_id, set())
+        turn_id = self._agents.get(facts.parent_tool_use_id, "") if facts.agent_id else ""
+        for record in _readable_records(file.path):
+            if record.type not in ("user", "assistant", "system") or record.uuid in seen:
+                continue
+            if record.uuid:
+                seen.add(record.uuid)
+            is_main = not facts.agent_id
+            if is_main and record.type == "user" and record.uuid in self._turns:
+                turn_id = record.uuid or ""
+            session_id, name, number = self._turns.get(turn_id, (facts.session_id, facts.session_id[:8], 0))
+            if session_id != facts.session_id:
+                continue
+            for role, kind, words in _read(record, is_main):
+                kept = shortened(self._clean(words), LONGEST_TEXT)
+                yield MessageRecord(name, number or None, turn_id, record.time or float("nan"), role, kind, kept)
+
+
+def _readable_records(path: Path) -> Iterator[Record]:
+    with contextlib.suppress(OSError):  # the problems of the file are known from the first reading
+        yield from records_of(path)
+
+
+def _read(record: Record, is_main: bool) -> Iterator[tuple[str, str, str]]:
+    """Yield role, kind and text of what a person would read in a record."""
+    message = record.message
+    if record.type == "system":
+        words = plain(record.content)
+        if isinstance(words, str) and words and not record.isMeta:
+            yield "system", "note", words
+        return
+    if message is None:
+        return
+    if record.type == "assistant":
+        if message.model == SYNTHETIC and not record.isApiErrorMessage:
+            return
+        blocks = message.content if isinstance(message.content, list) else [Block(type="text", text=message.content)]
+        for block in blocks:
+            yield from _block(block, failed=record.isApiErrorMessage is True)
+        return
+    results = message.content if isinstance(message.content, list) else []
+    if any(block.type == "tool_result" for block in results):
+        yield from (("tool", "tool_result", block.result) for block in results if block.type == "tool_result")
+        return
+    words = words_of(message)
+    if is_main and words and is_prompt(record, words):
+        said = prompt_of(words)
+        role = "user" if said and not words.startswith("[Request interrupted") else "system"
+        yield role, "text" if role == "user" else "note", said or words
+
+
+def _block(block: Block, failed: bool) -> Iterator[tuple[str, str, str]]:
+    if block.type == "text" and block.text:
+        yield ("system", "note", block.text) if failed else ("assistant", "text", block.text)
+    elif block.type == "thinking":
+        thought = plain(block.thinking)
+        if isinstance(thought, str) and thought:
+            yield "assistant", "thinking", thought
+    elif block.type == "tool_use":
+        yield "assistant", "tool_use", f"{block.name} {inputs_of([block.input])[0]}"

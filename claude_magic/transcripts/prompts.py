@@ -1,0 +1,44 @@
+"""Which words are a person's prompt, and which ones the CLI wrote for itself. No pandas."""
+
+from __future__ import annotations
+
+import re
+
+from claude_magic.transcripts.lines import APIMessage, Record
+
+INTERRUPTED = "[Request interrupted by user"
+COMMAND_OUTPUT = "<local-command-stdout>"
+_COMMAND = re.compile(r"<command-name>(.*?)</command-name>.*?(?:<command-args>(.*?)</command-args>)?\s*$", re.DOTALL)
+_SAID_BY_THE_CLI = (COMMAND_OUTPUT, "<local-command-stderr>", "<local-command-caveat>", "<bash-")
+_NOTIFICATION = "<task-notification>"
+
+
+def words_of(message: APIMessage) -> str:
+    """Return the text of a message; a block that is only a line feed marks a prompt as literal, and nobody wrote it."""
+    content = message.content
+    if isinstance(content, list):
+        texts = (block.text for block in content if block.type == "text")
+        return "\n".join(text for text in texts if text and text != "\n")
+    return content or ""
+
+
+def is_prompt(record: Record, words: str) -> bool:
+    """Whether a `user` record of the main thread begins a turn: somebody, or a task that ended, asked for an answer."""
+    written_by_the_cli = record.isMeta or record.isCompactSummary or words.startswith(_SAID_BY_THE_CLI)
+    return not record.isSidechain and not written_by_the_cli
+
+
+def prompt_of(words: str) -> str:
+    """Return a prompt as it was typed; "" for a turn that nobody asked for."""
+    if words.startswith(_NOTIFICATION):
+        return ""
+    command = _COMMAND.search(words) if words.startswith("<command-") else None
+    if command is None:
+        return words
+    return f"{command[1]} {command[2] or ''}".strip()
+
+
+def opening_of(prompt: str, length: int) -> str:
+    """Return the first words of a prompt, on one line of at most `length` characters."""
+    line = " ".join(prompt[: 4 * length].split())
+    return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"

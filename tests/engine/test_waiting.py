@@ -1,0 +1,94 @@
+"""Waiting: first come, first served, and nobody takes along what was meant for another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from claude_magic.engine.waiting import Limiter, WaitingLine
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_who_came_first_is_called_first() -> None:
+    """One call is for one; a ticket keeps a place."""
+    line, called = WaitingLine(), []
+
+    async def come(name: str, ticket: int | None = None) -> None:
+        await line.wait(line.advance, ticket)
+        called.append(name)
+
+    early = line.ticket()
+    async with asyncio.TaskGroup() as group:
+        for name in ("first", "second"):
+            group.create_task(come(name))
+        await settle()
+        group.create_task(come("early", early))
+        await settle()
+        while line.advance():
+            await settle()
+
+    assert called == ["early", "first", "second"]
+    assert len(line) == 0
+
+
+async def test_who_leaves_when_called_gives_it_back() -> None:
+    """The call goes to the next in line."""
+    line = WaitingLine()
+    first, second = (asyncio.create_task(line.wait(line.advance)) for _ in range(2))
+    await settle()
+
+    line.advance()
+    first.cancel()
+    await second
+
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+async def test_so_many_at_once() -> None:
+    """The others wait; whoever leaves passes the place on."""
+    limiter, most = Limiter(), 0
+
+    async def turn() -> None:
+        nonlocal most
+        async with limiter.hold(2, contextlib.nullcontext):
+            most = max(most, limiter.running)
+            await settle()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(7):
+            group.create_task(turn())
+        await asyncio.sleep(0)
+        assert (limiter.running, limiter.waiting) == (2, 5)
+
+    assert (most, limiter.running, limiter.waiting) == (2, 0, 0)
+
+
+async def test_impatience_takes_no_place() -> None:
+    """Who stops waiting leaves the line, and the count is right."""
+    limiter = Limiter()
+    async with limiter.hold(1, contextlib.nullcontext):
+        with pytest.raises(TimeoutError):
+            async with limiter.hold(1, lambda: asyncio.timeout(0)):
+                raise AssertionError("there was no place")
+        assert (limiter.running, limiter.waiting) == (1, 0)
+
+    assert limiter.running == 0
+
+
+async def test_everybody_is_sent_away() -> None:
+    """With the reason, and at once."""
+    limiter = Limiter()
+    async with limiter.hold(1, contextlib.nullcontext):
+        waiting = asyncio.create_task(limiter.hold(1, contextlib.nullcontext).__aenter__())
+        await settle()
+        limiter.dismiss(ValueError("closed"))
+
+        with pytest.raises(ValueError, match="closed"):
+            await waiting
