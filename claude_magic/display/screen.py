@@ -317,7 +317,7 @@ class GuardedScreen:
         self._is_off = True
 
 
-_OF_THE_PROMPT = ("filled in: ", "left as typed: ", "attached: ")
+_OF_THE_PROMPT = ("filled in: ", "left as typed: ", "attached: ", "→ ")
 """How the notes begin that share a line."""
 
 

@@ -79,7 +79,8 @@ def compose(options: Options, body: str, namespace: Mapping[str, Any], shell: An
     content: Content = [*blocks, *typed] if blocks or len(typed) > 1 else filled.text
     schema, shape = _schema(options, namespace)
     words = ", ".join(words for _, words in attached)
-    notes = (filled.summary, filled.left_words, words and f"attached: {words}")
+    goes_to = f"→ {options.output}" if options.output else ""
+    notes = (filled.summary, filled.left_words, words and f"attached: {words}", goes_to)
     sent = filled.roots | {name for expression in options.attach for name in re.findall(r"\w+", expression)}
     frames = () if options.raw else _frames_named(filled.typed, namespace, own, sent)
     return Prompt(content, literal, filled, schema, shape, tuple(filter(None, notes)), frames, frozenset(sent))

@@ -14,6 +14,7 @@ from claude_magic.rendering.footer import advice_for, ending_of, footer, footer_
 from claude_magic.rendering.images import Picture
 from claude_magic.rendering.patches import Hunk, as_data
 from claude_magic.rendering.sanitizer import clean
+from claude_magic.rendering.structured import keys_in_order
 from claude_magic.rendering.text import excerpt, shares, visible
 from claude_magic.rendering.tool_summaries import asked_questions, state_words, telling_argument, tool_title
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
@@ -245,6 +246,7 @@ def part_data(part: Part, budget: Budget) -> dict[str, Any]:
         "id": _sound(part.id),
         "name": budget.other(part.name),
         "input": budget.input(part.input),
+        "keys": [_sound(key[:200]) for key in keys_in_order(part.input)],
         "edited": part.edited,
         "todos": [{"text": budget.other(todo.text), "status": budget.other(todo.status)} for todo in part.todos[:100]],
         "result": budget.other(part.result),

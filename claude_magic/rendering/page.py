@@ -8,6 +8,7 @@ from claude_magic.rendering.highlight import ColouringBudget
 from claude_magic.rendering.markdown import MarkdownStream, to_html
 from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.segments import Work
+from claude_magic.rendering.structured import STRUCTURED_TOOL, Table, table_of
 from claude_magic.rendering.style import escape, span
 from claude_magic.rendering.text import excerpt, one_line, plural, seconds, shares, visible, visible_output
 from claude_magic.rendering.tool_summaries import (
@@ -198,6 +199,7 @@ def _opens_itself(tool: ToolPart, view: RunView) -> bool:
     if tool.todos:
         return tool is next(one for one in reversed(view.tools) if one.todos)
     is_answered = any(asked.answer for asked in asked_questions(tool)) or plan_of(tool) != ""
+    is_answered = is_answered or tool.name == STRUCTURED_TOOL
     is_change = 0 < len(diff_lines(tool)) <= _OPEN_DIFF_LINES
     return is_answered or bool(tool.pictures) or (is_change and tool.state is not ToolState.DENIED)
 
@@ -216,7 +218,8 @@ def _tool_body(tool: ToolPart, view: RunView) -> str:
     result = _unwrapped(file_text(tool))
     is_answered = any(one.answer for one in asked_questions(tool))
     # What the model is told of an approved plan is the plan once more.
-    is_told = tool.state is ToolState.DONE and (diff_lines(tool) or is_answered or plan_of(tool))
+    is_data = tool.name == STRUCTURED_TOOL
+    is_told = tool.state is ToolState.DONE and (diff_lines(tool) or is_answered or plan_of(tool) or is_data)
     if tool.pictures:
         pieces.append(_pictures(tool, view))
         result = result.replace("[image]", "").strip()
@@ -241,11 +244,29 @@ def _given(tool: ToolPart) -> str:
     diff = diff_rows(tool)
     if diff:
         return _diff(diff)
+    if tool.name == STRUCTURED_TOOL:
+        return _table(table_of(tool.input))
     for key in ("command", "content", "prompt"):
         value = tool.input.get(key)
         if isinstance(value, str) and ("\n" in value.strip() or len(value) > 120):
             return _pre(excerpt(value, _RESULT_LIMIT)[0])
     return ""
+
+
+def _table(table: Table) -> str:
+    """Rows of records, or of names and values."""
+    cell, head = style.MARKDOWN["td"], style.MARKDOWN["th"]
+    titles = "".join(f'<th style="{head}">{escape(one_line(name, 60))}</th>' for name in table.columns)
+    rows = ""
+    for row in table.rows:
+        words = [escape(one_line(value, 200)) for value in row]
+        first = "th" if not table.columns else "td"
+        rows += f'<tr><{first} style="{cell}">{words[0] if words else ""}</{first}>'
+        rows += "".join(f'<td style="{cell}">{word}</td>' for word in words[1:]) + "</tr>"
+    more = _note(f"{plural(table.left_out, 'more row')}") if table.left_out else ""
+    top = f"<thead><tr>{titles}</tr></thead>" if titles else ""
+    table_style = style.MARKDOWN["table"]
+    return f'<div style="{style.TABLE}"><table style="{table_style}">{top}<tbody>{rows}</tbody></table></div>{more}'
 
 
 def _question(asked: AskedQuestion) -> str:

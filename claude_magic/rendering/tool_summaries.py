@@ -10,6 +10,7 @@ from typing import Any
 
 from claude_magic.permissions import PLAN_TOOL
 from claude_magic.rendering.patches import Hunk, compared, lines_of
+from claude_magic.rendering.structured import STRUCTURED_TOOL, table_of
 from claude_magic.rendering.text import one_line, plural, seconds
 from claude_magic.rendering.view import ToolPart, ToolState
 
@@ -31,6 +32,7 @@ _TELLING = {
 }
 _TITLES = {
     "AskUserQuestion": "Question",
+    STRUCTURED_TOOL: "Answer as data",
     "ExitPlanMode": "Plan",
     "TaskCreate": "To do",
     "TaskList": "To do",
@@ -68,6 +70,12 @@ def telling_argument(tool: ToolPart, working_dir: str = "", limit: int = 120) ->
     plan = plan_of(tool)
     if plan:
         return one_line(plan.strip().partition("\n")[0].lstrip("#"), limit)
+    if tool.name == STRUCTURED_TOOL:
+        table = table_of(tool.input)
+        number = len(table.rows) + table.left_out
+        return one_line(
+            f"{table.name}: {plural(number, 'record')}" if table.columns else plural(number, "value"), limit
+        )
     value = tool.input.get(_TELLING.get(tool.name, ""))
     if isinstance(value, str):
         inside = working_dir.rstrip("/\\")

@@ -79,6 +79,7 @@ class Picture(TypedDict):
 class ToolPart(TypedDict):
     """One tool use; `parent` is the tool use that started the subagent it belongs to, or "".
 
+    `keys` are those of the input, at any depth, in the order they came: a notebook file sorts them.
     `edited` says that a person gave it this input in place of the model's; `todos` is the to-do list after it.
     """
 
@@ -86,6 +87,7 @@ class ToolPart(TypedDict):
     id: str
     name: str
     input: dict[str, Any]
+    keys: list[str]
     edited: bool
     todos: list[Todo]
     result: str

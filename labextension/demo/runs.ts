@@ -3,7 +3,7 @@
 import type { Part, Question, RunData, ToolPart } from '../src/protocol';
 
 function tool(id: string, name: string, input: Record<string, unknown>, more: Partial<ToolPart> = {}): ToolPart {
-  const base = { edited: false, todos: [], result: '', patch: [], pictures: [], is_error: false, state: 'done' as const, parent: '', duration_s: 0.1, started: 0 };
+  const base = { keys: [], edited: false, todos: [], result: '', patch: [], pictures: [], is_error: false, state: 'done' as const, parent: '', duration_s: 0.1, started: 0 };
   return { type: 'tool', id, name, input, ...base, ...more };
 }
 

@@ -74,6 +74,8 @@ export interface ToolPart {
   id: string;
   name: string;
   input: Record<string, unknown>;
+  /** Keys of the input, at any depth, in the order they came: a notebook file sorts them. */
+  keys: readonly string[];
   /** Whether a person gave it this input in place of the model's. */
   edited: boolean;
   /** The to-do list after it; empty for a tool that is not about one. */

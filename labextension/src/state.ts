@@ -215,7 +215,8 @@ function readTool(given: Fields): ToolPart {
     type: 'tool',
     id: string(given['id'], ''),
     name: string(given['name'], 'tool'),
-    input: fields(given['input']),
+    input: fields(inOrder(given['input'], strings(given['keys']))),
+    keys: strings(given['keys']),
     edited: boolean(given['edited'], false),
     todos: readTodos(given),
     result: string(given['result'], ''),
@@ -237,6 +238,19 @@ function readTodos(given: Fields): Todo[] {
   const written = given['name'] === 'TodoWrite' && given['state'] === 'done' ? fields(given['input'])['todos'] : [];
   const items = Array.isArray(written) ? written.map(fields) : [];
   return items.map(item => ({ text: string(item['content'], ''), status: string(item['status'], '') }));
+}
+
+/** Return a value with the keys of its objects in the order in which they are named. */
+function inOrder(value: unknown, keys: readonly string[]): unknown {
+  if (Array.isArray(value)) {
+    return value.map(item => inOrder(item, keys));
+  }
+  if (keys.length === 0 || typeof value !== 'object' || value === null) {
+    return value;
+  }
+  const place = new Map(keys.map((key, at) => [key, at]));
+  const entries = Object.entries(value).sort(([one], [other]) => (place.get(one) ?? keys.length) - (place.get(other) ?? keys.length));
+  return Object.fromEntries(entries.map(([key, item]) => [key, inOrder(item, keys)]));
 }
 
 function readPatch(value: unknown): Patch[] {

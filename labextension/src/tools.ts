@@ -42,6 +42,7 @@ export function isAgent(tool: Pick<ToolPart, 'name'>): boolean {
 
 const TITLES: ReadonlyMap<string, string> = new Map([
   ['AskUserQuestion', 'Question'],
+  ['StructuredOutput', 'Answer as data'],
   ['ExitPlanMode', 'Plan'],
   ['TaskCreate', 'To do'],
   ['TaskList', 'To do'],
@@ -79,6 +80,10 @@ export function tellingArgument(tool: Pick<ToolPart, 'name' | 'input' | 'todos'>
     const kind = tool.input['subagent_type'];
     return oneLine([kind, tool.input['description']].filter(word => typeof word === 'string' && word).join(': '));
   }
+  if (isData(tool)) {
+    const records = recordsOf(tool.input);
+    return records === null ? plural(Object.keys(tool.input).length, 'value') : `${oneLine(records.name, 60)}: ${plural(records.rows.length, 'record')}`;
+  }
   const value = tool.input[TELLING.get(tool.name) ?? ''];
   if (typeof value === 'string') {
     return oneLine(value);
@@ -104,6 +109,30 @@ export function toldFields(tool: Pick<ToolPart, 'name' | 'input'>): string[] {
     const value = tool.input[name];
     return typeof value === 'string' && oneLine(value) === value;
   });
+}
+
+/** Whether the tool use is an answer as data. */
+export function isData(tool: Pick<ToolPart, 'name'>): boolean {
+  return tool.name === 'StructuredOutput';
+}
+
+/** Return the records of an answer that is one list of them; else `null`. */
+export function recordsOf(input: Record<string, unknown>): { name: string; rows: Record<string, unknown>[] } | null {
+  const [first, ...others] = Object.entries(input);
+  if (first === undefined || others.length > 0 || !Array.isArray(first[1]) || first[1].length === 0) {
+    return null;
+  }
+  const rows = records(first[1]);
+  return rows.length === first[1].length ? { name: first[0], rows } : null;
+}
+
+/** Return a value as a reader wants it: a text as it is, a list of texts with commas, anything else as JSON. */
+export function valueWords(value: unknown): string {
+  if (typeof value === 'string') {
+    return value;
+  }
+  const isTexts = Array.isArray(value) && value.length > 0 && value.every(item => typeof item === 'string');
+  return isTexts ? value.join(', ') : JSON.stringify(value);
 }
 
 /** One of the model's own questions (AskUserQuestion). */

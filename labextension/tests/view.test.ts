@@ -60,7 +60,7 @@ const live = (parts: Part[], more: Partial<RunData> = {}, questions: Question[] 
   });
 
 const tool = (id: string, name: string, input: Record<string, unknown>, more: Partial<ToolPart> = {}): ToolPart => ({
-  type: 'tool', id, name, input, edited: false, todos: [], result: '', patch: [], pictures: [], is_error: false, state: 'done', parent: '', duration_s: 0.2, started: 100, ...more
+  type: 'tool', id, name, input, keys: [], edited: false, todos: [], result: '', patch: [], pictures: [], is_error: false, state: 'done', parent: '', duration_s: 0.2, started: 100, ...more
 });
 
 const permission: Question = {
@@ -625,5 +625,26 @@ describe('what a tool gave back', () => {
 
     const rows = [...document.querySelectorAll('.claude-diff-row')].map(row => row.textContent.trim());
     expect(rows).toEqual(['41 same', '41-old', '42+new', '43+more']);
+  });
+});
+
+describe('an answer as data', () => {
+  const orders = [{ customer: 'Ann', quantity: 2, price_eur: 3.5 }, { customer: 'Ben', quantity: 1, price_eur: 9 }];
+  const part = tool('s', 'StructuredOutput', { orders });
+
+  it('is a table, with its columns in the order they came', async () => {
+    // As a notebook file holds it: keys sorted.
+    const sorted = orders.map(({ customer, quantity, price_eur }) => ({ customer, price_eur, quantity }));
+    await draw(makeView(), live([{ ...part, input: { orders: sorted }, keys: ['orders', 'customer', 'quantity', 'price_eur'] }]));
+
+    expect([...document.querySelectorAll('th')].map(cell => cell.textContent)).toEqual(['customer', 'quantity', 'price_eur']);
+    expect([...document.querySelectorAll('td')].map(cell => cell.textContent)).toEqual(['Ann', '2', '3.5', 'Ben', '1', '9']);
+    expect(document.querySelector('.claude-tool > summary')?.textContent).toContain('orders: 2 records');
+  });
+
+  it('is names and values where it is no list of records', async () => {
+    await draw(makeView(), live([{ ...part, input: { month: 'March', tags: ['a', 'b'] } }]));
+
+    expect([...document.querySelectorAll('dd')].map(cell => cell.textContent)).toEqual(['March', 'a, b']);
   });
 });

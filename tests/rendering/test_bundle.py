@@ -102,6 +102,7 @@ def test_data_tells_the_run() -> None:
         "input": {"pattern": "price"},
         "edited": False,
         "todos": [],
+        "keys": ["pattern"],
         "patch": [],
         "pictures": [],
         "result": "none",
@@ -628,3 +629,22 @@ def test_structure_says_what_the_styles_say() -> None:
 
     assert html.startswith("<blockquote")
     assert html.count("<sub") == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "cells"),
+    [
+        ({"orders": [{"who": "Ann", "n": 2}, {"who": "Ben", "n": 1}]}, "whonAnn2Ben1"),
+        ({"month": "March", "tags": ["a", "b"], "n": {"x": 1}}, 'monthMarchtagsa, bn{"x": 1}'),
+        ({"orders": [{"n": number} for number in range(23)]}, "3 more rows"),
+    ],
+)
+def test_an_answer_as_data_is_a_table(given: dict[str, object], cells: str) -> None:
+    """Records as rows, else names and values; the order of the keys is kept beside them."""
+    turn = response(use("s", "StructuredOutput", given), result("s", "Structured output provided successfully"))
+    bundle = response_bundle(turn)
+
+    text = Page(bundle["text/html"]).text.replace("\n", "")
+    assert cells in text
+    assert "provided successfully" not in text
+    assert bundle[MIME_TYPE]["parts"][0]["keys"][: len(given)] == list(given)

@@ -101,7 +101,7 @@ def test_tool_tells_its_states() -> None:
     assert [ops[0][1] for ops in states] == [0, 0, 0]
     assert states[2][0][2] | {"input": {}} == {
         "type": "tool", "id": "t1", "name": "Bash", "input": {}, "edited": False, "todos": [],
-            "result": "a.csv", "is_error": False, "patch": [], "pictures": [],
+            "result": "a.csv", "is_error": False, "keys": ["command"], "patch": [], "pictures": [],
         "state": "done", "parent": "", "duration_s": 2.5, "started": 10.0,
     }  # fmt: skip
 

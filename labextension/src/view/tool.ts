@@ -6,13 +6,16 @@ import {
   askedQuestions,
   hunksOf,
   isAgent,
+  isData,
   isOver,
   planOf,
+  recordsOf,
   resultText,
   stateWords,
   tellingArgument,
   toldFields,
-  toolTitle
+  toolTitle,
+  valueWords
 } from '../tools';
 import type { AskedQuestion } from '../tools';
 import { countNested } from './arrange';
@@ -22,6 +25,7 @@ import type { Keyed, Piece } from './dom';
 import { MarkdownText } from './markdown';
 import { difference, plainText } from './output';
 import type { Surroundings } from './surroundings';
+import { frameTables } from './table';
 
 const OPEN_DIFF_LINES = 60;
 const SIGNS = { waiting: '?', running: '', done: '✓', failed: '✗', denied: '⊘', cancelled: '■' } as const;
@@ -87,7 +91,7 @@ export class ToolCard implements Piece<ToolNode> {
 
   private _opensItself({ tool, isNewestTodo }: ToolNode): boolean {
     const lines = hunksOf(tool).reduce((sum, hunk) => sum + hunk.lines.length, 0);
-    return isNewestTodo || isAnswered(tool) || planOf(tool) !== '' || tool.pictures.length > 0 || (lines > 0 && lines <= OPEN_DIFF_LINES && tool.state !== 'denied');
+    return isNewestTodo || isAnswered(tool) || planOf(tool) !== '' || isData(tool) || tool.pictures.length > 0 || (lines > 0 && lines <= OPEN_DIFF_LINES && tool.state !== 'denied');
   }
 
   private readonly _tick = (): void => {
@@ -190,6 +194,9 @@ function inside(tool: ToolPart): HTMLElement[] {
   if (isAnswered(tool)) {
     return [answerList(askedQuestions(tool))];
   }
+  if (isData(tool)) {
+    return [...dataBlocks(tool.input), ...(tool.state === 'done' ? [] : resultBlocks(tool))];
+  }
   const isBoring = hunksOf(tool).length > 0 && tool.state === 'done';
   return [...toolInput(tool, toldFields(tool)), ...(isBoring ? [] : resultBlocks(tool))];
 }
@@ -252,6 +259,29 @@ export function toolInput(
     return without.includes('command') ? fields : [block, ...fields];
   }
   return fieldList(tool.input, without);
+}
+
+const MOST_ROWS = 20;
+const MOST_COLUMNS = 12;
+
+/** An answer as data: a table of its records, or names and values. */
+function dataBlocks(input: Record<string, unknown>): HTMLElement[] {
+  const found = recordsOf(input);
+  if (found === null) {
+    const list = el('dl', 'claude-fields');
+    for (const [name, value] of Object.entries(input)) {
+      list.append(el('dt', '', visible(name)), el('dd', '', fieldValue(name, valueWords(value))));
+    }
+    return [list];
+  }
+  const rows = found.rows.slice(0, MOST_ROWS);
+  const columns = [...new Set(rows.flatMap(row => Object.keys(row)))].slice(0, MOST_COLUMNS);
+  const head = el('thead', '', el('tr', '', ...columns.map(name => el('th', '', oneLine(name, 60)))));
+  const body = rows.map(row => el('tr', '', ...columns.map(name => el('td', '', oneLine(valueWords(row[name] ?? ''), 200)))));
+  const block = el('div', 'claude-block claude-data', el('table', '', head, el('tbody', '', ...body)));
+  frameTables(block);
+  const more = found.rows.length - rows.length;
+  return more > 0 ? [block, el('p', 'claude-hint', plural(more, 'more row'))] : [block];
 }
 
 function fieldList(input: Record<string, unknown>, without: readonly string[]): HTMLElement[] {
