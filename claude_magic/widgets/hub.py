@@ -28,9 +28,9 @@ from claude_magic.permissions import (
     PermissionRequest,
     Withdrawn,
 )
-from claude_magic.previews import preview
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.pages import Page, Pages
+from claude_magic.widgets.previews import preview
 from claude_magic.widgets.protocol import COMM_TARGET, REPLY, REQUEST, VERSION, Op, Request, RunData
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from claude_magic.cli.decoder import Decoder
-from claude_magic.previews import preview
 from claude_magic.redaction import Redactor
 from claude_magic.rendering import MIME_TYPE, response_bundle
 from claude_magic.rendering.patches import Hunk, compared, patch_in
+from claude_magic.widgets.previews import preview
 
 from .builders import message, response, use
 from .pages import Page
