@@ -62,7 +62,7 @@ check: $(VENV)/test ## look at the code without running it: ruff, mypy, import-l
 floor: $(VENV)/pip ## run the fast tests with the oldest version of each dependency
 	@rm -rf .cache/floor && $(RUN) -m venv .cache/floor
 	.cache/floor/bin/python -m pip --quiet install $$($(RUN) tests/floors.py) $(FLOOR_TOOLS)
-	PYTHONPATH="$(CURDIR)" .cache/floor/bin/python -m pytest -m "not browser" -W ignore::DeprecationWarning $(FLOOR_TESTS) $(TEST_ARGS)
+	PYTHONPATH="$(CURDIR)" .cache/floor/bin/python -m pytest -W ignore::DeprecationWarning $(FLOOR_TESTS) $(TEST_ARGS)
 
 fuzz: $(VENV)/test ## try thousands of odd inputs: lines of the CLI, session files, tapes, Markdown
 	HYPOTHESIS_PROFILE=long $(RUN) -m pytest -m fuzz --timeout 3600 $(TEST_ARGS)
