@@ -285,14 +285,17 @@ def _diff(rows: list[tuple[str, int]]) -> str:
     """Lines as wide as the longest, so that what marks them is; the tags say it where every style is taken away."""
     kinds = {"+": ("ins", style.INSERTED), "-": ("del", style.DELETED)}
     shown = [(visible(line[:500]), number) for line, number in rows[:120]]
-    width = min(100, max((len(line) for line, _ in shown), default=0))
+    width = min(90, max((len(line) for line, _ in shown), default=0))
     digits = max(len(str(number)) if number else 0 for _, number in shown)
     lines = []
     for line, number in shown:
-        words = style.escape_code(f"{line[:1]} {line[1:]}".ljust(width + 1))
-        tag, look = kinds.get(line[:1], ("", ""))
         told = f"{str(number or '').rjust(digits)} " if digits else ""
-        lines.append(told + (f'<{tag} style="{look};text-decoration:none">{words}</{tag}>' if tag else words.rstrip()))
+        words = style.escape_code(f"{line[:1]} {line[1:]}".rstrip())
+        if line[:1] in kinds:
+            tag, look = kinds[line[:1]]
+            rest = " " * max(0, width - len(line))
+            words = f'<{tag} style="{look};text-decoration:none">{words}</{tag}><span style="{look}">{rest}</span>'
+        lines.append(told + words)
     more = f"\n… {len(rows) - 120} more lines …" if len(rows) > 120 else ""
     return f'<pre style="{style.WRAPPED_PRE}">' + "\n".join(lines) + f"{more}</pre>"
 

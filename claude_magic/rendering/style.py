@@ -69,7 +69,10 @@ PRE = (
     "overflow-x:auto;white-space:pre;overflow-wrap:normal"
 )
 PRE_CODE = "padding:0;background-color:transparent;white-space:inherit"
-WRAPPED_PRE = f"{MONO};line-height:1.5;{SURFACE};border-radius:6px;padding:8px 12px;margin:6px 0;white-space:pre-wrap"
+WRAPPED_PRE = (
+    f"{MONO};line-height:1.5;{SURFACE};border-radius:6px;padding:8px 12px;margin:6px 0;"
+    "white-space:pre-wrap;overflow-x:hidden"
+)
 CODE = f"{MONO};{SURFACE};border-radius:3px;padding:1px 4px"
 QUESTION = "font-size:13px;margin:4px 0 8px"
 THOUGHT = f"{MUTED};font-size:12.5px;margin:6px 0 6px 14px;white-space:pre-wrap"
