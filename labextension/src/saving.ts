@@ -23,6 +23,8 @@ interface SaveQueue {
 const SAVED_AFTER_MS = 300;
 
 const queues = new WeakMap<Context, SaveQueue>();
+/** Documents with a save of ours ahead, which holds whatever happens until then. */
+const scheduled = new WeakSet<Context>();
 
 /** Let the saves of a document wait for each other from now on; those that wait for the same one are one. */
 export function saveInTurn(context: Context): SaveQueue {
@@ -56,8 +58,13 @@ export function saveSoon(panel: NotebookPanel, contents: Contents.IManager): voi
   if (known === null || !known.writable || context.model.readOnly || context.path.startsWith('RTC:')) {
     return;
   }
+  if (scheduled.has(context)) {
+    return;
+  }
+  scheduled.add(context);
   const queue = saveInTurn(context);
   const save = async (): Promise<void> => {
+    scheduled.delete(context); // what changes from here on needs a save of its own
     const { last_modified: now } = await contents.get(context.path, { content: false });
     if (now === context.contentsModel?.last_modified && !panel.isDisposed) {
       await queue.save();
