@@ -81,7 +81,7 @@ class Notebook:
         self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
 
     def close(self) -> None:
-        """End the kernel and close the notebook."""
+        """End the kernel and close the notebook, when no save of it is under way any more."""
         self.page.evaluate(
             """async path => {
                 const app = window.jupyterapp;
@@ -94,6 +94,10 @@ class Notebook:
             }""",
             self.path,
         )
+
+    def revert(self) -> None:
+        """Load it again from its file, which another window has written."""
+        self.page.evaluate(f"async () => {{ await {_CURRENT}.context.revert(); }}")
 
     def save(self) -> None:
         """Save it."""

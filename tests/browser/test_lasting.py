@@ -146,7 +146,9 @@ def test_lost_message_is_repaired(notebook: MakeNotebook, lab: Server, page: Pag
     expect(view).to_contain_text("And on day 4")
     press(view, "Stop")
     window.wait(1)
+    window.save()
     other.close()
+    nb.revert()
 
     assert len(lost) == 1
     assert len(asked) == 1
