@@ -1,6 +1,6 @@
-"""Kept answers: a cell whose prompt, settings and turns before are the same is answered by its last run, for nothing.
+"""Kept answers: a cell whose prompt, settings and earlier turns are the same gets the answer it had, at no cost.
 
-A kept run is one file in the user's state folder, named by a hash of all that may change the answer: the prompt with
+A kept answer is one file in the user's state folder, named by a hash of all that may change the answer: the prompt with
 its attachments, the settings, and the chain of turns before it in the conversation, each with the id of its answer. It
 holds the response and the lines of the CLI, secrets taken out, so that it is shown like any other run.
 
@@ -28,7 +28,7 @@ import msgspec
 from claude_magic.cli.decoder import Content, Decoder
 from claude_magic.config import SessionConfig
 from claude_magic.engine.session import Session
-from claude_magic.magics.resuming import conversations_dir
+from claude_magic.magics.conversations import conversations_dir, is_uuid
 from claude_magic.messages import Message, MessageType
 from claude_magic.paths import open_regular, replace_private, user_dir
 from claude_magic.recording import RedactedLines, decode_record, encode_record
@@ -40,9 +40,9 @@ logger = logging.getLogger("claude_magic")
 _VERSION = 1
 _SUFFIX = ".jsonl.gz"
 _MOST_BYTES = 200_000_000
-"""All kept runs together; those that were not used for the longest time go first."""
+"""All kept answers together; those that were not used for the longest time go first."""
 _MOST_BYTES_OF_ONE = 256_000_000
-"""One kept run, unpacked: what a file unpacks to is not seen from its size."""
+"""One kept answer, unpacked: what a file unpacks to is not seen from its size."""
 _NO_MATTER = {
     "oauth_token", "api_key", "cli_path", "workspace_id", "turn_timeout_s", "silence_timeout_s", "simulated",
     "resume", "fork", "resume_at",
@@ -58,8 +58,8 @@ that what was kept before it existed is still found."""
 
 
 @dataclass(frozen=True)
-class KeptRun:
-    """One kept run.
+class KeptAnswer:
+    """One kept answer.
 
     Attributes:
         response: as it was, but that it costs nothing and says that it was kept.
@@ -72,8 +72,8 @@ class KeptRun:
     answer_id: str
 
 
-class KeptRuns:
-    """The kept runs of this user, on disk. Nothing is written before the first run is kept.
+class AnswerStore:
+    """The kept answers of this user, on disk. Nothing is written before the first one is kept.
 
     Args:
         folder: where they are; in the user's state folder if not given.
@@ -89,26 +89,26 @@ class KeptRuns:
         """Where they are."""
         return self._folder if self._folder is not None else user_dir("state") / "kept"
 
-    def find(self, key: str) -> KeptRun | None:
-        """Return the run of a key; `None` if none is kept, or what is kept cannot be read any more."""
+    def find(self, key: str) -> KeptAnswer | None:
+        """Return the answer of a key; `None` if none is kept, or what is kept cannot be read any more."""
         path = self.folder / f"{key}{_SUFFIX}"
         try:
             with open_regular(path, limit=self._most_bytes) as file:
-                run = _read(file)
+                kept = _read(file)
             os.utime(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except Exception as error:  # whatever is in the file: a prompt can always be sent
             logger.warning("The kept answer %s cannot be read, and the prompt is sent: %s.", path, error)
             return None
-        return run
+        return kept
 
     def keep(self, key: str, response: Response, redactor: Redactor) -> None:
-        """Keep a run, in place of an earlier one of the same key.
+        """Keep an answer, in place of an earlier one of the same key.
 
         Args:
             key: its key.
-            response: what it brought.
+            response: the answer.
             redactor: knows the secrets of its session.
 
         Raises:
@@ -122,12 +122,12 @@ class KeptRuns:
         self._make_room()
 
     def _make_room(self) -> None:
-        runs = []
+        found = []
         for path in self.folder.glob(f"*{_SUFFIX}"):
             with suppress(OSError):  # another kernel may be making room as well
-                runs.append((path, path.stat()))
-        total = sum(state.st_size for _, state in runs)
-        for path, state in sorted(runs, key=lambda run: run[1].st_mtime):
+                found.append((path, path.stat()))
+        total = sum(state.st_size for _, state in found)
+        for path, state in sorted(found, key=lambda entry: entry[1].st_mtime):
             if total <= self._most_bytes:
                 break
             with suppress(OSError):
@@ -135,7 +135,7 @@ class KeptRuns:
                 total -= state.st_size
 
 
-# A run as lines.
+# A kept answer as lines.
 
 
 def _records(response: Response, redactor: Redactor) -> Iterable[dict[str, Any]]:
@@ -152,7 +152,7 @@ def _records(response: Response, redactor: Redactor) -> Iterable[dict[str, Any]]
 
 
 class _First(msgspec.Struct):
-    """The first line of a kept run; the others are `_Line`s."""
+    """The first line of a kept answer; the others are `_Line`s."""
 
     kept: int
     answer_id: str = ""
@@ -164,8 +164,8 @@ class _Line(msgspec.Struct):
     line: dict[str, Any]
 
 
-def _read(file: BinaryIO) -> KeptRun:
-    """Return a kept run.
+def _read(file: BinaryIO) -> KeptAnswer:
+    """Return a kept answer.
 
     Raises:
         ValueError: it is of another version, or damaged; names the line.
@@ -185,7 +185,7 @@ def _read(file: BinaryIO) -> KeptRun:
         raise ValueError(f"line 1: {error}") from None
     mark = _mark(response, any(message.type is MessageType.TOOL_USE for message in messages))
     response = replace(response, messages=tuple(messages), source=mark, cost_usd=0.0)
-    return KeptRun(response, response.session_id, first.answer_id)
+    return KeptAnswer(response, response.session_id, first.answer_id)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -220,28 +220,30 @@ def _answer_id(messages: Iterable[Message]) -> str:
     return found
 
 
-# Conversations.
+# Sessions.
 
 
-@dataclass
-class Conversation:
-    """What was said in a session so far, as far as cells said it.
+@dataclass(frozen=True)
+class Chain:
+    """The turns of a session so far, as one hash. Equal chains are equal conversations.
 
     Attributes:
-        session: the session.
-        chain: a hash of the turns so far; it matches nothing once something else than a cell prompted the session.
-        turns: the turns of the session that are in the chain.
-        tail: the last kept run, if the session itself does not know it yet.
-        is_lost: whether the session does not know all that was said.
-        under_way: keys of prompts in the background: what comes after them follows an answer that is not known yet.
+        hash: of the key and the answer of each turn in order.
+        turns: how many turns of the session are in it.
     """
 
-    session: Session
-    chain: str
+    hash: str
     turns: int
-    tail: KeptRun | None = None
-    is_lost: bool = False
-    under_way: set[str] = field(default_factory=set)
+
+    @classmethod
+    def begin(cls, config: SessionConfig) -> Chain:
+        """Return the chain of a session that has had no turn yet."""
+        return cls(_hash([config.resume, config.fork, config.resume_at]), 0)
+
+    @classmethod
+    def unknown(cls, turns: int) -> Chain:
+        """Return a chain that equals no other: something else than a cell has prompted the session."""
+        return cls(uuid.uuid4().hex, turns)
 
     def key(self, content: Content, config: SessionConfig, *, literal: bool, schema: dict[str, Any] | None) -> str:
         """Return the key of a prompt that comes next: equal keys are equal questions in equal conversations.
@@ -252,58 +254,90 @@ class Conversation:
             literal: whether a `/command` and an `@path` in it are plain text.
             schema: JSON Schema the answer must fit.
         """
-        if self.session.turns != self.turns or self.under_way:
-            self.chain, self.turns = uuid.uuid4().hex, self.session.turns
         settings = {item.name: getattr(config, item.name) for item in fields(config) if _is_in_key(item, config)}
-        return _hash([self.chain, settings, config.simulated is not None, content, literal, schema])
+        return _hash([self.hash, settings, config.simulated is not None, content, literal, schema])
 
-    def lost(self) -> None:
-        """The session does not know what was said before: its answers fit no kept run from now on."""
-        self.is_lost, self.tail = True, None
+    def after(self, key: str, turn_id: str, *, turns: int) -> Chain:
+        """Return the chain once the prompt of a key has been answered.
 
-    def went_on(self, key: str, response: Response, *, kept: KeptRun | None = None) -> None:
-        """The prompt of a key was answered: by the CLI, or by a kept run."""
-        # What a background run brought may be told later than what came after it.
-        is_next = kept is not None or response.turn == self.turns + 1
-        self.chain = _hash([key, response.turn_id]) if is_next and not self.is_lost else uuid.uuid4().hex
-        self.tail = kept
-        self.turns += kept is None
+        Args:
+            key: the key of the prompt.
+            turn_id: the turn that answered it.
+            turns: how many turns of the session are in the chain then.
+        """
+        return Chain(_hash([key, turn_id]), turns)
 
 
-class Keeper:
-    """What is kept, and what was said in each session.
+@dataclass
+class CachedSession:
+    """What the cache knows of a session.
 
-    Args:
-        runs: the kept runs.
+    Attributes:
+        session: the session.
+        chain: its turns so far.
+        tail: the last kept answer, if the session itself does not know it yet.
+        is_lost: whether the session does not know all that was said.
+        under_way: keys of prompts in the background: what comes after them follows an answer that is not known yet.
     """
 
-    def __init__(self, runs: KeptRuns | None = None) -> None:
-        self.runs = runs or KeptRuns()
-        self._conversations: dict[str, Conversation] = {}
+    session: Session
+    chain: Chain
+    tail: KeptAnswer | None = None
+    is_lost: bool = False
+    under_way: set[str] = field(default_factory=set)
 
-    def conversation(self, session: Session) -> Conversation:
-        """Return what was said in a session."""
-        known = self._conversations.get(session.name)
+    def check_chain(self) -> Chain:
+        """Return the chain that the next prompt follows; a new one if others have prompted the session since."""
+        if self.session.turns != self.chain.turns or self.under_way:
+            self.chain = Chain.unknown(self.session.turns)
+        return self.chain
+
+    def forget_context(self) -> None:
+        """The session does not know what was said before: its answers fit no kept answer from now on."""
+        self.is_lost, self.tail = True, None
+
+    def advance(self, key: str, response: Response, *, kept: KeptAnswer | None = None) -> None:
+        """Take in that the prompt of a key was answered, by the CLI or by a kept answer."""
+        # What a background run brought may arrive later than what came after it.
+        is_next = kept is not None or response.turn == self.chain.turns + 1
+        turns = self.chain.turns + (kept is None)
+        is_known = is_next and not self.is_lost
+        self.chain = self.chain.after(key, response.turn_id, turns=turns) if is_known else Chain.unknown(turns)
+        self.tail = kept
+
+
+class AnswerCache:
+    """The kept answers, and where each session stands.
+
+    Args:
+        store: the kept answers on disk.
+    """
+
+    def __init__(self, store: AnswerStore | None = None) -> None:
+        self.store = store or AnswerStore()
+        self._sessions: dict[str, CachedSession] = {}
+
+    def get(self, session: Session) -> CachedSession:
+        """Return what is known of a session."""
+        known = self._sessions.get(session.name)
         if known is None or known.session is not session:
-            config = session.config
-            known = Conversation(session, _hash([config.resume, config.fork, config.resume_at]), 0)
-            self._conversations[session.name] = known
+            known = self._sessions[session.name] = CachedSession(session, Chain.begin(session.config))
         return known
 
-    def moved(self, conversation: Conversation, session: Session) -> Conversation:
-        """Another session of the same name goes on with a conversation; return it, with nothing left to catch up."""
-        moved = replace(conversation, session=session, turns=session.turns, tail=None)
-        self._conversations[session.name] = moved
-        return moved
+    def rebind(self, cached: CachedSession, session: Session) -> CachedSession:
+        """Another session of the same name continues; return what is known of it, with nothing left to catch up."""
+        chain = replace(cached.chain, turns=session.turns)
+        rebound = self._sessions[session.name] = replace(cached, session=session, chain=chain, tail=None)
+        return rebound
 
 
-def continued(config: SessionConfig, run: KeptRun) -> SessionConfig | None:
-    """Return the settings with which a session goes on after a kept run; `None` if the CLI has it no longer."""
-    if not run.answer_id or not _is_id(run.session_id):
+def continued(config: SessionConfig, kept: KeptAnswer) -> SessionConfig | None:
+    """Return the settings with which a session goes on after a kept answer; `None` if the CLI has it no longer."""
+    if not kept.answer_id or not is_uuid(kept.session_id):
         return None
-    for path in conversations_dir(config).glob(f"*/{run.session_id}.jsonl"):
-        if _has(path, run.answer_id.encode()):
-            return config.replace(resume=run.session_id, fork=True, resume_at=run.answer_id)
+    for path in conversations_dir(config).glob(f"*/{kept.session_id}.jsonl"):
+        if _has(path, kept.answer_id.encode()):
+            return config.replace(resume=kept.session_id, fork=True, resume_at=kept.answer_id)
     return None
 
 
@@ -321,13 +355,6 @@ def _is_in_key(setting: Field[Any], config: SessionConfig) -> bool:
         return False
     default = setting.default_factory() if setting.default_factory is not MISSING else setting.default
     return setting.name in _ALWAYS_IN_KEY or getattr(config, setting.name) != default
-
-
-def _is_id(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def _hash(value: Any) -> str:

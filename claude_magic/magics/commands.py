@@ -16,7 +16,9 @@ from IPython.display import display
 from claude_magic.cli.trust import trust_folder
 from claude_magic.display.asking import can_ask
 from claude_magic.doctor import diagnose, versions
-from claude_magic.magics import recording as taping
+from claude_magic.magics import recording
+from claude_magic.magics.context import NotebookContext
+from claude_magic.magics.conversations import check_conversation, copy_of
 from claude_magic.magics.filters import (
     FILE_FILTERS_HELP,
     FILTERS_HELP,
@@ -26,15 +28,13 @@ from claude_magic.magics.filters import (
     parse_file_filters,
     parse_filters,
 )
-from claude_magic.magics.forking import copy_of
-from claude_magic.magics.options import options_help
+from claude_magic.magics.options import options_help, split_prompt
 from claude_magic.magics.parsing import did_you_mean
-from claude_magic.magics.resuming import check_conversation
+from claude_magic.magics.turns import run_prompt
 from claude_magic.widgets.undoing import undo_words
 
 if TYPE_CHECKING:
     from claude_magic.engine.session_info import SessionInfo
-    from claude_magic.magics.claude import ClaudeMagics
     from claude_magic.records.session_list import SessionList
 
 _LONGEST_TRACEBACK = 6000
@@ -46,14 +46,14 @@ class Command:
 
     usage: str
     help: str
-    run: Callable[[ClaudeMagics, str], Any]
+    run: Callable[[NotebookContext, str], Any]
 
 
-def run(magics: ClaudeMagics, word: str, rest: str) -> Any:
+def run(context: NotebookContext, word: str, rest: str) -> Any:
     """Run a sub-command.
 
     Args:
-        magics: the magics it acts on.
+        context: what the magics share.
         word: its name.
         rest: what was typed after it.
 
@@ -66,7 +66,7 @@ def run(magics: ClaudeMagics, word: str, rest: str) -> Any:
         raise UsageError(
             f"%claude {word} is unknown{hint} `%claude` lists what there is; to prompt, use `%claude ask …`."
         )
-    return command.run(magics, rest)
+    return command.run(context, rest)
 
 
 class _Status:
@@ -94,13 +94,13 @@ class _Status:
         return f"<div><p><strong>{escape(self._headline)}</strong></p>{self._table}{parts}</div>"
 
 
-def _status(magics: ClaudeMagics, rest: str) -> None:
+def _status(context: NotebookContext, rest: str) -> None:
     from claude_magic.rendering.text import one_line, plural
 
-    infos = magics.client.list_sessions()
-    waiting = magics.asker.waiting
-    kind = "simulated" if magics.base.simulated else "real"
-    if magics.client.player is not None:
+    infos = context.client.list_sessions()
+    waiting = context.asker.waiting
+    kind = "simulated" if context.base_config.simulated else "real"
+    if context.client.player is not None:
         kind = "played"
     lines, granted = [], list[str]()
     for info in infos:
@@ -108,7 +108,7 @@ def _status(magics: ClaudeMagics, rest: str) -> None:
         model = info.model or "default model"
         state = f"waits for you ({waiting[info.name]})" if info.name in waiting else info.state
         lines.append(f"  {info.name:<12} {state:<8} {mark}{model}, {plural(info.turns, 'turn')}, ${info.cost_usd:.4f}")
-        granted += [f"  {info.name}: {one_line(one)}" for one in magics.asker.granted(magics.known(info.name))]
+        granted += [f"  {info.name}: {one_line(one)}" for one in context.asker.granted(context.get_session(info.name))]
     commands = "\n".join(f"  {command.usage:<28} {command.help}" for command in COMMANDS.values())
     allowed = "Runs without asking, until `%claude revoke [NAME]`"
     help_texts = ({allowed: "\n".join(granted)} if granted else {}) | {
@@ -117,39 +117,39 @@ def _status(magics: ClaudeMagics, rest: str) -> None:
         "FILTERS": f"  {FILTERS_HELP}\n  of transcripts: {FILE_FILTERS_HELP}",
     }
     headline = f"Claude: {plural(len(infos), 'session')} open, {kind} answers"
-    display(_Status(headline, lines, _sessions(magics, "").table_html if infos else "", help_texts))
+    display(_Status(headline, lines, _sessions(context, "").table_html if infos else "", help_texts))
 
 
-def _sessions(magics: ClaudeMagics, rest: str) -> SessionList:
+def _sessions(context: NotebookContext, rest: str) -> SessionList:
     from claude_magic.records.session_list import session_list
 
-    frames = magics.client.frames
+    frames = context.client.frames
     turns = frames.turns().dropna(subset=["prompt"])
     prompts = dict(zip(turns["session"], turns["prompt"], strict=True))  # the last one of each
-    return session_list(frames.sessions(), prompts, magics.asker.waiting, time.time())
+    return session_list(frames.sessions(), prompts, context.asker.waiting, time.time())
 
 
-def _turns(magics: ClaudeMagics, rest: str) -> Any:
-    return filtered(magics.client.frames, "turns", _filters(magics, "turns", rest))
+def _turns(context: NotebookContext, rest: str) -> Any:
+    return filtered(context.client.frames, "turns", _filters(context, "turns", rest))
 
 
-def _tools(magics: ClaudeMagics, rest: str) -> Any:
-    return filtered(magics.client.frames, "tools", _filters(magics, "tools", rest))
+def _tools(context: NotebookContext, rest: str) -> Any:
+    return filtered(context.client.frames, "tools", _filters(context, "tools", rest))
 
 
-def _history(magics: ClaudeMagics, rest: str) -> Any:
-    return filtered(magics.client.frames, "messages", _filters(magics, "history", rest))
+def _history(context: NotebookContext, rest: str) -> Any:
+    return filtered(context.client.frames, "messages", _filters(context, "history", rest))
 
 
-def _logs(magics: ClaudeMagics, rest: str) -> Any:
-    return filtered(magics.client.frames, "logs", _filters(magics, "logs", rest))
+def _logs(context: NotebookContext, rest: str) -> Any:
+    return filtered(context.client.frames, "logs", _filters(context, "logs", rest))
 
 
-def _stats(magics: ClaudeMagics, rest: str) -> Any:
+def _stats(context: NotebookContext, rest: str) -> Any:
     from claude_magic.records.summary import summary
 
-    frames = magics.client.frames
-    filters = _filters(magics, "stats", rest)
+    frames = context.client.frames
+    filters = _filters(context, "stats", rest)
     turns = filtered(frames, "turns", filters)
     # Where the time went is not kept: the part of this kernel would say something wrong of the whole.
     spans = frames.spans().head(0) if filters.all else frames.spans()
@@ -157,7 +157,7 @@ def _stats(magics: ClaudeMagics, rest: str) -> Any:
     return summary(turns, tools, spans)
 
 
-def _transcripts(magics: ClaudeMagics, rest: str) -> Any:
+def _transcripts(context: NotebookContext, rest: str) -> Any:
     from claude_magic.transcripts.transcripts import read_transcripts
 
     table, filters = parse_file_filters(rest)
@@ -168,114 +168,114 @@ def _transcripts(magics: ClaudeMagics, rest: str) -> Any:
     return filtered_files(found, table, filters)
 
 
-def _filters(magics: ClaudeMagics, word: str, rest: str) -> Filters:
+def _filters(context: NotebookContext, word: str, rest: str) -> Filters:
     """Return what was typed; a session that is closed still has its records."""
     filters = parse_filters(word, rest)
     name = filters.session
-    if name is None or filters.all or name in set(magics.client.frames.log_summary()["session"]):
+    if name is None or filters.all or name in set(context.client.frames.log_summary()["session"]):
         return filters
-    return replace(filters, session=magics.known(name).name)
+    return replace(filters, session=context.get_session(name).name)
 
 
-def _stop(magics: ClaudeMagics, rest: str) -> None:
-    names = [magics.known(rest).name] if rest else [info.name for info in magics.client.list_sessions()]
-    stopped = [name for name in names if magics.client.interrupt(name)]
+def _stop(context: NotebookContext, rest: str) -> None:
+    names = [context.get_session(rest).name] if rest else [info.name for info in context.client.list_sessions()]
+    stopped = [name for name in names if context.client.interrupt(name)]
     print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
 
 
-def _close(magics: ClaudeMagics, rest: str) -> None:
-    name = magics.known(rest or "main").name
-    magics.close(name)
+def _close(context: NotebookContext, rest: str) -> None:
+    name = context.get_session(rest or "main").name
+    context.close_session(name)
     print(f"Closed {name}.")
 
 
-def _tell_wish(magics: ClaudeMagics) -> None:
-    words = magics.follow_wish()
+def _print_simulation_notice(context: NotebookContext) -> None:
+    words = context.apply_simulation()
     if words:
         print(words)
 
 
-def _new(magics: ClaudeMagics, rest: str) -> None:
-    _tell_wish(magics)
+def _new(context: NotebookContext, rest: str) -> None:
+    _print_simulation_notice(context)
     name = rest or "main"
-    if name in {info.name for info in magics.client.list_sessions()}:
-        magics.close(name)
-    magics.client.create_session(magics.base, name)
+    if name in {info.name for info in context.client.list_sessions()}:
+        context.close_session(name)
+    context.client.create_session(context.base_config, name)
     print(f"{name} begins anew with the next prompt.")
 
 
-def _resume(magics: ClaudeMagics, rest: str) -> None:
+def _resume(context: NotebookContext, rest: str) -> None:
     session_id, _, name = rest.partition(" ")
     if not session_id:
         raise UsageError("%claude resume needs the id of a conversation: %claude resume ID [NAME]")
     name = name.strip() or "main"
-    _tell_wish(magics)
-    config = magics.base.replace(resume=session_id)
+    _print_simulation_notice(context)
+    config = context.base_config.replace(resume=session_id)
     check_conversation(config)
-    closed = [info for info in magics.client.list_sessions() if info.name == name]
+    closed = [info for info in context.client.list_sessions() if info.name == name]
     if closed:
-        magics.close(name)
-    magics.client.create_session(config, name)
+        context.close_session(name)
+    context.client.create_session(config, name)
     print(f"{name} goes on with conversation {session_id} at the next prompt.{_closed_words(closed)}")
 
 
-def _fork(magics: ClaudeMagics, rest: str) -> None:
+def _fork(context: NotebookContext, rest: str) -> None:
     name, _, source = rest.partition(" ")
     if not name:
         raise UsageError("%claude fork needs a name for the copy: %claude fork NAME [FROM]")
-    if name in {info.name for info in magics.client.list_sessions()}:
+    if name in {info.name for info in context.client.list_sessions()}:
         raise UsageError(f"{name} is open already: choose another name for the copy, or close it first.")
-    session = magics.known(source.strip() or "main")
-    magics.client.create_session(copy_of(session), name)
+    session = context.get_session(source.strip() or "main")
+    context.client.create_session(copy_of(session), name)
     print(f"{name} begins with the next prompt as a copy of {session.name}, which stays as it is.")
 
 
-def _undo(magics: ClaudeMagics, rest: str) -> None:
+def _undo(context: NotebookContext, rest: str) -> None:
     """Look, ask, restore; where nobody can be asked, restore what was asked for."""
-    session = magics.known(rest or "main")
+    session = context.get_session(rest or "main")
     name, folder = session.name, str(session.config.working_dir)
-    look = magics.client.undo(name, dry_run=True)
+    look = context.client.undo(name, dry_run=True)
     print(undo_words(look, folder))
     if not look.files:
         return
-    sure = not can_ask(magics.shell) or input("Undo these edits? [y/n] ").strip().lower() in ("y", "yes")
-    print(undo_words(magics.client.undo(name), folder) if sure else "Nothing was changed.")
+    sure = not can_ask(context.shell) or input("Undo these edits? [y/n] ").strip().lower() in ("y", "yes")
+    print(undo_words(context.client.undo(name), folder) if sure else "Nothing was changed.")
 
 
-def _revoke(magics: ClaudeMagics, rest: str) -> None:
+def _revoke(context: NotebookContext, rest: str) -> None:
     """Take back what a person granted; without a name in all sessions, since that can only make it ask more."""
-    names = [magics.known(rest).name] if rest else [info.name for info in magics.client.list_sessions()]
-    revoked = [f"{name}: {label}" for name in names for label in magics.asker.revoke(magics.known(name))]
+    names = [context.get_session(rest).name] if rest else [info.name for info in context.client.list_sessions()]
+    revoked = [f"{name}: {label}" for name in names for label in context.asker.revoke(context.get_session(name))]
     words = "\n".join(f"  {line}" for line in revoked)
     print(f"Asked about again from now on:\n{words}" if revoked else "Nothing had been allowed for a session.")
 
 
-def _config(magics: ClaudeMagics, rest: str) -> None:
-    print(f"New sessions: {magics.base!r}")
-    for name in sorted(magics.trait_names(config=True)):
-        print(f"  ClaudeMagics.{name} = {getattr(magics, name)!r}")
+def _config(context: NotebookContext, rest: str) -> None:
+    print(f"New sessions: {context.base_config!r}")
+    for name in sorted(context.settings.trait_names(config=True)):
+        print(f"  ClaudeMagics.{name} = {getattr(context.settings, name)!r}")
     print("Change one with `%config ClaudeMagics.NAME = VALUE`.")
 
 
-def _simulate(magics: ClaudeMagics, rest: str) -> None:
+def _simulate(context: NotebookContext, rest: str) -> None:
     switch, _, scenario = rest.partition(" ")
     if switch not in ("on", "off"):
         raise UsageError("%claude simulate takes `on`, `on SCENARIO` or `off`.")
     if switch == "on":
-        endpoint = magics.simulation.switch_on(scenario.strip() or None)
-        closed = _close_where(magics, simulated=False)
+        endpoint = context.simulation.switch_on(scenario.strip() or None)
+        closed = _close_where(context, simulated=False)
         print(f"Answers are simulated from now on ({endpoint.url}); no model is called.{closed}")
     else:
-        closed = _close_where(magics, simulated=True)
-        magics.simulation.switch_off()
+        closed = _close_where(context, simulated=True)
+        context.simulation.switch_off()
         print(f"Answers are real from now on.{closed}")
 
 
-def _close_where(magics: ClaudeMagics, *, simulated: bool) -> str:
+def _close_where(context: NotebookContext, *, simulated: bool) -> str:
     """Close the sessions of the other world: a conversation must not go on in this one."""
-    infos = [info for info in magics.client.list_sessions() if info.simulated is simulated]
+    infos = [info for info in context.client.list_sessions() if info.simulated is simulated]
     for info in infos:
-        magics.close(info.name)
+        context.close_session(info.name)
     if not infos:
         return ""
     return _closed_words(infos) + ("" if simulated else " `%claude resume ID` goes on with one.")
@@ -287,7 +287,7 @@ def _closed_words(infos: Iterable[SessionInfo]) -> str:
     return f" Closed: {', '.join(words)}." if words else ""
 
 
-def _trust(magics: ClaudeMagics, rest: str) -> None:
+def _trust(context: NotebookContext, rest: str) -> None:
     folder = Path(rest or ".").expanduser().absolute()
     if not folder.is_dir():
         raise UsageError(f"%claude trust: {str(folder)!r} is not a folder.")
@@ -296,17 +296,25 @@ def _trust(magics: ClaudeMagics, rest: str) -> None:
     print(f"{folder} is trusted. It brings: {brings}. New sessions use it.")
 
 
-def _doctor(magics: ClaudeMagics, rest: str) -> None:
-    for line in diagnose(magics.client, magics.base):
+def _doctor(context: NotebookContext, rest: str) -> None:
+    for line in diagnose(context.client, context.base_config):
         print(line)
 
 
-def _version(magics: ClaudeMagics, rest: str) -> None:
-    print(versions(magics.base))
+def _version(context: NotebookContext, rest: str) -> None:
+    print(versions(context.base_config))
 
 
-def _never_called(magics: ClaudeMagics, rest: str) -> None:
-    """`ask` and `fix` are prompts; `ClaudeMagics.claude_line` takes them before this table is asked."""
+def _ask(context: NotebookContext, rest: str) -> None:
+    options, text = split_prompt(rest)
+    if not text.strip():
+        raise UsageError("%claude ask needs a prompt on the same line. Nothing was sent.")
+    run_prompt(context, options, text)
+
+
+def _fix(context: NotebookContext, rest: str) -> None:
+    options, text = split_prompt(rest)
+    run_prompt(context, options, fix_prompt(context.last_failure, text), typed=False)
 
 
 def fix_prompt(failure: tuple[str, BaseException] | None, text: str) -> str:
@@ -329,8 +337,8 @@ def fix_prompt(failure: tuple[str, BaseException] | None, text: str) -> str:
 
 COMMANDS: dict[str, Command] = {
     "status": Command("status", "sessions and this help", _status),
-    "ask": Command("ask [options] TEXT", "prompt in one line; the text arrives as typed", _never_called),
-    "fix": Command("fix [TEXT]", "explain and correct the last error", _never_called),
+    "ask": Command("ask [options] TEXT", "prompt in one line; the text arrives as typed", _ask),
+    "fix": Command("fix [TEXT]", "explain and correct the last error", _fix),
     "sessions": Command("sessions", "open sessions, as a table", _sessions),
     "stop": Command("stop [NAME]", "end what is running; text and session stay", _stop),
     "new": Command("new [NAME]", "begin a conversation anew", _new),
@@ -345,11 +353,13 @@ COMMANDS: dict[str, Command] = {
     "logs": Command("logs [FILTERS]", "the log, as a table", _logs),
     "stats": Command("stats [FILTERS]", "cost, time and tools in one look; a table too", _stats),
     "transcripts": Command("transcripts [TABLE] [FILTERS]", "the CLI's own session files, as a table", _transcripts),
-    "record": Command(taping.RECORD_USAGE, "write every run to a tape", taping.record),
-    "replay": Command(taping.REPLAY_USAGE, "answer from a tape, with no CLI and no account", taping.replay),
+    "record": Command(recording.RECORD_USAGE, "write every run to a tape", recording.record),
+    "replay": Command(recording.REPLAY_USAGE, "answer from a tape, with no CLI and no account", recording.replay),
     "simulate": Command("simulate on [SCENARIO]|off", "answer from a simulator, with no account", _simulate),
     "trust": Command("trust [FOLDER]", "use the settings a folder brings", _trust),
     "config": Command("config", "the settings of new sessions", _config),
     "doctor": Command("doctor", "check CLI, account and folder", _doctor),
     "version": Command("version", "versions of package and CLI", _version),
 }
+PROMPTS = ("ask", "fix")
+"""Commands whose argument is a prompt."""

@@ -17,9 +17,9 @@ from claude_magic.config import SessionConfig
 from claude_magic.engine.session import Session
 from claude_magic.errors import ClaudeError
 from claude_magic.magics.attaching import attached_words, attachment
+from claude_magic.magics.conversations import check_conversation
 from claude_magic.magics.filling import Filled, error_text, fill, unfilled
 from claude_magic.magics.options import Options, schema_of
-from claude_magic.magics.resuming import check_conversation
 from claude_magic.magics.schemas import TABLE_SCHEMA, build
 from claude_magic.magics.tables import is_frame
 from claude_magic.rendering.text import one_line

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from IPython.core.error import UsageError
 
+from claude_magic.magics.context import NotebookContext
 from claude_magic.recording import TapePlayer
 from claude_magic.rendering.text import plural
-
-if TYPE_CHECKING:
-    from claude_magic.magics.claude import ClaudeMagics
 
 RECORD_USAGE = "record on PATH|off"
 REPLAY_USAGE = "replay PATH [SPEED]|off"
 
 
-def record(magics: ClaudeMagics, rest: str) -> None:
+def record(context: NotebookContext, rest: str) -> None:
     """Write every run to a tape from now on, or no more.
 
     Raises:
@@ -24,7 +20,7 @@ def record(magics: ClaudeMagics, rest: str) -> None:
         ValueError: the file is there and is no tape, or cannot be written.
     """
     word, _, path = rest.partition(" ")
-    tape = magics.client.tape
+    tape = context.client.tape
     if rest == "off":
         before = tape.path
         tape.close()
@@ -36,7 +32,7 @@ def record(magics: ClaudeMagics, rest: str) -> None:
         raise UsageError(f"%claude record takes `on PATH` or `off`: %claude {RECORD_USAGE}")
 
 
-def replay(magics: ClaudeMagics, rest: str) -> None:
+def replay(context: NotebookContext, rest: str) -> None:
     """Answer from a tape from now on, or from the CLI again.
 
     Raises:
@@ -46,18 +42,18 @@ def replay(magics: ClaudeMagics, rest: str) -> None:
     if not rest:
         raise UsageError(f"%claude replay takes a tape or `off`: %claude {REPLAY_USAGE}")
     if rest == "off":
-        if magics.client.player is None:
+        if context.client.player is None:
             print("No tape was being played.")
             return
-        names = [info.name for info in magics.client.play(None)]
-        who = "Claude answers" if magics.base.simulated is None else "answers are simulated"
+        names = [info.name for info in context.client.play(None)]
+        who = "Claude answers" if context.base_config.simulated is None else "answers are simulated"
         print(f"The tape is out: {who} from now on.{_closed(names)}")
         return
     path, speed = _path_and_speed(rest)
     player = TapePlayer(path, speed=speed)
     names = [
         f"{info.name} ({info.session_id})" if info.session_id and not info.simulated else info.name
-        for info in magics.client.play(player)
+        for info in context.client.play(player)
     ]
     runs = plural(len(player.prompts), "run")
     print(

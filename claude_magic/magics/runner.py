@@ -1,16 +1,15 @@
-"""From a prompt to its response: sends it to a session, and shows below the cell what comes."""
+"""A turn and what shows it: submits a prompt to a session, and shows below the cell what comes."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-from claude_magic.background_loop import Inbox, in_thread
+from claude_magic.background_loop import Inbox
 from claude_magic.blocking import ClaudeClient, Stream
 from claude_magic.display.asking import Asker
 from claude_magic.display.kernel_status import BusyKernel
@@ -28,9 +27,9 @@ from claude_magic.display.screen import (
 from claude_magic.display.surfaces import make_widget, stage_for
 from claude_magic.engine.session import Session
 from claude_magic.errors import ClaudeError, ControlError, ModelNotFoundError
-from claude_magic.magics.background import BackgroundRun, Finished
+from claude_magic.magics.background import Finished
 from claude_magic.magics.options import Options
-from claude_magic.magics.prompting import Prompt, brief_errors, shorten
+from claude_magic.magics.prompting import Prompt, shorten
 from claude_magic.observers import described
 from claude_magic.response import Outcome, Response
 from claude_magic.widgets.hub import Hub, hub_of
@@ -40,15 +39,12 @@ logger = logging.getLogger("claude_magic")
 
 _MOST_INTERRUPTS = 10
 
-Finish = Callable[[Callable[[], Response]], Any]
 
-
-class Runner:
-    """Runs prompts for the cells of a shell.
+class TurnRunner:
+    """Submits the turns of a shell's cells, and shows them.
 
     Args:
         shell: the shell; `_claude` is set in its namespace.
-        client: returns the kernel's client.
         asker: asks the person at the notebook.
 
     Attributes:
@@ -56,9 +52,8 @@ class Runner:
         busy: keeps the kernel's word true; `None` outside a kernel.
     """
 
-    def __init__(self, shell: Any, client: Callable[[], ClaudeClient], asker: Asker) -> None:
+    def __init__(self, shell: Any, asker: Asker) -> None:
         self._shell = shell
-        self._client = client
         self._asker = asker
         self._hub: Hub | None = None
         self.finished = Finished()
@@ -71,103 +66,61 @@ class Runner:
         if self.busy is not None:
             self.busy.close()
 
-    def run(self, session: Session, options: Options, prompt: Prompt, *, literal: bool) -> Response:
-        """Send a prompt and show what comes, until it is over.
+    def submit(
+        self, client: ClaudeClient, session: Session, options: Options, prompt: Prompt, *, literal: bool
+    ) -> RunningTurn:
+        """Send a prompt, and make room below the cell for what comes.
 
         Args:
+            client: the kernel's client.
             session: the session.
             options: the options of the cell.
             prompt: what is sent.
             literal: whether a `/command` and an `@path` in it are plain text.
 
-        Raises:
-            ClaudeError: the turn failed.
-            KeyboardInterrupt: the cell was stopped; text and session are kept.
-        """
-        with self._begun(session, options, prompt, literal=literal) as run:
-            try:
-                response = run.follow()
-            except ClaudeError as error:
-                if run.left:
-                    shorten(error, f"{error.type}: {run.left}")
-                raise
-        if response.outcome is Outcome.INTERRUPTED:
-            raise run.stopped()
-        return response
-
-    def start(
-        self, session: Session, options: Options, prompt: Prompt, *, literal: bool, finish: Finish
-    ) -> BackgroundRun:
-        """Send a prompt and return while it runs; what comes goes on to be shown below the cell.
-
-        Args:
-            session: the session.
-            options: the options of the cell.
-            prompt: what is sent.
-            literal: whether a `/command` and an `@path` in it are plain text.
-            finish: called on another thread with what waits for the response; what it returns is the run's result.
+        Returns:
+            The turn; it must be waited for, or closed.
 
         Raises:
-            RuntimeError: no thread could be started; the turn is ended.
+            ClaudeError: the turn cannot begin.
+            KeyboardInterrupt: the cell was stopped; the turn is over.
         """
-        cell = ExitStack()
-        run = cell.enter_context(self._begun(session, options, prompt, literal=literal))
-
-        def follow() -> Response:
-            with cell, brief_errors():
-                return run.follow()
-
-        try:
-            answer = in_thread(lambda: finish(follow), name=f"claude-magic-{session.name}")
-        except BaseException:
-            cell.close()
-            raise
-        away = BackgroundRun(session.name, answer, run.stream.stop_soon)
-        if isinstance(run.screen.screen, TerminalScreen):
-            print(f"The session {session.name!r} works in the background: `%claude stop {session.name}` ends it.")
-        self.finished.watch(away, lambda: run.screen.show_late() + ("" if run.left else away.failure))
-        return away
-
-    @contextmanager
-    def _begun(self, session: Session, options: Options, prompt: Prompt, *, literal: bool) -> Iterator[_Run]:
-        """Send a prompt and make room for what comes; after the block the turn is over, and all is in order."""
         shown: Future[Screen] = Future()
         view: list[GuardedScreen] = []
-        inbox = Inbox(lambda: view[0].tick() if view else None)
-        stream = self._client().stream(
-            session,
-            prompt.content,
-            literal=literal,
-            model=options.model,
-            permission_mode=options.permission_mode,
-            timeout_s=options.timeout,
-            json_schema=prompt.schema,
-            patient=options.bg,
-            inbox=inbox,
-        )
-        asking = self._asker.begin(session, stream.turn_id, None if options.bg else inbox, shown)
-        try:
+        with ExitStack() as cleanup:
+            inbox = Inbox(lambda: view[0].tick() if view else None)
+            cleanup.callback(inbox.close)
+            stream = client.stream(
+                session,
+                prompt.content,
+                literal=literal,
+                model=options.model,
+                permission_mode=options.permission_mode,
+                timeout_s=options.timeout,
+                json_schema=prompt.schema,
+                patient=options.bg,
+                inbox=inbox,
+            )
+            asking = self._asker.begin(session, stream.turn_id, None if options.bg else inbox, shown)
+            cleanup.callback(self._asker.end, asking)
             # The turn begins here, so that its process starts while a new page is asked what it can draw.
-            with stream, self.busy.prompt() if self.busy is not None else nullcontext():
-                screen = GuardedScreen(self._ready_screen(options, session, stream))
-                view.append(screen)
-                shown.set_result(screen.screen)
-                try:
-                    for words in prompt.notes:
-                        screen.note(words)
-                    screen.begin()
-                    if isinstance(screen.screen, LiveScreen):
-                        self._asker.show_granted_on(session, screen.screen)
-                    yield _Run(self._shell, stream, screen, session)
-                finally:
-                    screen.close()
-        finally:
-            self._asker.end(asking)
-            inbox.close()
+            cleanup.enter_context(stream)
+            if self.busy is not None:
+                cleanup.enter_context(self.busy.prompt())
+            screen = GuardedScreen(self._ready_screen(client, options, session, stream))
+            cleanup.callback(screen.close)
+            view.append(screen)
+            shown.set_result(screen.screen)
+            for note in prompt.notes:
+                screen.note(note)
+            screen.begin()
+            if isinstance(screen.screen, LiveScreen):
+                self._asker.show_granted_on(session, screen.screen)
+            return RunningTurn(self._shell, stream, screen, session, cleanup.pop_all(), in_background=options.bg)
 
-    def _ready_screen(self, options: Options, session: Session, stream: Stream) -> Screen:
+    def _ready_screen(self, client: ClaudeClient, options: Options, session: Session, stream: Stream) -> Screen:
         try:
-            return self._screen(options, session, stream)
+            return self._screen(client, options, session, stream)
         except KeyboardInterrupt:
             _stop(stream)
             raise
@@ -175,7 +128,7 @@ class Runner:
             logger.warning("The live view cannot begin, and a plain one takes its place: %s", described(error))
             return TerminalScreen(StringIO() if options.bg else None)
 
-    def _screen(self, options: Options, session: Session, stream: Stream) -> Screen:
+    def _screen(self, client: ClaudeClient, options: Options, session: Session, stream: Stream) -> Screen:
         model, simulated = options.model or session.model, session.is_simulated
         hub = self.hub
         stage = None
@@ -191,7 +144,6 @@ class Runner:
                 quiet=options.quiet or (options.bg and captured),
                 late=options.bg,
             )
-        client = self._client()
         return LiveScreen(
             hub,
             session=session.name,
@@ -213,10 +165,15 @@ class Runner:
 
 
 @dataclass
-class _Run:
-    """A prompt that was sent, and what shows it.
+class RunningTurn:
+    """A turn that was submitted, and what shows it.
 
     Attributes:
+        shell: the shell.
+        stream: what comes.
+        screen: what shows it.
+        session: its session.
+        in_background: whether its cell does not wait for it.
         left: what is left to be said of the error it ended with; "" is all of it.
     """
 
@@ -224,10 +181,33 @@ class _Run:
     stream: Stream
     screen: GuardedScreen
     session: Session
+    _cleanup: ExitStack
+    in_background: bool
     left: str = ""
 
-    def follow(self) -> Response:
-        """Show the stream to its end. The first interrupt stops the turn and keeps all; a second ends the process."""
+    def wait(self) -> Response:
+        """Show what comes to its end. The first interrupt stops the turn and keeps all; a second ends the process.
+
+        Raises:
+            ClaudeError: the turn failed.
+            KeyboardInterrupt: the cell was stopped; text and session are kept.
+        """
+        try:
+            with self._cleanup:
+                response = self._follow()
+        except ClaudeError as error:
+            if self.left and not self.in_background:
+                shorten(error, f"{error.type}: {self.left}")
+            raise
+        if response.outcome is Outcome.INTERRUPTED and not self.in_background:
+            raise self.stopped()
+        return response
+
+    def close(self) -> None:
+        """End a turn that is not waited for."""
+        self._cleanup.close()
+
+    def _follow(self) -> Response:
         noted = stopped = False
         try:
             for batch in self.stream.batches():

@@ -10,7 +10,7 @@ import pytest
 from fakes import FakeCLIs
 
 from claude_magic.display.screen import TerminalScreen
-from claude_magic.magics.runner import Runner
+from claude_magic.magics.runner import TurnRunner
 
 Output = pytest.CaptureFixture[str]
 
@@ -64,7 +64,7 @@ def test_a_view_that_cannot_begin_is_a_plain_one(
 ) -> None:
     """The turn has begun by then, and is not lost."""
     shell = make_shell()
-    monkeypatch.setattr(Runner, "_screen", failing)
+    monkeypatch.setattr(TurnRunner, "_screen", failing)
     shell.run_cell("%claude ask hello")
 
     assert shell.user_ns["_claude"].text == "echo: hello"

@@ -67,7 +67,7 @@ def test_interrupted_cell_leaves_the_kernel_idle(kernel: Kernel) -> None:
 
 def test_prompt_shows_that_the_kernel_is_in_use(kernel: Kernel) -> None:
     """While nothing is said: busy in a cell, idle but in use when it runs in the background."""
-    kernel.run("get_ipython().magics_manager.registry['ClaudeMagics'].runner.busy._beat_s = 0.2")
+    kernel.run("get_ipython().magics_manager.registry['ClaudeMagics'].context.runner.busy._beat_s = 0.2")
     states = states_of(kernel, "%%claude\ntake three seconds", controls=0)
     assert states.count("busy") >= 3
     assert (states.count("idle"), states[-1]) == (1, "idle")

@@ -19,7 +19,7 @@ from claude_magic.cli.decoder import Decoder
 from claude_magic.cli.encoder import decision_line
 from claude_magic.config import PoolConfig, SessionConfig
 from claude_magic.engine.session import Session
-from claude_magic.magics.answer_cache import Conversation, Keeper, KeptRuns
+from claude_magic.magics.answer_cache import AnswerCache, AnswerStore, CachedSession, Chain
 from claude_magic.redaction import Redactor
 from claude_magic.response import Outcome, Response
 
@@ -94,7 +94,7 @@ def test_run_all_again_costs_nothing(restart: Callable[..., Any], clis: FakeCLIs
     assert [response.cost_usd for response in again] == [0.0, 0.0, 0.0]
     assert len({response.text for response in again}) == 3
     assert len(clis.started) == started
-    client = shell.magics_manager.registry["ClaudeMagics"].client
+    client = shell.magics_manager.registry["ClaudeMagics"].context.client
     assert client.frames.turns().empty
 
 
@@ -163,7 +163,7 @@ def test_another_conversation_before_is_another_question(restart: Callable[..., 
     assert ask(shell, "two").source == ""
 
     shell = restart()
-    client = shell.magics_manager.registry["ClaudeMagics"].client
+    client = shell.magics_manager.registry["ClaudeMagics"].context.client
     assert ask(shell, "one").source != ""
     client.execute("main", "by code")
     assert ask(shell, "two").source == ""
@@ -300,7 +300,7 @@ def test_a_run_that_cannot_be_read_is_asked_again(
     tmp_path: Path, response: Response, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Cut off, empty, or of another version; the log says so."""
-    runs = KeptRuns(tmp_path)
+    runs = AnswerStore(tmp_path)
     runs.keep("key", response, Redactor())
     path = tmp_path / "key.jsonl.gz"
     whole = path.read_bytes()
@@ -314,7 +314,7 @@ def test_a_run_that_cannot_be_read_is_asked_again(
 
 def test_a_simulated_run_stays_one(tmp_path: Path, response: Response) -> None:
     """Kept or not, no model was called."""
-    runs = KeptRuns(tmp_path)
+    runs = AnswerStore(tmp_path)
     runs.keep("key", response, Redactor())
 
     run = runs.find("key")
@@ -327,7 +327,7 @@ def test_an_edited_command_stays_one(tmp_path: Path, response: Response) -> None
     """A kept run knows what ran in place of what was asked about, secrets taken out."""
     line = decision_line("Bash", "toolu_1", True, {"command": f"ls {SECRET}"})
     redactor = Redactor({"api_key": SECRET})
-    runs = KeptRuns(tmp_path)
+    runs = AnswerStore(tmp_path)
     runs.keep("key", replace(response, messages=tuple(Decoder(redactor).decode([line], 1000.0))), redactor)
 
     run = runs.find("key")
@@ -340,35 +340,35 @@ def test_an_edited_command_stays_one(tmp_path: Path, response: Response) -> None
 
 def test_what_was_not_used_for_long_goes_first(tmp_path: Path, response: Response) -> None:
     """The store has a limit."""
-    runs = KeptRuns(tmp_path, most_bytes=0)
+    runs = AnswerStore(tmp_path, most_bytes=0)
     for number in range(3):
         runs.keep(str(number), response, Redactor())
     assert list(tmp_path.iterdir()) == []
 
-    runs = KeptRuns(tmp_path)
+    runs = AnswerStore(tmp_path)
     for number in range(3):
         runs.keep(str(number), response, Redactor())
         os.utime(tmp_path / f"{number}.jsonl.gz", (number, number))
     size = (tmp_path / "0.jsonl.gz").stat().st_size
     assert runs.find("0") is not None
-    KeptRuns(tmp_path, most_bytes=3 * size + 20).keep("3", response, Redactor())
+    AnswerStore(tmp_path, most_bytes=3 * size + 20).keep("3", response, Redactor())
 
     assert sorted(file.name[0] for file in tmp_path.iterdir()) == ["0", "2", "3"]
 
 
 def test_looking_makes_no_folder(tmp_path: Path) -> None:
     """Nothing is written before something is kept."""
-    assert KeptRuns(tmp_path / "kept").find("key") is None
+    assert AnswerStore(tmp_path / "kept").find("key") is None
     assert not (tmp_path / "kept").exists()
 
 
 def test_credentials_are_no_part_of_the_question(tmp_path: Path) -> None:
     """Another key, another limit of time: the same answer would come."""
     config = SessionConfig(working_dir=tmp_path)
-    talk = Conversation(Session("main", config), "", 0)
+    chain = Chain("", 0)
 
     def key(**changes: Any) -> str:
-        return talk.key("hello", config.replace(**changes), literal=True, schema=None)
+        return chain.key("hello", config.replace(**changes), literal=True, schema=None)
 
     assert key() == key(api_key="sk-other-key") == key(turn_timeout_s=5.0, workspace_id="mine")
     assert key() != key(model="opus")
@@ -378,15 +378,15 @@ def test_an_answer_that_is_told_late_begins_no_chain() -> None:
     """Else the next prompt would be taken for one that follows this answer only."""
     first, second = (Response(text="", outcome=Outcome.SUCCESS, turn_id=str(turn), turn=turn) for turn in (1, 2))
 
-    def key(talk: Conversation, prompt: str) -> str:
-        return talk.key(prompt, talk.session.config, literal=False, schema=None)
+    def key(cached: CachedSession, prompt: str) -> str:
+        return cached.check_chain().key(prompt, cached.session.config, literal=False, schema=None)
 
-    short, both = (Keeper().conversation(Session("main", SessionConfig())) for _ in range(2))
-    short.went_on(key(short, "one"), first)
+    short, both = (AnswerCache().get(Session("main", SessionConfig())) for _ in range(2))
+    short.advance(key(short, "one"), first)
     one = key(both, "one")
     both.under_way.add(one)
-    both.went_on(key(both, "two"), second)
-    both.went_on(one, first)
+    both.advance(key(both, "two"), second)
+    both.advance(one, first)
     both.under_way.clear()
     short.session.turns, both.session.turns = 1, 2
 

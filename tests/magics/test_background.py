@@ -23,7 +23,7 @@ from claude_magic.display import live as live_screen
 from claude_magic.display import screen
 from claude_magic.display.screen import TerminalScreen
 from claude_magic.errors import ClaudeError, ModelNotFoundError
-from claude_magic.magics import runner as running
+from claude_magic.magics import runner, turns
 from claude_magic.magics.background import BackgroundRun
 from claude_magic.widgets import hub as hub_module
 from claude_magic.widgets.hub import hub_of
@@ -193,7 +193,7 @@ def test_a_notebook_without_a_page_is_shown_the_end_in_the_next_cell(
 
     assert cell.shown[before:] == [cell.shown[-1]]
     assert cell.shown[-1] is cell.shown[before - 1]
-    assert cell.shown[-1]["text/plain"].startswith("said: hello")
+    assert cell.shown[-1]["text/plain"].startswith("→ run\n\nsaid: hello")
 
 
 def test_a_schema_brings_its_object(shell: Any, clis: FakeCLIs) -> None:
@@ -216,7 +216,7 @@ def test_a_terminal_is_told_of_the_end(shell: Any, gate: threading.Event, capsys
     shell.user_ns["run"].result(GUARD_S)
     assert capsys.readouterr().out == ""
     shell.run_cell("x = 1")
-    assert capsys.readouterr().out.startswith("In the background, session 'away':\nsaid: wait\n")
+    assert capsys.readouterr().out.startswith("In the background, session 'away':\n→ run\n\nsaid: wait\n")
     shell.run_cell("x = 2")
     assert capsys.readouterr().out == ""
 
@@ -272,7 +272,7 @@ def test_a_failure_closes_its_own_session_only(shell: Any, clis: FakeCLIs, monke
         replaced.wait(GUARD_S)
         return ""
 
-    monkeypatch.setattr(running, "_offered", offered)
+    monkeypatch.setattr(runner, "_offered", offered)
     clis.failures = [ModelNotFoundError("no such model")]
     shell.run_cell("%claude ask --bg -s away -o run hello")
     assert failed.wait(GUARD_S)
@@ -312,7 +312,7 @@ def test_a_run_that_nobody_can_follow_is_ended(
         assert gate.wait(GUARD_S)
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(running, "in_thread", no_thread)
+    monkeypatch.setattr(turns, "in_thread", no_thread)
     with pytest.raises(RuntimeError, match="can't start new thread"):
         shell.run_cell("%claude ask --bg stop me")
 

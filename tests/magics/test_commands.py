@@ -25,7 +25,7 @@ Output = pytest.CaptureFixture[str]
 
 
 def magics_of(shell: Any) -> Any:
-    return shell.magics_manager.registry["ClaudeMagics"]
+    return shell.magics_manager.registry["ClaudeMagics"].context
 
 
 def names(shell: Any) -> list[str]:
@@ -138,7 +138,7 @@ def test_what_is_no_id_closes_nothing(shell: Any, prompts: Prompts, line: str) -
     shell.run_cell("%claude ask --quiet hi")
     main = magics_of(shell).client.get_session("main")
 
-    with pytest.raises(UsageError, match=r"'nosuch' is no id of a conversation; `%claude transcripts` lists them"):
+    with pytest.raises(UsageError, match=r"'nosuch' is not the id of a conversation; `%claude transcripts` lists them"):
         shell.run_cell(f"%claude {line}")
 
     assert prompts() == ["hi"]
@@ -272,12 +272,12 @@ def test_simulate_on_and_off(shell: Any, capsys: Output) -> None:
     shell.run_cell("%claude ask --quiet -s real hi")
     shell.run_cell("%claude simulate on")
     assert names(shell) == []
-    assert magics_of(shell).base.simulated is not None
+    assert magics_of(shell).base_config.simulated is not None
     shell.run_cell("%claude ask --quiet -s pretended hi")
     shell.run_cell("%claude simulate off")
 
     assert names(shell) == []
-    assert magics_of(shell).base.simulated is None
+    assert magics_of(shell).base_config.simulated is None
     shown = capsys.readouterr().out.splitlines()
     assert "Closed: real (" in shown[0]
     assert "no model is called" in shown[0]
@@ -382,7 +382,7 @@ def test_settings_changed_in_a_cell(shell: Any, capsys: Output) -> None:
     assert magics_of(shell).client.get_session("main").config.model == "other-model"
     assert magics_of(shell).client.pool.max_sessions == 2
     shell.run_cell("%config ClaudeMagics.permission_mode = 'whatever'")
-    assert magics_of(shell).permission_mode == "default"
+    assert magics_of(shell).settings.permission_mode == "default"
 
 
 def test_silence_timeout_is_set_for_open_and_new_sessions(shell: Any) -> None:
@@ -411,8 +411,8 @@ def test_the_clients_own_settings_stay(shell: Any) -> None:
     client = magics_of(shell).client
     client.config = client.config.replace(permission_mode="plan", allowed_tools=["Read"])
 
-    assert magics_of(shell).base.permission_mode == "plan"
-    assert magics_of(shell).base.allowed_tools == ("Read",)
+    assert magics_of(shell).base_config.permission_mode == "plan"
+    assert magics_of(shell).base_config.allowed_tools == ("Read",)
 
 
 def test_ones_own_ask_stays(shell: Any) -> None:

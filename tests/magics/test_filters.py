@@ -47,7 +47,7 @@ def busy(shell: Any) -> Any:
     shell.run_cell("%claude ask --quiet nothing")
     shell.run_cell("%claude ask --quiet -s second Bash fail")
     magics = shell.magics_manager.registry["ClaudeMagics"]
-    magics.close("second")
+    magics.context.close_session("second")
     return shell
 
 

@@ -25,7 +25,7 @@ def test_loading_writes_no_file(shell: Any, state_folder: Path) -> None:
 def test_turns_of_cells_are_kept(shell: Any, state_folder: Path) -> None:
     """The kernel's client writes by default; the texts stay out."""
     shell.run_cell_magic("claude", "--quiet", "a prompt nobody shall read")
-    frames = shell.magics_manager.registry["ClaudeMagics"].client.frames
+    frames = shell.magics_manager.registry["ClaudeMagics"].context.client.frames
 
     assert frames.turns(history=True)["outcome"].tolist() == ["success"]
     assert frames.turns(history=True)["prompt"].isna().all()
@@ -43,7 +43,7 @@ def test_one_setting_switches_it_off(make_shell: Callable[..., Any], state_folde
     shell.run_cell("%config ClaudeMagics.history = False")
     shell.run_cell_magic("claude", "--quiet", "three")
 
-    client = shell.magics_manager.registry["ClaudeMagics"].client
+    client = shell.magics_manager.registry["ClaudeMagics"].context.client
     assert client.frames.turns(history=True)["turn"].tolist() == [2]
 
 
@@ -53,13 +53,13 @@ def test_one_setting_keeps_the_texts(shell: Any) -> None:
     shell.run_cell("%config ClaudeMagics.history_texts = True")
     shell.run_cell_magic("claude", "--quiet", "two")
 
-    shell.magics_manager.registry["ClaudeMagics"].client.close()
+    shell.magics_manager.registry["ClaudeMagics"].context.client.close()
     assert [turn.prompt for turn in History().turns()] == [None, "two"]
 
 
 def test_a_file_of_ones_own_stays_the_file(shell: Any, tmp_path: Path) -> None:
     """Settings say what is kept, not where."""
-    client = shell.magics_manager.registry["ClaudeMagics"].client
+    client = shell.magics_manager.registry["ClaudeMagics"].context.client
     client.history = History(tmp_path / "mine.sqlite")
 
     shell.run_cell("%config ClaudeMagics.history_texts = True")
@@ -72,7 +72,7 @@ def test_tables_of_all_kernels(shell: Any, make_shell: Callable[..., Any]) -> No
     """`--all` has the turns of earlier kernels too, filtered like others, also of unknown sessions."""
     shell.run_cell_magic("claude", "--quiet -s early", "one")
     magics = shell.magics_manager.registry["ClaudeMagics"]
-    magics.client.history.write("another kernel", [_turn_of_another_kernel()])
+    magics.context.client.history.write("another kernel", [_turn_of_another_kernel()])
 
     assert shell.run_cell("%claude turns --all").result["session"].tolist() == ["elsewhere", "early"]
     assert shell.run_cell("%claude turns --all --session elsewhere").result["cost_usd"].tolist() == [0.5]

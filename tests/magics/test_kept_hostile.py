@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 
 from claude_magic.cli.decoder import Decoder
 from claude_magic.config import SessionConfig
-from claude_magic.engine.session import Session
-from claude_magic.magics.answer_cache import Conversation, KeptRun, KeptRuns, continued
+from claude_magic.magics.answer_cache import AnswerStore, Chain, KeptAnswer, continued
 from claude_magic.redaction import Redactor
 from claude_magic.response import Response, Usage
 
@@ -53,10 +52,10 @@ def in_response(**changes: Any) -> bytes:
     return lines(first(response=RESPONSE | changes))
 
 
-def kept(folder: Path, data: bytes) -> KeptRun | None:
+def kept(folder: Path, data: bytes) -> KeptAnswer | None:
     folder.mkdir(exist_ok=True)
     (folder / "key.jsonl.gz").write_bytes(data)
-    return KeptRuns(folder).find("key")
+    return AnswerStore(folder).find("key")
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -116,7 +115,7 @@ def test_what_is_not_a_file_is_asked_again_at_once(
 ) -> None:
     """And does not stand in the way of what is kept next to it."""
     make(tmp_path / "key.jsonl.gz")
-    runs = KeptRuns(tmp_path)
+    runs = AnswerStore(tmp_path)
 
     assert runs.find("key") is None
     assert len(said(caplog)) == 1
@@ -133,7 +132,7 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_asked_again(
     assert "more than 10,000 bytes" in said(caplog)[0]
 
     with pytest.raises(ValueError, match="more than 10,000 bytes"):
-        KeptRuns(tmp_path).keep("large", Response("x" * 20_000), Redactor())
+        AnswerStore(tmp_path).keep("large", Response("x" * 20_000), Redactor())
 
 
 @pytest.mark.fuzz
@@ -166,7 +165,7 @@ def test_every_character_survives(tmp_path_factory: pytest.TempPathFactory, text
     folder = tmp_path_factory.getbasetemp() / "round"
     messages = Decoder().decode([json.dumps({"type": "odd", "text": text}).encode()], 1000.0)
     response = Response(text, structured=value, started=1000.0, messages=tuple(messages))
-    runs = KeptRuns(folder)
+    runs = AnswerStore(folder)
     runs.keep("key", response, Redactor())
 
     run = runs.find("key")
@@ -181,7 +180,7 @@ def test_kept_answers_are_for_the_user_alone(tmp_path: Path, umask: int) -> None
     """Whatever the umask."""
     before = os.umask(umask)
     try:
-        KeptRuns(tmp_path / "state" / "kept").keep("key", Response("text"), Redactor())
+        AnswerStore(tmp_path / "state" / "kept").keep("key", Response("text"), Redactor())
     finally:
         os.umask(before)
 
@@ -193,9 +192,9 @@ def test_kept_answers_are_for_the_user_alone(tmp_path: Path, umask: int) -> None
 def test_the_key_of_a_question_stays_over_versions() -> None:
     """Another key would have everything that is kept asked and paid again."""
     config = SessionConfig(working_dir="/", model="haiku", allowed_tools=("Read",), environment={"A": "1"})
-    talk = Conversation(Session("main", config), "chain", 0)
+    chain = Chain("chain", 0)
 
-    assert talk.key("hello", config, literal=True, schema=None) == (
+    assert chain.key("hello", config, literal=True, schema=None) == (
         "aa3ebfe8331c99841db6fbce6dfa8afcd5be18f715c8ae6b6834ce698eadc819"
     )
 
@@ -204,7 +203,7 @@ def test_a_conversation_file_that_is_odd_is_passed_over(tmp_path: Path) -> None:
     """A pipe of the right name is not waited for, and the right file beside it is found."""
     session_id = "12345678-1234-4234-8234-123456789abc"
     config = SessionConfig(environment={"CLAUDE_CONFIG_DIR": str(tmp_path)})
-    run = KeptRun(Response("text"), session_id, "a1")
+    run = KeptAnswer(Response("text"), session_id, "a1")
     for name in ("one", "two", "three"):
         (tmp_path / "projects" / name).mkdir(parents=True)
     os.mkfifo(tmp_path / "projects" / "one" / f"{session_id}.jsonl")

@@ -22,7 +22,7 @@ Prompts = Callable[[], list[Any]]
 
 
 def names(shell: Any) -> list[str]:
-    client = shell.magics_manager.registry["ClaudeMagics"].client
+    client = shell.magics_manager.registry["ClaudeMagics"].context.client
     return [info.name for info in client.list_sessions()]
 
 
@@ -243,7 +243,7 @@ def test_a_mode_that_an_open_session_cannot_take(shell: Any, prompts: Prompts, b
 def test_code_without_its_secret_says_so(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """It would not run as it stands."""
     told = "The code was changed: it says [redacted NAME] in place of the value of api_key.\n"
-    client = shell.magics_manager.registry["ClaudeMagics"].client
+    client = shell.magics_manager.registry["ClaudeMagics"].context.client
     client.config = client.config.replace(api_key="sk-live-7f3a9c2e41d84b6f")
     shell.run_cell("%%claude --raw\nx\n```python\nkey = 'sk-live-7f3a9c2e41d84b6f'\n```")
     assert shell.user_ns["_claude"].code[0].text.strip() == "key = '[redacted api_key]'"
@@ -656,7 +656,7 @@ def test_stopped_before_anything_began(shell: Any, monkeypatch: pytest.MonkeyPat
         raise KeyboardInterrupt
 
     magics = shell.magics_manager.registry["ClaudeMagics"]
-    monkeypatch.setattr(magics.simulation, "decide", interrupt)
+    monkeypatch.setattr(magics.context.simulation, "decide", interrupt)
 
     with pytest.raises(KeyboardInterrupt) as caught:
         shell.run_cell("%claude ask hi")

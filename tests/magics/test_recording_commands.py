@@ -121,5 +121,5 @@ def test_a_tape_is_no_account(make_shell: Any, tape: Path, monkeypatch: pytest.M
     shell.run_cell_magic("claude", "", "hello")
 
     asked: list[bool] = []
-    magics.simulation.decide(lambda: asked.append(True) or {"account": {"tokenSource": "claude.ai"}})
+    magics.context.simulation.decide(lambda: asked.append(True) or {"account": {"tokenSource": "claude.ai"}})
     assert asked == [True]

@@ -1,4 +1,4 @@
-"""`--resume` and `%claude resume`: which words can stand for an earlier conversation of the CLI."""
+"""Sessions that begin with an earlier conversation: `--resume`, `--fork` and their commands."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from IPython.core.error import UsageError
 
 from claude_magic.config import SessionConfig
+from claude_magic.engine.session import Session, SessionState
 from claude_magic.paths import claude_dir, open_regular
 
 
@@ -26,11 +27,25 @@ def check_conversation(config: SessionConfig) -> None:
         UsageError: it is neither; says where the ids are.
     """
     wanted = config.resume
-    if wanted is None or _is_uuid(wanted) or _is_title(wanted, conversations_dir(config)):
+    if wanted is None or is_uuid(wanted) or _is_title(wanted, conversations_dir(config)):
         return
     raise UsageError(
-        f"{wanted!r} is no id of a conversation; `%claude transcripts` lists them. Nothing was closed or sent."
+        f"{wanted!r} is not the id of a conversation; `%claude transcripts` lists them. Nothing was closed or sent."
     )
+
+
+def copy_of(session: Session) -> SessionConfig:
+    """Return the configuration of a session that begins as a copy of another one; that one stays as it is.
+
+    Raises:
+        UsageError: it has no conversation yet, or is at work on it.
+    """
+    if session.waiting or session.state in (SessionState.STARTING, SessionState.RUNNING):
+        raise UsageError(f"{session.name} is at work: fork it when it is done. Nothing was sent.")
+    if session.resume_id is None:
+        raise UsageError(f"{session.name} has no conversation yet that could be copied. Nothing was sent.")
+    at = session.config.resume_at if session.is_fresh else None
+    return session.config.replace(resume=session.resume_id, fork=True, resume_at=at)
 
 
 def conversations_dir(config: SessionConfig) -> Path:
@@ -40,7 +55,8 @@ def conversations_dir(config: SessionConfig) -> Path:
     return claude_dir({**os.environ, **dict(config.environment)}) / "projects"
 
 
-def _is_uuid(text: str) -> bool:
+def is_uuid(text: str) -> bool:
+    """Return whether a text is an id as the CLI writes them."""
     try:
         return str(uuid.UUID(text)) == text.lower()
     except ValueError:

@@ -1,0 +1,186 @@
+"""`NotebookContext`: what the magics of one notebook share: the client, the settings of new sessions, the simulator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from IPython.core.error import UsageError
+
+from claude_magic.blocking import ClaudeClient, get_client
+from claude_magic.config import SessionConfig
+from claude_magic.display.asking import Asker, can_ask
+from claude_magic.engine.session import Session
+from claude_magic.errors import SessionNotFoundError
+from claude_magic.magics.answer_cache import AnswerCache
+from claude_magic.magics.runner import TurnRunner
+from claude_magic.magics.simulation import Simulation
+from claude_magic.records.history import History
+
+
+class Settings(Protocol):
+    """What a person can set with `%config ClaudeMagics`; `ClaudeMagics` says what each is."""
+
+    model: str
+    permission_mode: str
+    allowed_tools: list[str]
+    tools: list[str] | None
+    background_tasks: bool
+    max_sessions: int
+    prewarm: int
+    silence_timeout_s: float
+    keep: bool
+    history: bool
+    history_texts: bool
+
+    def is_set(self, name: str) -> bool:
+        """Return whether a setting differs from its default."""
+        ...
+
+    def trait_names(self, **metadata: Any) -> list[str]:
+        """Return the names of the settings."""
+        ...
+
+
+class NotebookContext:
+    """What the magics of one notebook share.
+
+    Args:
+        shell: the IPython shell.
+        settings: what the person can set.
+
+    Attributes:
+        shell: the shell.
+        settings: the settings.
+        simulation: the simulator of this kernel.
+        asker: asks the person at the notebook.
+        runner: submits turns and shows them below their cells.
+        answers: the kept answers, and what was said in each session.
+        last_failure: source and error of the last cell that failed; `None` if none has.
+        named_frames: for each session the DataFrames that its prompts have named or sent.
+    """
+
+    def __init__(self, shell: Any, settings: Settings) -> None:
+        self.shell = shell
+        self.settings = settings
+        self.simulation = Simulation(self._close_simulated)
+        self.asker = Asker(lambda: can_ask(shell))
+        self.runner = TurnRunner(shell, self.asker)
+        self.answers = AnswerCache()
+        self.last_failure: tuple[str, BaseException] | None = None
+        self.named_frames: dict[str, frozenset[str]] = {}
+        self._client: ClaudeClient | None = None
+        self._pool_overrides: dict[str, int] = {}
+        self._is_history_set = False
+
+    @property
+    def client(self) -> ClaudeClient:
+        """The kernel's one client, with the settings of these magics."""
+        client = get_client()
+        if client is not self._client:
+            self._client = client
+            client.pool = replace(client.pool, **self._pool_overrides)
+            if self._is_history_set:
+                self._set_history(client)
+        if client.ask is None:
+            client.ask = self.asker
+        return client
+
+    def close(self) -> None:
+        """Close the sessions, and let go of the client and the simulator."""
+        client, self._client = self._client, None
+        if client is not None and not client.is_closed:
+            for info in client.list_sessions():
+                client.close_session(info.name)
+            if client.ask is self.asker:
+                client.ask = None
+        self.runner.close()
+        self.simulation.switch_off()
+
+    # Settings.
+
+    @property
+    def base_config(self) -> SessionConfig:
+        """What a new session starts from: the client's configuration, with the settings of these magics.
+
+        Raises:
+            UsageError: the kernel's working folder does not exist any more.
+        """
+        config, settings = self.client.config, self.settings
+        try:
+            folder = Path.cwd()
+        except FileNotFoundError:
+            raise UsageError("The kernel's working folder is gone: change to another one with %cd.") from None
+        mode = settings.permission_mode if settings.is_set("permission_mode") else config.permission_mode
+        silence = settings.is_set("silence_timeout_s")
+        return config.replace(
+            model=settings.model or config.model,
+            permission_mode=mode,
+            allowed_tools=tuple(settings.allowed_tools) or config.allowed_tools,
+            tools=config.tools if settings.tools is None else tuple(settings.tools),
+            silence_timeout_s=(settings.silence_timeout_s or None) if silence else config.silence_timeout_s,
+            background_tasks=settings.background_tasks or config.background_tasks,
+            working_dir=folder,
+            simulated=self.simulation.endpoint or config.simulated,
+        )
+
+    def set_pool(self, **settings: int) -> None:
+        """Change settings of the pool, now and for the clients to come."""
+        self._pool_overrides |= settings
+        if self._client is not None:
+            self._client.pool = replace(self._client.pool, **self._pool_overrides)
+
+    def set_silence_timeout(self, seconds: float) -> None:
+        """Change how long the open sessions may say nothing; 0 is no limit."""
+        if self._client is not None:
+            for info in self._client.list_sessions():
+                self._client.get_session(info.name).silence_timeout_s = seconds or None
+
+    def set_history(self) -> None:
+        """Keep finished turns as the settings say, now and for the clients to come."""
+        self._is_history_set = True
+        if self._client is not None:
+            self._set_history(self._client)
+
+    def _set_history(self, client: ClaudeClient) -> None:
+        path = client.history.path if client.history is not None else None
+        client.history = History(path, texts=self.settings.history_texts) if self.settings.history else None
+
+    def apply_simulation(self) -> str:
+        """Switch the simulator on, if the environment asks for it and nobody has said otherwise.
+
+        Returns:
+            What the user must know; "" if nothing changed.
+        """
+        if self.client.player is not None:
+            return ""  # a tape needs no account, and must not be taken for one
+        return self.simulation.decide(self.client.account)
+
+    # Sessions.
+
+    @property
+    def session_names(self) -> list[str]:
+        """The names of the open sessions."""
+        return [info.name for info in self.client.list_sessions()]
+
+    def get_session(self, name: str) -> Session:
+        """Return an open session.
+
+        Raises:
+            UsageError: there is none of this name or id.
+        """
+        try:
+            return self.client.get_session(name)
+        except SessionNotFoundError as error:
+            raise UsageError(str(error)) from None
+
+    def close_session(self, session: str | Session) -> None:
+        """Close a session."""
+        self.client.close_session(session)
+
+    def _close_simulated(self) -> list[str]:
+        names = [info.name for info in self.client.list_sessions() if info.simulated]
+        for name in names:
+            self.close_session(name)
+        return names
