@@ -42,7 +42,7 @@ def test_papermill(environment: dict[str, str], api: Simulator, tmp_path: Path) 
     executed = [cell for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells if cell.cell_type == "code"]
     loaded, hello, away, _, denied, wrong, after = executed[-7:]
     assert loaded.outputs == []
-    for cell, words in ((hello, "You said: hello"), (away, "You said: hello there")):
+    for cell, words in ((hello, "You said: hello"), (away, "→ run\n\nYou said: hello there")):
         [answer] = cell.outputs
         assert set(answer.data) == {"application/vnd.claude-magic.v1+json", "text/html", "text/plain"}
         assert answer.data["text/plain"].startswith(words)

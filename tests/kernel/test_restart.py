@@ -48,7 +48,9 @@ def test_restart_with_live_sessions_and_an_open_question(
     assert "hello" in str(asked[0])
 
 
-@pytest.mark.parametrize("name", ["session", "connection", "errors", "permissions", "process", "magics.claude"])
+@pytest.mark.parametrize(
+    "name", ["engine.session", "engine.connection", "errors", "permissions", "cli.process", "magics.claude"]
+)
 def test_module_that_is_reloaded_breaks_nothing(kernel: Kernel, name: str) -> None:
     """As `%autoreload 2` does it: a session from before and a new one answer, and a tool is asked about."""
     kernel.run("%claude ask -s before hello")

@@ -75,7 +75,7 @@ async def test_a_stream_that_breaks_once(name: str, cli_path: Path, tmp_path: Pa
 async def test_what_each_try_repeats_is_said_once(cli_path: Path, tmp_path: Path) -> None:
     """A stream that breaks every time, each time after the same whole block."""
     with Simulator(scenario(fail("reset_mid", *BLOCKS)), pace=0) as simulator:
-        async with real_client(real_config(cli_path, tmp_path, simulator.url)) as client:
+        async with real_client(real_config(cli_path, tmp_path, simulator)) as client:
             await client.create_session(name="main")
             _, said = await _outcome(client)
 
