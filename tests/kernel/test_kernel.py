@@ -331,7 +331,7 @@ def test_interrupt(kernel: Kernel) -> None:
     assert cell.reply["status"] == "error"
     assert cell.reply["ename"] == "KeyboardInterrupt"
     assert cell.error == "KeyboardInterrupt: stopped, see above."
-    assert cell.text.startswith("→ run\n\nw0 w1 w2")
+    assert cell.text.startswith("w0 w1 w2")
     assert "Stopped by you" in cell.text
     assert set(cell.updates[-1]) == MIME_TYPES
     assert kernel._reply(after)["status"] == "aborted"
