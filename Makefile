@@ -39,7 +39,7 @@ OLD_CLI_PATH := $(CURDIR)/$(OLD_CLI)/claude_agent_sdk/_bundled/claude
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
-lab: $(VENV)/lab ## open the quickstart in JupyterLab; answers are simulated where nobody is logged in
+lab: $(VENV)/lab ## open the quickstart in JupyterLab; answers are simulated without a login
 	CLAUDE_MAGIC_SIMULATE=auto $(RUN) -m jupyterlab $(NOTEBOOK) $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(LAB_ARGS)
 
 demo: $(VENV)/lab ## run the quickstart in the terminal, and write it to output/ as a notebook and as a page
@@ -56,6 +56,7 @@ check: $(VENV)/test ## look at the code without running it: ruff, mypy, import-l
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports --no-cache
+	$(RUN) tests/check_words.py
 	$(RUN) labext_build.py lint
 	$(RUN) labext_build.py check
 

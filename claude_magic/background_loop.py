@@ -65,7 +65,7 @@ class Inbox:
         self._work.put(None)
 
     def close(self) -> None:
-        """Nobody serves any more, for good: who waits, and who still comes, gets a `CancelledError`."""
+        """Serve no more, for good: those that wait, and those still to come, get a `CancelledError`."""
         self._closed = True
         self.leave()
 

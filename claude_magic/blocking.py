@@ -144,7 +144,7 @@ class Stream:
 
 
 class _EngineClient(AsyncClaudeClient):
-    """The client behind a waiting one: whoever is asked for permission may block."""
+    """The client behind a waiting one: the callable that is asked for permission may block."""
 
     _ask_in_thread = True
 

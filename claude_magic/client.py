@@ -62,7 +62,7 @@ class AsyncClaudeClient(Ledger):
         ask: who decides about permissions; may be changed at any time.
         tape: records runs while it is on.
         observers: callables that get every `Batch` of messages; one that raises is switched off, which is said once.
-        response_observers: callables that get every `Response` when its turn is over; likewise.
+        response_observers: callables that get every `Response` when its turn is over, on the same terms.
     """
 
     _ask_in_thread = False
@@ -138,7 +138,7 @@ class AsyncClaudeClient(Ledger):
             The sessions that were open. They were closed: a conversation must not go on in another world.
 
         Raises:
-            ValueError: the file is no tape; nothing has changed.
+            ValueError: the file is not a tape; nothing has changed.
         """
         self._check_open()
         self._player = None if replay is None else _player(replay)
@@ -368,7 +368,7 @@ class AsyncClaudeClient(Ledger):
             self._pool.turn_over(session)
 
     async def _decide(self, request: PermissionRequest) -> Decision:
-        # A played question has its answer on the tape: nothing runs, so nobody is asked.
+        # A played question has its answer on the tape: nothing runs, so no one is asked.
         decision = self._player.decision(request.tool_use_id) if self._player is not None else None
         if decision is None:
             decision = await decide(self.ask, request, in_thread=self._ask_in_thread)

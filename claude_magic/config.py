@@ -69,9 +69,9 @@ class SessionConfig:
         resume: id of an earlier conversation to go on with.
         fork: go on in a copy of it.
         resume_at: uuid of an answer (a message of type `assistant`): the copy ends with it; needs `fork`.
-        turn_timeout_s: longest a turn may take, in seconds, time of a human not counted; `None` is no limit.
+        turn_timeout_s: longest a turn may take, in seconds, time of a human not counted; `None` means no limit.
         silence_timeout_s: longest the CLI may say nothing, in seconds, time of a human or a running tool not
-            counted; `None` is no limit.
+            counted; `None` means no limit.
         background_tasks: whether subagents and commands may go on when their turn is over. Without it, a turn ends
             when its subagents have: their questions, their report and their cost are the turn's. With it, newer CLIs
             start every subagent in the background and report in a turn of their own.
@@ -154,7 +154,7 @@ class SessionConfig:
     def _normalise(self) -> None:
         folder = Path(self.working_dir).expanduser().absolute()
         if not folder.is_dir():
-            raise ValueError(f"working_dir is no folder: {str(folder)!r}.")
+            raise ValueError(f"working_dir is not a directory: {str(folder)!r}.")
         self._set("working_dir", str(folder))
         for name in ("allowed_tools", "disallowed_tools", "extra_args"):
             self._set(name, _words(name, getattr(self, name)))
@@ -320,7 +320,7 @@ def positive(name: str, value: Any) -> None:
     """Check a number of seconds or dollars.
 
     Raises:
-        ValueError: it is no number, not above 0, or has no end.
+        ValueError: it is not a finite number above 0.
     """
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be a number above 0, not {value!r}.")
@@ -352,7 +352,7 @@ def json_text(name: str, value: Any) -> str | None:
         value: a mapping, JSON text, a path for `mcp_config`, or `None`.
 
     Raises:
-        ValueError: it is no JSON object.
+        ValueError: it is not a JSON object.
     """
     if value is None or isinstance(value, Path):
         return None if value is None else str(value.expanduser().absolute())

@@ -52,9 +52,9 @@ def diagnose(client: ClaudeClient, config: SessionConfig) -> Iterator[str]:
 
 def _account(client: ClaudeClient, config: SessionConfig) -> str:
     if config.simulated is not None:
-        return "nobody pays: answers are simulated"
+        return "no one pays: answers are simulated"
     info = client.account()
-    # The e-mail address is nobody else's business.
+    # The e-mail address is private.
     return key_notice(info, given=False) or who_pays(info) or f"NOT LOGGED IN. {WAYS_TO_LOG_IN}"
 
 

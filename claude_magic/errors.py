@@ -333,7 +333,8 @@ def _in_our_words(kind: type[ResultError], text: str, status: int | None) -> str
     if kind is InsufficientCreditsError:
         return "The account has no credit left."
     if kind is AuthenticationError:
-        return f"{'Nobody is logged in' if status is None else 'The credentials were refused'}{http}. {WAYS_TO_LOG_IN}"
+        reason = "You are not logged in" if status is None else f"The credentials were refused{http}"
+        return f"{reason}. {WAYS_TO_LOG_IN}"
     if kind in (PermissionDeniedError, InvalidRequestError) and match:
         told = "denied access" if kind is PermissionDeniedError else "refused the request"
         return f"The service {told}{http}" + (f": {rest.rstrip('.')}." if rest else ".")

@@ -58,7 +58,7 @@ class Message(msgspec.Struct, gc=False):
         type: what it means; a `MessageType`.
         text: only what is new. Joining `text` over the messages of type `text` gives `Response.text`; where the
             CLI takes back a half-sent block, a `status` says in `withdrawn` how many characters go.
-            Other types carry their words here: a tool's result, a note for people, the line that is no JSON.
+            Other types carry their words here: a tool's result, a note for people, the line that is not JSON.
         line: the line as it came, without its end; nothing is redacted in it.
         received: when it arrived, in unix seconds.
         about: facts that only some messages have; read them through the properties.
@@ -130,7 +130,7 @@ class Message(msgspec.Struct, gc=False):
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The line as a dict, exactly as it came; decoded anew each time, and empty for a line that is no JSON."""
+        """The line as a dict, exactly as it came; decoded anew each time, and empty for a line that is not JSON."""
         try:
             value = decode_json(self.line)
         except (ValueError, RecursionError):
@@ -158,10 +158,10 @@ def decode_json(line: bytes) -> Any:
     """Return the value of a line of JSON, also where JavaScript was more lenient than the standard.
 
     A string cut in the middle of a surrogate pair is written as half an escape, which msgspec refuses, as it does
-    bytes that are no UTF-8 and numbers beyond a double: the broken character becomes U+FFFD, the line survives.
+    bytes that are not UTF-8 and numbers beyond a double: the broken character becomes U+FFFD, the line survives.
 
     Raises:
-        ValueError: this is no JSON.
+        ValueError: this is not JSON.
     """
     try:
         return msgspec.json.decode(line)

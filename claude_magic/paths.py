@@ -100,7 +100,7 @@ def open_regular(path: str | os.PathLike[str], *, limit: int | None = None, buff
         buffering: as for `open`; 0 is none.
 
     Raises:
-        OSError: it cannot be opened, is no regular file, or has more bytes than the limit; `strerror` says which.
+        OSError: it cannot be opened, is not a regular file, or has more bytes than the limit; `strerror` says which.
     """
     _check_kind(os.stat(path), path)  # before opening: a device or a pipe may do something when it is opened
     descriptor = os.open(path, os.O_RDONLY | _QUIET)
@@ -219,7 +219,7 @@ def write_all(file: BinaryIO, data: bytes) -> None:
     left = memoryview(data)
     while left:
         written = file.write(left)
-        if written is None:  # a pipe that nobody reads is full
+        if written is None:  # a pipe without a reader is full
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         left = left[written:]
 

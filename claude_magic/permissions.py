@@ -74,7 +74,7 @@ class Deny:
 
 @dataclass(frozen=True)
 class Withdrawn(Deny):
-    """Nobody has decided: the turn was stopped while the question was open. The tool does not run."""
+    """The question was not answered: the turn was stopped while it was open. The tool does not run."""
 
 
 Decision = Allow | Deny
@@ -86,7 +86,7 @@ KEEP_PLANNING = "The user does not approve the plan yet and wants to keep planni
 EDITS_WITHOUT_ASKING = {"type": "setMode", "mode": "acceptEdits", "destination": "session"}
 """The CLI edits files without asking from now on: an update to send with an `Allow`."""
 
-NOBODY_TO_ASK = "Nobody can be asked for permission here. Use a tool that is allowed, or say what you would do."
+NO_ONE_TO_ASK = "No one can be asked for permission here. Use a tool that is allowed, or say what you would do."
 
 
 async def decide(ask: Ask | None, request: PermissionRequest, *, in_thread: bool) -> Decision:
@@ -101,7 +101,7 @@ async def decide(ask: Ask | None, request: PermissionRequest, *, in_thread: bool
         The decision. An exception in `ask`, or any other answer than `Allow` or `Deny`, is a denial.
     """
     if ask is None:
-        return Deny(NOBODY_TO_ASK)
+        return Deny(NO_ONE_TO_ASK)
     try:
         answer = await _in_daemon_thread(ask, request) if in_thread else ask(request)
         if inspect.isawaitable(answer):
@@ -137,7 +137,7 @@ async def _in_daemon_thread(ask: Ask, request: PermissionRequest) -> Any:
             failure = error
         except BaseException as error:  # such as SystemExit: it ends this thread only
             failure = RuntimeError(f"ask() raised {type(error).__name__}")
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for the answer
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the answer is not waited for
             loop.call_soon_threadsafe(settle, answer, failure)
 
     threading.Thread(target=run, name="claude-magic-ask", daemon=True).start()
@@ -147,7 +147,7 @@ async def _in_daemon_thread(ask: Ask, request: PermissionRequest) -> Any:
 def edited_input(request: PermissionRequest, decision: Decision) -> dict[str, Any] | None:
     """Return the input that runs in place of the one that was asked about; `None` where it is that one.
 
-    The answers to the model's own questions come as a changed input too, which is no edit.
+    The answers to the model's own questions come as a changed input too, which is not an edit.
     """
     if not isinstance(decision, Allow) or request.tool_name == QUESTION_TOOL:
         return None

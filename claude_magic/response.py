@@ -90,7 +90,7 @@ class Response:
         duration_s: from sending the prompt to the end, in seconds.
         waited_s: how much of that the CLI waited for a person to answer a question, in seconds.
         ttft_s: from sending the prompt to the first token, in seconds; `None` if there was none.
-        turn: the how-manieth turn of the session, from 1.
+        turn: number of the turn in the session, from 1.
         turn_id: uuid of the prompt, the same in the CLI's session file.
         session: name of the session.
         session_id: the CLI's id of the conversation.
@@ -99,7 +99,7 @@ class Response:
         prompt: the prompt, as text.
         messages: every message of the turn, in order.
         simulated: whether no model was called: a simulator answered, or a tape was played.
-        source: where the answer is from when nobody was asked for it now, in words; "" otherwise.
+        source: where the answer is from when no model was asked for it now, in words; "" otherwise.
         started: when the prompt was sent, in unix seconds.
         error: the failure in words; "" where there is none.
         process_gone: whether the CLI's process ended before the turn did, such as by force; the session resumes in a

@@ -92,7 +92,7 @@ def test_doctor_tells_that_nobody_pays_for_simulated_answers() -> None:
     """The simulator's key is no account."""
     config = SessionConfig(simulated=SimulatedAPI("http://127.0.0.1:9", "folder", "key"))
 
-    assert _account(SimpleNamespace(), config) == "nobody pays: answers are simulated"  # type: ignore[arg-type]
+    assert _account(SimpleNamespace(), config) == "no one pays: answers are simulated"  # type: ignore[arg-type]
 
 
 def test_doctor_goes_on_where_there_is_no_cli(

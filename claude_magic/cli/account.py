@@ -17,7 +17,7 @@ def is_logged_in(info: Mapping[str, Any]) -> bool:
 
 
 def who_pays(info: Mapping[str, Any]) -> str:
-    """Return in words who pays for the prompts of a CLI; "" if nobody is logged in.
+    """Return in words who pays for the prompts of a CLI; "" if there is no login.
 
     Args:
         info: the CLI's answer to `initialize`.
@@ -30,7 +30,7 @@ def who_pays(info: Mapping[str, Any]) -> str:
         return f"the cloud account ({provider}) pays"
     if token == _GATEWAY:
         also = f", and the key in {key}" if key not in _NOTHING else ""
-        return f"whoever gave the token in {_GATEWAY} pays: the gateway gets it{also}"
+        return f"the owner of the token in {_GATEWAY} pays: the gateway gets it{also}"
     if key not in _NOTHING:
         return f"the key in {key} pays"
     # Of a login the CLI names the subscription, and then no source.

@@ -26,7 +26,7 @@ class Wire(asyncio.SubprocessProtocol):
         intake: takes what arrives.
 
     Attributes:
-        intake: likewise.
+        intake: takes what arrives.
         exited: the exit code, once the child is gone; negative for a signal.
         lost: done when the loop has let go of the child and of its pipes.
         news: set when there is something new to take, or nothing more to come.

@@ -163,7 +163,7 @@ class Owner:
                 stdin=reading,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                cwd=os.path.abspath(os.sep),  # so that it holds nobody's folder
+                cwd=os.path.abspath(os.sep),  # so that it holds no folder of the user's
                 env=environment,
                 **self._spawn_options,
             )

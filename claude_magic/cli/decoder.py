@@ -126,7 +126,7 @@ class Decoder:
         return text
 
     def _odd(self, line: bytes, received: float) -> Message:
-        """A line that is no JSON is kept with its text; one with a surprise in it still means what it says."""
+        """A line that is not JSON is kept with its text; one with a surprise in it still means what it says."""
         try:
             raw = decode_json(line)
         except (ValueError, RecursionError):

@@ -7,7 +7,7 @@ process 1. When the program ends, or the kernel does, all that is left below is 
 there are no children any more, nothing is left. Then it ends as the program did: same exit code, same signal.
 
 FD is the writing end of a pipe that only the kernel reads. It brings one line, the program's process id or `-ERRNO` if
-it could not be started; that nobody can read it any more means that the kernel is gone.
+it could not be started; that it has no reader any more means that the kernel is gone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TERM_S = 0.2
 _TOTAL_S = 5.0
 _ALONE_TERM_S = 1.0
 _ALONE_TOTAL_S = 60.0
-"""With no kernel nobody waits, and nobody else will end what is left."""
+"""With no kernel there is no one who waits, and nothing else will end what is left."""
 _LOOK_MS = 5
 _QUICK_LOOKS = 200
 
@@ -93,7 +93,7 @@ class _Guard:
         self._status: int | None = None
         self._childless = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-            # It ends by its program or its kernel alone, whoever signals the surroundings.
+            # It ends by its program or its kernel alone, not by a signal to the process group.
             signal.signal(number, signal.SIG_IGN)
         self._ends, told = os.pipe()
         os.set_blocking(self._ends, False)
@@ -159,7 +159,7 @@ class _Guard:
             self._wait(_LOOK_MS)
 
     def _force_group(self) -> None:
-        """Without /proc nobody can be seen: end the program and what has stayed in its session."""
+        """Without /proc no process can be seen: end the program and what has stayed in its session."""
         if self._status is None:
             os.killpg(self._program, 9)
 

@@ -308,7 +308,7 @@ class Process:
             self._control.close()
 
     def _has_exited(self, exited: asyncio.Future[int]) -> None:
-        """What a CLI leaves that nobody closed, because it fell over or its guard was killed, goes at once."""
+        """What a CLI leaves that was not closed, because it fell over or its guard was killed, goes at once."""
         if self._closing is None and not self._loop.is_closed():
             self._below = reaper.tree(self._pid, self._created)
             self._clearing = self._loop.create_task(self._clear(), name=f"clear up after CLI {self._pid}")

@@ -211,7 +211,7 @@ def main(arguments: list[str]) -> None:
     Args:
         arguments: the folder that holds psutil, and the kernel's owner id.
     """
-    # It ends by the pipe alone: whoever signals the kernel's surroundings must not hit the one that tidies up.
+    # It ends by the pipe alone: a signal to the kernel's process group must not hit the one that tidies up.
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -241,7 +241,7 @@ def _remove(folders: Iterable[str]) -> None:
     import shutil
 
     for folder in folders:
-        # What cannot be removed stays where the system clears up; there is nobody left to tell.
+        # What cannot be removed stays where the system clears up; there is no one left to tell.
         shutil.rmtree(folder, ignore_errors=True)
 
 

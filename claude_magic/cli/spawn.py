@@ -36,7 +36,7 @@ class Spawned:
         pid: process id of the CLI.
         created: its `reaper.creation_time`.
         guard: the process above it; `None` where it was started directly.
-        control: the pipe without whose reader the guard ends all below it; likewise.
+        control: the pipe without whose reader the guard ends all below it.
     """
 
     wire: Wire
@@ -107,7 +107,7 @@ async def _below_guard(
     control = os.fdopen(reading, "rb", buffering=0)
     # -P, -S and -E: nothing but the standard library is in its path, and it starts in a few milliseconds.
     argv = (sys.executable, "-P", "-S", "-E", str(Path(guard.__file__)), str(writing), mark, launch.working_dir)
-    # It is below / so that it holds nobody's folder, and carries no mark: a sweep by mark must not end it.
+    # It is below / so that it holds no folder of the user's, and carries no mark: a sweep by mark must not end it.
     options = {**options, "cwd": "/", "pass_fds": (writing,)}
     try:
         transport = await _start((*argv, *launch.argv), environment, wire, options)

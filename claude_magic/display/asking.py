@@ -19,7 +19,7 @@ from claude_magic.engine.session import Session, SessionState
 from claude_magic.permissions import (
     EDITS_WITHOUT_ASKING,
     KEEP_PLANNING,
-    NOBODY_TO_ASK,
+    NO_ONE_TO_ASK,
     PLAN_TOOL,
     QUESTION_TOOL,
     Allow,
@@ -98,11 +98,11 @@ class Asker:
         """Decide about one request."""
         if any(grant.covers(request) for grant in self._grants(request.session)):
             return Allow()
-        # A turn that nobody prompted, such as a background task's report, asks in the cell that runs.
+        # An unprompted turn, such as a background task's report, asks in the cell that runs.
         cells = [*self._cells.get(request.session, ())]
         cell = next((cell for cell in cells if cell.turn_id == request.turn_id), next(iter(cells), None))
         if cell is None:
-            return Deny(NOBODY_TO_ASK)
+            return Deny(NO_ONE_TO_ASK)
         question = (request.session, request.tool_name)
         self._open.append(question)
         try:
@@ -123,7 +123,7 @@ class Asker:
             return screen.ask(request).result()
         if cell.inbox is not None and cell.can_ask:
             return cell.inbox.run(lambda: self._ask(request, screen))
-        return Deny(NOBODY_TO_ASK)  # the run's ending says so, and what to do
+        return Deny(NO_ONE_TO_ASK)  # the run's ending says so, and what to do
 
     # What was granted.
 

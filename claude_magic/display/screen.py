@@ -69,7 +69,7 @@ def in_notebook(shell: InteractiveShell) -> bool:
 
 
 def is_captured(shell: InteractiveShell) -> bool:
-    """Whether displays go to `%%capture`, where nobody sees a question."""
+    """Whether displays go to `%%capture`, where a question is not seen."""
     return isinstance(shell.display_pub, CapturingDisplayPublisher)
 
 
@@ -256,7 +256,7 @@ class GuardedScreen:
         screen: what shows the run.
 
     Attributes:
-        screen: likewise.
+        screen: what shows the run.
     """
 
     def __init__(self, screen: Screen) -> None:

@@ -19,7 +19,7 @@ class BackgroundTasks:
 
     @property
     def may_report(self) -> bool:
-        """Whether a turn that nobody prompted may begin: a task reports in one when it has ended."""
+        """Whether an unprompted turn may begin: a task reports in one when it has ended."""
         return bool(self.alive) or self._report_due
 
     def started(self, message: Message) -> None:

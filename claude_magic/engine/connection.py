@@ -52,11 +52,11 @@ async def _deny_all(request: PermissionRequest) -> Decision:
 
 
 def _ignore_messages(turn: Turn | None, messages: list[Message]) -> None:
-    """A connection without a session has nobody to tell."""
+    """A connection without a session has no one to tell."""
 
 
 def _ignore_extra(turn: Turn, result: Message) -> None:
-    """Likewise."""
+    """A connection without a session has no one to tell."""
 
 
 class Connection:
@@ -69,7 +69,7 @@ class Connection:
         info: the CLI's answer to `initialize`: models, account, commands.
         session: name of the session that uses it; "" while it is warm.
         on_messages: called with each batch and the turn it belongs to, or `None` between turns.
-        on_extra: called when a turn that nobody prompted is over, with its result.
+        on_extra: called when an unprompted turn is over, with its result.
         answer: decides about permissions.
         model: model set by control request, else `None`.
         permission_mode: permission mode in force.
@@ -343,7 +343,7 @@ class Connection:
         self._router.session_id = str(message.raw.get("new_conversation_id") or self.session_id)
 
 
-# What the CLI says of `--resume` (2.1.197 and 2.1.330): of an id it does not have, and of what is no id at all.
+# What the CLI says of `--resume` (2.1.197 and 2.1.330): of an id it does not have, and of what is not an id at all.
 _NOT_FOUND = ("No conversation found", "requires a valid session ID", "does not match any session title")
 
 

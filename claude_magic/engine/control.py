@@ -106,5 +106,5 @@ class ControlChannel:
         for future in self._requests.values():
             if not future.done():
                 future.set_exception(error)
-                future.exception()  # seen: nobody may be waiting any more
+                future.exception()  # seen: there may be no one left who waits
         self.stop_answering()

@@ -5,7 +5,7 @@ A process with a conversation belongs to its session; only never-prompted ones a
 1. It holds a process that lives: that one.
 2. A warm process with the same launch key is ready: that one, if the conversation is new.
 3. A new process, if there are fewer than `max_sessions`.
-4. Otherwise somebody gives one up: a warm process nobody needs, else the session that has been idle longest and
+4. Otherwise one is given up: a surplus warm process, else the session that has been idle longest and
    has no background task; it resumes by its id when it is next used.
 5. Otherwise wait, in the order of asking, until one of these holds.
 
@@ -169,7 +169,7 @@ class SessionPool:
             until: when patience ends, by the loop's clock; `acquire_timeout_s` from now if not given.
 
         Raises:
-            PoolTimeoutError: nobody gave one up within `acquire_timeout_s`.
+            PoolTimeoutError: none was given up within `acquire_timeout_s`.
             PoolClosedError: the pool is closed.
             ProcessError: it would not start, or hung.
             TurnTimeoutError: it hung for as long as the prompt may take.
@@ -212,7 +212,7 @@ class SessionPool:
             async with self._patience(session, why, until):
                 ticket = self._line.ticket()
                 while taken is None:
-                    # Whoever was woken for nothing keeps the place in line.
+                    # A waiter that was woken in vain keeps its place in line.
                     await self._line.wait(self._line.advance, ticket)
                     self._check_open()
                     taken = self._take_place(session, command)
@@ -375,7 +375,7 @@ class SessionPool:
         except BaseException:
             self._end(slot)
             raise
-        # Somebody may have come to wait while it started.
+        # Another prompt may have come to wait while it started.
         self._line.advance()
 
     def switch(self, start: Start, compile: Compile) -> None:
@@ -399,7 +399,7 @@ class SessionPool:
                 await self.reap(time.monotonic())
             except Exception:
                 logger.exception("reaping failed; the next round tries again")
-            # A background task may have ended without a word: whoever waits looks again.
+            # A background task may have ended without a word: those who wait look again.
             self._line.advance()
 
     async def reap(self, now: float) -> int:
@@ -427,7 +427,7 @@ class SessionPool:
             raise PoolClosedError("The client is closed. Make a new one, or restart the kernel.")
 
     async def close(self) -> None:
-        """End every process; whoever waits gets `PoolClosedError`."""
+        """End every process; those who wait get `PoolClosedError`."""
         self._closed = True
         if self._reaper is not None:
             self._reaper.cancel()

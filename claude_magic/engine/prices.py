@@ -79,7 +79,7 @@ class Price(Rates, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Extras(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is no token: dollars for a web search, the factor for inference in the US."""
+    """What is not a token: dollars for a web search, the factor for inference in the US."""
 
     web_search: float
     us_inference: float

@@ -65,7 +65,7 @@ class SessionRegistry:
         session.retire()
 
     def retire_all(self) -> list[Session]:
-        """Let go of every session, likewise, and return them."""
+        """Let go of every session and return them."""
         sessions = list(self._sessions.values())
         for session in sessions:
             self.retire(session)

@@ -1,11 +1,11 @@
-"""`Router`: whose messages these are: the prompted turn's, those of a turn nobody prompted, or nobody's.
+"""`Router`: whose messages these are: the prompted turn's, an unprompted turn's, or none's.
 
 The CLI's results are not one to one with prompts (measured on 2.1.197 and 2.1.330): messages that arrive during a turn
-are folded into it or merged, and background tasks start turns nobody prompted. So there is at most one prompt
+are folded into it or merged, and background tasks start unprompted turns. So there is at most one prompt
 outstanding. 2.1.330 tells what becomes of it (`command_lifecycle`): what comes before it is started belongs to a turn
-that nobody prompted, such as a scheduled one, or the report of a task that a resumed conversation had left. Before
+that was not prompted, such as a scheduled one, or the report of a task that a resumed conversation had left. Before
 that, the echo of its uuid (`--replay-user-messages`) says that the CLI has taken it in; 2.1.197 sends the echo only
-after the first block has streamed, so messages wait for it only where a turn nobody prompted may come first.
+after the first block has streamed, so messages wait for it only where an unprompted turn may come first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Router:
 
     Args:
         on_messages: called with each stretch of messages and the turn it belongs to, or `None` between turns.
-        on_extra: called when a turn that nobody prompted is over, with its result.
+        on_extra: called when an unprompted turn is over, with its result.
 
     Attributes:
         session_id: the CLI's id of the conversation, as of its last word.
@@ -64,7 +64,7 @@ class Router:
 
     @property
     def runs_extra(self) -> bool:
-        """Whether a turn runs that nobody prompted."""
+        """Whether an unprompted turn is running."""
         return self._extra is not None
 
     async def until_quiet(self) -> None:
@@ -77,7 +77,7 @@ class Router:
 
         Args:
             turn: whose prompt.
-            uncertain: a turn that nobody prompted may begin before the CLI reads it.
+            uncertain: an unprompted turn may begin before the CLI reads it.
 
         Returns:
             The result of the turn, when it comes.
@@ -88,7 +88,7 @@ class Router:
         return self._result
 
     def leave(self, turn: Turn) -> None:
-        """Nobody waits for the result of a turn any more."""
+        """The result of the turn is not needed any more."""
         self._result = None
         if self._turn is turn:
             self._release_held()
@@ -98,7 +98,7 @@ class Router:
         """The CLI is gone: the running turn gets no result."""
         if self._result is not None and not self._result.done():
             self._result.set_exception(error)
-            self._result.exception()  # seen: nobody may be waiting any more
+            self._result.exception()  # seen: there may be no one left who waits
         self._extra = None
         self._quiet.set()
 
@@ -151,7 +151,7 @@ class Router:
             self._resulted(message)
 
     def _initialized(self, message: Message) -> None:
-        """A turn begins: ours if one is out, else one that nobody prompted."""
+        """A turn begins: ours if one is out, else an unprompted one."""
         self.session_id = message.session_id or self.session_id
         if _tells_lifecycle(message.raw):
             self._expect_lifecycle()
@@ -226,5 +226,5 @@ def _tells_lifecycle(init: dict[str, Any]) -> bool:
 
 
 def _unprompted() -> Turn:
-    """Return a turn that nobody prompted; the session that takes it gives it its name."""
+    """Return an unprompted turn; the session that takes it gives it its name."""
     return Turn(session="", prompt="")

@@ -62,7 +62,7 @@ class Session:
         name: its name.
         config: its settings.
         created: when it was made, in unix seconds.
-        silence_timeout_s: longest the CLI may say nothing, in seconds; `None` is no limit.
+        silence_timeout_s: longest the CLI may say nothing, in seconds; `None` means no limit.
         last_used: when it last began or ended a turn, in unix seconds.
         turns: finished turns, those of background tasks included.
         cost_usd: sum of what its turns cost.
@@ -235,7 +235,7 @@ class Session:
             self.session_ids.append(session_id)
 
     def _extra_turn(self, turn: Turn, result: Message) -> None:
-        """A turn nobody prompted is recorded like any other."""
+        """An unprompted turn is recorded like any other."""
         turn.session = self.name
         self._note_id()
         self._conclude(turn, result, None)

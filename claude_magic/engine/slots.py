@@ -45,7 +45,7 @@ class Slot:
 
     @property
     def is_warm(self) -> bool:
-        """Whether it is ready and nobody has it."""
+        """Whether it is ready and not in use."""
         return self.owner is None and self.connection is not None and self.ending is None
 
     @property
@@ -57,7 +57,7 @@ class Slot:
         """Whether no turn is at work on the process, and nothing it started still runs.
 
         A session whose next prompt waits, for its place in an order, can give it up too: else that prompt might
-        wait for the right to run, and whoever has the right for the process.
+        wait for a turn slot, and the holder of the slot for the process.
         """
         if self.owner is None or self.connection is None or self.ending is not None or self.at_work:
             return False
@@ -69,7 +69,7 @@ class Slot:
         return fresh and self.connection is not None and self.connection.is_alive
 
     def is_over(self, now: float, idle_timeout_s: float) -> bool:
-        """Whether the process has been idle for too long, or has died with nobody at work on it."""
+        """Whether the process has been idle for too long, or has died while it was not in use."""
         if self.connection is None:
             return False
         if self.is_warm:
@@ -96,7 +96,7 @@ class Slots:
 
     @property
     def warm(self) -> list[Slot]:
-        """Those that are ready and nobody has."""
+        """Those that are ready and not in use."""
         return [slot for slot in self._slots if slot.is_warm]
 
     def add(self, slot: Slot) -> None:

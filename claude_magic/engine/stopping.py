@@ -37,8 +37,8 @@ async def overdue(turn: Turn, limit_s: float | None, silence_s: float | None) ->
 
     Args:
         turn: the turn; its own limit comes before the session's.
-        limit_s: longest a turn of its session may take, in seconds; `None` is no limit.
-        silence_s: longest the CLI may say nothing, in seconds; likewise. A turn's own limit takes its place.
+        limit_s: longest a turn of its session may take, in seconds; `None` means no limit.
+        silence_s: longest the CLI may say nothing, in seconds; `None` means no limit. A turn's own limit overrides it.
 
     Returns:
         Why it must be stopped; "" if nothing bounds it.

@@ -113,7 +113,7 @@ class Turn:
             self._shown[:] = [self.text[: -message.withdrawn]]
 
     def still_waiting(self) -> None:
-        """The CLI is at work on something else, with this turn next: that is no silence."""
+        """The CLI is at work on something else, with this turn next: that is not silence."""
         self._last_line = time.monotonic()
 
     def mark_sent(self) -> None:
@@ -160,7 +160,7 @@ class Turn:
         self._changed, changed = asyncio.Event(), self._changed
         changed.set()
 
-    # Clocks. The time a person takes to answer a question counts for nobody.
+    # Clocks. The time a person takes to answer a question does not count.
 
     def question_asked(self) -> None:
         """A person is being asked: the clocks stop."""
@@ -206,7 +206,7 @@ class Turn:
 
 
 def prompt_text(prompt: Content) -> str:
-    """Return a prompt as text; blocks that are no text are named."""
+    """Return a prompt as text; blocks that are not text are named."""
     if isinstance(prompt, str):
         return prompt
     return "\n\n".join(

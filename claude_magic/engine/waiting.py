@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 class WaitingLine:
     """People waiting, first come first served.
 
-    Who is called stays in line until it has looked, so that nobody who comes meanwhile gets in front.
+    A waiter that is woken stays in line until it has looked, so that a newcomer cannot overtake it.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Limiter:
         """Be one of those who are in.
 
         Args:
-            limit: how many there may be; `None` is no limit.
+            limit: how many there may be; `None` means no limit.
             patience: makes what bounds the wait, if there is one.
         """
         if limit is not None and self.running >= limit:
@@ -95,7 +95,7 @@ class Limiter:
             self._leave()
 
     def _leave(self) -> None:
-        """The place passes straight to the first in line, so that nobody can slip in between."""
+        """Hand the slot to the next waiter directly, so that a newcomer cannot overtake it."""
         if not self._line.advance():
             self.running -= 1
 

@@ -4,7 +4,7 @@ A kept answer is one file in the user's state folder, named by a hash of all tha
 its attachments, the settings, and the chain of turns before it in the conversation, each with the id of its answer. It
 holds the response and the lines of the CLI, secrets taken out, so that it is shown like any other run.
 
-A kept answer is no turn: nothing is sent, and the records do not know it. When a prompt of the same session is sent
+A kept answer is not a turn: nothing is sent, and the records do not know it. When a prompt of the same session is sent
 after kept ones, the session goes on in a copy of the kept conversation, cut off after the last kept answer.
 """
 

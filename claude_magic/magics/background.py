@@ -86,7 +86,7 @@ class BackgroundRun:
 
     @property
     def failure(self) -> str:
-        """What went wrong, as lines; "" if nothing did, or nothing yet, or whoever waited for it knows."""
+        """What went wrong, as lines; "" if nothing did, or nothing yet, or the caller of `result` knows."""
         error = self._answer.exception() if self.is_done and not self._is_taken else None
         return in_words(error) if isinstance(error, ClaudeError) else str(error or "")
 

@@ -33,7 +33,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     max_sessions = Int(8, min=1, help="CLI processes at the same time.").tag(config=True)
     prewarm = Int(1, min=0, help="Processes kept ready for the next session.").tag(config=True)
     silence_timeout_s = Float(
-        DEFAULT_SILENCE_TIMEOUT_S, min=0, help="Seconds that Claude may say nothing; 0 is no limit."
+        DEFAULT_SILENCE_TIMEOUT_S, min=0, help="Seconds that Claude may say nothing; 0 means no limit."
     ).tag(config=True)
     keep = Bool(False, help="Keep every answer, as `%%claude --keep` does: Restart and Run All costs nothing.").tag(
         config=True
@@ -72,7 +72,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     # The magics.
 
     @no_var_expand  # type: ignore[untyped-decorator]  # IPython publishes no types
-    @cell_magic  # type: ignore[untyped-decorator]  # likewise
+    @cell_magic  # type: ignore[untyped-decorator]  # IPython publishes no types
     def claude(self, line: str, cell: str) -> None:
         """Prompt Claude with the cell; `%claude` lists the options."""
         if wants_help(line):
@@ -85,8 +85,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
                 print("The first line is taken as the prompt; a longer one goes below it.")
             run_prompt(self.context, options, text)
 
-    @no_var_expand  # type: ignore[untyped-decorator]  # likewise
-    @line_magic("claude")  # type: ignore[untyped-decorator]  # likewise
+    @no_var_expand  # type: ignore[untyped-decorator]  # IPython publishes no types
+    @line_magic("claude")  # type: ignore[untyped-decorator]  # IPython publishes no types
     def claude_line(self, line: str) -> Any:
         """Ask, look at, and steer sessions; alone it shows status and help."""
         word, _, rest = line.strip().partition(" ")

@@ -231,7 +231,7 @@ def _fork(context: NotebookContext, rest: str) -> None:
 
 
 def _undo(context: NotebookContext, rest: str) -> None:
-    """Look, ask, restore; where nobody can be asked, restore what was asked for."""
+    """Look, ask, restore; where no one can be asked, restore what was asked for."""
     session = context.get_session(rest or "main")
     name, folder = session.name, str(session.config.working_dir)
     look = context.client.undo(name, dry_run=True)

@@ -132,7 +132,7 @@ class NotebookContext:
             self._client.pool = replace(self._client.pool, **self._pool_overrides)
 
     def set_silence_timeout(self, seconds: float) -> None:
-        """Change how long the open sessions may say nothing; 0 is no limit."""
+        """Change how long the open sessions may say nothing; 0 means no limit."""
         if self._client is not None:
             for info in self._client.list_sessions():
                 self._client.get_session(info.name).silence_timeout_s = seconds or None
@@ -148,7 +148,7 @@ class NotebookContext:
         client.history = History(path, texts=self.settings.history_texts) if self.settings.history else None
 
     def apply_simulation(self) -> str:
-        """Switch the simulator on, if the environment asks for it and nobody has said otherwise.
+        """Switch the simulator on, if the environment asks for it and the user has not said otherwise.
 
         Returns:
             What the user must know; "" if nothing changed.

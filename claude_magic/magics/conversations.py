@@ -17,7 +17,7 @@ from claude_magic.paths import claude_dir, open_regular
 def check_conversation(config: SessionConfig) -> None:
     """Make sure that what is resumed can be a conversation, before anything is closed for it.
 
-    The CLI takes the id of a conversation (a UUID), or the title that somebody gave to one. Whether an id exists is
+    The CLI takes the id of a conversation (a UUID), or the title that a person gave to one. Whether an id exists is
     the CLI's to say.
 
     Args:

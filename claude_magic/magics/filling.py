@@ -114,7 +114,7 @@ class _Filling:
         self.roots: set[str] = set()
 
     def texts(self, text: str, found: Braces) -> tuple[str, str] | None:
-        """Return a pair of braces as it is sent, and as it was typed; `None` if it is no placeholder."""
+        """Return a pair of braces as it is sent, and as it was typed; `None` if it is not a placeholder."""
         inside = found.placeholder
         if found.is_doubled:
             # `{{ x }}` is a template of another language.

@@ -114,7 +114,7 @@ def _typed_in(parser: LineParser, line: str) -> dict[str, Any]:
     except ValueError as error:
         parser.error(f"{line!r} cannot be read: {error}")
     flags = parser.flags
-    # Options first: the value of one that nobody knows would be taken for a word of its own.
+    # Options first: the value of an unknown one would be taken for a word of its own.
     odd = [word for word in words if word.startswith("--") and word.partition("=")[0] not in flags]
     if not odd:
         found, rest = parser.parse_known_args(words)

@@ -50,7 +50,7 @@ def did_you_mean(typed: str, names: Iterable[str], before: str = "") -> str:
     """Return the question after what is known, if what was typed resembles it; else "".
 
     Args:
-        typed: what nobody knows.
+        typed: the unknown word.
         names: what is known.
         before: what to show before the name.
     """

@@ -10,7 +10,7 @@ from functools import cached_property
 
 _LOOK_BACK = 80
 LONGEST = 500
-"""Characters of one placeholder; braces that are further apart are no placeholder."""
+"""Characters of one placeholder; braces that are further apart are not a placeholder."""
 
 _PATH = r"[^\W\d]\w*(?:\.[^\W\d]\w*|\[[^\[\]{}]*\])*"
 # Left to right: what is code stays as typed; the first brace outside of code is looked at.

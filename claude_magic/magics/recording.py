@@ -17,7 +17,7 @@ def record(context: NotebookContext, rest: str) -> None:
 
     Raises:
         UsageError: neither `on PATH` nor `off` was said.
-        ValueError: the file is there and is no tape, or cannot be written.
+        ValueError: the file exists and is not a tape, or cannot be written.
     """
     word, _, path = rest.partition(" ")
     tape = context.client.tape
@@ -37,7 +37,7 @@ def replay(context: NotebookContext, rest: str) -> None:
 
     Raises:
         UsageError: neither a tape nor `off` was said.
-        ValueError: the file is no tape, or the speed makes no sense.
+        ValueError: the file is not a tape, or the speed makes no sense.
     """
     if not rest:
         raise UsageError(f"%claude replay takes a tape or `off`: %claude {REPLAY_USAGE}")

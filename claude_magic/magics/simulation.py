@@ -27,7 +27,7 @@ WORDS = (
 
 
 class Simulation:
-    """The kernel's simulator: off until somebody says otherwise.
+    """The kernel's simulator: off until it is switched on.
 
     Args:
         close_sessions: closes the simulated sessions; called before the simulator goes away.

@@ -93,7 +93,7 @@ def decode_record(line: bytes, kind: Any) -> Any:
         kind: the type it must be of.
 
     Raises:
-        ValueError: it is no JSON, or of another shape; also where it is nested too deeply.
+        ValueError: it is not JSON, or of another shape; also where it is nested too deeply.
     """
     try:
         try:

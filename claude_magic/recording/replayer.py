@@ -181,7 +181,7 @@ class PlayedTransport:
             await self._play_line(_renamed(line, run.id, str(message.get("uuid"))), message)
 
     async def _pause(self, seconds: float) -> None:
-        """Let time pass, until somebody interrupts."""
+        """Let time pass, until an interrupt comes."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stopped.wait()

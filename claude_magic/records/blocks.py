@@ -49,7 +49,7 @@ class _OpenBlock:
 
 
 class BlockJoiner:
-    """Reduces batches to what is worth a record: whole blocks, and the messages that are no pieces.
+    """Reduces batches to what is worth a record: whole blocks, and the messages that are not parts of one.
 
     A thousand pieces cost one short loop. Subagents, running tools and stderr may speak while a block is
     streamed; they do not split it, and come before it. Technical events are left out.

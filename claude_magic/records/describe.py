@@ -130,7 +130,7 @@ def _result(message: Message) -> Said:
         return Said(Level.WARNING, "system", "turn ended: interrupted")
     subtype = str(raw.get("subtype") or "")
     if message.is_error:
-        # A limit that the user set is no failure: such a turn returns.
+        # A limit that the user set is not a failure: such a turn returns.
         level = Level.WARNING if subtype in ("error_max_turns", "error_max_budget_usd") else Level.ERROR
         return Said(level, "system", f"turn ended: {message.error or subtype}")
     took = raw.get("duration_ms")

@@ -245,7 +245,7 @@ def metrics_frame(stats: Stats) -> pd.DataFrame:
 
 
 class FrameSource(Protocol):
-    """Where the records come from: each call returns a snapshot that nobody changes any more."""
+    """Where the records come from: each call returns a snapshot that does not change any more."""
 
     def session_infos(self) -> Sequence[SessionInfo]:
         """The sessions as they are now."""
@@ -300,7 +300,7 @@ class Frames:
                 they have no pid and no state.
 
         Raises:
-            HistoryError: what is kept cannot be read; likewise for `turns` and `tools`.
+            HistoryError: what is kept cannot be read; the same holds for `turns` and `tools`.
         """
         if history:
             return sessions_frame(self._source.past().sessions())

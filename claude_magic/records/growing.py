@@ -31,7 +31,7 @@ class GrowingFrame:
         """Return one row per record; the frame is the caller's own.
 
         Args:
-            records: all of them, oldest first; nobody changes this sequence any more.
+            records: all of them, oldest first; this sequence does not change any more.
         """
         known, frame, pieces = self._last
         begin, same = overlap(known, records)

@@ -116,7 +116,7 @@ class History:
         """Return the turns, oldest first; prompt and text are `None` where they were not kept.
 
         Raises:
-            HistoryError: the file is there and cannot be read; likewise for `tools` and `sessions`.
+            HistoryError: the file is there and cannot be read; the same holds for `tools` and `sessions`.
         """
         return [TurnRecord(**row, simulated=False) for row in self._read("turns", "started", flag="estimated")]
 
@@ -219,7 +219,7 @@ class HistoryWriter:
         history: the database; `None` writes nothing.
 
     Attributes:
-        history: likewise; may be changed at any time.
+        history: the database; may be changed at any time.
     """
 
     def __init__(self, history: History | None) -> None:

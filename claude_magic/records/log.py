@@ -65,7 +65,7 @@ class LogSummary:
         session: name of the session; "" for all together.
         total_lines: lines of the CLI, pieces of streamed text included.
         error_count: entries of level `error` ever made, dropped ones included.
-        warning_count: entries of level `warning`, likewise.
+        warning_count: entries of level `warning`.
         tool_usages: how often each tool was used, by its name.
         dropped: entries that are no longer kept.
     """
@@ -158,7 +158,7 @@ class LogAggregator:
         logs.total_lines += sum(message.type is not _DECISION for message in batch.messages)
 
     def take(self, batch: Batch, message: Message) -> None:
-        """Take a whole block, or a message that is no piece of one, of a batch; its lines are not counted."""
+        """Take a whole block, or a message that is not part of one, of a batch; its lines are not counted."""
         logs = self._logs(batch.session)
         if message.type is _TOOL_USE:
             logs.tool_usages[message.tool_name] += 1
@@ -171,7 +171,7 @@ class LogAggregator:
     def note(
         self, session: str, level: Level | str, message: str, source: str = "engine", turn_id: str | None = None
     ) -> None:
-        """Log something that is no message of the CLI: a process started, exited or was reaped, a new try.
+        """Log something that is not a message of the CLI: a process started, exited or was reaped, a new try.
 
         Args:
             session: name of the session it concerns, or "".

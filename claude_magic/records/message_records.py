@@ -46,7 +46,7 @@ def _bytes_of(record: MessageRecord) -> int:
 class MessageRecorder:
     """Keeps what was said in every session; an observer of message batches, on the loop's thread.
 
-    Prompts are no messages of the CLI: `begin` records them.
+    Prompts are not messages of the CLI: `begin` records them.
 
     Args:
         max_records: records that are kept, of all sessions together; older ones are dropped.
@@ -63,7 +63,7 @@ class MessageRecorder:
             session: name of the session.
             turn: number of the turn in its session, from 1.
             turn_id: id of the prompt.
-            prompt: its text, secrets redacted; "" for a turn that nobody prompted.
+            prompt: its text, secrets redacted; "" for an unprompted turn.
             started: when it was sent, in unix seconds.
         """
         self._turns[session] = (turn_id, turn)
@@ -72,7 +72,7 @@ class MessageRecorder:
             self._records.append(MessageRecord(session, turn, turn_id, started, "user", "text", text))
 
     def take(self, batch: Batch, message: Message) -> None:
-        """Take a whole block, or a message that is no piece of one, of a batch."""
+        """Take a whole block, or a message that is not part of one, of a batch."""
         announced, number = self._turns.get(batch.session, ("", 0))
         turn = number if announced == batch.turn_id and batch.turn_id else None
         if message.withdrawn:

@@ -23,7 +23,7 @@ class Stats:
         failed_requests: those that raised: error and time-out.
         avg_response_time_s: mean duration of all turns that have ended, in seconds; `None` before the first.
         p50_response_time_s: median of the newest 10,000 durations, in seconds; `None` before the first.
-        p95_response_time_s: their 95th percentile, likewise.
+        p95_response_time_s: their 95th percentile, in seconds.
         active_sessions: sessions that are open.
         created: processes started.
         reused: prompts that a process took which was there already.

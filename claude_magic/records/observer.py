@@ -43,9 +43,9 @@ class Recorder:
             session: name of the session.
             turn: number of the turn in its session, from 1.
             turn_id: id of the prompt.
-            prompt: its text, secrets redacted; "" for a turn that nobody prompted.
+            prompt: its text, secrets redacted; "" for an unprompted turn.
             started: when it was sent, in unix seconds.
-            asked: when it was handed in, likewise; `None` is at the same time.
+            asked: when it was handed in, in the same form; `None` means at the same time.
         """
         self._running[session] = turn_id
         self.messages.begin(session, turn, turn_id, prompt, started)
@@ -60,7 +60,7 @@ class Recorder:
     def note(
         self, session: str, level: Level | str, message: str, source: str = "engine", turn_id: str | None = None
     ) -> None:
-        """Log something that is no message of the CLI, after the text that came before it; see `LogAggregator.note`."""
+        """Log something that is not a message of the CLI, after the text before it; see `LogAggregator.note`."""
         self._take(self._joiner.end(session))
         self.log.note(session, level, message, source, turn_id)
 

@@ -22,7 +22,7 @@ class SessionList(pd.DataFrame):
     Columns: those of `frames.sessions()`; the state is `waiting` where a question is open. `session_list` makes it.
     """
 
-    # Names of attributes that are no columns, as pandas wants them said.
+    # Names of attributes that are not columns, as pandas wants them said.
     _metadata: ClassVar[list[str]] = ["_rows", "headline"]
     _rows: list[list[str]]
     headline: str

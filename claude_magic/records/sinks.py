@@ -39,7 +39,7 @@ class LinesSink:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser().absolute()
-        # A log may go to a terminal or a pipe as well; one that nobody reads fails, and does not wait.
+        # A log may go to a terminal or a pipe as well; one without a reader fails, and does not wait.
         self._file: BinaryIO | None = open_private(self.path, append=True, only_regular=False)
 
     def __repr__(self) -> str:
@@ -105,7 +105,7 @@ def sink_for(target: str | Path | logging.Handler) -> LinesSink | HandlerSink:
 
 def _as_json(entry: LogEntry) -> dict[str, Any]:
     when = datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="microseconds")
-    # Half a surrogate pair, from a broken line, is no UTF-8.
+    # Half a surrogate pair, from a broken line, is not valid UTF-8.
     words = entry.message.encode("utf-8", "replace").decode()
     return {**msgspec.structs.asdict(entry), "time": when, "message": words}
 

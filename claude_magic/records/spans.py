@@ -51,7 +51,7 @@ class SpanRecord(msgspec.Struct, frozen=True, gc=False):
         turn_id: id of the prompt.
         kind: `queue` (its place in the order, a free process), `spawn` (a new process starts), `model` (nothing has
             come yet from the model, or what comes is a tool's input), `thinking`, `text` (the answer is written),
-            `tool` (it runs; a subagent's tools are inside of the tool that started it), or `person` (somebody is
+            `tool` (it runs; a subagent's tools are inside of the tool that started it), or `person` (a person is
             asked for permission).
         name: the tool, for `tool` and `person`; else "".
         started: when, in unix seconds.
@@ -112,7 +112,7 @@ class SpanRecorder:
             turn: number of the turn in its session, from 1.
             turn_id: id of the prompt.
             asked: when the prompt was handed in, in unix seconds.
-            started: when it is sent, likewise.
+            started: when it is sent, in the same form.
         """
         current = self._open[session] = _Open(turn_id, turn, started, started)
         spawn_s = min(self._spawned.pop(session, 0.0), started - asked)
@@ -120,12 +120,12 @@ class SpanRecorder:
         self._keep(session, current, SpanKind.SPAWN, "", started - spawn_s, started)
 
     def take(self, batch: Batch, message: Message) -> None:
-        """Take a whole block, or a message that is no piece of one, of a batch."""
+        """Take a whole block, or a message that is not part of one, of a batch."""
         if not batch.turn_id:
             return
         session, current = batch.session, self._open.get(batch.session)
         if current is None or current.turn_id != batch.turn_id:
-            # Nobody announced it: a background task reports.
+            # It was not announced: a background task reports.
             current = self._open[session] = _Open(batch.turn_id, None, message.received, message.received)
         self._take(session, current, message)
         current.seen = message.received

@@ -33,7 +33,7 @@ class Summary(pd.DataFrame):
         by_kind: one row per kind of time: kind, duration_s (of all turns), share (0 to 1).
     """
 
-    # Names of attributes that are no columns, as pandas wants them said.
+    # Names of attributes that are not columns, as pandas wants them said.
     _metadata: ClassVar[list[str]] = ["_turns", "by_tool", "by_kind"]
     _turns: pd.DataFrame
     by_tool: pd.DataFrame

@@ -35,7 +35,7 @@ class ToolRecord(msgspec.Struct, frozen=True, gc=False):
             runs, when no result came, or when it was denied and never ran.
         is_error: whether the result reports failure; `None` without a result.
         permission: `allowed` or `denied`; `edited` where it was allowed with an `input` that was edited by you; `asked`
-            while that is open, `stopped` where the turn was stopped before you answered, "" where nobody was asked.
+            while that is open, `stopped` where the turn was stopped before you answered, "" where no one was asked.
         result_chars: length of the result's text in characters; `None` without a result.
     """
 
@@ -76,7 +76,7 @@ class ToolRecorder:
         self._turns: dict[str, tuple[str, int]] = {}
 
     def begin(self, session: str, turn: int, turn_id: str) -> None:
-        """Say which turn of a session `turn_id` is; tools of turns that nobody announced have no `turn`."""
+        """Say which turn of a session `turn_id` is; tools of turns that were not announced have no `turn`."""
         self._turns[session] = (turn_id, turn)
 
     def take(self, batch: Batch, message: Message) -> None:

@@ -14,7 +14,7 @@ _TOOL_USE = MessageType.TOOL_USE
 class TurnRecord:
     """One row of `frames.turns()`; the columns have the same names.
 
-    A turn nobody prompted (a background task reported) has an empty `prompt` and a `turn_id` of the CLI's own.
+    An unprompted turn (a background task reported) has an empty `prompt` and a `turn_id` of the CLI's own.
     """
 
     session: str

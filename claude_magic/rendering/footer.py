@@ -9,7 +9,7 @@ from typing import Any
 from claude_magic.errors import ClaudeError, ProcessError, RateLimitError
 from claude_magic.lenient import count, mapping
 from claude_magic.messages import Message, MessageType
-from claude_magic.permissions import NOBODY_TO_ASK
+from claude_magic.permissions import NO_ONE_TO_ASK
 from claude_magic.rendering.text import clock, one_line, seconds
 from claude_magic.rendering.view import RunView, ToolState
 from claude_magic.response import Outcome, Response
@@ -69,7 +69,7 @@ def notice(outcome: Outcome | None, error: str = "", *, process_gone: bool = Fal
 
 
 def ending_of(response: Response, view: RunView) -> str:
-    """Return the `notice` of a finished turn, and what to do where a tool was denied because nobody could be asked.
+    """Return the `notice` of a finished turn, and what to do where a tool was denied because no one could be asked.
 
     Args:
         response: the turn.
@@ -77,11 +77,11 @@ def ending_of(response: Response, view: RunView) -> str:
     """
     outcome = Outcome(response.outcome)
     words = notice(outcome, response.error, process_gone=response.process_gone, sent=response.sent)
-    names = {tool.name for tool in view.tools if tool.state is ToolState.DENIED and NOBODY_TO_ASK in tool.result}
+    names = {tool.name for tool in view.tools if tool.state is ToolState.DENIED and NO_ONE_TO_ASK in tool.result}
     if not names:
         return words
     listed = ",".join(sorted(names))
-    unasked = f"Nobody could be asked here, so {listed} was denied. In a new session, --allow {listed} lets it run."
+    unasked = f"No one could be asked here, so {listed} was denied. In a new session, --allow {listed} lets it run."
     return f"{words} {unasked}".strip()
 
 

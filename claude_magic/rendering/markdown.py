@@ -33,7 +33,7 @@ def to_html(
         markdown: the text; it may be hostile.
         references: keeps link definitions from one piece of a text to the next.
         budget: time for the colours of code, shared by the texts of a turn.
-        work: what may be rendered, shared likewise.
+        work: what may be rendered, shared in the same way.
     """
     env: dict[str, Any] = references if references is not None else {}
     env["budget"] = budget or ColouringBudget()

@@ -22,7 +22,7 @@ class Hunk:
 
     Attributes:
         old: number of its first line before, from 1; 0 where that is not known.
-        new: likewise, after.
+        new: its text after the edit.
         lines: each begins with `+`, `-` or a space.
     """
 

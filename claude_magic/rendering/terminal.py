@@ -51,7 +51,7 @@ class TerminalPrinter:
                 self._note(message)
 
     def end_line(self) -> None:
-        """End a line that waits for its rest: somebody else is going to write."""
+        """End a line that waits for its rest, before others write."""
         self._let_go()
         if self._written and not self._written.endswith("\n"):
             self._put("\n")
@@ -68,7 +68,7 @@ class TerminalPrinter:
         self._end(ending_of(response, self._view), footer(response))
 
     def fail(self, response: Response | None) -> None:
-        """Print the end of a run that failed; how, somebody else prints after this.
+        """Print the end of a run that failed; the error itself is printed after this.
 
         Args:
             response: what there was of an answer.

@@ -155,7 +155,7 @@ class AskedQuestion:
     Attributes:
         question: its words.
         options: what there was to choose from, each with its description.
-        answer: what was answered: labels, or words of one's own; "" while nobody has.
+        answer: what was answered: labels, or words of one's own; "" while it is open.
     """
 
     question: str

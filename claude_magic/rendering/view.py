@@ -261,7 +261,7 @@ class RunView:
                 self._forget_rendered(tool)
 
     def mark(self, picture: Picture) -> str:
-        """Return a word that nobody can guess, to stand for a picture until the page is safe."""
+        """Return a word that cannot be guessed, to stand for a picture until the page is safe."""
         mark = secrets.token_hex(16)
         self.marked[mark] = picture
         return mark

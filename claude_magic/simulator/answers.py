@@ -40,7 +40,7 @@ _SIDE_ANSWERS = {
     "probe": "ok",
     "title": "Simulated session",
     "summary": "<summary>\nSimulated summary: the conversation before this point was not read by a model.\n</summary>",
-    # Nobody judges here, so nothing is allowed.
+    # There is no one here to judge, so nothing is allowed.
     "classifier": "<block>yes</block><reason>simulated: no model has judged this action</reason>",
     "search": "Simulated: no search was made.",
 }

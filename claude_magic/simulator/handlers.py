@@ -59,7 +59,7 @@ def _is_loopback(address: str) -> bool:
 
 
 class _ClientGone(Exception):
-    """The client hung up, or the simulator is stopping: nobody wants the rest of this answer."""
+    """The client hung up, or the simulator is stopping: the rest of this answer is not wanted."""
 
 
 class Stage:
@@ -289,7 +289,7 @@ class MessagesHandler(_Handler):
         await self.flush()
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, scaled by the simulator's pace; raises _ClientGone as soon as nobody listens any more."""
+        """Wait, scaled by the simulator's pace; raises _ClientGone as soon as the client has hung up."""
         await self._pause_exactly(seconds * self.stage.pace)
 
     async def _pause_exactly(self, seconds: float) -> None:

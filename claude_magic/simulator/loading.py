@@ -297,7 +297,7 @@ def _tables(table: Mapping[str, Any], key: str, place: _Place) -> list[Mapping[s
     value = _typed(table, key, (dict, list), "a table or a list of tables", place, [])
     tables = [value] if isinstance(value, dict) else value
     if not all(isinstance(one, dict) for one in tables):
-        raise place.wrong(f"{key!r} has an entry that is no table", f"write [[{key}]] or {key} = {{...}}")
+        raise place.wrong(f"{key!r} has an entry that is not a table", f"write [[{key}]] or {key} = {{...}}")
     return list(tables)
 
 

@@ -47,7 +47,7 @@ class Simulator:
         if pace < 0:
             raise ValueError(f"pace = {pace} is negative; write 0 for no pauses or a number above")
         if not 0 <= port <= 65535:
-            raise ValueError(f"port = {port} is no port; write 1 to 65535, or 0 for a free one")
+            raise ValueError(f"port = {port} is not a port number; write 1 to 65535, or 0 for a free one")
         self._recorder = Recorder()
         self._stage = Stage(Script(_scenario(scenario)), self._recorder, pace, key or _random_key())
         self._wanted_port = port
@@ -141,7 +141,7 @@ class Simulator:
 
     @staticmethod
     def refused_url() -> str:
-        """A loopback address where nobody listens: a connection to it is refused."""
+        """A loopback address without a listener: a connection to it is refused."""
         with socket.create_server((_HOST, 0)) as free:
             return f"http://{_HOST}:{free.getsockname()[1]}"
 

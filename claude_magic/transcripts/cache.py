@@ -71,7 +71,7 @@ class TranscriptCache:
             names: which tables.
         """
         with self._opened() as database:
-            database.execute("BEGIN")  # so that nobody puts others in their place meanwhile
+            database.execute("BEGIN")  # so that no other process replaces them meanwhile
             rows = database.execute("SELECT rowid, name, crc FROM tables WHERE key = ?", (key,)).fetchall()
             found = {}
             for row, name, crc in rows:
@@ -108,7 +108,7 @@ class TranscriptCache:
             about, facts = (file.name, file.size, file.mtime_ns), to_bytes(pack)
             rows.append((*about, _checksum(facts, *about), facts))
         with self._opened(write=True) as database, database:
-            database.executescript(_SCHEMA)  # somebody may have emptied it
+            database.executescript(_SCHEMA)  # it may have been emptied
             database.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in gone])
             database.executemany(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",

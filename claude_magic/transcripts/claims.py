@@ -1,6 +1,6 @@
-"""`Claims`: several processes share out numbered pieces of work, with nobody who deals them. No pandas.
+"""`Claims`: several processes share numbered pieces of work, without a coordinator. No pandas.
 
-A folder on the disk is enough for it, on every system: whoever makes the file of a piece first has it.
+A folder on the disk is enough for it, on every system: the process that creates the file of a piece first has it.
 """
 
 from __future__ import annotations

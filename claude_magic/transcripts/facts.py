@@ -109,7 +109,7 @@ class FileFacts(msgspec.Struct, array_like=True):
         ai_title: what the CLI called it.
         types: how many records of each type.
         broken: how many lines could not be used; `problems` are the first of them.
-        unfinished: the last line has no end yet, and is no whole record; it is looked at again.
+        unfinished: the last line is not complete yet, and is not a whole record; it is looked at again.
     """
 
     session_id: str

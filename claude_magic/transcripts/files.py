@@ -91,7 +91,7 @@ def find_files(root: Path, since: Since = None, project: str | os.PathLike[str] 
         project: only the files of this folder: a path, or the name of a folder.
 
     Raises:
-        ValueError: `since` is no moment.
+        ValueError: `since` is not a time.
     """
     least = moment_of(since)
     files = sorted(_found(root), key=lambda file: file.name)
@@ -186,7 +186,7 @@ def moment_of(since: Since, now: datetime | None = None) -> datetime | None:
 
     Args:
         since: a moment or a day (local, where they do not say), a span before now, or words: "2d", "90m", "1.5h",
-            "3w", "2026-11-01", "2026-11-01 12:00". `None` is no moment.
+            "3w", "2026-11-01", "2026-11-01 12:00". `None` means no limit.
         now: the moment it is.
 
     Raises:
@@ -203,7 +203,7 @@ def moment_of(since: Since, now: datetime | None = None) -> datetime | None:
             since = datetime.fromisoformat(since.strip())
         except ValueError:
             raise ValueError(
-                f"since={since!r} is no moment. Write a span like '2d' or '90m', or a day like '2026-11-01'."
+                f"since={since!r} is not a time. Write a span like '2d' or '90m', or a day like '2026-11-01'."
             ) from None
     if isinstance(since, timedelta):
         return now - since

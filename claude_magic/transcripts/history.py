@@ -146,7 +146,7 @@ def _read(
     found = {reading.name: reading for reading in read_files(changed, known, cleaner)}
     packs |= {name: reading.pack for name, reading in found.items()}
     unreadable = [FoundProblem(one.name, 0, 0, one.problem) for one in found.values() if one.problem]
-    # In the order of the files, whoever read them; those that are gone since they were listed have no facts.
+    # In the order of the files, whichever process read them; those that are gone since they were listed have no facts.
     ordered = {file.name: pack for file in files if (pack := packs[file.name]) is not None}
     return ordered, [file for file in changed if file.name in ordered], sorted(unreadable, key=lambda one: one.file)
 

@@ -14,7 +14,7 @@ from claude_magic.transcripts.prompts import is_prompt, prompt_of, words_of
 from claude_magic.transcripts.scan import Clean, inputs_of, records_of
 
 Place = tuple[str, str, int]
-"""Of a turn: the session's id and name, and the how-manieth of it the turn is."""
+"""Of a turn: the session's id and name, and the number of the turn in it."""
 
 
 class MessageReader:

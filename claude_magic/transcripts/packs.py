@@ -1,7 +1,7 @@
 """`Pack`: the facts of one file in columns, which are quick to send, to keep and to put together. No pandas.
 
 Numbers are columns as bytes, one column after the other. Texts that only the frames show are a MessagePack list as
-bytes, so that nobody decodes them on the way.
+bytes, so that they are not decoded on the way.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ _NOTIFICATION = "<task-notification>"
 
 
 def words_of(message: APIMessage) -> str:
-    """Return the text of a message; a block that is only a line feed marks a prompt as literal, and nobody wrote it."""
+    """Return the text of a message; a block that is only a line feed marks a prompt as literal, and was not typed."""
     content = message.content
     if isinstance(content, list):
         texts = (block.text for block in content if block.type == "text")
@@ -23,13 +23,13 @@ def words_of(message: APIMessage) -> str:
 
 
 def is_prompt(record: Record, words: str) -> bool:
-    """Whether a `user` record of the main thread begins a turn: somebody, or a task that ended, asked for an answer."""
+    """Whether a `user` record of the main thread begins a turn: a person, or a task that ended, asked for an answer."""
     written_by_the_cli = record.isMeta or record.isCompactSummary or words.startswith(_SAID_BY_THE_CLI)
     return not record.isSidechain and not written_by_the_cli
 
 
 def prompt_of(words: str) -> str:
-    """Return a prompt as it was typed; "" for a turn that nobody asked for."""
+    """Return a prompt as it was typed; "" for an unprompted turn."""
     if words.startswith(_NOTIFICATION):
         return ""
     command = _COMMAND.search(words) if words.startswith("<command-") else None

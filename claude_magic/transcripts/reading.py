@@ -61,7 +61,7 @@ def read_file(file: SessionFile, known: Pack | None, clean: Clean, on_bytes: Cal
 
 
 def _goes_on(file: SessionFile, facts: FileFacts) -> bool:
-    """Whether a file still begins as it did; the CLI only appends, but somebody may have put another one there."""
+    """Whether a file still begins as it did; the CLI only appends, but another one may have been put there."""
     try:
         return file.size >= facts.offset and _head(file.path, facts) == facts.head
     except OSError:

@@ -144,7 +144,7 @@ class _Scanner:
         self._line = self._line_offset = 0
 
     def take_lines(self, chunk: memoryview) -> None:
-        """Take whole lines; a last one without its end that is no whole record is left for later."""
+        """Take whole lines; a last one without its end that is not a whole record is left for later."""
         try:
             records = decode_records(chunk)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -228,7 +228,7 @@ class _Scanner:
             if record.type == "assistant":
                 self._assistant(record, record.message, time)  # type: ignore[arg-type]  # those without are left out
             else:
-                self._user(record, record.message, time)  # type: ignore[arg-type]  # likewise
+                self._user(record, record.message, time)  # type: ignore[arg-type]  # IPython publishes no types
 
     def _last(self, titles: Sequence[str | None]) -> str:
         return next((self._clean(title) for title in reversed(titles) if title), "")
@@ -365,7 +365,7 @@ def inputs_of(given: Sequence[msgspec.Raw]) -> list[str]:
     try:
         values = _decode_objects(b"\n".join(given))
     except (msgspec.ValidationError, UnicodeDecodeError, RecursionError):
-        values = []  # some are no objects, or not UTF-8
+        values = []  # some are not objects, or not UTF-8
     if len(values) != len(given):  # of some there is nothing
         values = [value if isinstance(value := plain(one), dict) else {} for one in given]
     # To look into every value takes longest; where all is short no string can be long.

@@ -48,11 +48,11 @@ def read_transcripts(
 
     Returns:
         The history as it is now; it does not follow the files. Where the cache may be used, nothing has changed and
-        somebody still holds what an earlier call returned, it is the same object, whose frames are made already.
+        the result of an earlier call is still held, it is the same object, whose frames are made already.
 
     Raises:
         FileNotFoundError: `root` was given and does not exist.
-        ValueError: `since` is no moment.
+        ValueError: `since` is not a time.
 
     Warns:
         UserWarning: once, naming the models that have no price; what they cost is NA.

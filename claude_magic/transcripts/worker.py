@@ -43,11 +43,11 @@ def main(folder: str, batches: str) -> None:
 
 
 class _Alone(Exception):
-    """Nobody waits for this process any more."""
+    """The process that started this one does not wait for it any more."""
 
 
 def _read(folder: Path, batches: Path) -> list[bytes] | None:
-    """Read what can be claimed; return each `Reading` as bytes, and `None` where nobody wants them any more."""
+    """Read what can be claimed; return each `Reading` as bytes, and `None` once they are not wanted any more."""
     found = []
     encode = msgspec.msgpack.Encoder().encode
     try:
@@ -56,7 +56,7 @@ def _read(folder: Path, batches: Path) -> list[bytes] | None:
         for number in Claims(folder, len(work)).take():
             found += [encode(read_file(file, None, cleaner.text, _go_on)) for file in work[number]]
     except (FileNotFoundError, _Alone):
-        return None  # the claims are gone, and so is whoever made them
+        return None  # the claims are gone, and so is the process that made them
     return found
 
 

@@ -162,7 +162,7 @@ class Channel:
                 self._send(self._final)
 
     def ask(self, request: PermissionRequest, *, remembers: bool = False) -> Future[Decision]:
-        """Put a question to whoever watches; the future brings the first answer.
+        """Put a question to the pages that watch; the future brings the first answer.
 
         Args:
             request: what is asked.
@@ -303,8 +303,8 @@ class Hub:
     def page(self, make_greeter: Callable[[], Greeter | None] = lambda: None) -> Page:
         """Return what the page that runs this cell can draw.
 
-        A page that has not run a cell before is asked, which takes a second where nobody answers. Who answers later
-        counts from then on.
+        A page that has not run a cell before is asked, which takes a second where no page answers. One that answers
+        later counts from then on.
 
         Args:
             make_greeter: makes a widget that is not shown; `None` where there are no widgets.
@@ -313,7 +313,7 @@ class Hub:
         client = _client_of(parent)
         takes_input = bool(parent.get("content", {}).get("allow_stdin", False))
         if not takes_input or not self.has_control:
-            return Page.PLAIN  # nbclient and papermill: nobody watches
+            return Page.PLAIN  # nbclient and papermill: no one watches
         if client not in self._asked:
             self._asked.add(client)
             self._ask(client, make_greeter)

@@ -1,4 +1,4 @@
-"""`RunWidget`: the live view as a widget, and the link that feeds it. Whose run it shows is somebody else's matter."""
+"""`RunWidget`: the live view as a widget, and the link that feeds it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ export interface OpenFence {
  * Splits a growing Markdown text into top-level blocks.
  *
  * Blocks are parted where an empty line is followed by a line that certainly begins something new: not inside a fenced
- * code block or displayed formula, and not between the items of a list. A doubtful boundary is no boundary.
+ * code block or displayed formula, and not between the items of a list. A doubtful boundary does not count.
  */
 export class BlockSplitter {
   /** Everything before this offset is finished: no further text can change how it looks. */

@@ -225,7 +225,7 @@ function decoded(numbers: string): string {
   return (numbers.match(/.{4}/g) ?? []).map(number => String.fromCharCode(parseInt(number, 16))).join('');
 }
 
-/** What may be a fence in a place of which nobody thought: the stand-in changes nothing that a reader sees. */
+/** What may be a fence in a place that was not thought of: the stand-in changes nothing that a reader sees. */
 function hideInfo(_: string, marks: string, info: string): string {
   if (info.includes(ENCODES)) {
     return marks + info;

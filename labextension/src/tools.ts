@@ -27,7 +27,7 @@ const TELLING: ReadonlyMap<string, string> = new Map([
 /** Difference of one place in a file. */
 export interface Hunk {
   readonly lines: readonly DiffLine[];
-  /** Number of its first line in the file; 0 where nobody said. */
+  /** Number of its first line in the file; 0 where it is unknown. */
   readonly start: number;
 }
 
@@ -141,7 +141,7 @@ export interface AskedQuestion {
   readonly header: string;
   readonly several: boolean;
   readonly options: readonly { readonly label: string; readonly description: string }[];
-  /** What was answered: labels, or words of one's own; "" while nobody has. */
+  /** What was answered: labels, or words of one's own; "" while it is open. */
   readonly answer: string;
 }
 

@@ -36,7 +36,7 @@ def test_question_that_nobody_sees_is_denied(surroundings: Surroundings, runner:
     shown = [json.dumps(cell["outputs"], ensure_ascii=False) for cell in cells]
 
     assert not (source.parent / "made.txt").exists()
-    assert "Nobody could be asked here, so Bash was denied." in shown[1]
+    assert "No one could be asked here, so Bash was denied." in shown[1]
     assert "The end of the rich answer." in shown[2]
     assert "simulated: no model was called" in shown[2]
     assert "success" in shown[3]

@@ -15,7 +15,7 @@ from claude_magic.cli.account import is_logged_in, key_notice, who_pays
 from claude_magic.config import SessionConfig
 from claude_magic.simulator import Simulator
 
-GATEWAY = "whoever gave the token in ANTHROPIC_AUTH_TOKEN pays: the gateway gets it"
+GATEWAY = "the owner of the token in ANTHROPIC_AUTH_TOKEN pays: the gateway gets it"
 KEY = {"apiKeySource": "ANTHROPIC_API_KEY", "apiProvider": "firstParty"}
 LOGIN = {"claudeAiOauth": {
     "accessToken": "sk-ant-oat01-not-a-token", "refreshToken": "sk-ant-ort01-not-a-token", "expiresAt": 4102444800000,

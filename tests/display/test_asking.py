@@ -16,7 +16,7 @@ from claude_magic.config import SessionConfig
 from claude_magic.display.asking import Asker, answer_questions, can_ask, telling
 from claude_magic.display.screen import Screen, SilentScreen
 from claude_magic.engine.session import Session
-from claude_magic.permissions import KEEP_PLANNING, NOBODY_TO_ASK, Allow, Decision, Deny, PermissionRequest, Withdrawn
+from claude_magic.permissions import KEEP_PLANNING, NO_ONE_TO_ASK, Allow, Decision, Deny, PermissionRequest, Withdrawn
 
 
 class NotingScreen(SilentScreen):
@@ -218,7 +218,7 @@ def test_nobody_to_ask(desk: Desk) -> None:
     """Without input the policy decides; the ending of the run says so."""
     desk.can_ask = False
 
-    assert desk.decide(bash()) == Deny(NOBODY_TO_ASK)
+    assert desk.decide(bash()) == Deny(NO_ONE_TO_ASK)
 
 
 def test_no_cell_waits(desk: Desk) -> None:
@@ -296,10 +296,10 @@ def test_each_run_of_a_session_asks_in_its_own_cell(desk: Desk) -> None:
     away = desk.asker.begin(session, "away", None, shown(desk.screen))
     desk.sessions["main"] = session
 
-    assert desk.decide(replace(bash(), turn_id="away")) == Deny(NOBODY_TO_ASK)
+    assert desk.decide(replace(bash(), turn_id="away")) == Deny(NO_ONE_TO_ASK)
     assert desk.decide(bash(), "y") == Allow()
     desk.asker.end(away)
-    assert desk.asker(replace(bash(), turn_id="away")) == Deny(NOBODY_TO_ASK)
+    assert desk.asker(replace(bash(), turn_id="away")) == Deny(NO_ONE_TO_ASK)
 
 
 @pytest.mark.parametrize(

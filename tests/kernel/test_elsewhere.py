@@ -47,7 +47,7 @@ def test_papermill(environment: dict[str, str], api: Simulator, tmp_path: Path) 
         assert set(answer.data) == {"application/vnd.claude-magic.v1+json", "text/html", "text/plain"}
         assert answer.data["text/plain"].startswith(words)
     [refused] = denied.outputs
-    assert all("Nobody could be asked here, so" in json.dumps(shown) for shown in refused.data.values())
+    assert all("No one could be asked here, so" in json.dumps(shown) for shown in refused.data.values())
     assert "%claude nosuch is unknown" in wrong.outputs[0].text
     assert after.outputs == []
     assert not (tmp_path / "nobody").exists()

@@ -298,7 +298,7 @@ def test_permission_without_anybody_to_ask(kernel: Kernel, folder: Path) -> None
     cell = kernel.run("%claude ask make the file nobody")
 
     assert cell.printed == ""
-    assert "Nobody could be asked here, so Bash was denied. In a new session, --allow Bash lets it run." in cell.text
+    assert "No one could be asked here, so Bash was denied. In a new session, --allow Bash lets it run." in cell.text
     assert not (folder / "nobody").exists()
     assert kernel.value("len(_claude.denials)") == "1"
 

@@ -437,7 +437,7 @@ BAD = [
     ("--timeout 0", "hi", "not a number above 0"),
     ("--effort most", "hi", "'most'"),
     ("--permission-mode any", "hi", "'any'"),
-    ("--cwd nowhere", "hi", "%%claude: --cwd is no folder: '"),
+    ("--cwd nowhere", "hi", "%%claude: --cwd is not a directory: '"),
     ("--schema nosuch", "hi", "NameError"),
     ("--schema '{\"a\": '", "hi", "not valid JSON"),
     ("--schema x", "hi", "neither a JSON Schema"),

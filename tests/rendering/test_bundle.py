@@ -18,7 +18,7 @@ from claude_magic.errors import (
     TurnTimeoutError,
 )
 from claude_magic.messages import Message
-from claude_magic.permissions import NOBODY_TO_ASK
+from claude_magic.permissions import NO_ONE_TO_ASK
 from claude_magic.rendering import (
     MIME_TYPE,
     RunView,
@@ -259,11 +259,11 @@ def test_success_has_no_notice() -> None:
 def test_tool_that_nobody_could_allow_says_how() -> None:
     """Where there was nobody to ask, the cell says which option allows the tool."""
     turn = response(
-        use("1", "Bash", {"command": "ls"}), result("1", NOBODY_TO_ASK, failed=True), denials=({"tool_use_id": "1"},)
+        use("1", "Bash", {"command": "ls"}), result("1", NO_ONE_TO_ASK, failed=True), denials=({"tool_use_id": "1"},)
     )
 
     bundle = response_bundle(turn)
-    words = "Nobody could be asked here, so Bash was denied. In a new session, --allow Bash lets it run."
+    words = "No one could be asked here, so Bash was denied. In a new session, --allow Bash lets it run."
     assert words in Page(bundle["text/html"]).text
     assert words in bundle["text/plain"]
     assert bundle[MIME_TYPE]["notice"] == words

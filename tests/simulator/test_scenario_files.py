@@ -109,7 +109,7 @@ def test_a_whole_file_is_read_as_written() -> None:
         ("nam = 'x'", "f.toml: the key 'nam' is unknown; write one of closing, description, fallback, "),
         ("name = 3", "f.toml: name = 3 is of the wrong kind; write text in quotes."),
         ("rule = 3", "f.toml: rule = 3 is of the wrong kind; write a table or a list of tables."),
-        ("rule = [3]", "f.toml: 'rule' has an entry that is no table; write [[rule]] or rule = {...}."),
+        ("rule = [3]", "f.toml: 'rule' has an entry that is not a table; write [[rule]] or rule = {...}."),
         ("[[rule]]\nmatch = 'x'", 'f.toml, rule 1: it says nothing; write text = "..." or a [[rule.step]].'),
         (
             "[[rule]]\ntext='a'\n[[rule]]\nmatch='('\ntext='b'",

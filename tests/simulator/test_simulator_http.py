@@ -288,7 +288,7 @@ def test_bad_arguments_are_refused_at_once() -> None:
     """Before anything is started."""
     with pytest.raises(ValueError, match="pace = -1 is negative"):
         Simulator(Scenario(), pace=-1)
-    with pytest.raises(ValueError, match="port = 70000 is no port"):
+    with pytest.raises(ValueError, match="port = 70000 is not a port"):
         Simulator(Scenario(), port=70000)
     with pytest.raises(ValueError, match="cannot be read"):
         Simulator("no-such-scenario")

@@ -387,7 +387,7 @@ def test_only_sessions_that_changed_since_then_are_read(root: Path) -> None:
         assert recent.sessions()["session_id"].to_list() == [SESSION]
         assert len(recent.usage()) == 6
     assert len(read(root).sessions()) == 2
-    with pytest.raises(ValueError, match="since='lately' is no moment"):
+    with pytest.raises(ValueError, match="since='lately' is not a time"):
         read(root, since="lately")
 
 

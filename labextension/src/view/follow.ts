@@ -6,7 +6,7 @@ const LOOK_AGAIN_MS = 250; // what scrolls may change: a page becomes long, or t
 
 /**
  * Follows the end of `node` in whatever scrolls around it. Scrolling up lets go; scrolling back to the end takes hold.
- * It never scrolls text that somebody is editing out of sight.
+ * It never scrolls text that a person is editing out of sight.
  */
 export class Follower {
   constructor(private readonly _node: HTMLElement) {}
@@ -82,7 +82,7 @@ export class Follower {
   private readonly _onScroll = (): void => {
     const top = this._scroller?.scrollTop ?? 0;
     const shrunk = Math.max(0, this._height - (this._scroller?.scrollHeight ?? 0));
-    // What became shorter was no person's doing: the browser kept what is in sight in its place.
+    // No person made it shorter: the browser kept what is in sight in its place.
     if (top < this._top - shrunk - 1) {
       this._follows = false;
     } else if (top > this._top + 1 && this._isNear('bottom')) {

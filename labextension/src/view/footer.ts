@@ -7,7 +7,7 @@ import type { Piece } from './dom';
 import type { Surroundings } from './surroundings';
 import { UndoEdits } from './undo';
 
-/** Whether the run is known to have ended, goes on, or nobody knows. */
+/** Whether the run is known to have ended, goes on, or neither is known. */
 export type Standing = 'live' | 'over' | 'lost';
 
 const LOST = 'How this run ended was not saved: the page was closed, or the kernel went away, before it was over.';

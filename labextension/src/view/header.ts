@@ -42,7 +42,7 @@ export class Header implements Piece<RunState> {
     show(this._mode, run.mode !== '' && run.mode !== 'default');
     setText(this._mode, MODES.get(run.mode) ?? oneLine(run.mode, 40));
     this._mode.classList.toggle('claude-warn', run.mode === 'bypassPermissions');
-    // Where nobody was asked now, the first word says how: kept, or played.
+    // Where no model was asked now, the first word says how: kept, or played.
     const words = run.source !== '' ? oneLine(/^[^\s,;:]*/.exec(run.source)?.[0] ?? '', 20) : 'simulated';
     setText(this._simulated, words);
     this._simulated.title = run.source !== '' ? visible(run.source) : 'No model was called';

@@ -47,7 +47,7 @@ export class Keeper {
   private _follow(): void {
     const scrolled = Math.abs((this._scroller?.scrollTop ?? 0) - this._top - this._cutOff());
     if (scrolled > FAR * window.innerHeight) {
-      this._remember(); // somebody has gone to another place
+      this._remember(); // the person has gone to another place
     } else {
       this._keep();
     }

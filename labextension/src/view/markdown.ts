@@ -193,7 +193,7 @@ class Block {
     }
   }
 
-  /** When it is time, render at once: whoever calls is drawing, and one frame then shows all that is new. */
+  /** When it is time, render at once: the caller is drawing, and one frame then shows all that is new. */
   private _renderSoon(): void {
     if (this._rendering) {
       return;

@@ -1,7 +1,7 @@
 /** How fast the page is being scrolled: what is drawn meanwhile may move it, and would be in the way. */
 
 const LEAP_PX = 400;
-const LEAPS = 2; // one is a jump to a place, which is where somebody wants to be
+const LEAPS = 2; // one is a jump to a place, which is where the person wants to be
 const LEAPING_MS = 120;
 const MOVING_MS = 80;
 

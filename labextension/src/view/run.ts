@@ -24,7 +24,7 @@ import type { Question } from '../protocol';
 /** What there is to show. */
 export interface Shown {
   readonly run: RunState;
-  /** Whether somebody can still tell how a live run goes on. */
+  /** Whether the kernel can still tell how a live run goes on. */
   readonly reachable: boolean;
 }
 

@@ -191,7 +191,7 @@ function draw(watch: Watch, model: Model, root: HTMLElement): () => void {
   return () => {
     watch.watchers.delete(update);
     if (watch.state?.live === false && model.get('in_cell') === true) {
-      void watch.request({ action: 'leave' }); // the cell shows what it keeps of the run: nobody needs the model now
+      void watch.request({ action: 'leave' }); // the cell shows what it keeps of the run: the model is not needed now
     }
     view.dispose();
     box.remove();
