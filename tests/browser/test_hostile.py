@@ -47,7 +47,7 @@ root => {
         }
         if (said && !formula && [...node.classList].some(name => /^(claude-|jp-|lm-)/.test(name))
             && !node.matches('.claude-text, .claude-block, .claude-table, .claude-code, .claude-as-written')
-            && !node.matches('.claude-number') && !ours) note('class', node);
+            && !node.matches('.claude-number, li.claude-task') && !ours) note('class', node);
         if (formula && /claude-|jp-(?!Rendered)/.test(node.getAttribute('class') ?? '')) note('class', node);
         const computed = getComputedStyle(node);
         if (computed.position === 'fixed') note('fixed', node);
