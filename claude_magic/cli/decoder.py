@@ -174,9 +174,13 @@ class Decoder:
     def _assistant(self, raw: dict[str, Any]) -> _Meaning:
         parent = string(raw.get("parent_tool_use_id"))
         blocks = _blocks(raw)
-        uses = [block for block in blocks if block.get("type") == "tool_use"]
+        uses = [block for block in blocks if block.get("type") in _TOOL_USES]
         if uses:
             return self._tool_use(uses[0], parent)
+        # A tool that the API runs itself answers in the same message of the assistant, not in one of the user.
+        results = [block for block in blocks if str(block.get("type")).endswith("_tool_result")]
+        if results:
+            return self._tool_result(results, parent)
         text = "".join(block.get("text") or "" for block in blocks if block.get("type") == "text")
         if raw.get("error"):
             clean = self._redactor.text(text)
@@ -219,14 +223,18 @@ class Decoder:
                 self._paragraph_due = False
             wire = "replay" if raw.get("isReplay") else ""
             return MessageType.EVENT, "", About(parent_tool_use_id=parent, wire=wire)
-        text = self._redactor.text("\n".join(block_text(block.get("content")) for block in results))
-        use_id = str(results[0].get("tool_use_id") or "")
-        failed = any(bool(block.get("is_error")) for block in results)
         beside = mapping(raw.get("tool_use_result"))
         known = {name: beside[name] for name in _OF_AN_EDIT if beside.get(name)}
-        outcome = self._redactor.value(known) if known else {}
+        return self._tool_result(results, parent, self._redactor.value(known) if known else {})
+
+    def _tool_result(
+        self, results: list[dict[str, Any]], parent: str, outcome: dict[str, Any] | None = None
+    ) -> _Meaning:
+        text = self._redactor.text("\n".join(block_text(block.get("content")) for block in results))
+        use_id = str(results[0].get("tool_use_id") or "")
+        failed = any(bool(block.get("is_error")) or _failed_at_the_api(block) for block in results)
         name = self._tool_names.get(use_id, "")
-        about = About(name, use_id, {}, parent, failed, text if failed else "", outcome=outcome)
+        about = About(name, use_id, {}, parent, failed, text if failed else "", outcome=outcome or {})
         return MessageType.TOOL_RESULT, text, about
 
     def _result(self, raw: dict[str, Any]) -> _Meaning:
@@ -398,6 +406,9 @@ def _system_words(subtype: str, raw: dict[str, Any]) -> str:
     return ""
 
 
+_TOOL_USES = ("tool_use", "server_tool_use", "mcp_tool_use")
+_SAYING = ("title", "url", "stdout", "stderr", "error_code", "error_message")
+"""Fields that say something in the results of the tools that the API runs itself: search, fetch, code."""
 _OF_AN_EDIT = ("structuredPatch", "original_file", "cell_id", "new_source", "edit_mode")
 
 
@@ -408,12 +419,22 @@ def _blocks(raw: dict[str, Any]) -> list[dict[str, Any]]:
     return mappings(content)
 
 
+def _failed_at_the_api(block: dict[str, Any]) -> bool:
+    """Whether the result of a tool that the API runs itself is an error."""
+    return str(mapping(block.get("content")).get("type")).endswith("_error")
+
+
 def block_text(content: Any) -> str:
     """Return the readable text of a tool result's `content`: a string, or blocks of which pictures are named."""
     if isinstance(content, str):
         return content
-    parts = []
-    for block in [content] if isinstance(content, dict) else items(content):
-        if isinstance(block, dict):
-            parts.append(str(block["text"]) if block.get("type") == "text" else f"[{block.get('type', 'block')}]")
-    return "\n".join(parts)
+    blocks = [content] if isinstance(content, dict) else items(content)
+    return "\n".join(_words_of(block) for block in blocks if isinstance(block, dict))
+
+
+def _words_of(block: dict[str, Any]) -> str:
+    """Return what a block says to a person: its text, an address that was found, what a program wrote, or its kind."""
+    if block.get("type") == "text":
+        return str(block.get("text") or "")
+    texts = [str(block[name]) for name in _SAYING if isinstance(block.get(name), str | int) and block[name] != ""]
+    return "\n".join(texts) if texts else f"[{block.get('type', 'block')}]"

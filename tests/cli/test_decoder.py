@@ -350,3 +350,31 @@ def test_the_memory_of_tool_names_is_bounded() -> None:
 
     assert len(decoder._tool_names) < 4200
     assert decode(tool_result("x", "t4999"), decoder=decoder)[0].tool_name == "Bash"
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "failed"),
+    [
+        (
+            [{"type": "web_search_result", "title": "Tides", "url": "https://t.example"}],
+            "Tides\nhttps://t.example",
+            False,
+        ),
+        ({"type": "web_search_tool_result_error", "error_code": "unavailable"}, "unavailable", True),
+        ({"type": "code_execution_result", "stdout": "4\n", "stderr": "", "return_code": 0}, "4\n", False),
+        ({"type": "of_next_year", "amount": [1]}, "[of_next_year]", False),
+        ("plain", "plain", False),
+        (None, "", False),
+    ],
+)
+def test_tool_of_the_api_is_a_tool_use(content: Any, words: str, *, failed: bool) -> None:
+    """The API runs it, and use and result both stand in the assistant's message, one block a line."""
+    use = assistant({"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "tides"}})
+    answer = assistant({"type": "web_search_tool_result", "tool_use_id": "s1", "content": content})
+
+    begun, ended = decode(use, answer)
+
+    assert (begun.type, begun.tool_name, begun.tool_use_id) == (MessageType.TOOL_USE, "web_search", "s1")
+    assert begun.tool_input == {"query": "tides"}
+    assert (ended.type, ended.tool_name, ended.tool_use_id) == (MessageType.TOOL_RESULT, "web_search", "s1")
+    assert (ended.text, ended.is_error) == (words, failed)
