@@ -8,6 +8,7 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 
+import type { Asked } from './attention';
 import { insertBelow, promptCell } from './cells';
 import type { NewCell } from './cells';
 import { Line } from './connection';
@@ -24,6 +25,8 @@ export interface Place {
   readonly insertCell: ((cell: NewCell) => boolean) | null;
   /** Run the cell of this output again; `null` where it holds more than a prompt. */
   readonly runAgain: (() => void) | null;
+  /** Where its questions stand. */
+  readonly asked: Asked;
 }
 
 interface Session {
@@ -39,7 +42,8 @@ export class Places {
     notebooks: INotebookTracker | null,
     consoles: IConsoleTracker | null,
     private readonly _contents: Contents.IManager,
-    private readonly _runActiveCell: (panel: NotebookPanel) => void
+    private readonly _runActiveCell: (panel: NotebookPanel) => void,
+    private readonly _activate: (panel: Widget) => void
   ) {
     for (const tracker of [notebooks, consoles]) {
       tracker?.forEach(panel => {
@@ -67,7 +71,15 @@ export class Places {
             }
           },
           insertCell: isNotebook ? cell => insertBelow(panel as NotebookPanel, node, cell) : null,
-          runAgain: isNotebook ? this._runner(panel as NotebookPanel, node) : null
+          runAgain: isNotebook ? this._runner(panel as NotebookPanel, node) : null,
+          asked: {
+            title: panel.title.label,
+            isInSight: () => panel.isVisible && !document.hidden && isInSight(node),
+            show: () => {
+              this._activate(panel);
+              void showOutput(isNotebook ? (panel as NotebookPanel) : null, node);
+            }
+          }
         };
       }
     }
@@ -150,4 +162,19 @@ async function putBack(panel: NotebookPanel, line: Line): Promise<void> {
 function isRunning(cell: CodeCell): boolean {
   const { future } = cell.outputArea;
   return Boolean(future) && !future.isDisposed;
+}
+
+/** Whether some of the open question in an output, or of the output itself, is in the window. */
+function isInSight(output: HTMLElement): boolean {
+  const { top, bottom } = (output.querySelector('.claude-ask') ?? output).getBoundingClientRect();
+  return output.isConnected && bottom > 0 && top < window.innerHeight;
+}
+
+/** Scroll to the open question in an output; a notebook may have taken its cell off the page. */
+async function showOutput(panel: NotebookPanel | null, output: HTMLElement): Promise<void> {
+  const cell = panel?.content.widgets.findIndex(({ node }) => node.contains(output)) ?? -1;
+  if (panel !== null && cell !== -1) {
+    await panel.content.scrollToItem(cell);
+  }
+  (output.querySelector('.claude-ask') ?? output).scrollIntoView({ block: 'nearest' });
 }

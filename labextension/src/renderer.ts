@@ -6,6 +6,7 @@ import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
+import { Attention } from './attention';
 import type { NewCell } from './cells';
 import { JOIN_AFTER_MS } from './connection';
 import type { Channel, Watcher } from './connection';
@@ -48,6 +49,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     }
     this._places.changed.disconnect(this._onPlaces);
     clearTimeout(this._patience);
+    this._attention.dispose();
     this._channel?.watchers.delete(this._watcher);
     this._view.dispose();
     super.dispose();
@@ -135,12 +137,14 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   private readonly _savedFor = new Set<string>();
+  private readonly _attention = new Attention();
 
   private readonly _watcher: Watcher = {
     changed: () => {
       const channel = this._channel;
       if (channel?.state && !this.isDisposed) {
         this._saveOnce(channel.state);
+        this._attention.update(channel.state.questions, this._place?.asked ?? null);
         this._view.show({ run: channel.state, reachable: !channel.lost });
       } else {
         this._follow();

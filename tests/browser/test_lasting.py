@@ -216,3 +216,21 @@ def test_code_of_a_reopened_notebook_becomes_cells(notebook: MakeNotebook, lab: 
     assert sources[10].startswith("def total(values):")
     assert sources[11] == "pass"
     reopened.close()
+
+
+def test_question_out_of_sight_is_announced(notebook: MakeNotebook, lab: Server) -> None:
+    """Another tab is in front: a notification says who asks, leads to the question, and goes when it is answered."""
+    nb = notebook("%%claude\nmake a file", *["1"] * 30)
+    lab.surroundings.write_notebook("elsewhere.ipynb", ["2 + 2"], "this")
+    nb.start(1)
+    nb.page.evaluate(
+        "() => window.jupyterapp.commands.execute('docmanager:open', {path: 'elsewhere.ipynb', factory: 'Notebook'})"
+    )
+    notice = nb.page.locator(".Toastify__toast", has_text="Claude asks in 0.ipynb: Run this command?")
+    expect(notice).to_be_visible()
+    notice.get_by_role("button", name="Show").click()
+
+    expect(nb.view(1).locator(".claude-ask")).to_be_in_viewport()
+    press(nb.view(1), "Allow")
+    expect(nb.view(1)).to_contain_text("The tool said: one.")
+    expect(notice).to_have_count(0)
