@@ -147,10 +147,12 @@ def _link_close(self: Any, tokens: Sequence[Any], index: int, options: Any, env:
 
 
 def _image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
-    """A picture is its words and its address: nothing is fetched."""
+    """A picture is its words, its address and its title: nothing is fetched."""
     token = tokens[index]
     words = self.renderInlineAsText(token.children or [], options, env)
-    return f"[image: {style.escape(words)}] (<code>{style.escape_code(str(token.attrGet('src') or ''))}</code>)"
+    address, title = (str(token.attrGet(name) or "") for name in ("src", "title"))
+    more = f' "{style.escape(title)}"' if title else ""
+    return f"[image: {style.escape(words)}] (<code>{style.escape_code(address)}</code>{more})"
 
 
 def _code_inline(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:

@@ -111,7 +111,7 @@ class Builder {
         this._link(parent, token);
         return;
       case 'image':
-        parent.append(rawText(imageWords(this._decode(token.text), this._decode(token.href))));
+        parent.append(rawText(imageWords(this._decode(token.text), this._decode(token.href), this._decode(token.title ?? ''))));
         return;
       case 'list':
         this._list(parent, token);
@@ -156,6 +156,7 @@ class Builder {
   private _link(parent: Element, token: Tokens.Link): void {
     const link = this._add(parent, 'a');
     link.setAttribute('href', rawText(this._decode(token.href)));
+    link.setAttribute('title', rawText(this._decode(token.title ?? '')));
     this.append(link, token.tokens);
   }
 

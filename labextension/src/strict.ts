@@ -86,15 +86,17 @@ function replaceInput(input: Element): void {
   input.replaceWith(isBox ? (input.hasAttribute('checked') ? '☑' : '☐') : '');
 }
 
-/** Return what stands in the place of a picture: its words and its address, which is not fetched. */
-export function imageWords(words: string, address: string): string {
-  const place = address === '' || /^data:/i.test(address) ? '' : ` (${visible(address)})`;
-  return (words ? `[image: ${words}]` : '[image]') + place;
+/** Return what stands in the place of a picture: its words, its title and its address, which is not fetched. */
+export function imageWords(words: string, address: string, title: string): string {
+  const place = /^data:/i.test(address) ? '' : visible(address);
+  const more = [place, title && `"${visible(title)}"`].filter(Boolean).join(' ');
+  return (words ? `[image: ${words}]` : '[image]') + (more && ` (${more})`);
 }
 
 function replaceImage(image: Element): void {
   const label = image.ownerDocument.createElement('span');
-  label.textContent = imageWords(image.getAttribute('alt') ?? '', image.getAttribute('src') ?? '');
+  const [words = '', address = '', title = ''] = ['alt', 'src', 'title'].map(name => image.getAttribute(name) ?? '');
+  label.textContent = imageWords(words, address, title);
   image.replaceWith(label);
 }
 
@@ -107,7 +109,9 @@ function keepAttributes(element: Element): void {
   if (element.localName === 'a') {
     const link = (element.getAttribute('href') ?? '').trim();
     if (SAFE_LINK.test(link)) {
-      kept.push(['href', link], ['target', '_blank'], ['rel', 'noopener noreferrer nofollow'], ['title', visible(link)]);
+      const title = element.getAttribute('title') ?? '';
+      const words = visible(title ? `${link} "${title}"` : link);
+      kept.push(['href', link], ['target', '_blank'], ['rel', 'noopener noreferrer nofollow'], ['title', words]);
     } else {
       showAddress(element, link);
     }

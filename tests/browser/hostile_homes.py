@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -9,7 +10,7 @@ from IPython import get_ipython
 from IPython.display import display
 from ipywidgets import VBox
 from rendering.builders import message, response
-from rendering.hostile import PAYLOADS
+from rendering.hostile import PAYLOADS, VARIANTS, fence
 from rendering.random_texts import random_text
 from rendering.test_hostile import hostile_questions, hostile_response
 
@@ -19,6 +20,8 @@ from claude_magic.rendering import MIME_TYPE, response_bundle
 from claude_magic.widgets.hub import hub_of
 from claude_magic.widgets.live import sound
 from claude_magic.widgets.viewer import StreamViewer
+
+TEXTS_OF_AN_ANSWER = 10
 
 _live: list[tuple[LiveScreen, Any, list[Future[Decision]]]] = []
 
@@ -85,24 +88,38 @@ def pages(first: int, last: int) -> None:
         display({"text/html": response_bundle(hostile_response(payload))["text/html"]}, raw=True)
 
 
-def random_runs(first: int, count: int) -> None:
-    """Show random texts as stored runs."""
-    for number in range(first, first + count):
-        bundle = response_bundle(response(message("text", random_text(number)[0])))
-        display({MIME_TYPE: bundle[MIME_TYPE]}, raw=True)
+def say(home: str, answers: Iterable[Sequence[str]]) -> VBox | None:
+    """Show runs in one of the homes; the texts of an answer are parted by a thought."""
+    bundles = [
+        response_bundle(response(*(message(kind, text) for text in texts for kind in ("text", "thinking"))))
+        for texts in answers
+    ]
+    if home == "widget":
+        made = [StreamViewer("main") for _ in bundles]
+        for viewer, bundle in zip(made, bundles, strict=True):
+            viewer.show(sound(bundle[MIME_TYPE]))
+        return VBox(made)
+    kind = MIME_TYPE if home == "view" else "text/html"
+    for bundle in bundles:
+        display({kind: bundle[kind]}, raw=True)
+    return None
 
 
-def random_viewers(first: int, count: int) -> VBox:
-    """Return random texts in the widget."""
-    made = []
-    for number in range(first, first + count):
-        made.append(StreamViewer("main"))
-        made[-1].show(sound(response_bundle(response(message("text", random_text(number)[0])))[MIME_TYPE]))
-    return VBox(made)
+def parted(texts: Sequence[str]) -> list[Sequence[str]]:
+    """Divide texts among answers."""
+    return [texts[at : at + TEXTS_OF_AN_ANSWER] for at in range(0, len(texts), TEXTS_OF_AN_ANSWER)]
 
 
-def random_pages(first: int, count: int) -> None:
-    """Show random texts as static HTML."""
-    for number in range(first, first + count):
-        bundle = response_bundle(response(message("text", random_text(number)[0])))
-        display({"text/html": bundle["text/html"]}, raw=True)
+def say_variants(home: str) -> VBox | None:
+    """Show the variants of the corpus."""
+    return say(home, parted(VARIANTS))
+
+
+def say_at_random(home: str, first: int, count: int) -> VBox | None:
+    """Show random texts."""
+    return say(home, [[random_text(number)[0]] for number in range(first, first + count)])
+
+
+def say_in_fences(home: str, names: list[str]) -> VBox | None:
+    """Show fences that name each of these languages, and hold what would fetch or run if a renderer drew it."""
+    return say(home, parted([fence(name, number) for number, name in enumerate(names)]))

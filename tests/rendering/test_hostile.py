@@ -23,7 +23,7 @@ from claude_magic.rendering import (
 from claude_magic.response import Outcome
 
 from .builders import message, response, result, use
-from .hostile import PAYLOADS
+from .hostile import PAYLOADS, VARIANTS
 from .pages import Page
 
 HIDDEN = re.compile(
@@ -78,10 +78,10 @@ def hostile_questions(payload: str):
 
 def test_there_are_enough_payloads() -> None:
     """The corpus is large, and no payload stands in it twice."""
-    assert len(PAYLOADS) == len(set(PAYLOADS)) >= 150
+    assert len(PAYLOADS + VARIANTS) == len({*PAYLOADS, *VARIANTS}) >= 500
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("payload", PAYLOADS + VARIANTS)
 def test_bundle_holds_nothing_outside_the_allow_list(payload: str) -> None:
     """A finished turn that says a payload in every place shows only allowed elements, and nothing hidden."""
     bundle = response_bundle(hostile_response(payload))
@@ -126,13 +126,13 @@ def test_terminal_gets_no_control_characters(payload: str) -> None:
     assert HIDDEN.search("".join(written)) is None
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("payload", PAYLOADS + VARIANTS)
 def test_second_wall_stands_alone(payload: str) -> None:
     """Raw HTML that went straight to the second wall would still be cleaned."""
     assert Page(clean(f"<div>{payload.replace(chr(0xD800), '')}</div>")).wrong == []
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("payload", PAYLOADS + VARIANTS)
 def test_half_written_payload_is_no_better(payload: str) -> None:
     """A payload that arrives a few characters at a time is clean at each of them."""
     stream = MarkdownStream()
@@ -150,10 +150,10 @@ def test_data_can_be_written_to_a_notebook(payload: str) -> None:
 
 
 def test_picture_becomes_words_and_an_address() -> None:
-    """A picture is not fetched: its alternative text and its address stand in its place."""
-    page = Page(to_html("See ![a chart](http://x.example/a.png) here."))
+    """A picture is not fetched: its alternative text, its address and its title stand in its place."""
+    page = Page(to_html('See ![a chart](http://x.example/a.png) and ![b](c "d") here.'))
 
-    assert page.text.strip() == "See [image: a chart] (http://x.example/a.png) here."
+    assert page.text.strip() == 'See [image: a chart] (http://x.example/a.png) and [image: b] (c "d") here.'
     assert page.links == []
 
 

@@ -14,6 +14,7 @@ from claude_magic.rendering.highlight import ColouringBudget, highlight
 from claude_magic.rendering.markdown import to_html
 from claude_magic.rendering.segments import Work, segments
 
+from .long_texts import LONG, long_text
 from .pages import Page
 
 HOSTILE = {
@@ -104,30 +105,10 @@ def test_tables_that_fit_are_tables(text: str) -> None:
     assert "table" in Page(to_html(text)).tags
 
 
-LONG = {
-    "items": "- a\n",
-    "numbered items": "1. a\n",
-    "items in each other": "- a\n  - b\n    - c\n",
-    "items, 15 deep": "- " * 15 + "a\n",
-    "paragraphs": "a\n\n",
-    "headings": "# a\n",
-    "rows of a table": "|a|b|\n",
-    "tables": "|a|\n|-|\n|b|\n\n",
-    "links": "[a](b)\n\n",
-    "brackets": "[" * 198 + "\n\n",
-    "emphasis": "*a **a " * 66 + "\n\n",
-    "openings of formulas": "\\( " * 1_300 + "\n\n",
-    "money": "$5\n\n",
-    "fences": "```python\nx = 1\n```\n",
-    "colons": ":" * 3_900 + "\n\n",
-}
-
-
 @pytest.mark.parametrize("name", LONG)
 def test_long_text_takes_little_time(name: str) -> None:
     """Whatever 200 KB are made of, they are HTML within a second of work, and all of them are there."""
-    start = "|a|b|\n|-|-|\n" if name.startswith("rows") else ""
-    text = start + LONG[name] * (200_000 // len(LONG[name])) + "\n\nlast"
+    text = long_text(name)
     began = time.thread_time()
     html = to_html(text)
 
