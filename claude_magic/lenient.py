@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-_LARGEST = 2**63 - 1
+LARGEST_COUNT = 10**15
+"""No number of tokens, and a thousand of them still add up within 64 bits."""
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -39,11 +40,11 @@ def number(value: Any) -> float:
 
 
 def count(value: Any) -> int:
-    """Return a whole number from 0 up to 64 bits; 0 for anything else."""
+    """Return a whole number from 0 to a million billion; 0 for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value if 0 <= value <= _LARGEST else 0
+        return value if 0 <= value <= LARGEST_COUNT else 0
     read = int(number(value))
-    return read if 0 <= read <= _LARGEST else 0
+    return read if 0 <= read <= LARGEST_COUNT else 0
 
 
 def string(value: Any) -> str:

@@ -56,9 +56,13 @@ def home_dir(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def claude_dir(environ: Mapping[str, str] | None = None) -> Path:
-    """Return the CLI's own folder for a process with this environment: `CLAUDE_CONFIG_DIR`, else `~/.claude`."""
+    """Return the CLI's own folder for a process with this environment: `CLAUDE_CONFIG_DIR`, else `~/.claude`.
+
+    A `~` at the beginning is the home folder: a shell would have put it in, and the CLI takes it as it is.
+    """
     environ = os.environ if environ is None else environ
-    return Path(environ.get("CLAUDE_CONFIG_DIR") or home_dir(environ) / ".claude")
+    given = environ.get("CLAUDE_CONFIG_DIR") or "~/.claude"
+    return home_dir(environ) / given[2:] if given.startswith("~/") else Path(given)
 
 
 def user_dir(kind: Kind, environ: Mapping[str, str] | None = None) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from claude_magic.config import RetryPolicy, SessionConfig, SimulatedAPI
+from claude_magic.paths import claude_dir
 
 _WINDOWS = sys.platform == "win32"
 
@@ -72,6 +73,8 @@ def child_environment(
         # they are a part of it; background commands are refused, and one that runs into its time limit is ended.
         child["CLAUDE_CODE_DISABLE_BACKGROUND_TASKS"] = "1"
     child |= {**extra, **own}
+    if child.get("CLAUDE_CONFIG_DIR", "").startswith("~/"):
+        child["CLAUDE_CONFIG_DIR"] = str(claude_dir(child))
     if config.simulated is not None:
         return _simulated(child, config.simulated)
     return _credentials(child, config)

@@ -20,7 +20,7 @@ import numpy as np
 
 from claude_magic.engine.prices import PriceTable
 from claude_magic.transcripts.facts import FileFacts
-from claude_magic.transcripts.packs import COUNTED, SIMULATED, Pack
+from claude_magic.transcripts.packs import COUNTED, SIMULATED, Calls, Pack
 from claude_magic.transcripts.prompts import opening_of
 from claude_magic.transcripts.rows import PaidCalls, Rows, columns, named, numbered
 from claude_magic.transcripts.tables import (
@@ -97,6 +97,7 @@ class Assembly:
         self._turn_by_prompt_id: dict[str, _Turn] = {}
         self._calls: Rows[tuple[str, str | None]] = Rows()
         self._tools: Rows[str] = Rows()
+        self._main_calls: dict[str, dict[str, tuple[Calls, int]]] = {}
         for place, pack in enumerate(self._packs):
             self._add(place, pack)
         self._name_sessions()
@@ -105,6 +106,23 @@ class Assembly:
         self.unpriced = self._paid.unpriced(self._costs)
         self._sums = self._summed()
         self._simulated = self._simulated_sessions()
+
+    def _keys(self, pack: Pack, session: _Session) -> list[tuple[str, str | None]]:
+        """Return the key of each call of a file.
+
+        A subagent that begins with a part of the conversation writes its calls again, with request ids of its own.
+        """
+        calls = pack.calls
+        keys = list(zip(calls.message_ids, calls.request_ids, strict=True))
+        main = self._main_calls.setdefault(session.id, {})
+        if not pack.file.agent_id:
+            main |= {id: (calls, row) for row, id in enumerate(calls.message_ids)}
+            return keys
+        for row, id in enumerate(calls.message_ids):
+            found = main.get(id)
+            if found is not None and _facts_of_call(calls, row) == _facts_of_call(*found):
+                keys[row] = (id, found[0].request_ids[found[1]])
+        return keys
 
     def _add(self, place: int, pack: Pack) -> None:
         session = self._session(pack.file)
@@ -119,8 +137,7 @@ class Assembly:
         calls, tools = pack.calls, pack.tools
         of_calls = memoryview(calls.counts).cast("q")[: len(calls.message_ids)]
         of_tools = memoryview(tools.counts).cast("q")[: len(tools.ids)]
-        keys = zip(calls.message_ids, calls.request_ids, strict=True)
-        self._calls.add(keys, [turns[turn].place for turn in of_calls], place)
+        self._calls.add(self._keys(pack, session), [turns[turn].place for turn in of_calls], place)
         self._tools.add(tools.ids, [turns[turn].place for turn in of_tools], place)
 
     def _session(self, facts: FileFacts) -> _Session:
@@ -333,3 +350,11 @@ def _spans(begins: Array, ends: Array) -> Array:
 
 def _sum(turns: Array, values: Array, count: int) -> Array:
     return np.bincount(turns, weights=values, minlength=count)
+
+
+def _facts_of_call(calls: Calls, row: int) -> tuple[float, ...]:
+    """Return when a call was made and how many tokens it took; gateways may give every call the same id."""
+    size = len(calls.message_ids)
+    counts = memoryview(calls.counts).cast("q")
+    columns = range(3, len(counts) // size)  # behind the turn, the model and whether it is a subagent's
+    return (memoryview(calls.times).cast("d")[row], *(counts[column * size + row] for column in columns))

@@ -21,7 +21,7 @@ from claude_magic.paths import make_private_dir, open_private, open_regular, use
 from claude_magic.transcripts.files import SessionFile
 from claude_magic.transcripts.packs import Pack, from_bytes, to_bytes
 
-VERSION = 4
+VERSION = 5
 """Of what is kept; a change of `Pack` or of the tables makes it another."""
 _BUSY_TIMEOUT_S = 5.0
 _SCHEMA = """

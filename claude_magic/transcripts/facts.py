@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from claude_magic.transcripts.lines import Usage
+from claude_magic.transcripts.lines import Iteration, Usage
 
 
 class Call(msgspec.Struct, array_like=True, gc=False):
@@ -33,7 +33,7 @@ class Call(msgspec.Struct, array_like=True, gc=False):
     is_fast: bool = False
     is_us: bool = False
 
-    def count(self, usage: Usage) -> None:
+    def count(self, usage: Usage | Iteration) -> None:
         """Take the token counts of a later record: the last one is right, the earlier ones stand as it streamed."""
         self.input_tokens = usage.input_tokens or 0
         self.output_tokens = usage.output_tokens or 0
@@ -44,6 +44,8 @@ class Call(msgspec.Struct, array_like=True, gc=False):
         # Older files tell the sum only; what is not said to last an hour lasts five minutes.
         self.cache_write_1h_tokens = hour
         self.cache_write_5m_tokens = max(short, written - hour)
+        if not isinstance(usage, Usage):
+            return
         tools = usage.server_tool_use
         self.web_searches = (tools.web_search_requests or 0) if tools is not None else 0
         self.is_fast = usage.speed == "fast"

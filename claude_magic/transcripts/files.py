@@ -97,7 +97,7 @@ def find_files(root: Path, since: Since = None, project: str | os.PathLike[str] 
     files = sorted(_found(root), key=lambda file: file.name)
     if project is not None:
         wanted = _wanted_folder(project)
-        files = [file for file in files if _is_of(file.name, wanted)]
+        files = _recorded_in(wanted, [file for file in files if _is_of(file.name, wanted)])
     if least is None:
         return files
     # A session and its subagents stay together: half of them would cost the wrong sum.
@@ -175,6 +175,37 @@ def _is_of(name: str, wanted: str) -> bool:
     if not (os.path.isabs(wanted) or re.match(r"[A-Za-z]:[/\\]", wanted)):
         return folder.endswith(f"-{dashed.lstrip('-')}")
     return folder == dashed or (len(dashed) > _LONGEST_NAME and folder.startswith(f"{dashed[:_LONGEST_NAME]}-"))
+
+
+def _recorded_in(wanted: str, files: list[SessionFile]) -> list[SessionFile]:
+    """Return the files of folders whose sessions say that they were begun in a folder, or do not say where.
+
+    The name of a folder leaves open which of several it is: `my-api` ends as `api` does, and `a.b` is `a b` in it.
+    """
+    is_path = os.path.isabs(wanted)
+    kept: dict[str, bool] = {}
+    for file in files:
+        if not kept.get(file.group, False) and (begun_in := _begun_in(file.path)):
+            is_it = os.path.realpath(begun_in) == wanted if is_path else re.split(r"[/\\]", begun_in)[-1] == wanted
+            kept[file.group] = is_it or begun_in == wanted or file.name.split("/")[0] == wanted
+    return [file for file in files if kept.get(file.group, True)]
+
+
+def _begun_in(path: Path) -> str:
+    """Return the folder that the first records of a session file name; "" where they name none."""
+    try:
+        with open_regular(path) as stream:
+            lines = [stream.readline() for _ in range(_PEEKED_LINES)]
+    except OSError:
+        return ""
+    for line in lines:
+        try:
+            folder = decode_record(line).cwd
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        if folder:
+            return folder
+    return ""
 
 
 def _dashed(path: str) -> str:

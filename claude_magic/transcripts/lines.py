@@ -10,12 +10,14 @@ for itself (a compaction, a title) are not in the files.
 from __future__ import annotations
 
 import json
+import math
+import re
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from claude_magic.lenient import mapping, mappings
+from claude_magic.lenient import LARGEST_COUNT, mapping, mappings
 
 SYNTHETIC = "<synthetic>"
 """Model of the answers that the CLI writes itself; no call was made for them."""
@@ -25,8 +27,8 @@ NOTHING = msgspec.Raw()
 """Stands for JSON that is not there."""
 
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""A number of tokens; one that no column could hold is not as it is known."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_COUNT)]
+"""A number of tokens; one that is beyond belief is not as it is known."""
 
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
@@ -45,6 +47,17 @@ class ServerTools(msgspec.Struct, gc=False):
     web_search_requests: Count | None = None
 
 
+class Iteration(msgspec.Struct, gc=False):
+    """One of several calls that an answer took, where the API lists them; `model` where another model answered it."""
+
+    model: str | None = None
+    input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cache_creation: CacheCreation | None = None
+
+
 class Usage(msgspec.Struct, gc=False):
     """Token counts of an answer as the API reports them."""
 
@@ -56,6 +69,7 @@ class Usage(msgspec.Struct, gc=False):
     cache_creation: CacheCreation | None = None
     inference_geo: str | None = None
     speed: str | None = None
+    iterations: list[Iteration] | None = None
 
 
 class Part(msgspec.Struct, gc=False):
@@ -94,6 +108,14 @@ class APIMessage(msgspec.Struct, gc=False):
     usage: Usage | None = None
 
 
+class Attachment(msgspec.Struct, gc=False):
+    """What the CLI adds to a conversation: of one kind, what was typed while Claude was at work."""
+
+    type: str = ""
+    commandMode: str = ""
+    prompt: str | list[Block] | None = None
+
+
 class Record(msgspec.Struct, gc=False):
     """One line of a session file."""
 
@@ -114,6 +136,7 @@ class Record(msgspec.Struct, gc=False):
     content: msgspec.Raw = NOTHING
     customTitle: str | None = None
     aiTitle: str | None = None
+    attachment: msgspec.Raw = NOTHING
 
     @property
     def time(self) -> float | None:
@@ -121,37 +144,76 @@ class Record(msgspec.Struct, gc=False):
         return unix_seconds(self.timestamp)
 
 
-class Kind(msgspec.Struct, gc=False):
-    """The type of a line, and nothing else of it."""
-
-    type: str | None = None
-
-
 decode_record = msgspec.json.Decoder(Record).decode
 decode_records = msgspec.json.Decoder(Record).decode_lines
-decode_kind = msgspec.json.Decoder(Kind).decode
+_decode_attachment = msgspec.json.Decoder(Attachment).decode
 _decode_any = msgspec.json.Decoder().decode
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_DEEPEST = 200
+_LONGEST_NUMBER = 400
 
 
-def lenient_record(line: bytes) -> Record:
-    """Return a record of which some field is not as it is known: that field is lost, the rest is read.
+def read_leniently(line: bytes) -> dict[str, Any]:
+    """Return the object on a line that is not quite as JSON should be, or is nested too deeply for a quick look.
+
+    What is nested deeper than any record of the CLI is left out, bytes that are not UTF-8 are replaced, and numbers
+    beyond any use are infinite.
 
     Raises:
         ValueError: it is not JSON, or not an object.
     """
-    raw = json.loads(line)
+    raw = json.loads(_without_depths(line).decode("utf-8-sig", "replace"), parse_int=_whole_number)
     if not isinstance(raw, dict):
         raise ValueError("it is not an object")
+    return mapping(_with_whole_characters(raw))
+
+
+def lenient_record(raw: dict[str, Any]) -> Record:
+    """Return a record of which some field is not as it is known: that field is lost, the rest is read."""
     record = _lenient(Record, raw)
     message = mapping(raw.get("message"))
     if record.message is None and message:
         record.message = _lenient(APIMessage, message)
     if record.message is not None and record.message.content is None:
-        record.message.content = [_lenient_block(block) for block in mappings(message.get("content"))]
+        content = message.get("content")
+        record.message.content = [_lenient_block(block) for block in mappings(content) or mappings([content])]
     usage = mapping(message.get("usage"))
     if record.message is not None and record.message.usage is None and usage:
         record.message.usage = _lenient(Usage, usage)
     return record
+
+
+def _without_depths(line: bytes) -> bytes:
+    """Return a line of JSON with `null` in place of what is nested deeper than any record of the CLI."""
+    parts: list[bytes] = []
+    depth = begin = 0
+    for found in _STRING_OR_BRACKET.finditer(line):
+        sign = found[0]
+        if sign in (b"[", b"{"):
+            depth += 1
+            if depth == _DEEPEST:
+                parts.append(line[begin : found.start()])
+        elif sign in (b"]", b"}"):
+            depth -= 1
+            if depth == _DEEPEST - 1:
+                begin = found.end()
+                parts.append(b"null")
+    return b"".join([*parts, line[begin:]]) if depth < _DEEPEST else line
+
+
+def _with_whole_characters(value: Any) -> Any:
+    """Return a value whose texts can be written as UTF-8: half a surrogate pair becomes U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_with_whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {_with_whole_characters(name): _with_whole_characters(item) for name, item in value.items()}
+    return value
+
+
+def _whole_number(digits: str) -> float:
+    return int(digits) if len(digits) < _LONGEST_NUMBER else math.inf
 
 
 def _lenient_block(raw: dict[str, Any]) -> Block:
@@ -188,6 +250,18 @@ def unix_seconds(words: str | None) -> float | None:
         return datetime.fromisoformat(words).timestamp()
     except ValueError:
         return None
+
+
+def queued_prompt(record: Record) -> APIMessage | None:
+    """Return what a person typed while Claude was at work, which stands in an attachment; `None` if it is none."""
+    if record.type != "attachment" or not record.attachment:
+        return None
+    try:
+        found = _decode_attachment(record.attachment)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    is_prompt = found.type == "queued_command" and found.commandMode == "prompt"
+    return APIMessage(content=found.prompt) if is_prompt and found.prompt else None
 
 
 def plain(raw: msgspec.Raw) -> Any:

@@ -9,10 +9,11 @@ from pathlib import Path
 from claude_magic.records.buffer import shortened
 from claude_magic.records.message_records import LONGEST_TEXT, MessageRecord
 from claude_magic.transcripts.files import SessionFile, new_facts
-from claude_magic.transcripts.lines import SYNTHETIC, Block, Record, plain
+from claude_magic.transcripts.lines import SYNTHETIC, Block, Record, plain, queued_prompt
 from claude_magic.transcripts.prompts import is_prompt, prompt_of, words_of
 from claude_magic.transcripts.scan import Clean, inputs_of, records_of
 
+_READ = ("user", "assistant", "system", "attachment")
 Place = tuple[str, str, int]
 """Of a turn: the session's id and name, and the number of the turn in it."""
 
@@ -42,7 +43,7 @@ class MessageReader:
         seen = self._seen.setdefault(facts.session_id, set())
         turn_id = self._agents.get(facts.parent_tool_use_id, "") if facts.agent_id else ""
         for record in _readable_records(file.path):
-            if record.type not in ("user", "assistant", "system") or record.uuid in seen:
+            if record.type not in _READ or record.uuid in seen:
                 continue
             if record.uuid:
                 seen.add(record.uuid)
@@ -69,6 +70,10 @@ def _read(record: Record, is_main: bool) -> Iterator[tuple[str, str, str]]:
         words = plain(record.content)
         if isinstance(words, str) and words and not record.isMeta:
             yield "system", "note", words
+        return
+    queued = queued_prompt(record)
+    if queued is not None and is_main:
+        yield "user", "text", words_of(queued)
         return
     if message is None:
         return

@@ -19,13 +19,14 @@ from claude_magic.transcripts.lines import (
     SYNTHETIC,
     APIMessage,
     Block,
+    Iteration,
     Record,
     Usage,
-    decode_kind,
     decode_record,
     decode_records,
     lenient_record,
     plain,
+    read_leniently,
 )
 from claude_magic.transcripts.prompts import COMMAND_OUTPUT, INTERRUPTED, is_prompt, prompt_of, words_of
 
@@ -116,8 +117,8 @@ def records_of(file: Path) -> Iterator[Record]:
                 try:
                     yield decode_record(line)
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    with contextlib.suppress(ValueError, RecursionError, msgspec.MsgspecError):
-                        yield lenient_record(line)
+                    with contextlib.suppress(ValueError, RecursionError):
+                        yield lenient_record(read_leniently(line))
 
 
 class _Scanner:
@@ -179,29 +180,23 @@ class _Scanner:
         line = line.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as some editors put at the beginning
         try:
             self._take([decode_record(line)])
-        except (msgspec.ValidationError, UnicodeDecodeError) as error:
-            return self._take_kind(line, error)
-        except msgspec.DecodeError as error:
-            return f"not JSON: {error}", True
-        except RecursionError:
-            return "nested too deeply", True
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return self._take_leniently(line, error)
         return "", False
 
-    def _take_kind(self, line: bytes, error: Exception) -> tuple[str, bool]:
+    def _take_leniently(self, line: bytes, error: Exception) -> tuple[str, bool]:
         """Take a line of which something is not as it is known: that is lost, the rest is read."""
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         try:
-            kind = decode_kind(line).type
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return f"not a record: {error}", True
+            raw = read_leniently(line)
+        except (ValueError, RecursionError) as beyond:
+            return f"not a record: {beyond if isinstance(error, RecursionError) else error}", True
+        kind = raw.get("type")
         if kind not in _READ_TYPES:
-            self._count(kind, 1)
+            self._count(kind if isinstance(kind, str) else None, 1)
             return "", False
-        try:
-            record = lenient_record(line)
-        except (ValueError, RecursionError, msgspec.MsgspecError):
-            return f"not a {kind} record as it is known: {error}", True
-        self._take([record])
-        return f"something in this {kind} record is not as it is known: {error}", False
+        self._take([lenient_record(raw)])
+        return f"something in this {kind} record is not as it is known: {reason}", False
 
     def _count(self, kind: str | None, count: int) -> None:
         types = self._facts.types
@@ -228,7 +223,7 @@ class _Scanner:
             if record.type == "assistant":
                 self._assistant(record, record.message, time)  # type: ignore[arg-type]  # those without are left out
             else:
-                self._user(record, record.message, time)  # type: ignore[arg-type]  # IPython publishes no types
+                self._user(record, record.message, time)  # type: ignore[arg-type]  # those without are left out
 
     def _last(self, titles: Sequence[str | None]) -> str:
         return next((self._clean(title) for title in reversed(titles) if title), "")
@@ -297,7 +292,21 @@ class _Scanner:
         """Take the token counts that the last record told of its call."""
         if self._call is not None and self._usage is not None:
             self._call.count(self._usage)
+            for number, iteration in enumerate(self._usage.iterations or ()):
+                if iteration.model and iteration.model != self._call.model:
+                    self._count_iteration(self._call, number, iteration)
         self._call = self._usage = None
+
+    def _count_iteration(self, call: Call, number: int, iteration: Iteration) -> None:
+        """Take a call of another model, such as an advisor's, that an answer took beside its own."""
+        key = (call.message_id, f"{call.request_id or ''}#{number}")
+        known = self._calls.get(key)
+        if known is None:
+            known = Call(*key, iteration.model or "", call.turn, call.time, call.seen, call.is_sidechain)
+            self._calls[key] = known
+            self._facts.calls.append(known)
+        known.seen = call.seen
+        known.count(iteration)
 
     def _use(self, block: Block, time: float | None, is_side: bool) -> None:
         id = block.id
@@ -329,9 +338,13 @@ class _Scanner:
         elif words.startswith((INTERRUPTED, COMMAND_OUTPUT)):
             if self._turn is not None:
                 self._turn.last = "interrupted" if words.startswith(INTERRUPTED) else "text"
-        elif is_prompt(record, words) and record.uuid and record.uuid not in self._turns:
+        elif self._begins(record, message, words) and record.uuid and record.uuid not in self._turns:
             self._turns.add(record.uuid)
             self._begin(Turn(record.uuid, record.promptId, self._kept(prompt_of(words)), time))
+
+    def _begins(self, record: Record, message: APIMessage, words: str) -> bool:
+        """Whether a record begins a turn; one that holds nothing but reminders of the CLI does not."""
+        return is_prompt(record, words) and (words != "" or not message.content)
 
     def _agent_prompt(self, record: Record, time: float | None) -> None:
         """A subagent was told something: what follows belongs to the turn of that prompt's id."""

@@ -13,9 +13,20 @@ def secrets_known(environment: Mapping[str, str]) -> dict[str, str]:
     return {value: name for name, value in secrets_in(environment).items()} | told_secrets()
 
 
+_MOST_ESCAPES = 3
+
+
 def _escaped(value: str) -> tuple[str, str]:
     """Return a value as it stands inside a JSON text, with and without escapes for what is not ASCII."""
     return json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]
+
+
+def _forms(value: str) -> set[str]:
+    """Return a value as it stands in a text, and in JSON; a command may hold JSON that holds JSON."""
+    forms = {value}
+    for _ in range(_MOST_ESCAPES):
+        forms |= {escaped for form in forms for escaped in _escaped(form)}
+    return forms
 
 
 class Cleaner:
@@ -30,7 +41,7 @@ class Cleaner:
     def __init__(self, secrets: Mapping[str, str]) -> None:
         # Longest first, so that a secret that contains another is replaced whole.
         # Inputs of tools are JSON texts, where quotes, backslashes and line ends are escaped.
-        forms = {form: name for value, name in secrets.items() for form in (value, *_escaped(value))}
+        forms = {form: name for value, name in secrets.items() for form in _forms(value)}
         self._labels = [(form, f"[redacted {forms[form]}]") for form in sorted(forms, key=len, reverse=True)]
         self._as_bytes = tuple(form.encode("utf-8", "surrogateescape") for form in forms)
         self.secrets = dict(secrets)
