@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ import msgspec
 
 from claude_magic.paths import claude_dir, open_regular, read_regular
 from claude_magic.transcripts.facts import FileFacts
-from claude_magic.transcripts.lines import decode_record
+from claude_magic.transcripts.lines import Record, decode_record
 
 Since = datetime | date | timedelta | str | None
 
@@ -193,19 +194,19 @@ def _recorded_in(wanted: str, files: list[SessionFile]) -> list[SessionFile]:
 
 def _begun_in(path: Path) -> str:
     """Return the folder that the first records of a session file name; "" where they name none."""
+    return next((record.cwd for record in _first_records(path) if record.cwd), "")
+
+
+def _first_records(path: Path) -> Iterator[Record]:
+    """Yield those of the first records of a file that can be read; none of a file that cannot."""
     try:
         with open_regular(path) as stream:
             lines = [stream.readline() for _ in range(_PEEKED_LINES)]
     except OSError:
-        return ""
+        return
     for line in lines:
-        try:
-            folder = decode_record(line).cwd
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
-        if folder:
-            return folder
-    return ""
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            yield decode_record(line)
 
 
 def _dashed(path: str) -> str:
@@ -265,16 +266,7 @@ def _started_by(path: Path) -> str:
 
 def _named_inside(path: Path, stem: str) -> tuple[str, str]:
     """Return session and subagent as the first records of a file name them, where its own name does not."""
-    try:
-        with open_regular(path) as stream:
-            lines = [stream.readline() for _ in range(_PEEKED_LINES)]
-    except OSError:
-        return stem, ""
-    for line in lines:
-        try:
-            record = decode_record(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
+    for record in _first_records(path):
         if record.sessionId:
             return record.sessionId, record.agentId or ""
     return stem, ""
