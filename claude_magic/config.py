@@ -27,12 +27,12 @@ class SimulatedAPI:
     Args:
         url: base address of a running simulator, on loopback.
         config_dir: folder that takes the place of the user's `~/.claude`.
-        key: the simulator's key, `Simulator.key`; goes only into the environment.
+        key: the simulator's key, `Simulator.key`, where it has one; goes only into the environment.
     """
 
     url: str
     config_dir: str
-    key: str = field(repr=False)
+    key: str = field(default="sk-ant-simulated", repr=False)
 
     def __post_init__(self) -> None:
         if not re.match(r"http://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+/?$", self.url):

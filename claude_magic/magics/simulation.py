@@ -77,11 +77,11 @@ class Simulation:
         Raises:
             ValueError: there is no such scenario, or it is not valid.
         """
-        from claude_magic.simulator import Simulator
+        from claude_magic.simulator import Simulator, new_key
 
         self._decided = True
         if self._simulator is None:
-            self._simulator = Simulator(scenario).start()
+            self._simulator = Simulator(scenario, key=new_key()).start()
             self._folder = private_temporary_dir("claude-magic-simulated-")
             OWNER.adopt_folder(self._folder.name)  # a closed terminal ends us with no chance to remove it
             atexit.register(self.switch_off)

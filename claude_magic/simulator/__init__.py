@@ -25,7 +25,7 @@ from claude_magic.simulator.scenario import (
     thinking,
     tool,
 )
-from claude_magic.simulator.server import Simulator
+from claude_magic.simulator.server import Simulator, new_key
 
 __all__ = [
     "FAILURES",
@@ -39,6 +39,7 @@ __all__ = [
     "Usage",
     "fail",
     "load_scenario",
+    "new_key",
     "parse_scenario",
     "rule",
     "scenario_names",

@@ -12,7 +12,7 @@ from types import FrameType
 
 from claude_magic.simulator.loading import load_scenario, scenario_names
 from claude_magic.simulator.scenario import Scenario
-from claude_magic.simulator.server import Simulator
+from claude_magic.simulator.server import Simulator, new_key
 
 __all__ = ["main"]
 
@@ -72,7 +72,7 @@ def _check(path: str) -> int:
 
 
 def _serve(scenario: Scenario, port: int, pace: float) -> int:
-    with _stop_signals() as stopped, Simulator(scenario, port=port, pace=pace) as simulator:
+    with _stop_signals() as stopped, Simulator(scenario, port=port, pace=pace, key=new_key()) as simulator:
         print(_INSTRUCTIONS.format(url=simulator.url, name=scenario.name, key=simulator.key), flush=True)
         stopped.wait()
         print(f"\nStopped after {simulator.request_count} requests.")

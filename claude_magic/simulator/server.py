@@ -22,6 +22,8 @@ from claude_magic.simulator.script import Script
 __all__ = ["Simulator"]
 
 _HOST = "127.0.0.1"
+ANY_KEY = "sk-ant-simulated"
+"""Will do for a simulator without a key of its own; it is a key of nothing else."""
 _MAX_BODY_BYTES = 256_000_000
 _STOP_TIMEOUT_S = 5.0
 
@@ -35,21 +37,21 @@ class Simulator:
 
     `scenario` is a `Scenario`, the name of one that ships with the package, the path of a TOML file, or None for the
     default one. `port` 0 takes a free one. Every pause of the scenario is multiplied by `pace`: 0 answers at once,
-    2 is half as fast. `key` is the API key that its clients must bring, so that no other program of this machine is
-    answered; a random one if not given. All methods may be called from any thread.
+    2 is half as fast. `key` is the API key that its clients must bring, such as `new_key()`, so that no other
+    program of this machine is answered; without one, any key will do. All methods may be called from any thread.
 
     Raises ValueError for a scenario that cannot be read, a negative pace and a port that is none.
     """
 
     def __init__(
-        self, scenario: Scenario | str | Path | None = None, *, port: int = 0, pace: float = 1.0, key: str = ""
+        self, scenario: Scenario | str | Path | None = None, *, port: int = 0, pace: float = 1.0, key: str | None = None
     ) -> None:
         if pace < 0:
             raise ValueError(f"pace = {pace} is negative; write 0 for no pauses or a number above")
         if not 0 <= port <= 65535:
             raise ValueError(f"port = {port} is not a port number; write 1 to 65535, or 0 for a free one")
         self._recorder = Recorder()
-        self._stage = Stage(Script(_scenario(scenario)), self._recorder, pace, key or _random_key())
+        self._stage = Stage(Script(_scenario(scenario)), self._recorder, pace, key)
         self._wanted_port = port
         self._changing = threading.Lock()
         self._running: _Running | None = None
@@ -93,7 +95,7 @@ class Simulator:
     @property
     def key(self) -> str:
         """What ANTHROPIC_API_KEY, or a bearer token, has to be. It opens nothing but this simulator."""
-        return self._stage.key
+        return self._stage.key or ANY_KEY
 
     @property
     def running(self) -> bool:
@@ -191,7 +193,8 @@ class _Running:
         await server.close_all_connections()
 
 
-def _random_key() -> str:
+def new_key() -> str:
+    """Return a key that no one can guess; it opens nothing but the simulator it is given to."""
     return f"sk-ant-simulated-{secrets.token_hex(16)}"
 
 

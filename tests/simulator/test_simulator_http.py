@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from simulator_support import KEY, ask, connect, message, request
 
-from claude_magic.simulator import FAILURES, Scenario, Simulator, fail, rule, step, text, tool
+from claude_magic.simulator import FAILURES, Scenario, Simulator, fail, new_key, rule, step, text, tool
 from claude_magic.simulator.failures import How
 from claude_magic.simulator.request_log import MAX_REQUESTS, RecordedRequest, Recorder
 
@@ -349,3 +349,19 @@ def test_simulator_answers_who_has_its_key(play: Play, headers: dict[str, str], 
 
     assert request(simulator.url, "POST", "/v1/messages", body, headers).status == status
     assert len(simulator.requests) == (status == 200)
+
+
+@pytest.mark.parametrize(("headers", "status"), [({"x-api-key": "sk-ant-any"}, 200), ({"x-api-key": ""}, 401)])
+def test_simulator_without_a_key_answers_any_key(headers: dict[str, str], status: int) -> None:
+    """So that a program names only its address; without any key nothing is answered."""
+    with Simulator(Scenario(rules=[rule(None, text("hi"))]), pace=0) as simulator:
+        connection = connect(simulator.url)
+        connection.request("POST", "/v1/messages", json.dumps(message("x")), headers)
+        assert connection.getresponse().status == status
+        connection.close()
+
+
+def test_kernels_simulator_has_a_key_of_its_own() -> None:
+    """Each another one; other programs of this machine do not know it."""
+    assert new_key() != new_key()
+    assert Simulator(Scenario(), key=(key := new_key())).key == key
