@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from claude_magic.display.screen import (
     plain_screen,
 )
 from claude_magic.display.surfaces import make_widget, stage_for
+from claude_magic.engine.rewind import edited_files
 from claude_magic.engine.session import Session
 from claude_magic.errors import ClaudeError, ControlError, ModelNotFoundError
 from claude_magic.magics.background import Finished
@@ -38,6 +40,10 @@ from claude_magic.widgets.undoing import undo_on_page
 logger = logging.getLogger("claude_magic")
 
 _MOST_INTERRUPTS = 10
+_NOTEBOOK_CHANGED = (
+    "The file of this open notebook was changed on disk. The page still shows what was there before: load it again "
+    "with File > Reload Notebook from Disk, and do not save before that."
+)
 
 
 class TurnRunner:
@@ -225,6 +231,8 @@ class RunningTurn:
         self._set_last(response)
         if words := _hidden_words(response, self.session):
             self.screen.note(words)
+        if _edits_open_notebook(response, self.session):
+            self.screen.note(_NOTEBOOK_CHANGED)
         self.screen.finish(response, {"session_cost_usd": self.session.cost_usd})
         if stopped:
             raise self.stopped()
@@ -259,6 +267,16 @@ def _hidden_words(response: Response, session: Session) -> str:
     if not hidden:
         return ""
     return f"The code was changed: it says [redacted NAME] in place of the value of {', '.join(hidden)}."
+
+
+def _edits_open_notebook(response: Response, session: Session) -> bool:
+    """Whether a tool has changed the file of this kernel's notebook, whose path is JPY_SESSION_NAME."""
+    notebook = os.environ.get("JPY_SESSION_NAME", "")
+    if not notebook.endswith(".ipynb"):
+        return False
+    folder = str(session.config.working_dir)
+    edited = {os.path.realpath(os.path.join(folder, path)) for path in edited_files(response.messages)}
+    return os.path.realpath(notebook) in edited
 
 
 def _ended(response: Response) -> float:

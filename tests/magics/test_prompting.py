@@ -6,6 +6,7 @@ import asyncio
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import PIL.Image
@@ -663,3 +664,33 @@ def test_stopped_before_anything_began(shell: Any, monkeypatch: pytest.MonkeyPat
 
     assert shown_error(caught.value) == "KeyboardInterrupt: stopped."
     assert names(shell) == []
+
+
+@pytest.mark.parametrize(("edited", "told"), [("open.ipynb", True), ("other.ipynb", False)])
+def test_change_of_the_open_notebook_is_told(
+    shell: Any,
+    clis: FakeCLIs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    edited: str,
+    told: bool,
+) -> None:
+    """Its page still shows what was there before, and would save that."""
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "open.ipynb"))
+
+    async def edit(cli: Any, message: dict[str, Any]) -> None:
+        given = {"notebook_path": edited, "new_source": "x"}
+        use = {"type": "tool_use", "id": "t1", "name": "NotebookEdit", "input": given}
+        done = {"type": "tool_result", "tool_use_id": "t1", "content": "Inserted"}
+        cli.begin(message)
+        cli.say({"type": "assistant", "message": {"role": "assistant", "content": [use]}})
+        cli.say({"type": "user", "message": {"role": "user", "content": [done]}})
+        cli.text("Added.")
+        cli.result()
+
+    clis.behave = edit
+    shell.run_cell("%claude ask add a cell")
+
+    assert ("Reload Notebook from Disk" in capsys.readouterr().out) is told
