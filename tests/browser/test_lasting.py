@@ -234,3 +234,21 @@ def test_question_out_of_sight_is_announced(notebook: MakeNotebook, lab: Server)
     press(nb.view(1), "Allow")
     expect(nb.view(1)).to_contain_text("The tool said: one.")
     expect(notice).to_have_count(0)
+
+
+@pytest.mark.parametrize("answer", ["Go ahead", "Keep planning"])
+def test_plan_is_read_before_it_is_approved(notebook: MakeNotebook, answer: str) -> None:
+    """It is drawn as Markdown, whole, and words go along with "Keep planning"."""
+    nb = notebook("%%claude --permission-mode plan\nplan the work")
+    nb.start(1)
+    card = nb.view(1).locator(".claude-ask")
+    expect(card.get_by_role("heading", name="The plan")).to_be_visible()
+    expect(card.locator("ol > li")).to_have_count(2)
+    nb.picture(f"plan-{answer.replace(' ', '-')}", 1)
+    if answer == "Keep planning":
+        card.get_by_role("textbox").fill("count the months, too")
+    press(card, answer)
+
+    expected = "count the months, too" if answer == "Keep planning" else "User has approved"
+    expect(nb.view(1)).to_contain_text(expected)
+    expect(nb.view(1)).to_have_attribute("data-outcome", "success")
