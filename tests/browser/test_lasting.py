@@ -224,7 +224,9 @@ def test_question_out_of_sight_is_announced(notebook: MakeNotebook, lab: Server)
     lab.surroundings.write_notebook("elsewhere.ipynb", ["2 + 2"], "this")
     nb.start(1)
     nb.page.evaluate(
-        "() => window.jupyterapp.commands.execute('docmanager:open', {path: 'elsewhere.ipynb', factory: 'Notebook'})"
+        """() => {
+            void window.jupyterapp.commands.execute('docmanager:open', {path: 'elsewhere.ipynb', factory: 'Notebook'});
+        }"""
     )
     notice = nb.page.locator(".Toastify__toast", has_text="Claude asks in 0.ipynb: Run this command?")
     expect(notice).to_be_visible()
