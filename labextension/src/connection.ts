@@ -19,21 +19,24 @@ export const ACKNOWLEDGED_WITHIN_MS = 1_500;
 /** How long a snapshot may take that comes by itself, before the page asks for one. */
 export const JOIN_AFTER_MS = 400;
 
-/** How often a page asks for the runs that go on, where it is not connected yet. */
-const MOST_ASKED = 20;
+/** How often a page asks for the runs that go on. A kernel in which the magics are not loaded does not answer. */
+const MOST_ASKED = 3;
 
 const GONE: ReadonlySet<string> = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
 
 /** The part of a kernel connection that is used here. */
 export type KernelLine = Pick<
   Kernel.IKernelConnection,
-  'clientId' | 'username' | 'registerCommTarget' | 'removeCommTarget' | 'sendControlMessage' | 'interrupt'
+  'clientId' | 'username' | 'connectionStatus' | 'registerCommTarget' | 'removeCommTarget' | 'sendControlMessage' | 'interrupt'
 > & {
-  statusChanged: {
-    connect(slot: (sender: unknown, status: string) => void): boolean;
-    disconnect(slot: (sender: unknown, status: string) => void): boolean;
-  };
+  readonly statusChanged: StatusSignal;
+  readonly connectionStatusChanged: StatusSignal;
 };
+
+interface StatusSignal {
+  connect(slot: (sender: unknown, status: string) => void): boolean;
+  disconnect(slot: (sender: unknown, status: string) => void): boolean;
+}
 
 /** A run that goes on, and the cell below which it stands. */
 export interface RunOfCell {
@@ -174,14 +177,29 @@ export class Line {
     return sent ? 'done' : 'unreachable';
   }
 
-  /** Ask the kernel which runs go on: again while the page is not connected yet. Empty where nothing is said. */
+  /** Ask the kernel which runs go on, once the page is connected to it. Empty where nothing is said. */
   async runs(): Promise<readonly RunOfCell[]> {
+    await this._connected();
     let reply: Reply | null = null;
     for (let asked = 0; reply === null && asked < MOST_ASKED; asked++) {
       reply = await this._control({ version: VERSION, run: '', action: 'runs' });
     }
     const runs = Array.isArray(reply?.runs) ? (reply.runs as unknown[]) : [];
     return runs.filter(isRunOfCell);
+  }
+
+  private _connected(): Promise<void> {
+    const kernel = this._kernel;
+    return new Promise(resolve => {
+      const look = (): void => {
+        if (kernel.connectionStatus === 'connected') {
+          kernel.connectionStatusChanged.disconnect(look);
+          resolve();
+        }
+      };
+      kernel.connectionStatusChanged.connect(look);
+      look();
+    });
   }
 
   private _control(content: Request): Promise<Reply | null> {

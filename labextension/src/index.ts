@@ -2,8 +2,7 @@
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IConsoleTracker } from '@jupyterlab/console';
-import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
-import type { NotebookPanel } from '@jupyterlab/notebook';
+import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Widget } from '@lumino/widgets';
 
@@ -24,13 +23,10 @@ const view: JupyterFrontEndPlugin<void> = {
     notebooks: INotebookTracker | null,
     consoles: IConsoleTracker | null
   ) => {
-    const run = (panel: NotebookPanel): void => {
-      void NotebookActions.run(panel.content, panel.sessionContext);
-    };
     const activate = (panel: Widget): void => {
       app.shell.activateById(panel.id);
     };
-    const places = new Places(notebooks, consoles, app.serviceManager.contents, run, activate);
+    const places = new Places(notebooks, consoles, app.serviceManager.contents, activate);
     let renderMarkdown: ReturnType<typeof markdownRenderer> | null = null;
     registry.addFactory(
       {

@@ -1,8 +1,9 @@
 /** Where an output stands: in which notebook or console, at which kernel, below which cell. */
 
 import type { IConsoleTracker } from '@jupyterlab/console';
+import { NotebookActions } from '@jupyterlab/notebook';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
-import type { CodeCell } from '@jupyterlab/cells';
+import type { Cell, CodeCell } from '@jupyterlab/cells';
 import type { Contents, Kernel } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
@@ -17,7 +18,10 @@ import { saveInTurn, saveSoon } from './saving';
 import { fromData } from './state';
 
 export interface Place {
-  /** Save its notebook, so that another page finds the run in it; does nothing where that could do harm. */
+  /**
+   * Save its notebook, so that another page finds the run in it. Only the page that ran the cell does: several windows
+   * that saved the same notebook at once would each meet a file that the other has changed.
+   */
   readonly save: () => void;
   /** The line to its kernel; `null` without one. */
   readonly line: Line | null;
@@ -42,9 +46,9 @@ export class Places {
     notebooks: INotebookTracker | null,
     consoles: IConsoleTracker | null,
     private readonly _contents: Contents.IManager,
-    private readonly _runActiveCell: (panel: NotebookPanel) => void,
     private readonly _activate: (panel: Widget) => void
   ) {
+    NotebookActions.executionScheduled.connect((_, { cell }) => this._executed.add(cell));
     for (const tracker of [notebooks, consoles]) {
       tracker?.forEach(panel => {
         this._add(panel, tracker === notebooks);
@@ -66,7 +70,7 @@ export class Places {
         return {
           line: kernel === null ? null : this._line(kernel),
           save: () => {
-            if (isNotebook) {
+            if (isNotebook && this._hasExecuted(panel as NotebookPanel, node)) {
               saveSoon(panel as NotebookPanel, this._contents);
             }
           },
@@ -86,6 +90,11 @@ export class Places {
     return null;
   }
 
+  private _hasExecuted(panel: NotebookPanel, node: HTMLElement): boolean {
+    const cell = panel.content.widgets.find(widget => widget.node.contains(node));
+    return cell !== undefined && this._executed.has(cell);
+  }
+
   private _runner(panel: NotebookPanel, node: HTMLElement): (() => void) | null {
     if (promptCell(panel, node) === -1) {
       return null;
@@ -95,7 +104,7 @@ export class Places {
       if (cell !== -1) {
         panel.content.deselectAll();
         panel.content.activeCellIndex = cell;
-        this._runActiveCell(panel);
+        void NotebookActions.run(panel.content, panel.sessionContext);
       }
     };
   }
@@ -136,6 +145,8 @@ export class Places {
     return line;
   }
 
+  /** The cells that this page has sent to a kernel. */
+  private readonly _executed = new WeakSet<Cell>();
   private readonly _panels = new Map<Panel, boolean>();
   private readonly _lines = new Map<Kernel.IKernelConnection, Line>();
 }

@@ -17,6 +17,9 @@ class FakeKernel {
   open: (comm: Kernel.IComm, message: KernelMessage.ICommOpenMsg) => void = () => undefined;
   status: (sender: unknown, status: string) => void = () => undefined;
   statusChanged = { connect: (slot: FakeKernel['status']) => ((this.status = slot), true), disconnect: () => true };
+  connectionStatus = 'connected';
+  connected: () => void = () => undefined;
+  connectionStatusChanged = { connect: (slot: () => void) => ((this.connected = slot), true), disconnect: () => true };
 
   registerCommTarget(name: string, open: FakeKernel['open']): void {
     expect(name).toBe(COMM_TARGET);
@@ -137,6 +140,25 @@ describe('a line to a kernel', () => {
     expect(kernel.requests).toEqual([expect.objectContaining({ action: 'runs' })]);
     kernel.runs = undefined;
     expect(await line.runs()).toEqual([]);
+  });
+
+  it('asks which runs go on when the page is connected, however long that takes', async () => {
+    kernel.runs = [{ run: 'r', cell: 'c1' }];
+    kernel.connectionStatus = 'connecting';
+    const runs = line.runs();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(kernel.requests).toEqual([]);
+    kernel.connectionStatus = 'connected';
+    kernel.connected();
+    expect(await runs).toEqual([{ run: 'r', cell: 'c1' }]);
+  });
+
+  it('leaves a kernel alone that does not answer', async () => {
+    kernel.acknowledges = null;
+    const runs = line.runs();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await runs).toEqual([]);
+    expect(kernel.requests).toHaveLength(3);
   });
 
   it('joins a run only if no snapshot comes by itself', async () => {

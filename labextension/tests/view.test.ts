@@ -390,7 +390,13 @@ describe('a permission question', () => {
     press('Enter', reason);
     expect(asked).toEqual([{ action: 'answer', decision: 'deny', reason: 'use git rm', question: 'q', token: 'secret' }]);
     await draw(makeView(), waiting);
-    press('Escape', document.querySelectorAll('.claude-ask textarea')[1] ?? null);
+    const card = document.querySelectorAll('.claude-ask')[1];
+    for (const field of ['textarea', '.claude-reason']) {
+      card?.querySelector<HTMLElement>(field)?.focus();
+      press('Escape', document.activeElement);
+      expect([asked.length, document.activeElement]).toEqual([1, card]); // it leaves the field, and denies nothing
+    }
+    press('Escape', document.activeElement);
     expect(asked[1]).toEqual({ action: 'answer', decision: 'deny', question: 'q', token: 'secret' });
   });
 
@@ -408,7 +414,7 @@ describe('a permission question', () => {
     const view = makeView();
     view.show({ run: waiting, reachable: true });
     view.flush();
-    press('Escape', document.querySelector('textarea'));
+    press('Escape', document.querySelector('.claude-ask'));
     expect(asked).toEqual([]);
   });
 

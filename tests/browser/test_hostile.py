@@ -265,5 +265,5 @@ def test_variants_and_fences(
         expect(nb.output(cell).locator(shown).first).to_be_visible()
         open_all(nb.output(cell))
         assert wrong(nb.output(cell)) == []
-    assert nb.output(3).inner_text().count("flowchart LR") == 2 * len(fence_names)  # an open fence and a closed one
+    assert nb.output(3).inner_text().count("flowchart LR") == len(fence_names)
     assert fetched == []

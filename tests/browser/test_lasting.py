@@ -76,6 +76,32 @@ def test_saves_do_not_meet(notebook: MakeNotebook) -> None:
     expect(nb.view(1)).to_contain_text("The tool said: one.")
 
 
+def test_only_the_window_that_ran_the_cell_saves_unasked(notebook: MakeNotebook, lab: Server, page: Page) -> None:
+    """Two windows that saved at once would each ask what to do about a file that the other has changed."""
+    nb = notebook("%%claude\nmake a file", "%%claude\nmake a file")
+    nb.start(1)
+    expect(nb.view(1).locator(".claude-ask")).to_be_visible()
+    nb.save()
+    saves: list[str] = []
+    other = page.context.new_page()
+    other.on("request", lambda request: saves.append(request.url) if request.method == "PUT" else None)
+    window = Notebook(other, lab, nb.path)
+    window.open(workspace="watching")
+    expect(window.view(1).locator(".claude-ask")).to_be_visible()
+    press(window.view(1), "Allow")
+    nb.wait(1)
+    nb.start(2)
+    expect(nb.view(2).locator(".claude-ask")).to_be_visible()
+    nb.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+
+    assert [url for url in saves if url.partition("?")[0].endswith(".ipynb")] == []
+    for shown in (nb.page, other):
+        expect(shown.locator(".jp-Dialog")).to_have_count(0)
+    other.close()
+    press(nb.view(2), "Allow")
+    nb.wait(2)
+
+
 def test_reload_goes_on_and_saves_the_end(notebook: MakeNotebook) -> None:
     """A page that is loaded again in the middle of a run finds its question, its text, and keeps the end."""
     nb = notebook("%%claude\nmake a file")

@@ -49,6 +49,8 @@ def run() -> Iterator[Run]:
     def start(argv: list[str] = SLEEP, mark: str | None = None, **options: Any) -> subprocess.Popen[bytes]:
         environment = {**os.environ, MARK: mark} if mark else None
         started.append(subprocess.Popen(argv, env=environment, **options))
+        while mark and psutil.Process(started[-1].pid).environ().get(MARK) != mark:
+            time.sleep(0.001)  # `exec` empties the environment that others see for a moment before it fills it
         return started[-1]
 
     yield start

@@ -132,7 +132,7 @@ export class QuestionCard implements Piece<Question> {
     );
   }
 
-  /** A refusal with words beside it: Enter in them sends, Escape in the card refuses. */
+  /** A refusal with words beside it: Enter in them sends. Escape leaves a field, and elsewhere in the card refuses. */
   private _drawDenial(label: string, hint: string, canStop: boolean): HTMLElement[] {
     const words = el('input', 'claude-editor claude-reason');
     words.type = 'text';
@@ -144,11 +144,14 @@ export class QuestionCard implements Piece<Question> {
     };
     const refuse = this._button(label, '', () => answer(false));
     this.node.addEventListener('keydown', event => {
-      const isSent = event.key === 'Enter' && event.target === words && !event.isComposing;
-      if ((isSent || event.key === 'Escape') && this._around.host.trusts(event)) {
+      const isSent = event.key === 'Enter' && event.target === words;
+      if ((isSent || event.key === 'Escape') && !event.isComposing && this._around.host.trusts(event)) {
         event.preventDefault();
         event.stopPropagation(); // to the notebook it would mean something else
-        if (!refuse.disabled) {
+        if (!isSent && (event.target === words || event.target === this._editor)) {
+          this.node.tabIndex = -1;
+          this.node.focus({ preventScroll: true });
+        } else if (!refuse.disabled) {
           void this._send(answer(false), label);
         }
       }
