@@ -91,7 +91,9 @@ def pages(first: int, last: int) -> None:
 def say(home: str, answers: Iterable[Sequence[str]]) -> VBox | None:
     """Show runs in one of the homes; the texts of an answer are parted by a thought."""
     bundles = [
-        response_bundle(response(*(one for text in texts for one in (message("text", text), message("thinking", "and then")))))
+        response_bundle(
+            response(*(one for text in texts for one in (message("text", text), message("thinking", "and then"))))
+        )
         for texts in answers
     ]
     if home == "widget":
