@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from .conftest import OTHER_KERNELS, MakeNotebook
+
+
+def state_after_a_control_message(page: Page) -> str:
+    """What the server says of the kernel, to JupyterLab and to what ends idle kernels, once it has counted a message."""
+    state: str = page.evaluate(
+        """async () => {
+            const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+            const address = `${kernel.serverSettings.baseUrl}api/kernels/${kernel.id}`;
+            const told = async () => (await fetch(address, { cache: 'no-store' })).json();
+            const before = await told();
+            await kernel.requestDebug({ seq: 1, type: 'request', command: 'debugInfo' });
+            let now = before;
+            while (now.last_activity === before.last_activity) {
+                now = await told();
+            }
+            return now.execution_state;
+        }"""
+    )
+    return state
 
 
 @pytest.mark.parametrize("kernel", ["this", *OTHER_KERNELS])
@@ -18,6 +37,7 @@ def test_stream_allow_and_stop(notebook: MakeNotebook, kernel: str) -> None:
     assert kernel == "this" or f"'{kernel}'" in nb.text(1)
     nb.start(2)
     expect(nb.view(2)).to_contain_text("I will make a file.")
+    assert state_after_a_control_message(nb.page) == "busy"
     nb.view(2).get_by_role("button", name="Allow", exact=True).click()
     nb.wait(2)
     expect(nb.view(2)).to_contain_text("The tool said: one.")
