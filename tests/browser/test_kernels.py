@@ -5,24 +5,31 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from claude_magic.widgets.protocol import REQUEST, VERSION
+
 from .conftest import OTHER_KERNELS, MakeNotebook
 
 
 def state_after_a_control_message(page: Page) -> str:
-    """What the server says of the kernel, to JupyterLab and to what ends idle kernels, once it has counted a message."""
+    """What the server says of the kernel, to JupyterLab and to what ends idle kernels, after a control message."""
+    request = {"msg_type": REQUEST, "content": {"version": VERSION, "run": "", "action": "runs"}}
     state: str = page.evaluate(
-        """async () => {
+        """async ({ msg_type, content }) => {
             const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+            const about = { session: kernel.clientId, username: '', version: '5.3', date: '' };
+            const header = { ...about, msg_type, msg_id: 'one' };
+            const message = { header, parent_header: {}, channel: 'control', metadata: {}, buffers: [], content };
+            const settled = new Promise(resolve => {
+                kernel.iopubMessage.connect((_, { header: { msg_type }, parent_header: { msg_id }, content }) => {
+                    if (msg_id === 'one' && msg_type === 'status' && content.execution_state === 'idle') resolve();
+                });
+            });
+            await kernel.sendControlMessage(message, true, true).done;
+            await settled;
             const address = `${kernel.serverSettings.baseUrl}api/kernels/${kernel.id}`;
-            const told = async () => (await fetch(address, { cache: 'no-store' })).json();
-            const before = await told();
-            await kernel.requestDebug({ seq: 1, type: 'request', command: 'debugInfo' });
-            let now = before;
-            while (now.last_activity === before.last_activity) {
-                now = await told();
-            }
-            return now.execution_state;
-        }"""
+            return (await (await fetch(address, { cache: 'no-store' })).json()).execution_state;
+        }""",
+        request,
     )
     return state
 

@@ -41,9 +41,27 @@ def longest_task(page: Page) -> Iterator[list[float]]:
 
 def missing(shown: Locator, first: int) -> list[str]:
     """Words that no reader finds, where the texts are drawn or in the address to which a link leads."""
-    found: list[str] = []
-    for place, text in enumerate(shown.evaluate_all("all => all.map(one => one.textContent + one.innerHTML)")):
-        found += [word for word in random_text(first + place)[1] if word not in text]
+    found: list[str] = shown.evaluate_all(
+        """async (all, words) => {
+            const missing = () => all.flatMap((one, at) => {
+                const text = one.textContent + one.innerHTML;
+                return words[at].filter(word => !text.includes(word));
+            });
+            await new Promise(resolve => {
+                const guard = setTimeout(resolve, 60000);
+                const look = () => {
+                    if (missing().length === 0) {
+                        clearTimeout(guard);
+                        resolve();
+                    }
+                };
+                new MutationObserver(look).observe(document.body, { subtree: true, childList: true });
+                look();
+            });
+            return missing();
+        }""",
+        [random_text(number)[1] for number in range(first, first + AT_ONCE)],
+    )
     return found
 
 
