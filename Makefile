@@ -106,7 +106,7 @@ $(VENV)/lab: $(VENV)/build $(PAGES)
 
 $(VENV)/test: $(VENV)/build $(PAGES)
 	@echo "installing claude_magic and all that its tests need into $(VENV), once: some minutes"
-	$(PIP) install --no-build-isolation --editable ".[lab,cli,plots]" --group test
+	$(PIP) install --no-build-isolation --editable ".[lab,cli,plots,nested-loops]" --group test
 	@touch $@ $(VENV)/lab
 
 $(OLD_CLI)/done: | $(VENV)/pip

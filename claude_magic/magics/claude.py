@@ -6,7 +6,7 @@ from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Bool, CUnicode, Enum, Float, Int, List, Unicode, observe
+from traitlets import Bool, CUnicode, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
 from claude_magic.config import DEFAULT_SILENCE_TIMEOUT_S, PERMISSION_MODES
 from claude_magic.errors import ClaudeError
@@ -52,10 +52,11 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         """Return whether a setting differs from its default."""
         return bool(getattr(self, name) != self.traits()[name].default_value)
 
-    @observe("nested_loops")
-    def _nested_loops_changed(self, change: Any) -> None:
-        if change["new"]:
-            _nest()
+    @validate("nested_loops")
+    def _check_nested_loops(self, proposal: Any) -> bool:
+        if proposal["value"]:
+            _nest_loops()
+        return bool(proposal["value"])
 
     @observe("max_sessions", "prewarm")
     def _pool_changed(self, change: Any) -> None:
@@ -106,7 +107,9 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         self.context.runner.finished.tell()
 
 
-def _nest() -> None:
-    import nest_asyncio2
-
+def _nest_loops() -> None:
+    try:
+        import nest_asyncio2
+    except ModuleNotFoundError:
+        raise TraitError("nested_loops needs nest-asyncio2, which is not installed: %pip install nest-asyncio2") from None
     nest_asyncio2.apply()

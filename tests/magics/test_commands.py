@@ -398,6 +398,18 @@ def test_silence_timeout_is_set_for_open_and_new_sessions(shell: Any) -> None:
     assert [client.get_session(name).silence_timeout_s for name in ("main", "third")] == [None, None]
 
 
+def test_nested_loops_need_their_package(
+    shell: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without the extra, the setting stays off and says what to install."""
+    monkeypatch.setitem(sys.modules, "nest_asyncio2", None)
+
+    shell.run_cell("%config ClaudeMagics.nested_loops = True")
+
+    assert "%pip install nest-asyncio2" in caplog.text
+    assert magics_of(shell).settings.nested_loops is False
+
+
 def test_a_setting_that_makes_no_sense(shell: Any) -> None:
     """Is said in one line at the next prompt."""
     shell.run_cell("%config ClaudeMagics.model = ' '")
