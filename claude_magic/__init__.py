@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from claude_magic.permissions import Deny as Deny
     from claude_magic.permissions import PermissionRequest as PermissionRequest
     from claude_magic.records.metrics import Stats as Stats
+    from claude_magic.response import AnswerSource as AnswerSource
     from claude_magic.response import Outcome as Outcome
     from claude_magic.response import Response as Response
     from claude_magic.response import Usage as Usage
@@ -76,7 +77,7 @@ _NAMES_OF = {
     "records.metrics": ("Stats",),
     "engine.session_info": ("SessionInfo",),
     "transcripts.transcripts": ("read_transcripts",),
-    "response": ("Outcome", "Response", "Usage"),
+    "response": ("AnswerSource", "Outcome", "Response", "Usage"),
     "engine.session": ("Session", "SessionState"),
 }
 _HOME_OF = {name: module for module, names in _NAMES_OF.items() for name in names}

@@ -29,11 +29,11 @@ from claude_magic.errors import ClaudeError, PoolClosedError
 from claude_magic.messages import Batch, Message
 from claude_magic.observers import name_of
 from claude_magic.permissions import Ask, Decision, PermissionRequest, decide
-from claude_magic.recording import PLAYED, TapePlayer, TapeRecorder
+from claude_magic.recording import TapePlayer, TapeRecorder
 from claude_magic.records.client_records import Ledger
 from claude_magic.records.history import History
 from claude_magic.records.metrics import Stats
-from claude_magic.response import Response
+from claude_magic.response import AnswerSource, Response
 
 T = TypeVar("T")
 logger = logging.getLogger("claude_magic")
@@ -170,7 +170,8 @@ class AsyncClaudeClient(Ledger):
         """
         self._check_open()
         session = Session(self._sessions.free_name(name), config or self.config, self._pool_config.messages)
-        session.source = PLAYED if self._player is not None else ""
+        if self._player is not None:
+            session.source = AnswerSource.RECORDING
         session.answer = self._decide
         session.on_begin = self._note_begin
         session.on_messages = partial(self._observe, session)

@@ -26,6 +26,15 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
 
 
+class AnswerSource(StrEnum):
+    """Who answered: the model, the simulator in its place, a recording of it, or an answer that was kept before."""
+
+    MODEL = "model"
+    SIMULATOR = "simulator"
+    RECORDING = "recording"
+    CACHE = "cache"
+
+
 @dataclass(frozen=True)
 class Usage:
     """Tokens of one turn, subagents included.
@@ -98,8 +107,8 @@ class Response:
         num_steps: API calls the CLI counted.
         prompt: the prompt, as text.
         messages: every message of the turn, in order.
-        simulated: whether no model was called: a simulator answered, or a tape was played.
-        source: where the answer is from when no model was asked for it now, in words; "" otherwise.
+        source: who answered.
+        cached_source: who answered when the answer was kept, where `source` is the cache; else `None`.
         started: when the prompt was sent, in unix seconds.
         error: the failure in words; "" where there is none.
         process_gone: whether the CLI's process ended before the turn did, such as by force; the session resumes in a
@@ -125,12 +134,17 @@ class Response:
     num_steps: int = 0
     prompt: str = ""
     messages: tuple[Message, ...] = field(default=(), compare=False)
-    simulated: bool = False
-    source: str = ""
+    source: AnswerSource = AnswerSource.MODEL
+    cached_source: AnswerSource | None = None
     started: float = 0.0
     error: str = ""
     process_gone: bool = False
     sent: bool = True
+
+    @property
+    def simulated(self) -> bool:
+        """Whether no model was ever called for it: a simulator answered, or a recording."""
+        return (self.cached_source or self.source) in (AnswerSource.SIMULATOR, AnswerSource.RECORDING)
 
     @property
     def code(self) -> list[Code]:

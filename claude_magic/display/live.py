@@ -15,7 +15,7 @@ from claude_magic.errors import ClaudeError
 from claude_magic.messages import Message
 from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import RunView, error_bundle, response_bundle, run_bundle
-from claude_magic.response import Outcome, Response
+from claude_magic.response import AnswerSource, Outcome, Response
 from claude_magic.widgets.facts import facts_of
 from claude_magic.widgets.hub import Channel, Hub
 from claude_magic.widgets.live import LiveRun, sound
@@ -32,9 +32,8 @@ class LiveScreen:
         hub: the kernel's line to its pages.
         session: name of the session.
         model: the model, as far as it is known.
-        simulated: whether a simulator answers.
+        source: who answers.
         mode: permission mode, for the header.
-        source: what answers in place of Claude, in words; "" for Claude.
         on_stop: called when a page asks to stop.
         on_undo: called with `dry_run` when a page asks to undo the turn's edits.
         stage: where the run stands; in the extension's view if not given.
@@ -46,17 +45,16 @@ class LiveScreen:
         *,
         session: str,
         model: str,
-        simulated: bool,
+        source: AnswerSource,
         mode: str,
         on_stop: Callable[[], object],
         on_undo: Callable[[Channel, bool], object],
-        source: str = "",
         stage: Stage | None = None,
     ) -> None:
         self._hub = hub
         self._stage = stage or ExtensionStage()
-        self._facts: RunData = {"mode": mode, "source": source}
-        self._run = LiveRun(RunView(session=session, model=model, simulated=simulated), self._facts)
+        self._facts: RunData = {"mode": mode}
+        self._run = LiveRun(RunView(session=session, model=model, source=source), self._facts)
         self._channel = hub.channel(
             self._run, self._stage.link, on_stop, lambda dry_run: on_undo(self._channel, dry_run)
         )

@@ -14,7 +14,7 @@ from IPython.display import DisplayHandle, display
 from claude_magic.errors import ClaudeError
 from claude_magic.messages import Message
 from claude_magic.observers import ObserverGuard
-from claude_magic.response import Response
+from claude_magic.response import AnswerSource, Response
 from claude_magic.widgets.facts import facts_of
 from claude_magic.widgets.protocol import MIME_TYPE, RunData
 
@@ -74,7 +74,7 @@ def is_captured(shell: InteractiveShell) -> bool:
 
 
 def plain_screen(
-    shell: InteractiveShell, *, session: str, model: str, simulated: bool, quiet: bool, late: bool = False
+    shell: InteractiveShell, *, session: str, model: str, source: AnswerSource, quiet: bool, late: bool = False
 ) -> Screen:
     """Return the screen for a shell without the live view.
 
@@ -82,14 +82,14 @@ def plain_screen(
         shell: the shell.
         session: name of the session.
         model: the model, as far as it is known.
-        simulated: whether a simulator answers.
+        source: who answers.
         quiet: show nothing.
         late: the cell is over while the run lasts: a display must be there before, and a terminal is not written to.
     """
     if quiet:
         return SilentScreen()
     if in_notebook(shell):
-        return NotebookScreen(session, model, simulated, at_once=late)
+        return NotebookScreen(session, model, source, at_once=late)
     return TerminalScreen(StringIO() if late else None)
 
 
@@ -99,14 +99,14 @@ class NotebookScreen:
     Args:
         session: name of the session.
         model: the model, as far as it is known.
-        simulated: whether a simulator answers.
+        source: who answers.
         at_once: display something before anything has come.
     """
 
-    def __init__(self, session: str, model: str, simulated: bool, *, at_once: bool = False) -> None:
+    def __init__(self, session: str, model: str, source: AnswerSource, *, at_once: bool = False) -> None:
         from claude_magic.rendering import RunView
 
-        self._view = RunView(session=session, model=model, simulated=simulated)
+        self._view = RunView(session=session, model=model, source=source)
         self._handle: DisplayHandle | None = None
         self._bundle: dict[str, Any] = {}
         self._drawn = 0.0

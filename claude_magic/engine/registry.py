@@ -7,6 +7,7 @@ import itertools
 from claude_magic.engine.session import Session, SessionState
 from claude_magic.engine.session_info import SessionInfo
 from claude_magic.errors import SessionClosedError, SessionNotFoundError
+from claude_magic.response import AnswerSource
 
 
 class SessionRegistry:
@@ -90,5 +91,5 @@ def info_of(session: Session) -> SessionInfo:
         last_used=session.last_used,
         turns=session.turns,
         cost_usd=session.cost_usd,
-        simulated=session.is_simulated,
+        simulated=session.source is not AnswerSource.MODEL,
     )

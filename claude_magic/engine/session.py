@@ -31,7 +31,7 @@ from claude_magic.errors import (
 from claude_magic.lenient import mapping, mappings, number
 from claude_magic.messages import Message, MessageType
 from claude_magic.redaction import Redactor
-from claude_magic.response import Response
+from claude_magic.response import AnswerSource, Response
 
 Lease = Callable[["Session"], AbstractAsyncContextManager[Connection]]
 """Gives a session a process, and the right to run, for as long as the block lasts."""
@@ -71,7 +71,7 @@ class Session:
         models: the models the CLI offers, as it lists them; empty before the first start.
         notice: what a user should know about how it was started; "" if there is nothing.
         last_response: what its last finished turn brought back; `None` before the first.
-        source: what answers in place of the CLI, in words; "" for the CLI. What it answers costs nothing.
+        source: who answers. What a recording answers costs nothing.
     """
 
     def __init__(self, name: str, config: SessionConfig, keep_messages: int = 1000) -> None:
@@ -87,7 +87,7 @@ class Session:
         self.models: list[dict[str, Any]] = []
         self.notice = ""
         self.last_response: Response | None = None
-        self.source = ""
+        self.source = AnswerSource.SIMULATOR if config.simulated is not None else AnswerSource.MODEL
         self.connection: Connection | None = None
         self.answer: Answer | None = None
         self.on_begin: Callable[[Turn, int, str], None] = lambda turn, number, prompt: None
@@ -139,11 +139,6 @@ class Session:
     def redactor(self) -> Redactor:
         """Knows the secrets of its settings and, once it was prompted, of its process."""
         return self._redactor
-
-    @property
-    def is_simulated(self) -> bool:
-        """Whether no model is called: a simulator answers, or a tape is played."""
-        return self.config.simulated is not None or self.source != ""
 
     @property
     def waiting(self) -> int:
@@ -332,7 +327,7 @@ class Session:
         edited = edited_files(turn.notable)
         if turn.prompt and edited:
             self._editing_turns.append((turn.id, edited))
-        if self.source:
+        if self.source is AnswerSource.RECORDING:
             cost = replace(cost, cost_usd=0.0)
         self.turns += 1
         self.cost_usd += cost.cost_usd
@@ -340,7 +335,6 @@ class Session:
             turn=self.turns,
             session_id=self.session_id,
             model=self._model,
-            simulated=self.is_simulated,
             source=self.source,
             wants_structure=(turn.json_schema or self.config.json_schema) is not None and turn.prompt != "",
             redactor=self._redactor,
@@ -358,7 +352,7 @@ class Session:
     def _dropped(self, turn: Turn) -> None:
         """A prompt that never reached the CLI ends as an interrupted turn that cost nothing."""
         if not turn.is_over:
-            turn.finish(unsent(turn, self.session_id, self._redactor, simulated=self.is_simulated))
+            turn.finish(unsent(turn, self.session_id, self._redactor, self.source))
 
     async def undo(self, lease: Lease, *, dry_run: bool) -> Rewind:
         """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""

@@ -22,7 +22,7 @@ from claude_magic.errors import (
 from claude_magic.lenient import count, mapping, mappings
 from claude_magic.messages import NOTHING_SPECIAL, Message, MessageType
 from claude_magic.redaction import Redactor
-from claude_magic.response import Outcome, Response
+from claude_magic.response import AnswerSource, Outcome, Response
 
 # Looking a member up in its class would take most of the time of the loops below.
 _TEXT, _STATUS = MessageType.TEXT, MessageType.STATUS
@@ -222,10 +222,9 @@ class Facts:
     turn: int
     session_id: str
     model: str
-    simulated: bool
+    source: AnswerSource
     wants_structure: bool
     redactor: Redactor
-    source: str = ""
 
 
 def conclude(
@@ -267,21 +266,20 @@ def conclude(
         turn=facts.turn,
         session_id=facts.session_id,
         model=facts.model,
-        simulated=facts.simulated,
         source=facts.source,
         process_gone=death is not None,
     )
     return response, error
 
 
-def unsent(turn: Turn, session_id: str, redactor: Redactor, *, simulated: bool) -> Response:
+def unsent(turn: Turn, session_id: str, redactor: Redactor, source: AnswerSource) -> Response:
     """Return the response of a turn that was dropped before its prompt reached the CLI: it cost nothing.
 
     Args:
         turn: the turn.
         session_id: the CLI's id of the conversation; "" before it is known.
         redactor: knows what must not be shown.
-        simulated: whether no model would have been called.
+        source: who would have answered.
     """
     return Response(
         text="",
@@ -290,7 +288,7 @@ def unsent(turn: Turn, session_id: str, redactor: Redactor, *, simulated: bool) 
         session=turn.session,
         session_id=session_id,
         prompt=redactor.text(prompt_text(turn.prompt)),
-        simulated=simulated,
+        source=source,
         started=unix_time(),
         sent=False,
     )

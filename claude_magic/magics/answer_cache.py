@@ -29,11 +29,11 @@ from claude_magic.cli.decoder import Content, Decoder
 from claude_magic.config import SessionConfig
 from claude_magic.engine.session import Session
 from claude_magic.magics.conversations import conversations_dir, is_uuid
-from claude_magic.messages import Message, MessageType
+from claude_magic.messages import Message
 from claude_magic.paths import open_regular, replace_private, user_dir
 from claude_magic.recording import RedactedLines, decode_record, encode_record
 from claude_magic.redaction import NOTHING_SECRET, Redactor
-from claude_magic.response import Response
+from claude_magic.response import AnswerSource, Response
 
 logger = logging.getLogger("claude_magic")
 
@@ -179,12 +179,17 @@ def _read(file: BinaryIO) -> KeptAnswer:
     for number, line in enumerate(lines, 2):
         record: _Line = _decoded(number, line, _Line)
         messages += decoder.decode([json.dumps(record.line).encode()], record.at)
+    facts = dict(first.response)
+    if not facts.get("source"):  # written by version 0.1
+        facts["source"] = AnswerSource.SIMULATOR if facts.get("simulated") else AnswerSource.MODEL
     try:
-        response = msgspec.convert(first.response, Response)
-    except msgspec.ValidationError as error:
+        response = msgspec.convert(facts, Response)
+        datetime.fromtimestamp(response.started)  # it is shown as a date
+    except (msgspec.ValidationError, ValueError, OverflowError, OSError) as error:
         raise ValueError(f"line 1: {error}") from None
-    mark = _mark(response, any(message.type is MessageType.TOOL_USE for message in messages))
-    response = replace(response, messages=tuple(messages), source=mark, cost_usd=0.0)
+    response = replace(
+        response, messages=tuple(messages), source=AnswerSource.CACHE, cached_source=response.source, cost_usd=0.0
+    )
     return KeptAnswer(response, response.session_id, first.answer_id)
 
 
@@ -201,13 +206,6 @@ def _decoded(number: int, line: bytes, kind: Any) -> Any:
         return decode_record(line, kind)
     except ValueError as error:
         raise ValueError(f"line {number}: {error}") from None
-
-
-def _mark(response: Response, used_tools: bool) -> str:
-    date = datetime.fromtimestamp(response.started).astimezone()
-    words = f"kept, $0.00, from {date:%Y-%m-%d %H:%M}"
-    words += " (simulated: no model was called)" if response.simulated else ""
-    return f"{words}; its tools did not run again" if used_tools else words
 
 
 def _answer_id(messages: Iterable[Message]) -> str:

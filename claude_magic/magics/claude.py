@@ -111,5 +111,6 @@ def _nest_loops() -> None:
     try:
         import nest_asyncio2
     except ModuleNotFoundError:
-        raise TraitError("nested_loops needs nest-asyncio2, which is not installed: %pip install nest-asyncio2") from None
+        words = "nested_loops needs nest-asyncio2, which is not installed: %pip install nest-asyncio2"
+        raise TraitError(words) from None
     nest_asyncio2.apply()

@@ -135,7 +135,7 @@ class TurnRunner:
             return TerminalScreen(StringIO() if options.bg else None)
 
     def _screen(self, client: ClaudeClient, options: Options, session: Session, stream: Stream) -> Screen:
-        model, simulated = options.model or session.model, session.is_simulated
+        model = options.model or session.model
         hub = self.hub
         stage = None
         captured = is_captured(self._shell)
@@ -146,7 +146,7 @@ class TurnRunner:
                 self._shell,
                 session=session.name,
                 model=model,
-                simulated=simulated,
+                source=session.source,
                 quiet=options.quiet or (options.bg and captured),
                 late=options.bg,
             )
@@ -154,7 +154,6 @@ class TurnRunner:
             hub,
             session=session.name,
             model=model,
-            simulated=simulated,
             mode=options.permission_mode or session.config.permission_mode,
             source=session.source,
             on_stop=stream.stop_soon,

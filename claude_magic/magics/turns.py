@@ -226,9 +226,9 @@ def _show_kept(
 ) -> Response:
     """Show a kept answer as what it is, and as it was."""
     response = replace(kept, session=session.name)
-    screen = GuardedScreen(
-        plain_screen(context.shell, session=session.name, model=response.model, simulated=False, quiet=options.quiet)
-    )
+    source = response.source
+    plain = plain_screen(context.shell, session=session.name, model=response.model, source=source, quiet=options.quiet)
+    screen = GuardedScreen(plain)
     for note in prompt.notes:
         screen.note(note)
     screen.add(response.messages)

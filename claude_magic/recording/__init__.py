@@ -3,10 +3,9 @@
 from claude_magic.recording.format import TapeRun, decode_record, encode_record, read_tape
 from claude_magic.recording.recorder import TapeRecorder
 from claude_magic.recording.redacted_lines import RedactedLines
-from claude_magic.recording.replayer import PLAYED, TapePlayer
+from claude_magic.recording.replayer import TapePlayer
 
 __all__ = [
-    "PLAYED",
     "RedactedLines",
     "TapePlayer",
     "TapeRecorder",

@@ -23,9 +23,6 @@ from claude_magic.redaction import Redactor
 
 logger = logging.getLogger("claude_magic")
 
-PLAYED = "played from a tape, $0.00 now"
-"""What a played turn says of itself."""
-
 
 class TapePlayer:
     """Answers prompts from a tape: the same prompt gets the same run, the second time its second one.

@@ -10,7 +10,7 @@ from typing import Any
 from claude_magic.clock import unix_time
 from claude_magic.errors import ClaudeError, ProcessError, TurnTimeoutError
 from claude_magic.rendering import page
-from claude_magic.rendering.footer import advice_for, ending_of, footer, footer_facts, notice
+from claude_magic.rendering.footer import advice_for, ending_of, footer, footer_facts, notice, source_note
 from claude_magic.rendering.images import Picture
 from claude_magic.rendering.patches import Hunk, as_data
 from claude_magic.rendering.sanitizer import clean
@@ -219,7 +219,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         "model": _sound(view.model),
         "outcome": str(response.outcome),
         "simulated": response.simulated,
-        "source": response.source,
+        "source": source_note(response),
         "prompt": budget.other(response.prompt),
         "parts": [part_data(part, budget) for part in stored],
         "usage": asdict(response.usage),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from claude_magic.errors import ClaudeError, ProcessError, RateLimitError
@@ -12,9 +13,11 @@ from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import NO_ONE_TO_ASK
 from claude_magic.rendering.text import clock, one_line, seconds
 from claude_magic.rendering.view import RunView, ToolState
-from claude_magic.response import Outcome, Response
+from claude_magic.response import AnswerSource, Outcome, Response
 
 SIMULATED = "simulated: no model was called"
+SOURCE_NOTES = {AnswerSource.RECORDING: "played from a tape, $0.00 now"}
+"""What a reader is told of a live run that no model answers; the simulator has a place of its own in the header."""
 
 _SMALLEST_COST_USD = 0.00005  # four digits show it
 _CONTEXT_FROM_PERCENT = 50
@@ -87,8 +90,19 @@ def ending_of(response: Response, view: RunView) -> str:
 
 def footer(response: Response, session_cost_usd: float = 0.0) -> str:
     """Return one line of facts; what no model answered says so first. See `footer_facts`."""
-    simulated = [SIMULATED] if response.simulated and not response.source else []
+    simulated = [SIMULATED] if response.source is AnswerSource.SIMULATOR else []
     return " · ".join(simulated + footer_facts(response, session_cost_usd))
+
+
+def source_note(response: Response) -> str:
+    """Return what a reader is told of an answer for which no model was asked now; "" where one was, or a simulator."""
+    if response.source is not AnswerSource.CACHE:
+        return SOURCE_NOTES.get(response.source, "")
+    date = datetime.fromtimestamp(response.started).astimezone()
+    simulated = f" ({SIMULATED})" if response.simulated else ""
+    used_tools = any(message.type is MessageType.TOOL_USE for message in response.messages)
+    tools = "; its tools did not run again" if used_tools else ""
+    return f"kept, $0.00, from {date:%Y-%m-%d %H:%M}{simulated}{tools}"
 
 
 def footer_facts(response: Response, session_cost_usd: float = 0.0) -> list[str]:
@@ -102,7 +116,7 @@ def footer_facts(response: Response, session_cost_usd: float = 0.0) -> list[str]
         Who answered, where that was not the model; seconds, a person's time apart; what was spent: by the turn and,
         where that is more, by the session; and how full the model's window is, from a half on.
     """
-    facts = [response.source, _time(response)]
+    facts = [source_note(response), _time(response)]
     if not response.simulated:
         facts.append(_cost(response.cost_usd, response.estimated))
         more = session_cost_usd - response.cost_usd >= _SMALLEST_COST_USD

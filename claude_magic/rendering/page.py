@@ -24,7 +24,7 @@ from claude_magic.rendering.tool_summaries import (
     tool_title,
 )
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart, ToolState
-from claude_magic.response import Outcome
+from claude_magic.response import AnswerSource, Outcome
 
 _TEXT_LIMIT = 200_000  # characters of answer; as HTML they are about seven times as many
 _SHORTEST_TEXT = 1_000  # of each text at least so much stays
@@ -135,7 +135,7 @@ def box(inner: str, bar: str) -> str:
 
 def _header(view: RunView, state: str = "") -> str:
     name = f'<b style="{style.NAME}">{escape(one_line(view.session or "claude", 80))}</b>'
-    words = [model_words(view.model), SIMULATED if view.simulated else "", state]
+    words = [model_words(view.model), SIMULATED if view.source is AnswerSource.SIMULATOR else "", state]
     return _small(" · ".join([name, *(escape(word) for word in words if word)]), style.HEAD)
 
 

@@ -15,7 +15,7 @@ from claude_magic.rendering.images import Picture, pictures_in
 from claude_magic.rendering.notes import Retries, agent_report, note_words
 from claude_magic.rendering.patches import Hunk, from_data, patch_in
 from claude_magic.rendering.todos import Todo, TodoList
-from claude_magic.response import Outcome, Response
+from claude_magic.response import AnswerSource, Outcome, Response
 
 
 class ToolState(StrEnum):
@@ -183,7 +183,7 @@ class RunView:
     Args:
         session: name of the session.
         model: the model, where it is known before the CLI says so.
-        simulated: whether a simulator answers.
+        source: who answers.
 
     Attributes:
         parts: what there is to see, in order; the tool uses of a subagent are children of the one that started it.
@@ -194,10 +194,10 @@ class RunView:
         marked: the pictures that marks stand for.
     """
 
-    def __init__(self, session: str = "", model: str = "", simulated: bool = False) -> None:
+    def __init__(self, session: str = "", model: str = "", source: AnswerSource = AnswerSource.MODEL) -> None:
         self.session = session
         self.model = model
-        self.simulated = simulated
+        self.source = source
         self.parts: list[Part] = []
         self.outcome: Outcome | None = None
         self.error = ""
@@ -216,7 +216,7 @@ class RunView:
     @classmethod
     def of(cls, response: Response) -> RunView:
         """Return the view of a finished turn; where its messages are gone, its text is all there is."""
-        view = cls(response.session, response.model, response.simulated and not response.source)
+        view = cls(response.session, response.model, response.source)
         view.add(response.messages)
         if not response.messages and response.text:
             view.parts.append(TextPart(_Growing(response.text)))

@@ -11,8 +11,10 @@ from typing import Any, Literal
 from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import PLAN_TOOL, QUESTION_TOOL, PermissionRequest
 from claude_magic.rendering.bundle import Budget, part_data
+from claude_magic.rendering.footer import SOURCE_NOTES
 from claude_magic.rendering.tool_summaries import tool_title
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
+from claude_magic.response import AnswerSource
 from claude_magic.widgets.protocol import VERSION, Op, Question, RunData
 
 _SAYS_MODE = (MessageType.INIT, MessageType.STATUS)
@@ -77,7 +79,8 @@ class LiveRun:
             "live": True,
             "session": sound(self.view.session),
             "model": sound(self.view.model),
-            "simulated": self.view.simulated,
+            "simulated": self.view.source is not AnswerSource.MODEL,
+            "source": SOURCE_NOTES.get(self.view.source, ""),
             "outcome": None,
             "parts": parts,  # type: ignore[typeddict-item]  # each is one of the part types
         }

@@ -106,8 +106,8 @@ class StreamViewer(RunWidget):
         if self._channel is None or batch.turn_id != self._turn_id:
             self._turn_id = batch.turn_id
             session = self._client.get_session(self.session)
-            view = RunView(self.session, session.model, session.is_simulated)
-            self._begin(view, {"mode": session.config.permission_mode, "source": session.source})
+            view = RunView(self.session, session.model, session.source)
+            self._begin(view, {"mode": session.config.permission_mode})
         assert self._channel is not None
         self._channel.add(batch.messages)
         if not self._flush_planned:

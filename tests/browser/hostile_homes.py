@@ -17,6 +17,7 @@ from rendering.test_hostile import hostile_questions, hostile_response
 from claude_magic.display.live import LiveScreen
 from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import MIME_TYPE, response_bundle
+from claude_magic.response import AnswerSource
 from claude_magic.widgets.hub import hub_of
 from claude_magic.widgets.live import sound
 from claude_magic.widgets.viewer import StreamViewer
@@ -34,7 +35,7 @@ def begin_live(first: int, last: int) -> None:
             hub_of(get_ipython().kernel),
             session=payload,
             model=payload,
-            simulated=True,
+            source=AnswerSource.SIMULATOR,
             mode=payload,
             on_stop=lambda: None,
             on_undo=lambda channel, dry_run: None,

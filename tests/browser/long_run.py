@@ -10,6 +10,7 @@ from rendering.builders import message, response, result, use
 
 from claude_magic.display.live import LiveScreen
 from claude_magic.messages import Message
+from claude_magic.response import AnswerSource
 from claude_magic.widgets.hub import hub_of
 
 SCATTERED, IN_A_ROW = 460, 40
@@ -37,7 +38,8 @@ SECONDS, BATCHES = 3.0, 60
 def show() -> None:
     """Show the run as the extension does: most of it at once, as to a page that comes late, the rest slowly."""
     screen = LiveScreen(
-        hub_of(get_ipython().kernel), session="long", model="claude-opus-4-8", simulated=True, mode="default",
+        hub_of(get_ipython().kernel), session="long", model="claude-opus-4-8", mode="default",
+        source=AnswerSource.SIMULATOR,
         on_stop=lambda: None, on_undo=lambda channel, dry_run: None,
     )  # fmt: skip
     screen.begin()

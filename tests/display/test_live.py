@@ -15,7 +15,7 @@ from claude_magic.display.live import LiveScreen
 from claude_magic.display.surfaces import ExtensionStage, WidgetStage, make_widget, stage_for
 from claude_magic.errors import ClaudeError, OverloadedError
 from claude_magic.permissions import PermissionRequest, Withdrawn
-from claude_magic.response import Outcome
+from claude_magic.response import AnswerSource, Outcome
 from claude_magic.widgets.hub import Hub
 from claude_magic.widgets.pages import Page
 from claude_magic.widgets.protocol import MIME_TYPE, VERSION
@@ -59,7 +59,7 @@ def screen_on(stage: Any, hub: Hub | None = None) -> LiveScreen:
         hub or Hub(FakeKernel()),
         session="analysis",
         model="opus",
-        simulated=False,
+        source=AnswerSource.MODEL,
         mode="default",
         on_stop=lambda: None,
         on_undo=lambda channel, dry_run: None,

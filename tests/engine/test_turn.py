@@ -32,9 +32,9 @@ from claude_magic.errors import (
 )
 from claude_magic.messages import Message
 from claude_magic.redaction import Redactor
-from claude_magic.response import Outcome, Response
+from claude_magic.response import AnswerSource, Outcome, Response
 
-FACTS = Facts(3, "sid", "model-a", simulated=True, wants_structure=False, redactor=Redactor({"K": "secret1"}))
+FACTS = Facts(3, "sid", "model-a", AnswerSource.SIMULATOR, wants_structure=False, redactor=Redactor({"K": "secret1"}))
 
 
 class Clock:
@@ -197,7 +197,7 @@ def test_a_slash_commands_result_without_a_stop_reason_is_a_success() -> None:
 
 def test_a_missing_structure_is_an_error() -> None:
     """The CLI calls it a success; the caller wanted an object."""
-    facts = Facts(1, "sid", "m", simulated=False, wants_structure=True, redactor=Redactor())
+    facts = Facts(1, "sid", "m", AnswerSource.MODEL, wants_structure=True, redactor=Redactor())
 
     assert isinstance(ended(result("words"), facts=facts)[1], StructuredOutputError)
     assert ended(result("{}", structured_output={}), facts=facts)[0].structured == {}

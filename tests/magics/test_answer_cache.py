@@ -21,7 +21,8 @@ from claude_magic.config import PoolConfig, SessionConfig
 from claude_magic.engine.session import Session
 from claude_magic.magics.answer_cache import AnswerCache, AnswerStore, CachedSession, Chain
 from claude_magic.redaction import Redactor
-from claude_magic.response import Outcome, Response
+from claude_magic.rendering.footer import source_note
+from claude_magic.response import AnswerSource, Outcome, Response
 
 Output = pytest.CaptureFixture[str]
 SECRET = "s3cret-value-123"
@@ -105,8 +106,9 @@ def test_a_kept_answer_says_so(restart: Callable[..., Any], capsys: Output) -> N
     kept = ask(restart(), "one")
     second = capsys.readouterr().out
 
-    assert kept.source.startswith("kept, $0.00, from 20")
-    assert kept.source in second
+    assert kept.source is AnswerSource.CACHE
+    assert source_note(kept).startswith("kept, $0.00, from 20")
+    assert source_note(kept) in second
     assert kept.text in first
     assert kept.text in second
     assert kept._repr_mimebundle_()["text/plain"].count("kept, $0.00") == 1
@@ -133,7 +135,7 @@ def test_anything_else_is_asked(restart: Callable[..., Any], clis: FakeCLIs, pro
     shell = restart()
     shell.user_ns["x"] = "attached"
 
-    assert ask(shell, prompt, options).source == ""
+    assert ask(shell, prompt, options).source is AnswerSource.MODEL
     assert len(asked(clis)) == 2
 
 
@@ -143,9 +145,9 @@ def test_a_variable_that_changed_is_another_question(restart: Callable[..., Any]
     sources = []
     for value in (1, 2, 1):
         shell.user_ns["x"] = value
-        sources.append(ask(shell, "what is {x}", "--keep --new").source[:4])
+        sources.append(ask(shell, "what is {x}", "--keep --new").source)
 
-    assert sources == ["", "", "kept"]
+    assert sources == [AnswerSource.MODEL, AnswerSource.MODEL, AnswerSource.CACHE]
 
 
 def test_another_conversation_before_is_another_question(restart: Callable[..., Any], clis: FakeCLIs) -> None:
@@ -156,17 +158,17 @@ def test_another_conversation_before_is_another_question(restart: Callable[..., 
 
     shell = restart()
     ask(shell, "other")
-    assert ask(shell, "two").source == ""
+    assert ask(shell, "two").source is AnswerSource.MODEL
 
     shell = restart()
     ask(shell, "one", "--fresh")
-    assert ask(shell, "two").source == ""
+    assert ask(shell, "two").source is AnswerSource.MODEL
 
     shell = restart()
     client = shell.magics_manager.registry["ClaudeMagics"].context.client
-    assert ask(shell, "one").source != ""
+    assert ask(shell, "one").source is AnswerSource.CACHE
     client.execute("main", "by code")
-    assert ask(shell, "two").source == ""
+    assert ask(shell, "two").source is AnswerSource.MODEL
 
 
 def test_fresh_takes_the_place_of_the_kept_one(restart: Callable[..., Any]) -> None:
@@ -176,7 +178,7 @@ def test_fresh_takes_the_place_of_the_kept_one(restart: Callable[..., Any]) -> N
     kept = ask(restart(), "one")
 
     assert kept.text == new.text != old.text
-    assert kept.source
+    assert kept.source is AnswerSource.CACHE
 
 
 def test_another_session_shares_what_is_kept(restart: Callable[..., Any]) -> None:
@@ -212,7 +214,7 @@ def test_what_failed_is_not_kept(restart: Callable[..., Any], clis: FakeCLIs) ->
         ask(shell, "one")
     clis.behave = talk
 
-    assert ask(restart(), "one").source == ""
+    assert ask(restart(), "one").source is AnswerSource.MODEL
 
 
 def test_a_conversation_goes_on_after_kept_answers(restart: Callable[..., Any], clis: FakeCLIs, capsys: Output) -> None:
@@ -222,11 +224,11 @@ def test_a_conversation_goes_on_after_kept_answers(restart: Callable[..., Any], 
     ask(shell, "not kept", "")
 
     shell = restart()
-    assert ask(shell, "one").source
+    assert ask(shell, "one").source is AnswerSource.CACHE
     capsys.readouterr()
     later = ask(shell, "later", "")
 
-    assert later.source == ""
+    assert later.source is AnswerSource.MODEL
     assert "begins anew" not in capsys.readouterr().out
     argv = clis.last.launch.argv
     answer_id = next(message.raw["uuid"] for message in first.messages if message.raw.get("type") == "assistant")
@@ -246,9 +248,9 @@ def test_a_conversation_that_the_cli_has_no_longer(
 
     for _ in range(2):
         shell = restart()
-        assert ask(shell, "one").source
+        assert ask(shell, "one").source is AnswerSource.CACHE
         capsys.readouterr()
-        assert ask(shell, "later").source == ""
+        assert ask(shell, "later").source is AnswerSource.MODEL
         assert capsys.readouterr().out.count("Claude does not know it any more, and begins anew.\n") == 1
         assert not any(argument.startswith("--resume") for argument in clis.last.launch.argv)
 
@@ -260,7 +262,7 @@ def test_nothing_is_kept_of_a_tape(restart: Callable[..., Any], state_folder: Pa
     ask(shell, "one", "")
     shell.run_cell("%claude replay tape.jsonl 0")
 
-    assert ask(shell, "one").source.startswith("played")
+    assert ask(shell, "one").source is AnswerSource.RECORDING
     assert not state_folder.exists()
 
 
@@ -273,7 +275,7 @@ def test_a_secret_is_in_no_kept_run(restart: Callable[..., Any], state_folder: P
     written = [gzip.decompress(file.read_bytes()) for file in (state_folder / "kept").iterdir()]
     assert len(written) == 1
     assert SECRET.encode() not in written[0]
-    assert kept.source
+    assert kept.source is AnswerSource.CACHE
     assert "say [redacted api_key]" in kept.text
 
 
@@ -293,7 +295,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(
 
 @pytest.fixture
 def response() -> Response:
-    return Response("the answer", turn_id="1", started=1000.0, cost_usd=0.5, simulated=True)
+    return Response("the answer", turn_id="1", started=1000.0, cost_usd=0.5, source=AnswerSource.SIMULATOR)
 
 
 def test_a_run_that_cannot_be_read_is_asked_again(
@@ -319,8 +321,8 @@ def test_a_simulated_run_stays_one(tmp_path: Path, response: Response) -> None:
 
     run = runs.find("key")
     assert run is not None
-    assert run.response == replace(response, cost_usd=0.0, source=run.response.source)
-    assert "simulated: no model was called" in run.response.source
+    assert run.response == replace(response, cost_usd=0.0, source=AnswerSource.CACHE, cached_source=response.source)
+    assert "simulated: no model was called" in source_note(run.response)
 
 
 def test_an_edited_command_stays_one(tmp_path: Path, response: Response) -> None:

@@ -25,6 +25,7 @@ from claude_magic.display.screen import TerminalScreen
 from claude_magic.errors import ClaudeError, ModelNotFoundError
 from claude_magic.magics import runner, turns
 from claude_magic.magics.background import BackgroundRun
+from claude_magic.response import AnswerSource
 from claude_magic.widgets import hub as hub_module
 from claude_magic.widgets.hub import hub_of
 from claude_magic.widgets.pages import Page
@@ -227,9 +228,9 @@ def test_a_kept_answer_is_a_run_that_is_over(shell: Any, gate: threading.Event) 
     sources = []
     for _ in range(2):
         shell.run_cell("%claude ask --new --bg --keep -o run wait")
-        sources.append(shell.user_ns["run"].result(GUARD_S).source[:4])
+        sources.append(shell.user_ns["run"].result(GUARD_S).source)
 
-    assert sources == ["", "kept"]
+    assert sources == [AnswerSource.MODEL, AnswerSource.CACHE]
 
 
 def test_what_follows_an_unknown_answer_is_not_kept(shell: Any, gate: threading.Event) -> None:
@@ -241,7 +242,7 @@ def test_what_follows_an_unknown_answer_is_not_kept(shell: Any, gate: threading.
     shell.run_cell("%claude ask --bg --keep -o next hello")
     gate.set()
 
-    assert shell.user_ns["next"].result(GUARD_S).source == ""
+    assert shell.user_ns["next"].result(GUARD_S).source is AnswerSource.MODEL
 
 
 def test_a_page_stops_its_own_run_only(

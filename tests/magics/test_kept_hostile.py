@@ -21,7 +21,7 @@ from claude_magic.cli.decoder import Decoder
 from claude_magic.config import SessionConfig
 from claude_magic.magics.answer_cache import AnswerStore, Chain, KeptAnswer, continued
 from claude_magic.redaction import Redactor
-from claude_magic.response import Response, Usage
+from claude_magic.response import AnswerSource, Response, Usage
 
 SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r"
 TEXTS = st.text(st.characters(exclude_categories=[]) | st.sampled_from([*SEPARATORS, "\n", "\ud800", "\udfff", "\0"]))
@@ -212,3 +212,12 @@ def test_a_conversation_file_that_is_odd_is_passed_over(tmp_path: Path) -> None:
 
     (tmp_path / "projects" / "three" / f"{session_id}.jsonl").write_text('{"uuid":"a1"}\n')
     assert continued(config, run) == replace(config, resume=session_id, fork=True, resume_at="a1")
+
+
+def test_answer_of_version_0_1_says_who_answered(tmp_path: Path) -> None:
+    """It had a flag in place of the source."""
+    sources = [AnswerSource.MODEL, AnswerSource.SIMULATOR]
+    found = [kept(tmp_path / str(flag), in_response(simulated=flag)) for flag in (False, True)]
+
+    assert [one and one.response.source for one in found] == [AnswerSource.CACHE, AnswerSource.CACHE]
+    assert [one and one.response.cached_source for one in found] == sources

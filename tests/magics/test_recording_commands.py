@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 
 from claude_magic.errors import ResultError
 from claude_magic.recording import read_tape
+from claude_magic.response import AnswerSource
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_file_that_is_no_tape_is_one_line(shell: Any, tape: Path, line: str) -
         shell.run_cell(f"%claude {line.format(tape=tape)}")
 
     shell.run_cell_magic("claude", "", "still real")
-    assert shell.user_ns["_claude"].source == ""
+    assert shell.user_ns["_claude"].source is AnswerSource.MODEL
 
 
 def test_a_tape_answers(shell: Any, clis: FakeCLIs, tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,7 +86,7 @@ def test_out_of_the_machine_again(shell: Any, tape: Path, capsys: pytest.Capture
     shell.run_cell("%claude replay off")
 
     assert shell.user_ns["_claude"].text == "echo: anything"
-    assert shell.user_ns["_claude"].source == ""
+    assert shell.user_ns["_claude"].source is AnswerSource.MODEL
     out = capsys.readouterr().out
     assert "The tape is out: Claude answers from now on. Closed: main." in out
     assert "No tape was being played." in out

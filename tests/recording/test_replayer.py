@@ -16,7 +16,7 @@ from claude_magic.errors import ClaudeError, ResultError
 from claude_magic.messages import Message
 from claude_magic.permissions import Deny, PermissionRequest
 from claude_magic.recording import TapePlayer
-from claude_magic.response import Outcome, Response
+from claude_magic.response import AnswerSource, Outcome, Response
 
 
 async def test_a_recorded_run_plays_again_with_the_same_text(tape: Path) -> None:
@@ -26,7 +26,7 @@ async def test_a_recorded_run_plays_again_with_the_same_text(tape: Path) -> None
         response = await client.execute("main", "hello")
 
     assert response.text == "the value is [redacted api_key], and that is all"
-    assert response.source == "played from a tape, $0.00 now"
+    assert response.source is AnswerSource.RECORDING
     assert response._repr_mimebundle_()["text/plain"].splitlines()[-1].startswith("played from a tape, $0.00 now · ")
 
 
@@ -161,12 +161,12 @@ async def test_a_client_changes_to_a_tape_and_back(tape: Path) -> None:
         assert [info.name for info in closed] == ["main"]
         assert clis.alive == []
         await client.create_session(name="main")
-        assert (await client.execute("main", "hello")).source
+        assert (await client.execute("main", "hello")).source is AnswerSource.RECORDING
 
         assert [info.name for info in await client.play(None)] == ["main"]
         await client.create_session(name="main")
         again = await client.execute("main", "hello")
-        assert (again.text, again.source) == ("echo: hello", "")
+        assert (again.text, again.source) == ("echo: hello", AnswerSource.MODEL)
 
 
 async def test_a_running_turn_ends_when_a_tape_is_put_in(tape: Path) -> None:

@@ -32,7 +32,7 @@ from claude_magic.rendering import (
 )
 from claude_magic.rendering.text import shares
 from claude_magic.rendering.tool_summaries import file_text, state_words
-from claude_magic.response import Outcome
+from claude_magic.response import AnswerSource, Outcome
 
 from .builders import decision, message, permission, response, result, use
 from .pages import Page
@@ -196,9 +196,9 @@ def test_plain_text_is_the_answer_and_the_footer() -> None:
         ({"cost_usd": 0.00001}, "8.4 s · under $0.0001"),
         ({"waited_s": 6.4}, "2.0 s + 6.4 s waiting for you · $0.0213"),
         ({"waited_s": 0.4}, "8.4 s · $0.0213"),
-        ({"source": "played from a tape", "simulated": True}, "played from a tape · 8.4 s"),
+        ({"source": AnswerSource.RECORDING}, "played from a tape, $0.00 now · 8.4 s"),
         ({"duration_s": 0.0, "cost_usd": 0.0}, ""),
-        ({"simulated": True}, "simulated: no model was called · 8.4 s"),
+        ({"source": AnswerSource.SIMULATOR}, "simulated: no model was called · 8.4 s"),
     ],
 )
 def test_footer_says_what_is_known(facts, expected: str) -> None:
@@ -336,7 +336,7 @@ def test_what_is_worth_reading_is_open() -> None:
 
 def test_simulation_is_said_once() -> None:
     """In the header of the page, in the footer of the plain text, and nowhere twice."""
-    bundle = response_bundle(response(*TURN, simulated=True))
+    bundle = response_bundle(response(*TURN, source=AnswerSource.SIMULATOR))
 
     assert Page(bundle["text/html"]).text.count("simulated") == 1
     assert bundle["text/plain"].count("simulated: no model was called") == 1

@@ -13,12 +13,13 @@ from rendering.hostile import PAYLOADS
 from claude_magic.messages import Message
 from claude_magic.permissions import PermissionRequest
 from claude_magic.rendering import RunView
+from claude_magic.response import AnswerSource
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.protocol import VERSION, Op
 
 
 def live(**facts: Any) -> LiveRun:
-    return LiveRun(RunView("analysis", "model-a", simulated=True), facts)  # type: ignore[arg-type]  # some RunData
+    return LiveRun(RunView("analysis", "model-a", source=AnswerSource.SIMULATOR), facts)  # type: ignore[arg-type]  # some RunData
 
 
 def told(run: LiveRun, *messages: Message) -> list[Op]:
