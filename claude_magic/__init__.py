@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from claude_magic.config import RetryPolicy as RetryPolicy
     from claude_magic.config import SessionConfig as SessionConfig
     from claude_magic.config import SimulatedAPI as SimulatedAPI
+    from claude_magic.engine.rewind import Rewind as Rewind
     from claude_magic.engine.session import Session as Session
     from claude_magic.engine.session import SessionState as SessionState
     from claude_magic.engine.session_info import SessionInfo as SessionInfo
@@ -47,17 +48,22 @@ if TYPE_CHECKING:
     from claude_magic.errors import SessionNotFoundError as SessionNotFoundError
     from claude_magic.errors import StructuredOutputError as StructuredOutputError
     from claude_magic.errors import TurnTimeoutError as TurnTimeoutError
+    from claude_magic.magics.background import BackgroundRun as BackgroundRun
     from claude_magic.messages import Message as Message
     from claude_magic.messages import MessageType as MessageType
     from claude_magic.permissions import Allow as Allow
     from claude_magic.permissions import Deny as Deny
     from claude_magic.permissions import PermissionRequest as PermissionRequest
+    from claude_magic.recording.replayer import TapeReplayer as TapeReplayer
+    from claude_magic.records.history import History as History
     from claude_magic.records.metrics import Stats as Stats
     from claude_magic.response import AnswerSource as AnswerSource
     from claude_magic.response import Outcome as Outcome
     from claude_magic.response import Response as Response
     from claude_magic.response import Usage as Usage
+    from claude_magic.transcripts.transcripts import Transcripts as Transcripts
     from claude_magic.transcripts.transcripts import read_transcripts as read_transcripts
+    from claude_magic.widgets.viewer import StreamViewer as StreamViewer
 
 
 _ERRORS = (
@@ -74,9 +80,14 @@ _NAMES_OF = {
     "errors": _ERRORS,
     "messages": ("Message", "MessageType"),
     "permissions": ("Allow", "Deny", "PermissionRequest"),
+    "magics.background": ("BackgroundRun",),
+    "recording.replayer": ("TapeReplayer",),
+    "records.history": ("History",),
     "records.metrics": ("Stats",),
+    "engine.rewind": ("Rewind",),
     "engine.session_info": ("SessionInfo",),
-    "transcripts.transcripts": ("read_transcripts",),
+    "transcripts.transcripts": ("Transcripts", "read_transcripts"),
+    "widgets.viewer": ("StreamViewer",),
     "response": ("AnswerSource", "Outcome", "Response", "Usage"),
     "engine.session": ("Session", "SessionState"),
 }

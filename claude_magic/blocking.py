@@ -24,7 +24,7 @@ from claude_magic.engine.stream import Stream as AsyncStream
 from claude_magic.errors import ClaudeError
 from claude_magic.messages import Message
 from claude_magic.permissions import Ask
-from claude_magic.recording import TapePlayer, TapeRecorder
+from claude_magic.recording import TapeRecorder, TapeReplayer
 from claude_magic.records.history import History
 from claude_magic.records.log import LogEntry, LogSummary
 from claude_magic.records.message_records import MessageRecord
@@ -174,7 +174,7 @@ class ClaudeClient:
         ask: Ask | None = None,
         tracer: Tracer | None = None,
         record: str | Path | None = None,
-        replay: str | Path | TapePlayer | None = None,
+        replay: str | Path | TapeReplayer | None = None,
         history: History | str | Path | bool | None = None,
         start: Start = Process.start,
         compile: Compile | None = None,
@@ -251,12 +251,12 @@ class ClaudeClient:
         self._client.history = history
 
     @property
-    def player(self) -> TapePlayer | None:
+    def replayer(self) -> TapeReplayer | None:
         """The tape that answers in place of the CLI; `None` while the CLI does."""
-        return self._client.player
+        return self._client.replayer
 
     @_public
-    def play(self, replay: str | Path | TapePlayer | None) -> list[SessionInfo]:
+    def play(self, replay: str | Path | TapeReplayer | None) -> list[SessionInfo]:
         """Answer from a tape from now on, or from the CLI again (`None`); see `AsyncClaudeClient.play`."""
         return self._loop.call(self._client.play(replay))
 

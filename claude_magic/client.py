@@ -29,7 +29,7 @@ from claude_magic.errors import ClaudeError, PoolClosedError
 from claude_magic.messages import Batch, Message
 from claude_magic.observers import name_of
 from claude_magic.permissions import Ask, Decision, PermissionRequest, decide
-from claude_magic.recording import TapePlayer, TapeRecorder
+from claude_magic.recording import TapeRecorder, TapeReplayer
 from claude_magic.records.client_records import Ledger
 from claude_magic.records.history import History
 from claude_magic.records.metrics import Stats
@@ -52,7 +52,7 @@ class AsyncClaudeClient(Ledger):
         ask: decides when the CLI asks for permission; may be a coroutine function. `None` denies.
         tracer: told of every event of the engine, as `(event, fields)`; for debugging and tests.
         record: write every run to this tape; see `claude_magic.recording`.
-        replay: answer from this tape, with no CLI and no account; a `TapePlayer` may also set the speed.
+        replay: answer from this tape, with no CLI and no account; a `TapeReplayer` may also set the speed.
         history: keep finished turns for later kernels: `True` in the user's own database, or a file, or a `History`.
         start: makes a transport; the real one by default.
         compile: turns a configuration into what can be launched; the real one by default.
@@ -76,7 +76,7 @@ class AsyncClaudeClient(Ledger):
         ask: Ask | None = None,
         tracer: Tracer | None = None,
         record: str | Path | None = None,
-        replay: str | Path | TapePlayer | None = None,
+        replay: str | Path | TapeReplayer | None = None,
         history: History | str | Path | bool | None = None,
         start: Start = Process.start,
         compile: Compile | None = None,
@@ -96,7 +96,7 @@ class AsyncClaudeClient(Ledger):
         if record is not None:
             self.tape.begin(record)
         self._live = (start, compile or self._compile)
-        self._player = None if replay is None else _player(replay)
+        self._replayer = None if replay is None else _replayer_of(replay)
         self._start, self._compile_config = self._ways()
         self._pool = SessionPool(self._pool_config, self._retry, self._start, self._compile_config, self._trace)
 
@@ -124,15 +124,15 @@ class AsyncClaudeClient(Ledger):
         return self._closed
 
     @property
-    def player(self) -> TapePlayer | None:
+    def replayer(self) -> TapeReplayer | None:
         """The tape that answers in place of the CLI; `None` while the CLI does."""
-        return self._player
+        return self._replayer
 
-    async def play(self, replay: str | Path | TapePlayer | None) -> list[SessionInfo]:
+    async def play(self, replay: str | Path | TapeReplayer | None) -> list[SessionInfo]:
         """Answer from a tape from now on, or from the CLI again. A played turn costs nothing and is marked.
 
         Args:
-            replay: the tape, or a `TapePlayer` with a speed of its own; `None` is the CLI.
+            replay: the tape, or a `TapeReplayer` with a speed of its own; `None` is the CLI.
 
         Returns:
             The sessions that were open. They were closed: a conversation must not go on in another world.
@@ -141,7 +141,7 @@ class AsyncClaudeClient(Ledger):
             ValueError: the file is not a tape; nothing has changed.
         """
         self._check_open()
-        self._player = None if replay is None else _player(replay)
+        self._replayer = None if replay is None else _replayer_of(replay)
         infos = self.list_sessions()
         sessions = self._sessions.retire_all()
         self._start, self._compile_config = self._ways()
@@ -152,7 +152,7 @@ class AsyncClaudeClient(Ledger):
         return infos
 
     def _ways(self) -> tuple[Start, Compile]:
-        start, compile = (self._player.start, self._player.compile) if self._player is not None else self._live
+        start, compile = (self._replayer.start, self._replayer.compile) if self._replayer is not None else self._live
         return self.tape.wrap(start), compile
 
     # Sessions.
@@ -170,7 +170,7 @@ class AsyncClaudeClient(Ledger):
         """
         self._check_open()
         session = Session(self._sessions.free_name(name), config or self.config, self._pool_config.messages)
-        if self._player is not None:
+        if self._replayer is not None:
             session.source = AnswerSource.RECORDING
         session.answer = self._decide
         session.on_begin = self._note_begin
@@ -370,7 +370,7 @@ class AsyncClaudeClient(Ledger):
 
     async def _decide(self, request: PermissionRequest) -> Decision:
         # A played question has its answer on the tape: nothing runs, so no one is asked.
-        decision = self._player.decision(request.tool_use_id) if self._player is not None else None
+        decision = self._replayer.decision(request.tool_use_id) if self._replayer is not None else None
         if decision is None:
             decision = await decide(self.ask, request, in_thread=self._ask_in_thread)
         return decision
@@ -412,5 +412,5 @@ def _take_off(observers: list[Callable[[T], None]], observer: Callable[[T], None
         observers.remove(observer)
 
 
-def _player(replay: str | Path | TapePlayer) -> TapePlayer:
-    return replay if isinstance(replay, TapePlayer) else TapePlayer(replay)
+def _replayer_of(replay: str | Path | TapeReplayer) -> TapeReplayer:
+    return replay if isinstance(replay, TapeReplayer) else TapeReplayer(replay)

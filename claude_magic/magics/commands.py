@@ -100,7 +100,7 @@ def _status(context: NotebookContext, rest: str) -> None:
     infos = context.client.list_sessions()
     waiting = context.asker.waiting
     kind = "simulated" if context.base_config.simulated else "real"
-    if context.client.player is not None:
+    if context.client.replayer is not None:
         kind = "played"
     lines, granted = [], list[str]()
     for info in infos:

@@ -153,7 +153,7 @@ class NotebookContext:
         Returns:
             What the user must know; "" if nothing changed.
         """
-        if self.client.player is not None:
+        if self.client.replayer is not None:
             return ""  # a tape needs no account, and must not be taken for one
         return self.simulation.decide(self.client.account)
 

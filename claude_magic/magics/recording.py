@@ -5,7 +5,7 @@ from __future__ import annotations
 from IPython.core.error import UsageError
 
 from claude_magic.magics.context import NotebookContext
-from claude_magic.recording import TapePlayer
+from claude_magic.recording import TapeReplayer
 from claude_magic.rendering.text import plural
 
 RECORD_USAGE = "record on PATH|off"
@@ -42,7 +42,7 @@ def replay(context: NotebookContext, rest: str) -> None:
     if not rest:
         raise UsageError(f"%claude replay takes a tape or `off`: %claude {REPLAY_USAGE}")
     if rest == "off":
-        if context.client.player is None:
+        if context.client.replayer is None:
             print("No tape was being played.")
             return
         names = [info.name for info in context.client.play(None)]
@@ -50,12 +50,12 @@ def replay(context: NotebookContext, rest: str) -> None:
         print(f"The tape is out: {who} from now on.{_closed(names)}")
         return
     path, speed = _path_and_speed(rest)
-    player = TapePlayer(path, speed=speed)
+    replayer = TapeReplayer(path, speed=speed)
     names = [
         f"{info.name} ({info.session_id})" if info.session_id and not info.simulated else info.name
-        for info in context.client.play(player)
+        for info in context.client.play(replayer)
     ]
-    runs = plural(len(player.prompts), "run")
+    runs = plural(len(replayer.prompts), "run")
     print(
         f"Answers are played from {path} ({runs}) from now on; no model is called and nothing is spent.{_closed(names)}"
     )

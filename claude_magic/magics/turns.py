@@ -133,7 +133,7 @@ def _answer(context: NotebookContext, options: Options, prompt: Prompt, *, liter
         permission_mode=options.permission_mode or session.config.permission_mode,
     )
     key = cached.check_chain().key(prompt.content, config, literal=literal, schema=prompt.schema)
-    keeps = (options.keep or options.fresh or context.settings.keep) and context.client.player is None
+    keeps = (options.keep or options.fresh or context.settings.keep) and context.client.replayer is None
     kept = context.answers.store.find(key) if keeps and not options.fresh else None
     if kept is not None:
         cached.advance(key, kept.response, kept=kept)

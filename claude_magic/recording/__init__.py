@@ -3,12 +3,12 @@
 from claude_magic.recording.format import TapeRun, decode_record, encode_record, read_tape
 from claude_magic.recording.recorder import TapeRecorder
 from claude_magic.recording.redacted_lines import RedactedLines
-from claude_magic.recording.replayer import TapePlayer
+from claude_magic.recording.replayer import TapeReplayer
 
 __all__ = [
     "RedactedLines",
-    "TapePlayer",
     "TapeRecorder",
+    "TapeReplayer",
     "TapeRun",
     "decode_record",
     "encode_record",

@@ -24,7 +24,7 @@ from claude_magic.redaction import Redactor
 logger = logging.getLogger("claude_magic")
 
 
-class TapePlayer:
+class TapeReplayer:
     """Answers prompts from a tape: the same prompt gets the same run, the second time its second one.
 
     Args:
@@ -62,7 +62,7 @@ class TapePlayer:
         return [prompt_key(run.prompt) for run in self._runs]
 
     async def start(self, launch: Launch) -> Transport:
-        """Start a player in place of a CLI."""
+        """Start a replayer in place of a CLI."""
         return PlayedTransport(self, launch.redactor)
 
     async def compile(self, config: SessionConfig) -> TapeCommand:
@@ -71,18 +71,18 @@ class TapePlayer:
 
 
 class TapeCommand:
-    """A configuration for a player: every session can use every process of the same tape.
+    """A configuration for a replayer: every session can use every process of the same tape.
 
     Args:
-        player: plays the tape.
+        replayer: plays the tape.
     """
 
     fingerprint: Hashable = "tape"
     notice = ""
     may_prewarm = True
 
-    def __init__(self, player: TapePlayer) -> None:
-        self.key: Hashable = player
+    def __init__(self, replayer: TapeReplayer) -> None:
+        self.key: Hashable = replayer
 
     def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
         """Return a launch that starts nothing."""
@@ -93,15 +93,15 @@ class PlayedTransport:
     """A transport that plays recorded runs.
 
     Args:
-        player: finds the run for a prompt.
+        replayer: finds the run for a prompt.
         redactor: secrets, as for any other transport.
     """
 
-    def __init__(self, player: TapePlayer, redactor: Redactor) -> None:
+    def __init__(self, replayer: TapeReplayer, redactor: Redactor) -> None:
         self.pid: int | None = None
         self.exit_code: int | None = None
         self.stderr_tail = ""
-        self._player = player
+        self._replayer = replayer
         self._decoder = Decoder(redactor)
         self._queue: asyncio.Queue[list[Message]] = asyncio.Queue()
         self._playing: asyncio.Task[None] | None = None
@@ -151,9 +151,9 @@ class PlayedTransport:
     async def _play(self, message: dict[str, Any]) -> None:
         """Play the run of a prompt; however it was recorded, it ends with a result."""
         prompt = message["message"]["content"]
-        run = self._player.find(prompt)
+        run = self._replayer.find(prompt)
         if run is None:
-            known = "; ".join(map(_short, dict.fromkeys(self._player.prompts[:5]))) or "none"
+            known = "; ".join(map(_short, dict.fromkeys(self._replayer.prompts[:5]))) or "none"
             self._fail(message, f"This prompt is not on the tape. It knows: {known}.")
             return
         try:
@@ -169,8 +169,8 @@ class PlayedTransport:
         self._has_ended = False
         now = 0.0
         for at, line in run.lines:
-            if self._player.speed > 0 and at > now:
-                await self._pause((at - now) / self._player.speed)
+            if self._replayer.speed > 0 and at > now:
+                await self._pause((at - now) / self._replayer.speed)
             now = max(now, at)
             if self._stopped.is_set():
                 self._say(_interrupted(self._session_id))

@@ -1,4 +1,4 @@
-"""What the tests of tapes share: a CLI that tells a secret, and a player that does not wait."""
+"""What the tests of tapes share: a CLI that tells a secret, and a replayer that does not wait."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fakes import Behaviour, FakeCLIs, FakeTransport, prompt_of
 
 from claude_magic.config import SessionConfig
 from claude_magic.permissions import Allow, Ask, PermissionRequest
-from claude_magic.recording import TapePlayer
+from claude_magic.recording import TapeReplayer
 
 SECRET = "s3cret-value-123"
 
@@ -37,5 +37,5 @@ async def record(
             await client.execute("main", prompt)
 
 
-def player(path: Path) -> TapePlayer:
-    return TapePlayer(path, speed=0)
+def replayer(path: Path) -> TapeReplayer:
+    return TapeReplayer(path, speed=0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from claude_magic.recording import TapePlayer, TapeRecorder, read_tape
+from claude_magic.recording import TapeRecorder, TapeReplayer, read_tape
 
 
 def test_a_half_written_last_line_is_left_out(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_file_that_is_no_tape_is_refused(tmp_path: Path, content: str, words: 
     path.write_text(content)
 
     with pytest.raises(ValueError, match=words):
-        TapePlayer(path)
+        TapeReplayer(path)
     if content:
         with pytest.raises(ValueError, match=words):
             TapeRecorder().begin(path)
@@ -44,4 +44,4 @@ def test_a_file_that_is_no_tape_is_refused(tmp_path: Path, content: str, words: 
 def test_a_tape_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -> None:
     """The sentence names the file."""
     with pytest.raises(ValueError, match="cannot be read"):
-        TapePlayer(tmp_path / "none")
+        TapeReplayer(tmp_path / "none")

@@ -13,12 +13,12 @@ import pytest
 from fakes import FakeTransport
 from hypothesis import given
 from hypothesis import strategies as st
-from tapes import player, record
+from tapes import record, replayer
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
 from claude_magic.errors import ClaudeError
-from claude_magic.recording import TapePlayer, TapeRecorder, decode_record, encode_record, read_tape
+from claude_magic.recording import TapeRecorder, TapeReplayer, decode_record, encode_record, read_tape
 from claude_magic.recording.format import TapeRun
 
 HEADER = '{"tape": 1, "created": "x"}\n'
@@ -68,7 +68,7 @@ def test_a_broken_line_is_one_sentence_that_names_it(tmp_path: Path, text: str, 
     write(path, text)
     before = path.read_bytes()
 
-    for use in (TapePlayer, TapeRecorder().begin):
+    for use in (TapeReplayer, TapeRecorder().begin):
         with pytest.raises(ValueError, match=rf"tape\.jsonl' has a broken line {line}: "):
             use(path)
     assert path.read_bytes() == before
@@ -123,7 +123,7 @@ async def test_every_character_survives_a_tape(tmp_path: Path, character: str) -
         cli.result()
 
     await record(path, whole, behave=repeat)
-    async with AsyncClaudeClient(replay=player(path)) as client:
+    async with AsyncClaudeClient(replay=replayer(path)) as client:
         await client.create_session(name="main")
         response = await client.execute("main", whole)
 
@@ -160,7 +160,7 @@ async def test_a_run_without_an_end_is_an_error(tmp_path: Path, lines: list[dict
     path = tmp_path / "tape.jsonl"
     path.write_bytes(RUN.encode() + b"".join(encode_record({"of": "1", "at": 0.0, "line": line}) for line in lines))
 
-    async with asyncio.timeout(20), AsyncClaudeClient(SessionConfig(), replay=player(path)) as client:
+    async with asyncio.timeout(20), AsyncClaudeClient(SessionConfig(), replay=replayer(path)) as client:
         await client.create_session(name="main")
         with pytest.raises(ClaudeError, match="its recording stopped before the turn was over"):
             await client.execute("main", "p")
@@ -184,6 +184,6 @@ def test_what_is_not_a_file_is_refused_at_once(tmp_path: Path, make: Any) -> Non
     path = tmp_path / "odd"
     make(path)
 
-    for use in (TapePlayer, TapeRecorder().begin):
+    for use in (TapeReplayer, TapeRecorder().begin):
         with pytest.raises(ValueError, match="odd' cannot be "):
             use(path)

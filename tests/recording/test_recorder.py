@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes import FakeCLIs, FakeTransport, compile_fake, prompt_of
-from tapes import SECRET, player
+from tapes import SECRET, replayer
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.recording import TapeRecorder, read_tape
@@ -34,7 +34,7 @@ async def test_recording_is_switched_on_and_off_while_a_session_is_open(tmp_path
         client.tape.close()
         await client.execute("main", "after")
 
-    assert player(tmp_path / "runs.jsonl").prompts == ["during"]
+    assert replayer(tmp_path / "runs.jsonl").prompts == ["during"]
 
 
 async def test_runs_at_the_same_time_stay_apart(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ async def test_runs_at_the_same_time_stay_apart(tmp_path: Path) -> None:
             await client.create_session(name=name)
         await asyncio.gather(client.execute("one", "one"), client.execute("two", "two"))
 
-    async with AsyncClaudeClient(replay=player(path)) as client:
+    async with AsyncClaudeClient(replay=replayer(path)) as client:
         await client.create_session(name="main")
         assert [(await client.execute("main", name)).text.split() for name in ("one", "two")] == [
             ["one", "a", "one", "b"],

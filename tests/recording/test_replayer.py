@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 from fakes import FakeCLIs, FakeTransport, echo
-from tapes import allow, player, record
+from tapes import allow, record, replayer
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.errors import ClaudeError, ResultError
 from claude_magic.messages import Message
 from claude_magic.permissions import Deny, PermissionRequest
-from claude_magic.recording import TapePlayer
+from claude_magic.recording import TapeReplayer
 from claude_magic.response import AnswerSource, Outcome, Response
 
 
 async def test_a_recorded_run_plays_again_with_the_same_text(tape: Path) -> None:
     """The same prompt gets the same answer, with no CLI; it says where it is from."""
-    async with AsyncClaudeClient(replay=player(tape)) as client:
+    async with AsyncClaudeClient(replay=replayer(tape)) as client:
         await client.create_session(name="main")
         response = await client.execute("main", "hello")
 
@@ -32,7 +32,7 @@ async def test_a_recorded_run_plays_again_with_the_same_text(tape: Path) -> None
 
 async def test_a_played_turn_is_no_money_spent(tape: Path) -> None:
     """Its cost is 0 and it counts as simulated, in the response and in every record."""
-    async with AsyncClaudeClient(replay=player(tape)) as client:
+    async with AsyncClaudeClient(replay=replayer(tape)) as client:
         session = await client.create_session(name="main")
         response = await client.execute("main", "hello")
         turn = client.turn_records()[0]
@@ -58,7 +58,7 @@ def decisions(response: Response) -> list[Message]:
 async def test_a_played_question_is_answered_by_the_tape(tape: Path) -> None:
     """Nothing runs, so nobody is asked: the recorded answer is the answer."""
     asked = Asked()
-    async with AsyncClaudeClient(replay=player(tape), ask=asked.deny) as client:
+    async with AsyncClaudeClient(replay=replayer(tape), ask=asked.deny) as client:
         await client.create_session(name="main")
         response = await client.execute("main", "tool")
 
@@ -72,7 +72,7 @@ async def test_a_recorded_denial_is_played_as_one(tmp_path: Path) -> None:
     path = tmp_path / "runs.jsonl"
     await record(path, "tool", ask=lambda request: Deny("not today", stop=True))
 
-    async with AsyncClaudeClient(replay=player(path), ask=allow) as client:
+    async with AsyncClaudeClient(replay=replayer(path), ask=allow) as client:
         await client.create_session(name="main")
         response = await client.execute("main", "tool")
 
@@ -85,7 +85,7 @@ async def test_a_question_without_an_answer_on_the_tape_is_put_again(tape: Path)
     lines = [line for line in tape.read_text().splitlines() if '"sent"' not in line]
     tape.write_text("\n".join(lines) + "\n")
     asked = Asked()
-    async with AsyncClaudeClient(replay=player(tape), ask=asked.deny) as client:
+    async with AsyncClaudeClient(replay=replayer(tape), ask=asked.deny) as client:
         await client.create_session(name="main")
         response = await client.execute("main", "tool")
 
@@ -95,7 +95,7 @@ async def test_a_question_without_an_answer_on_the_tape_is_put_again(tape: Path)
 
 async def test_a_prompt_that_is_not_on_the_tape_says_so(tape: Path) -> None:
     """The error names what the tape knows, and the session goes on."""
-    async with AsyncClaudeClient(replay=player(tape)) as client:
+    async with AsyncClaudeClient(replay=replayer(tape)) as client:
         await client.create_session(name="main")
         with pytest.raises(ResultError, match=r"not on the tape\. It knows: hello; tool"):
             await client.execute("main", "something else")
@@ -108,7 +108,7 @@ async def test_what_a_tape_knows_is_said_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "runs.jsonl"
     await record(path, "these are\n\n" + "many " * 50)
 
-    async with AsyncClaudeClient(replay=player(path)) as client:
+    async with AsyncClaudeClient(replay=replayer(path)) as client:
         await client.create_session(name="main")
         with pytest.raises(ResultError, match=r"It knows: these are( many)+ ?m?a?n?…\.$"):
             await client.execute("main", "something else")
@@ -125,7 +125,7 @@ async def left_at(client: AsyncClaudeClient, kind: str) -> Response:
 
 async def test_a_played_run_can_be_stopped(tape: Path) -> None:
     """Interrupting keeps what was played so far."""
-    async with AsyncClaudeClient(replay=TapePlayer(tape, speed=0.001)) as client:
+    async with AsyncClaudeClient(replay=TapeReplayer(tape, speed=0.001)) as client:
         await client.create_session(name="main")
         assert (await left_at(client, "init")).outcome is Outcome.INTERRUPTED
 
@@ -138,7 +138,7 @@ async def test_a_long_pause_can_be_stopped(tmp_path: Path) -> None:
     lines[-1]["at"] = 1e6
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
-    async with AsyncClaudeClient(replay=TapePlayer(path)) as client:
+    async with AsyncClaudeClient(replay=TapeReplayer(path)) as client:
         await client.create_session(name="main")
         response = await left_at(client, "text")
 
@@ -156,7 +156,7 @@ async def test_a_client_changes_to_a_tape_and_back(tape: Path) -> None:
         await client.create_session(name="main")
         await client.execute("main", "hello")
 
-        closed = await client.play(player(tape))
+        closed = await client.play(replayer(tape))
 
         assert [info.name for info in closed] == ["main"]
         assert clis.alive == []
@@ -181,7 +181,7 @@ async def test_a_running_turn_ends_when_a_tape_is_put_in(tape: Path) -> None:
         await client.create_session(name="main")
         async with client.stream("main", "hello") as stream:
             await anext(aiter(stream))
-            await client.play(player(tape))
+            await client.play(replayer(tape))
 
         assert stream.response.outcome is Outcome.INTERRUPTED
         assert clis.alive == []
@@ -192,10 +192,10 @@ async def test_another_tape_takes_the_place_of_the_first(tape: Path, tmp_path: P
     other = tmp_path / "other.jsonl"
     await record(other, "hello", behave=echo)
 
-    async with AsyncClaudeClient(replay=player(tape)) as client:
+    async with AsyncClaudeClient(replay=replayer(tape)) as client:
         await client.create_session(name="main")
         await client.execute("main", "hello")
-        await client.play(player(other))
+        await client.play(replayer(other))
         await client.create_session(name="main")
 
         assert (await client.execute("main", "hello")).text == "echo: hello"
@@ -215,7 +215,7 @@ async def test_a_file_that_is_no_tape_changes_nothing(tmp_path: Path) -> None:
 def test_a_speed_that_makes_no_sense(tape: Path, speed: float) -> None:
     """It is refused in words."""
     with pytest.raises(ValueError, match="at least 0"):
-        TapePlayer(tape, speed=speed)
+        TapeReplayer(tape, speed=speed)
 
 
 # What the real CLI wrote.
@@ -247,7 +247,7 @@ async def test_a_tape_of_a_tape_is_the_same(tmp_path: Path, situation: str, vers
     head = [{"tape": 1}, {"run": "1", "prompt": "the prompt"}]
     first.write_text("".join(json.dumps(record) + "\n" for record in [*head, *run]))
 
-    async with AsyncClaudeClient(replay=player(first), record=second, ask=allow) as client:
+    async with AsyncClaudeClient(replay=replayer(first), record=second, ask=allow) as client:
         await client.create_session(name="main")
         with contextlib.suppress(ClaudeError):
             await client.execute("main", "the prompt")
