@@ -51,12 +51,14 @@ test: check $(OLD_CLI)/done $(OLD_KERNELS:=/done) ## run every check and every t
 	CLAUDE_MAGIC_TEST_CLIS="$(OLD_CLI_PATH)" $(RUN) -m pytest -m "not browser" -n 2 --dist worksteal $(TEST_ARGS)
 	CLAUDE_MAGIC_TEST_IPYKERNEL="$(subst $() ,:,$(addprefix $(CURDIR)/,$(OLD_KERNELS)))" $(RUN) -m pytest -m browser -n 2 --dist loadfile $(TEST_ARGS)
 
-check: $(VENV)/test ## look at the code without running it: ruff, mypy, import-linter, eslint, tsc
+check: $(VENV)/test ## look at the code without running it: ruff, mypy, import-linter, codespell, eslint, tsc
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/codespell
 	$(RUN) tests/check_words.py
+	$(RUN) tests/check_names.py
 	$(RUN) labext_build.py lint
 	$(RUN) labext_build.py check
 
