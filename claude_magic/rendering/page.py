@@ -31,6 +31,9 @@ _SHORTEST_TEXT = 1_000  # of each text at least so much stays
 _TOOL_LIMIT = 200  # lines for tools
 _RESULT_LIMIT = 2_000
 _THOUGHT_LIMIT = 4_000
+_PROMPT_LIMIT = 20_000
+_WITH_VALUES = ("filled in: ", "attached: ")
+"""How the notes begin that are about values which went along with a prompt."""
 _LIVE_CHILDREN = 3
 _OPEN_DIFF_LINES = 60
 _STATE_TONE = {
@@ -92,7 +95,7 @@ def final_html(view: RunView, facts: list[str], ending: str = "", ending_block: 
         ending: how it ended and what to do next, in words; "" after a plain success.
         ending_block: safe HTML that says it, instead of a line.
     """
-    pieces = [_header(view), notes_html(view.notes)]
+    pieces = [_header(view), notes_html(view.notes, view.prompt)]
     room = iter(shares([len(part.text) for part in view.parts if isinstance(part, TextPart)], _TEXT_LIMIT))
     budget, work = ColouringBudget(), Work()
     tools = 0
@@ -148,9 +151,23 @@ def _small(inner: str, look: str) -> str:
     return f'<div style="{look}"><sub style="{style.SUB}">{inner}</sub></div>'
 
 
-def notes_html(notes: str) -> str:
-    """Return what is said of a prompt as safe HTML, each line as one."""
-    return "".join(_note(line) for line in notes.split("\n") if line)
+def notes_html(notes: str, prompt: str = "") -> str:
+    """Return what is said of a prompt as safe HTML, each line as one.
+
+    Args:
+        notes: the lines.
+        prompt: the text that was sent; a line about values that went along opens to it.
+    """
+    return "".join(
+        _sent(line, prompt) if prompt and line.startswith(_WITH_VALUES) else _note(line)
+        for line in notes.split("\n")
+        if line
+    )
+
+
+def _sent(line: str, prompt: str) -> str:
+    summary = f'<summary style="{style.SUMMARY};{style.NOTE}"><sub style="{style.SUB}">{escape(line)}</sub></summary>'
+    return f"<details>{summary}{_pre(excerpt(prompt, _PROMPT_LIMIT)[0])}</details>"
 
 
 def _note(text: str) -> str:

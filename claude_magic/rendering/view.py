@@ -191,6 +191,7 @@ class RunView:
         error: the failure in words, or "".
         working_dir: folder of the CLI, as it said; "" before.
         notes: what is said of the prompt, line by line: what was filled in and attached, who answers.
+        prompt: the text that was sent; "" before the turn is over.
         marked: the pictures that marks stand for.
     """
 
@@ -203,6 +204,7 @@ class RunView:
         self.error = ""
         self.working_dir = ""
         self.notes = ""
+        self.prompt = ""
         self.marked: dict[str, Picture] = {}
         self._tools: dict[str, ToolPart] = {}
         self._early: dict[str, Message] = {}
@@ -223,6 +225,7 @@ class RunView:
         for denial in response.denials:
             view._deny(str(denial.get("tool_use_id", "")))
         view.model = response.model or view.model
+        view.prompt = response.prompt
         view.finish(response.outcome, response.error)
         return view
 

@@ -77,6 +77,21 @@ const byText = (words: string): HTMLButtonElement => {
 };
 
 describe('a run', () => {
+  it('opens what is said of values to the prompt that was sent', async () => {
+    const view = makeView();
+    await draw(view, live([], { filled: 'filled in: {city} = Bern\nAnswers are simulated.' }));
+    const sent = document.querySelector<HTMLElement>('.claude-sent');
+    expect([sent?.hidden, document.querySelector('.claude-notes > p')?.textContent]).toEqual([
+      true, 'filled in: {city} = Bern\nAnswers are simulated.'
+    ]);
+    const over = fromData({ filled: 'filled in: {city} = Bern\nAnswers are simulated.', prompt: 'Is <b>Bern</b> large?' });
+    await draw(view, over);
+    expect([sent?.hidden, sent?.querySelector('summary')?.textContent, sent?.querySelector('pre')?.textContent]).toEqual([
+      false, 'filled in: {city} = Bern', 'Is <b>Bern</b> large?'
+    ]);
+    expect(document.querySelector('.claude-notes > p')?.textContent).toBe('Answers are simulated.');
+  });
+
   it('says whose it is, what it may do, and how long it has run', async () => {
     await draw(makeView(), live([], { mode: 'plan', model: 'claude-opus-4-1-20250805', simulated: true }));
     const head = document.querySelector('.claude-head')?.textContent;

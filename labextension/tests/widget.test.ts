@@ -96,7 +96,7 @@ describe('the widget', () => {
 
     model.tell({ type: 'snapshot', seq: 1, run: { run: 'r', live: true, session: 'main', parts: [{ type: 'note', text: 'n' }] } });
     await vi.waitFor(() => {
-      expect(root.querySelector('.claude-note:not([hidden])')?.textContent).toBe('n');
+      expect(root.querySelector('.claude-parts .claude-note')?.textContent).toBe('n');
     });
     root.querySelector<HTMLButtonElement>('.claude-stop')?.click();
     await vi.waitFor(() => {

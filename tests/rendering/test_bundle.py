@@ -605,6 +605,18 @@ def test_what_was_sent_along_is_said_in_every_home(failed: bool) -> None:
         assert text.index("fig (picture)") < text.index("Yes.")
 
 
+def test_note_about_values_opens_to_the_prompt() -> None:
+    """As it was sent; other notes, and turns whose prompt is not known, have nothing to open."""
+    turn = response(message("text", "Yes."), prompt="Is <b>Bern</b> large?")
+    html = response_bundle(turn, notes=NOTES)["text/html"]
+
+    sent = html[html.index("<details>") : html.index("</details>")]
+    assert sent.index(NOTES.split("\n")[0]) < sent.index("Is &lt;b&gt;Bern&lt;/b&gt; large?")
+    assert NOTES.split("\n")[1] not in sent
+    assert "<details" not in response_bundle(turn, notes="Answers are simulated.")["text/html"]
+    assert "<details" not in response_bundle(response(message("text", "Yes.")), notes=NOTES)["text/html"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [

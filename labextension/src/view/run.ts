@@ -6,6 +6,7 @@ import { plural, seconds, visible } from '../text';
 import { arrange, divide } from './arrange';
 import type { SectionItem } from './arrange';
 import { el, KeyedChildren, setText, show } from './dom';
+import { PromptNotes } from './notes';
 import { Follower } from './follow';
 import { Ending, Footer } from './footer';
 import type { Standing } from './footer';
@@ -65,7 +66,7 @@ export class RunView {
       return new Section(item => pieceFor(item, around), this._heights, rendering.done);
     });
     this._questions = new KeyedChildren<Question>(this._questionsNode, question => new QuestionCard(question, around));
-    this.node.append(this._header.node, this._filled, this._partsNode, this._working, this._questionsNode);
+    this.node.append(this._header.node, this._notes.node, this._partsNode, this._working, this._questionsNode);
     this.node.append(this._ending.node, this._footer.node, this._spoken);
   }
 
@@ -114,8 +115,7 @@ export class RunView {
     // Not the whole view: what a busy region says is not read out.
     this._partsNode.setAttribute('aria-busy', String(standing === 'live'));
     this._header.update(run);
-    setText(this._filled, run.filled ? visible(run.filled) : '');
-    show(this._filled, run.filled !== '');
+    this._notes.update(run);
     const sections = divide(arrange(run.parts));
     this._parts.update(sections);
     if (sections.length > 1) {
@@ -175,7 +175,7 @@ export class RunView {
   private readonly _clock = new Set<() => void>();
   private readonly _partsNode = el('div', 'claude-sections');
   private readonly _questionsNode = el('div', 'claude-questions');
-  private readonly _filled = el('p', 'claude-note');
+  private readonly _notes = new PromptNotes();
   private readonly _working = el('div', 'claude-working', el('span'), el('span'), el('span'));
   private readonly _spoken = el('div', 'claude-spoken');
   private readonly _follower = new Follower(this.node);
