@@ -30,6 +30,7 @@ from claude_magic.permissions import (
 )
 
 _PLAN_CHOICES = "[y]es, go ahead; [e]dits without asking, too; [n]o, keep planning; or say what to change: "
+_CHANGED_LINES = 200
 _YES = ("y", "yes", "ok", "okay", "sure")
 _UNCLEAR_OF_A_PLAN = ("a", "all", "always")
 
@@ -181,7 +182,7 @@ class Asker:
             return _ask_about_plan(request)
         grants = offered(request)
         choices = _choices(grants)
-        answer = _input(f"Claude wants to use {telling(request)}\nAllow? {choices}").strip()
+        answer = _input(f"Claude wants to use {telling(request)}\n{_change(request)}Allow? {choices}").strip()
         while _is_yes_and_more(answer):
             answer = _input(f"Is that a yes? {choices}").strip()
         word = answer.lower().rstrip(".!")
@@ -236,6 +237,17 @@ def telling(request: PermissionRequest) -> str:
         if isinstance(given.get(key), str):
             return visible(f"{request.tool_name}: {given[key]}")
     return visible(f"{request.tool_name}: {json.dumps(given, ensure_ascii=False, default=str)[:2000]}")
+
+
+def _change(request: PermissionRequest) -> str:
+    """Return the lines of its file that an edit would change; "" for other tools."""
+    from claude_magic.rendering import visible
+    from claude_magic.rendering.patches import as_text, from_data, stated
+    from claude_magic.widgets.previews import preview
+
+    name, given = request.tool_name, request.tool_input
+    hunks = from_data(preview(name, given, request.working_dir or ".")) or stated(name, given)
+    return visible(as_text(hunks, _CHANGED_LINES)) + "\n" if hunks else ""
 
 
 def answer_questions(given: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from claude_magic.lenient import count, items, mapping, mappings, string
+from claude_magic.rendering.text import plural
 
 CONTEXT = 3
 _LONGEST = 400  # lines on each side that are compared one by one; the comparison is quadratic
@@ -93,6 +94,37 @@ def _hunk(group: Sequence[_Opcode], old: list[str], new: list[str], first: int) 
             lines += [f"-{line}" for line in old[from_old:to_old]] + [f"+{line}" for line in new[from_new:to_new]]
     numbers = (group[0][1] + first, group[0][3] + first) if first else (0, 0)
     return Hunk(*numbers, tuple(lines[:_MOST_LINES]))
+
+
+def stated(name: str, given: dict[str, Any]) -> tuple[Hunk, ...]:
+    """Return what the input of an edit says that it changes, where its file is not known.
+
+    Args:
+        name: the tool.
+        given: its input.
+    """
+    if name == "Write":
+        return compared("", string(given.get("content")))
+    if name == "NotebookEdit":
+        return compared("", string(given.get("new_source")), 0)
+    edits = {"Edit": [given], "MultiEdit": mappings(given.get("edits"))}.get(name, [])
+    pairs = [(string(edit.get("old_string")), string(edit.get("new_string"))) for edit in edits]
+    return tuple(hunk for old, new in pairs for hunk in compared(old, new, 0))
+
+
+def as_text(hunks: Sequence[Hunk], most_lines: int) -> str:
+    """Return hunks as lines of text with their numbers, where those are known.
+
+    Args:
+        hunks: the places.
+        most_lines: where there are more, the rest is counted.
+    """
+    rows: list[str] = []
+    for hunk in hunks:
+        rows += ["     ⋮"] if rows else []
+        rows += [f"{number or '':>4} {line[:1]} {line[1:]}".rstrip() for line, number in hunk.numbered()]
+    left = len(rows) - most_lines
+    return "\n".join([*rows[:most_lines], f"     … {plural(left, 'more line')}"] if left > 0 else rows)
 
 
 def patch_in(outcome: Any) -> list[dict[str, Any]]:

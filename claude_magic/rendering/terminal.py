@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from claude_magic.messages import Message, MessageType
 from claude_magic.rendering.footer import ending_of, footer
 from claude_magic.rendering.notes import note_words
+from claude_magic.rendering.patches import as_text, stated
 from claude_magic.rendering.text import one_line, visible
 from claude_magic.rendering.tool_summaries import asked_questions, state_words, telling_argument, tool_title
-from claude_magic.rendering.view import RunView, ToolPart
+from claude_magic.rendering.view import RunView, ToolPart, ToolState
 from claude_magic.response import Outcome, Response
 
 _SHOWN = (MessageType.TEXT, MessageType.TOOL_USE, MessageType.TOOL_RESULT, MessageType.RETRY, MessageType.ERROR)
+_DIFF_LINES = 16
 _NOTES = (MessageType.STATUS, MessageType.RETRY, MessageType.RATE_LIMIT, MessageType.ERROR)
 
 
@@ -111,6 +113,9 @@ class TerminalPrinter:
         else:
             self._line(f"  {tool_title(tool.name)}: {_end_words(tool)}")
             self._put("\n")
+        change = tool.patch or stated(tool.name, tool.input)
+        if change and tool.state is ToolState.DONE:
+            self._put(f"{visible(as_text(change, _DIFF_LINES))}\n")
 
     def _note(self, message: Message) -> None:
         if message.withdrawn:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -97,6 +98,21 @@ def test_yes(desk: Desk, typed: str) -> None:
     assert desk.asked == ["Claude wants to use Bash: rm -r build\nAllow? " + choices]
     assert desk.screen.flushed == 1
     assert isinstance(desk.decide(bash(), "n"), Deny)
+
+
+def test_edit_is_shown_before_it_is_allowed(desk: Desk, tmp_path: Path) -> None:
+    """With the numbers of the file as it is; where that is not there, as the input has it."""
+    (tmp_path / "notes.txt").write_text("one\ntwo\nthree\n")
+    given = {"file_path": "notes.txt", "old_string": "two", "new_string": "\x1b[2Ktoo"}
+    edit = PermissionRequest("main", "turn", "Edit", given, "toolu_1", working_dir=str(tmp_path))
+
+    desk.decide(edit, "n")
+    desk.decide(replace(edit, tool_input={**given, "file_path": "gone.txt"}), "n")
+
+    file, stated = (asked.split("\nAllow? ")[0] for asked in desk.asked)
+    shown = "Claude wants to use Edit: notes.txt\n   1   one\n   2 - two\n   2 + ␛[2Ktoo\n   3   three"
+    assert file == shown
+    assert stated == "Claude wants to use Edit: gone.txt\n     - two\n     + ␛[2Ktoo"
 
 
 @pytest.mark.parametrize("typed", ["n", "No", "", "  ", EOFError()])

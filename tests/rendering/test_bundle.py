@@ -493,6 +493,14 @@ def test_terminal_prints_what_is_new() -> None:
     )
 
 
+def test_terminal_shows_what_an_edit_changed() -> None:
+    """Below its line; not of one that failed."""
+    edit = use("1", "Edit", {"file_path": "a.py", "old_string": "x", "new_string": "y"})
+
+    assert printed(edit, result("1", "ok")).endswith("done, +1 −1\n     - x\n     + y\n")
+    assert "- x" not in printed(edit, result("1", "no such file", failed=True))
+
+
 def test_terminal_tells_what_was_answered() -> None:
     """A question is one line, with the answer when there is one."""
     lines = printed(*answered({"Which format?": "CSV"}).messages)

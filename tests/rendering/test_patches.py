@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from claude_magic.cli.decoder import Decoder
 from claude_magic.redaction import Redactor
 from claude_magic.rendering import MIME_TYPE, response_bundle
-from claude_magic.rendering.patches import Hunk, compared, patch_in
+from claude_magic.rendering.patches import Hunk, as_text, compared, patch_in, stated
 from claude_magic.widgets.previews import preview
 
 from .builders import message, response, use
@@ -123,3 +124,26 @@ def test_without_a_patch_the_input_is_what_there_is() -> None:
     turn = response(use("e", "Edit", {"file_path": "x", "old_string": "a", "new_string": "b"}), message("text", "ok"))
 
     assert "- a" in Page(response_bundle(turn)["text/html"]).text
+
+
+def test_hunks_as_text_have_numbers_and_an_end() -> None:
+    """Of what is left out, the lines are counted; numbers that are not known are left out."""
+    hunks = [*compared("a\nb\nc\n", "a\nx\nc\n", 10), *stated("Edit", {"old_string": "p", "new_string": "q"})]
+
+    assert as_text(hunks, 99) == "  10   a\n  11 - b\n  11 + x\n  12   c\n     ⋮\n     - p\n     + q"
+    assert as_text(hunks, 3) == "  10   a\n  11 - b\n  11 + x\n     … 4 more lines"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "text"),
+    [
+        ("Write", {"content": "one\ntwo\n"}, "   1 + one\n   2 + two"),
+        ("MultiEdit", {"edits": [{"old_string": "a", "new_string": "b"}, {}]}, "     - a\n     + b"),
+        ("NotebookEdit", {"new_source": "x = 1"}, "     + x = 1"),
+        ("Edit", {}, ""),
+        ("Bash", {"command": "ls"}, ""),
+    ],
+)
+def test_stated_change_of_each_tool(name: str, given: dict[str, Any], text: str) -> None:
+    """What the input says, where the file is not known."""
+    assert as_text(stated(name, given), 9) == text
