@@ -29,7 +29,8 @@ def note_words(message: Message) -> str:
         return f"{_cause(message.raw)}. {_try_again(message.raw)}"
     if message.type is MessageType.ERROR:
         return message.error or message.text
-    if message.text in _PHASES:
+    # A hook stopped the prompt: the result, which becomes the answer, says the same (2.1.332).
+    if message.text in _PHASES or "prompt_submit_outcome" in message.raw:
         return ""
     if message.text == "compacting":
         return "Compacting the conversation"

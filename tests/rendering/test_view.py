@@ -268,3 +268,12 @@ def test_plan_that_only_the_question_shows_is_part_of_its_tool_use() -> None:
     view.add([use("p", "ExitPlanMode"), asked, decision("p"), result("p", "approved")])
 
     assert view.tools[0].input == {"plan": "# The plan"}
+
+
+def test_words_of_a_hook_that_blocks_a_prompt_stand_once() -> None:
+    """The CLI says them in a status and again in the result, which is the answer."""
+    words = "UserPromptSubmit operation blocked by hook:\nNo prompts on Thursdays."
+    told = {"subtype": "informational", "prompt_submit_outcome": {"kind": "blocked_by_hook"}}
+    view = RunView.of(response(message("status", words, raw=told), message("text", words)))
+
+    assert [part.text for part in view.parts] == [words]
