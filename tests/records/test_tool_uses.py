@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from claude_magic.records.observer import Recorder
 from claude_magic.records.tool_uses import LONGEST_STRING, ToolRecord, ToolRecorder, input_text
+from claude_magic.rendering.view import RunView, ToolPart, ToolState
+from claude_magic.response import Response
 
 from .lines import Line, Stream, asks, batch, decides, delta, result, system, tool_result, use
 
@@ -32,6 +34,24 @@ def test_a_tool_is_followed_from_use_to_result() -> None:
 
     expected = ToolRecord("main", 7, "t1", "x", "p", "Bash", '{"command":"ls"}', 10.0, 2.5, False, "", 4)
     assert recorder.tools.records() == [expected]
+
+
+def test_tool_of_the_api_is_followed_and_shown() -> None:
+    """The API runs it: use and result both stand in the assistant's message, each in a line of its own."""
+    kind = "web_search_tool_result"
+    found = [{"type": "web_search_result", "title": "Tides", "url": "https://t.example"}]
+    use_block = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "tides"}}
+    told = [
+        {"type": "assistant", "message": {"role": "assistant", "content": [block]}, "parent_tool_use_id": None}
+        for block in (use_block, {"type": kind, "tool_use_id": "s1", "content": found})
+    ]
+    lines = batch(*told)
+
+    record = followed(*told)
+    assert (record.name, record.input, record.is_error) == ("web_search", '{"query":"tides"}', False)
+    (part,) = RunView.of(Response("", messages=tuple(lines.messages))).parts
+    assert isinstance(part, ToolPart)
+    assert (part.name, part.state, part.result) == ("web_search", ToolState.DONE, "Tides\nhttps://t.example")
 
 
 def test_a_running_tool_has_no_end_yet() -> None:
