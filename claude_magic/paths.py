@@ -62,7 +62,7 @@ def claude_dir(environ: Mapping[str, str] | None = None) -> Path:
     """
     environ = os.environ if environ is None else environ
     given = environ.get("CLAUDE_CONFIG_DIR") or "~/.claude"
-    return home_dir(environ) / given[2:] if given.startswith("~/") else Path(given)
+    return home_dir(environ) / given[2:] if given == "~" or given.startswith("~/") else Path(given)
 
 
 def user_dir(kind: Kind, environ: Mapping[str, str] | None = None) -> Path:

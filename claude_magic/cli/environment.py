@@ -73,7 +73,7 @@ def child_environment(
         # they are a part of it; background commands are refused, and one that runs into its time limit is ended.
         child["CLAUDE_CODE_DISABLE_BACKGROUND_TASKS"] = "1"
     child |= {**extra, **own}
-    if child.get("CLAUDE_CONFIG_DIR", "").startswith("~/"):
+    if child.get("CLAUDE_CONFIG_DIR", "").startswith("~"):
         child["CLAUDE_CONFIG_DIR"] = str(claude_dir(child))
     if config.simulated is not None:
         return _simulated(child, config.simulated)

@@ -113,6 +113,7 @@ class Attachment(msgspec.Struct, gc=False):
 
     type: str = ""
     commandMode: str = ""
+    isMeta: bool | None = None
     prompt: str | list[Block] | None = None
 
 
@@ -254,13 +255,13 @@ def unix_seconds(words: str | None) -> float | None:
 
 def queued_prompt(record: Record) -> APIMessage | None:
     """Return what a person typed while Claude was at work, which stands in an attachment; `None` if it is none."""
-    if record.type != "attachment" or not record.attachment:
+    if record.type != "attachment" or not record.attachment or record.isMeta:
         return None
     try:
         found = _decode_attachment(record.attachment)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    is_prompt = found.type == "queued_command" and found.commandMode == "prompt"
+    is_prompt = found.type == "queued_command" and found.commandMode == "prompt" and not found.isMeta
     return APIMessage(content=found.prompt) if is_prompt and found.prompt else None
 
 

@@ -73,7 +73,9 @@ def _read(record: Record, is_main: bool) -> Iterator[tuple[str, str, str]]:
         return
     queued = queued_prompt(record)
     if queued is not None and is_main:
-        yield "user", "text", words_of(queued)
+        words = words_of(queued)
+        if words:
+            yield ("user", "text", words) if prompt_of(words) else ("system", "note", words)
         return
     if message is None:
         return

@@ -64,6 +64,25 @@ def test_prompt_typed_while_claude_works_is_the_persons(tmp_path: Path, words: A
 
 
 @pytest.mark.parametrize(
+    ("words", "more", "kept"),
+    [
+        ('<teammate-message from="ann">done</teammate-message>', {}, "note"),
+        ("<system-reminder>Today is Friday.</system-reminder>", {}, None),
+        ("go on", {"isMeta": True}, None),
+    ],
+)
+def test_queued_words_of_others_are_not_the_persons(tmp_path: Path, words: str, more: Record, kept: str | None) -> None:
+    """What another agent says is a note; what the CLI says to itself is left out."""
+    record = queued(words, 1)
+    record["attachment"] |= more
+
+    told = [("system", words)] if kept else []
+    assert said(tmp_path, [prompt("analyse", 0), record, answer("m1", 3, text("done"))]) == [
+        ("user", "analyse"), *told, ("assistant", "done"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "<system-reminder>\nToday is Friday.\n</system-reminder>\nWhich day?",
@@ -182,11 +201,12 @@ def test_secret_in_json_within_json_is_found(tmp_path: Path, monkeypatch: pytest
         assert "word-of-mine" not in given_text
 
 
-def test_home_in_the_clis_folder_is_the_home_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("given", "folder"), [("~/mine", "mine"), ("~", "")])
+def test_home_in_the_clis_folder_is_the_home_folder(tmp_path: Path, given: str, folder: str) -> None:
     """As a shell would have read it."""
-    environment = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "CLAUDE_CONFIG_DIR": "~/mine"}
+    environment = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "CLAUDE_CONFIG_DIR": given}
 
-    assert claude_dir(environment) == tmp_path / "mine"
+    assert claude_dir(environment) == tmp_path / folder
 
 
 ODD = st.one_of(
