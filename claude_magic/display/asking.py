@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from claude_magic.background_loop import Inbox
-from claude_magic.display.live import LiveScreen
-from claude_magic.display.screen import Screen
+from claude_magic.display.live import LiveDisplay
+from claude_magic.display.turn_display import TurnDisplay
 from claude_magic.engine.grants import Grant, Remembered, offered
 from claude_magic.engine.session import Session, SessionState
 from claude_magic.permissions import (
@@ -50,7 +50,7 @@ class Asking:
     session: Session
     turn_id: str
     inbox: Inbox | None
-    shown: Future[Screen]
+    shown: Future[TurnDisplay]
     can_ask: bool
 
 
@@ -68,9 +68,9 @@ class Asker:
         self._can_ask = can_ask
         self._cells: dict[str, list[Asking]] = {}
         self._granted: dict[str, tuple[Session, list[Grant]]] = {}
-        self._shown: dict[str, LiveScreen] = {}
+        self._shown: dict[str, LiveDisplay] = {}
 
-    def begin(self, session: Session, turn_id: str, inbox: Inbox | None, shown: Future[Screen]) -> Asking:
+    def begin(self, session: Session, turn_id: str, inbox: Inbox | None, shown: Future[TurnDisplay]) -> Asking:
         """A cell has a prompt for this session: its thread can ask, and what `shown` brings shows its run.
 
         The run may begin before that is there; a question waits for it.
@@ -118,12 +118,12 @@ class Asker:
         return decision
 
     def _decide(self, cell: Asking, request: PermissionRequest) -> Decision:
-        screen = cell.shown.result()
+        display = cell.shown.result()
         # While no cell waits, a page's answer arrives on any version of ipykernel.
-        if isinstance(screen, LiveScreen) and (screen.can_ask or cell.inbox is None):
-            return screen.ask(request).result()
+        if isinstance(display, LiveDisplay) and (display.can_ask or cell.inbox is None):
+            return display.ask(request).result()
         if cell.inbox is not None and cell.can_ask:
-            return cell.inbox.run(lambda: self._ask(request, screen))
+            return cell.inbox.run(lambda: self._ask(request, display))
         return Deny(NO_ONE_TO_ASK)  # the run's ending says so, and what to do
 
     # What was granted.
@@ -149,12 +149,12 @@ class Asker:
         self._show_granted(session)
         return [one for one in labels if not label or one == label]
 
-    def show_granted_on(self, session: Session, screen: LiveScreen) -> None:
-        """A run of the session begins on this screen: what is granted is shown there, and in no earlier cell."""
+    def show_granted_on(self, session: Session, display: LiveDisplay) -> None:
+        """A run of the session begins on this display: what is granted is shown there, and in no earlier cell."""
         before = self._shown.get(session.name)
         if before is not None:
             before.show_granted([], lambda label: None)
-        self._shown[session.name] = screen
+        self._shown[session.name] = display
         self._show_granted(session)
 
     def _grant(self, session: Session, grant: Grant) -> None:
@@ -162,9 +162,9 @@ class Asker:
         self._show_granted(session)
 
     def _show_granted(self, session: Session) -> None:
-        screen = self._shown.get(session.name)
-        if screen is not None:
-            screen.show_granted(self.granted(session), lambda label: self.revoke(session, label))
+        display = self._shown.get(session.name)
+        if display is not None:
+            display.show_granted(self.granted(session), lambda label: self.revoke(session, label))
 
     def _grants(self, name: str) -> list[Grant]:
         """Return what was granted; a new session under an old name has nothing."""
@@ -173,9 +173,9 @@ class Asker:
 
     # By `input()`.
 
-    def _ask(self, request: PermissionRequest, screen: Screen) -> Decision:
+    def _ask(self, request: PermissionRequest, display: TurnDisplay) -> Decision:
         with suppress(Exception):  # the question is asked whatever the view does
-            screen.flush()
+            display.render_now()
         if request.tool_name == QUESTION_TOOL:
             return Allow(answer_questions(request.tool_input))
         if request.tool_name == PLAN_TOOL:

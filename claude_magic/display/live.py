@@ -1,4 +1,4 @@
-"""The live view as a screen: what the page draws while the cell runs."""
+"""The live view as a display: what the page draws while the cell runs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from IPython.display import DisplayHandle, display
 
-from claude_magic.display.screen import SEE_ABOVE, session_cost, with_note
-from claude_magic.display.surfaces import ExtensionStage, Stage
+from claude_magic.display.surfaces import ExtensionSurface, Surface
+from claude_magic.display.turn_display import ALREADY_SHOWN, TurnDisplay, session_cost, with_note
 from claude_magic.errors import ClaudeError
 from claude_magic.messages import Message
 from claude_magic.permissions import Decision, PermissionRequest
@@ -25,7 +25,7 @@ BATCH_S = 0.05
 """At most 20 batches a second go to the page: the server drops what comes faster than 1000 messages a second."""
 
 
-class LiveScreen:
+class LiveDisplay(TurnDisplay):
     """Feeds the pages that show this cell, and leaves the finished run in the cell.
 
     Args:
@@ -36,7 +36,7 @@ class LiveScreen:
         mode: permission mode, for the header.
         on_stop: called when a page asks to stop.
         on_undo: called with `dry_run` when a page asks to undo the turn's edits.
-        stage: where the run stands; in the extension's view if not given.
+        surface: where the run stands; in the extension's view if not given.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class LiveScreen:
         mode: str,
         on_stop: Callable[[], object],
         on_undo: Callable[[Channel, bool], object],
-        stage: Stage | None = None,
+        surface: Surface | None = None,
     ) -> None:
         self._hub = hub
-        self._stage = stage or ExtensionStage()
+        self._surface = surface or ExtensionSurface()
         self._facts: RunData = {"mode": mode}
         self._run = LiveRun(RunView(session=session, model=model, source=source), self._facts)
         self._channel = hub.channel(
-            self._run, self._stage.link, on_stop, lambda dry_run: on_undo(self._channel, dry_run)
+            self._run, self._surface.link, on_stop, lambda dry_run: on_undo(self._channel, dry_run)
         )
         self._handle: DisplayHandle | None = None
         self._granted: list[str] = []
@@ -66,23 +66,23 @@ class LiveScreen:
     @property
     def can_ask(self) -> bool:
         """Whether an answer that is given on the page arrives while the cell runs."""
-        return self._stage.can_ask
+        return self._surface.can_ask
 
     def begin(self) -> None:
         self._channel.open()
-        self._handle = display(self._stage.bundle(dict(self._run.snapshot())), raw=True, display_id=True)
+        self._handle = display(self._surface.bundle(dict(self._run.snapshot())), raw=True, display_id=True)
 
     def add(self, messages: Iterable[Message]) -> None:
         self._channel.add(messages)
-        self.tick()
+        self.refresh()
 
-    def tick(self) -> None:
+    def refresh(self) -> None:
         now = time.monotonic()
         if now - self._flushed >= BATCH_S:
             self._channel.flush()
             self._flushed = now
 
-    def flush(self) -> None:
+    def render_now(self) -> None:
         self._channel.flush()
 
     def note(self, words: str) -> None:
@@ -115,27 +115,24 @@ class LiveScreen:
         facts = facts_of(error.response) if error.response is not None else {}
         bundle = error_bundle(error, None, session_cost(extra), self._run.view.notes)
         self._end(bundle, {**facts, **self._facts, **extra})
-        return SEE_ABOVE
+        return ALREADY_SHOWN
 
     def close(self) -> None:
         if not self._is_over:
             self._end(run_bundle(self._run.view, final=True), {})
-
-    def show_late(self) -> str:
-        return ""  # a page took it
 
     def _end(self, bundle: dict[str, Any], facts: RunData) -> None:
         ended: RunData = {"run": self._run.id, "live": False, "mode": self._run.mode}
         if MIME_TYPE in bundle:
             run: RunData = {**bundle[MIME_TYPE], **sound(facts), **ended}
             # Where the view stays, it asks by the id for the edits to be undone.
-            bundle[MIME_TYPE] = run if self._stage.stays else {**run, "run": ""}
+            bundle[MIME_TYPE] = run if self._surface.is_persistent else {**run, "run": ""}
         else:
             # It failed before there was anything to keep as data: the pages are told, the cell keeps the words.
             run = {**self._run.snapshot(), **facts, **ended, "outcome": str(Outcome.ERROR)}
         # What is granted is a fact of the kernel, not of the notebook, where it would be read later.
-        self._channel.finish({**run, "granted": self._granted}, bundle if self._stage.stays else {})
+        self._channel.finish({**run, "granted": self._granted}, bundle if self._surface.is_persistent else {})
         if self._handle is not None:
             self._handle.update(bundle, raw=True)
-        self._hub.retire(self._channel, self._stage.close)
+        self._hub.retire(self._channel, self._surface.close)
         self._is_over = True

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-class Stage(Protocol):
+class Surface(Protocol):
     """Where a live run stands.
 
     Attributes:
         link: tells the pages how it goes on.
         can_ask: whether an answer given there arrives while the cell runs.
-        stays: whether what stands there goes on to draw the run when it is over, and can ask for it by its id.
+        is_persistent: whether what stands there goes on to draw the run when it is over, and can ask for it by its id.
     """
 
     link: Link
     can_ask: bool
-    stays: bool
+    is_persistent: bool
 
     def bundle(self, run: dict[str, Any]) -> dict[str, Any]:
         """What is displayed below the cell while the run is live; later it is replaced."""
@@ -36,11 +36,11 @@ class Stage(Protocol):
         """The run is over, and no page shows it here any more."""
 
 
-class ExtensionStage:
+class ExtensionSurface:
     """The view of the JupyterLab extension."""
 
     can_ask = True
-    stays = True
+    is_persistent = True
 
     def __init__(self) -> None:
         self.link: Link = CommLink()
@@ -52,7 +52,7 @@ class ExtensionStage:
         """The view stays."""
 
 
-class WidgetStage:
+class WidgetSurface:
     """A widget for this run only: a notebook that is saved with one would show an error where its model is gone.
 
     The words beside it are for a notebook that was saved in the middle of the run.
@@ -62,7 +62,7 @@ class WidgetStage:
         can_ask: whether what is said in it arrives while the cell runs.
     """
 
-    stays = False
+    is_persistent = False
 
     def __init__(self, widget: RunWidget, *, can_ask: bool) -> None:
         from claude_magic.widgets.run_widget import WidgetLink
@@ -84,17 +84,17 @@ class WidgetStage:
         self._widget.close()
 
 
-def stage_for(page: Page, session: str) -> Stage | None:
-    """Return the best stage that a page can draw; `None` if there is none.
+def surface_for(page: Page, session: str) -> Surface | None:
+    """Return the best surface that a page can draw; `None` if there is none.
 
     Args:
         page: what the page said of itself.
         session: name of the session that is shown.
     """
     if page is Page.EXTENSION:
-        return ExtensionStage()
+        return ExtensionSurface()
     widget = make_widget(session) if page is not Page.PLAIN else None
-    return WidgetStage(widget, can_ask=page is Page.WIDGET) if widget is not None else None
+    return WidgetSurface(widget, can_ask=page is Page.WIDGET) if widget is not None else None
 
 
 def make_widget(session: str = "") -> RunWidget | None:

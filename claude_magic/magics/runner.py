@@ -14,18 +14,18 @@ from claude_magic.background_loop import Inbox
 from claude_magic.blocking import ClaudeClient, Stream
 from claude_magic.display.asking import Asker
 from claude_magic.display.kernel_status import BusyKernel
-from claude_magic.display.live import LiveScreen
-from claude_magic.display.screen import (
-    SEE_ABOVE,
-    GuardedScreen,
-    NotebookScreen,
-    Screen,
-    TerminalScreen,
+from claude_magic.display.live import LiveDisplay
+from claude_magic.display.surfaces import make_widget, surface_for
+from claude_magic.display.turn_display import (
+    ALREADY_SHOWN,
+    GuardedDisplay,
+    NotebookDisplay,
+    TerminalDisplay,
+    TurnDisplay,
     in_notebook,
     is_captured,
-    plain_screen,
+    plain_display,
 )
-from claude_magic.display.surfaces import make_widget, stage_for
 from claude_magic.engine.rewind import edited_files
 from claude_magic.engine.session import Session
 from claude_magic.errors import ClaudeError, ControlError, ModelNotFoundError
@@ -91,10 +91,10 @@ class TurnRunner:
             ClaudeError: the turn cannot begin.
             KeyboardInterrupt: the cell was stopped; the turn is over.
         """
-        shown: Future[Screen] = Future()
-        view: list[GuardedScreen] = []
+        shown: Future[TurnDisplay] = Future()
+        view: list[GuardedDisplay] = []
         with ExitStack() as cleanup:
-            inbox = Inbox(lambda: view[0].tick() if view else None)
+            inbox = Inbox(lambda: view[0].refresh() if view else None)
             cleanup.callback(inbox.close)
             stream = client.stream(
                 session,
@@ -113,36 +113,36 @@ class TurnRunner:
             cleanup.enter_context(stream)
             if self.busy is not None:
                 cleanup.enter_context(self.busy.prompt())
-            screen = GuardedScreen(self._ready_screen(client, options, session, stream))
-            cleanup.callback(screen.close)
-            view.append(screen)
-            shown.set_result(screen.screen)
+            display = GuardedDisplay(self._ready_display(client, options, session, stream))
+            cleanup.callback(display.close)
+            view.append(display)
+            shown.set_result(display.inner)
             for note in prompt.notes:
-                screen.note(note)
-            screen.begin()
-            if isinstance(screen.screen, LiveScreen):
-                self._asker.show_granted_on(session, screen.screen)
-            return RunningTurn(self._shell, stream, screen, session, cleanup.pop_all(), in_background=options.bg)
+                display.note(note)
+            display.begin()
+            if isinstance(display.inner, LiveDisplay):
+                self._asker.show_granted_on(session, display.inner)
+            return RunningTurn(self._shell, stream, display, session, cleanup.pop_all(), in_background=options.bg)
 
-    def _ready_screen(self, client: ClaudeClient, options: Options, session: Session, stream: Stream) -> Screen:
+    def _ready_display(self, client: ClaudeClient, options: Options, session: Session, stream: Stream) -> TurnDisplay:
         try:
-            return self._screen(client, options, session, stream)
+            return self._make_display(client, options, session, stream)
         except KeyboardInterrupt:
             _stop(stream)
             raise
         except Exception as error:
             logger.warning("The live view cannot begin, and a plain one takes its place: %s", described(error))
-            return TerminalScreen(StringIO() if options.bg else None)
+            return TerminalDisplay(StringIO() if options.bg else None)
 
-    def _screen(self, client: ClaudeClient, options: Options, session: Session, stream: Stream) -> Screen:
+    def _make_display(self, client: ClaudeClient, options: Options, session: Session, stream: Stream) -> TurnDisplay:
         model = options.model or session.model
         hub = self.hub
-        stage = None
+        surface = None
         captured = is_captured(self._shell)
         if hub is not None and not options.quiet and not captured:
-            stage = stage_for(hub.page(make_widget), session.name)
-        if hub is None or stage is None:
-            return plain_screen(
+            surface = surface_for(hub.page(make_widget), session.name)
+        if hub is None or surface is None:
+            return plain_display(
                 self._shell,
                 session=session.name,
                 model=model,
@@ -150,7 +150,7 @@ class TurnRunner:
                 quiet=options.quiet or (options.bg and captured),
                 late=options.bg,
             )
-        return LiveScreen(
+        return LiveDisplay(
             hub,
             session=session.name,
             model=model,
@@ -158,7 +158,7 @@ class TurnRunner:
             source=session.source,
             on_stop=stream.stop_soon,
             on_undo=lambda channel, dry_run: undo_on_page(client, session, channel, dry_run),
-            stage=stage,
+            surface=surface,
         )
 
     @property
@@ -176,7 +176,7 @@ class RunningTurn:
     Attributes:
         shell: the shell.
         stream: what comes.
-        screen: what shows it.
+        display: what shows it.
         session: its session.
         in_background: whether its cell does not wait for it.
         left: what is left to be said of the error it ended with; "" is all of it.
@@ -184,7 +184,7 @@ class RunningTurn:
 
     shell: Any
     stream: Stream
-    screen: GuardedScreen
+    display: GuardedDisplay
     session: Session
     _cleanup: ExitStack
     in_background: bool
@@ -217,9 +217,9 @@ class RunningTurn:
         try:
             for batch in self.stream.batches():
                 if not noted and self.session.notice:
-                    self.screen.note(self.session.notice)
+                    self.display.note(self.session.notice)
                 noted = True
-                self.screen.add(batch)
+                self.display.add(batch)
         except KeyboardInterrupt:
             stopped = True
             _stop(self.stream)
@@ -229,10 +229,10 @@ class RunningTurn:
         response: Response = self.stream.response
         self._set_last(response)
         if words := _hidden_words(response, self.session):
-            self.screen.note(words)
+            self.display.note(words)
         if _edits_open_notebook(response, self.session):
-            self.screen.note(_NOTEBOOK_CHANGED)
-        self.screen.finish(response, {"session_cost_usd": self.session.cost_usd})
+            self.display.note(_NOTEBOOK_CHANGED)
+        self.display.finish(response, {"session_cost_usd": self.session.cost_usd})
         if stopped:
             raise self.stopped()
         return response
@@ -240,8 +240,8 @@ class RunningTurn:
     def stopped(self) -> KeyboardInterrupt:
         """Return what a cell that was stopped raises, so that Run All stops."""
         interrupt = KeyboardInterrupt("stopped; the text is kept and the session goes on with the next prompt")
-        is_said = isinstance(self.screen.screen, NotebookScreen | LiveScreen)
-        shorten(interrupt, f"KeyboardInterrupt: {f'stopped, {SEE_ABOVE}' if is_said else interrupt}")
+        is_said = isinstance(self.display.inner, NotebookDisplay | LiveDisplay)
+        shorten(interrupt, f"KeyboardInterrupt: {f'stopped, {ALREADY_SHOWN}' if is_said else interrupt}")
         return interrupt
 
     def _fail(self, error: ClaudeError) -> None:
@@ -251,7 +251,7 @@ class RunningTurn:
             error.message = f"{error.message.rstrip('.')}. A new session may take it: use --new, or -s NAME."
         if error.response is not None:
             self._set_last(error.response)
-        self.left = self.screen.fail(error, {"session_cost_usd": self.session.cost_usd})
+        self.left = self.display.fail(error, {"session_cost_usd": self.session.cost_usd})
 
     def _set_last(self, response: Response) -> None:
         """Set `_claude`; a background run may be shown later than one that ended after it."""

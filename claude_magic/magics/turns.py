@@ -8,7 +8,7 @@ from typing import Any
 
 from claude_magic.background_loop import in_thread
 from claude_magic.config import SessionConfig
-from claude_magic.display.screen import GuardedScreen, TerminalScreen, plain_screen
+from claude_magic.display.turn_display import GuardedDisplay, TerminalDisplay, plain_display
 from claude_magic.engine.session import Session
 from claude_magic.errors import ModelNotFoundError, SessionClosedError, SessionNotFoundError
 from claude_magic.magics.answer_cache import CachedSession, continued
@@ -174,9 +174,9 @@ def _in_background(
         cached.under_way.discard(pending.key)
         raise
     run = BackgroundRun(session.name, answer, turn.stream.stop_soon)
-    if isinstance(turn.screen.screen, TerminalScreen):
+    if isinstance(turn.display.inner, TerminalDisplay):
         print(f"The session {session.name!r} works in the background: `%claude stop {session.name}` ends it.")
-    context.runner.finished.watch(run, lambda: turn.screen.show_late() + ("" if turn.left else run.failure))
+    context.runner.finished.watch(run, lambda: turn.display.replay_output() + ("" if turn.left else run.failure))
     return run
 
 
@@ -227,11 +227,11 @@ def _show_kept(
     """Show a kept answer as what it is, and as it was."""
     response = replace(kept, session=session.name)
     source = response.source
-    plain = plain_screen(context.shell, session=session.name, model=response.model, source=source, quiet=options.quiet)
-    screen = GuardedScreen(plain)
+    plain = plain_display(context.shell, session=session.name, model=response.model, source=source, quiet=options.quiet)
+    display = GuardedDisplay(plain)
     for note in prompt.notes:
-        screen.note(note)
-    screen.add(response.messages)
-    screen.finish(response, {"session_cost_usd": session.cost_usd})
+        display.note(note)
+    display.add(response.messages)
+    display.finish(response, {"session_cost_usd": session.cost_usd})
     context.shell.user_ns["_claude"] = response
     return response

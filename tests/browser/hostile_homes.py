@@ -14,7 +14,7 @@ from rendering.hostile import PAYLOADS, VARIANTS, fence
 from rendering.random_texts import random_text
 from rendering.test_hostile import hostile_questions, hostile_response
 
-from claude_magic.display.live import LiveScreen
+from claude_magic.display.live import LiveDisplay
 from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import MIME_TYPE, response_bundle
 from claude_magic.response import AnswerSource
@@ -24,14 +24,14 @@ from claude_magic.widgets.viewer import StreamViewer
 
 TEXTS_OF_AN_ANSWER = 10
 
-_live: list[tuple[LiveScreen, Any, list[Future[Decision]]]] = []
+_live: list[tuple[LiveDisplay, Any, list[Future[Decision]]]] = []
 
 
 def begin_live(first: int, last: int) -> None:
     """Show runs that say payloads in every place and ask three questions, in the extension's live view."""
     for payload in PAYLOADS[first:last]:
         turn = hostile_response(payload)
-        screen = LiveScreen(
+        live = LiveDisplay(
             hub_of(get_ipython().kernel),
             session=payload,
             model=payload,
@@ -40,23 +40,23 @@ def begin_live(first: int, last: int) -> None:
             on_stop=lambda: None,
             on_undo=lambda channel, dry_run: None,
         )
-        screen.begin()
-        screen.add(turn.messages)
-        screen.note(f"filled in: {payload}")
+        live.begin()
+        live.add(turn.messages)
+        live.note(f"filled in: {payload}")
         given = {"command": payload, "description": payload, "file_path": payload, payload: payload}
         asked = [("Bash", given), (payload, given), ("AskUserQuestion", hostile_questions(payload))]
         waiting = [
-            screen.ask(PermissionRequest(payload, "turn", tool, about, f"asked {at}"))
+            live.ask(PermissionRequest(payload, "turn", tool, about, f"asked {at}"))
             for at, (tool, about) in enumerate(asked)
         ]
-        _live.append((screen, turn, waiting))
+        _live.append((live, turn, waiting))
 
 
 def end_live() -> int:
     """End these runs; return how many questions had been answered before."""
     answered = sum(one.done() for _, _, waiting in _live for one in waiting)
-    for at, (screen, turn, _) in enumerate(_live):
-        screen.finish(turn, _facts(turn.session, refused=at % 2 == 0))
+    for at, (live, turn, _) in enumerate(_live):
+        live.finish(turn, _facts(turn.session, refused=at % 2 == 0))
     return answered
 
 

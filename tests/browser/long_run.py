@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from IPython import get_ipython
 from rendering.builders import message, response, result, use
 
-from claude_magic.display.live import LiveScreen
+from claude_magic.display.live import LiveDisplay
 from claude_magic.messages import Message
 from claude_magic.response import AnswerSource
 from claude_magic.widgets.hub import hub_of
@@ -37,19 +37,19 @@ SECONDS, BATCHES = 3.0, 60
 
 def show() -> None:
     """Show the run as the extension does: most of it at once, as to a page that comes late, the rest slowly."""
-    screen = LiveScreen(
+    display = LiveDisplay(
         hub_of(get_ipython().kernel), session="long", model="claude-opus-4-8", mode="default",
         source=AnswerSource.SIMULATOR,
         on_stop=lambda: None, on_undo=lambda channel, dry_run: None,
     )  # fmt: skip
-    screen.begin()
+    display.begin()
     every = list(messages())
     begun = len(every) * 9 // 10
-    screen.add(every[:begun])
+    display.add(every[:begun])
     for at in range(begun, len(every), (len(every) - begun) // BATCHES):
-        screen.add(every[at : at + (len(every) - begun) // BATCHES])
+        display.add(every[at : at + (len(every) - begun) // BATCHES])
         time.sleep(SECONDS / BATCHES)
-    screen.finish(response(*every, session="long"), {})
+    display.finish(response(*every, session="long"), {})
 
 
 def messages() -> Iterator[Message]:

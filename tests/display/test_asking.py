@@ -15,12 +15,12 @@ import pytest
 from claude_magic.background_loop import Inbox, wait_for
 from claude_magic.config import SessionConfig
 from claude_magic.display.asking import Asker, answer_questions, can_ask, telling
-from claude_magic.display.screen import Screen, SilentScreen
+from claude_magic.display.turn_display import TurnDisplay
 from claude_magic.engine.session import Session
 from claude_magic.permissions import KEEP_PLANNING, NO_ONE_TO_ASK, Allow, Decision, Deny, PermissionRequest, Withdrawn
 
 
-class NotingScreen(SilentScreen):
+class NotingDisplay(TurnDisplay):
     """Remembers what it is told."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class NotingScreen(SilentScreen):
     def note(self, words: str) -> None:
         self.notes.append(words)
 
-    def flush(self) -> None:
+    def render_now(self) -> None:
         self.flushed += 1
 
 
@@ -40,7 +40,7 @@ class Desk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.can_ask = True
         self.asker = Asker(lambda: self.can_ask)
-        self.screen = NotingScreen()
+        self.display = NotingDisplay()
         self.sessions: dict[str, Session] = {}
         self.asked: list[str] = []
         self.typed: list[Any] = []
@@ -59,7 +59,7 @@ class Desk:
         self.typed = list(typed)
         inbox = Inbox()
         session = self.sessions.setdefault(request.session, Session(request.session, SessionConfig()))
-        asking = self.asker.begin(session, "turn", inbox, shown(self.screen))
+        asking = self.asker.begin(session, "turn", inbox, shown(self.display))
         answer: Future[Decision] = Future()
         asker = threading.Thread(target=lambda: answer.set_result(self.asker(request)))
         asker.start()
@@ -71,9 +71,9 @@ class Desk:
             asker.join()
 
 
-def shown(screen: Screen) -> Future[Screen]:
-    ready: Future[Screen] = Future()
-    ready.set_result(screen)
+def shown(display: TurnDisplay) -> Future[TurnDisplay]:
+    ready: Future[TurnDisplay] = Future()
+    ready.set_result(display)
     return ready
 
 
@@ -96,7 +96,7 @@ def test_yes(desk: Desk, typed: str) -> None:
 
     choices = "[y]es, [n]o, for this session [a]llow exactly this command or [all] of Bash, or say why not: "
     assert desk.asked == ["Claude wants to use Bash: rm -r build\nAllow? " + choices]
-    assert desk.screen.flushed == 1
+    assert desk.display.flushed == 1
     assert isinstance(desk.decide(bash(), "n"), Deny)
 
 
@@ -268,7 +268,7 @@ def _with_call(asker: Asker, call: Callable[[PermissionRequest], Decision]) -> A
 def test_the_cell_left_before_it_was_asked(desk: Desk) -> None:
     """A question that nobody takes any more is withdrawn."""
     inbox = Inbox()
-    desk.asker.begin(Session("main", SessionConfig()), "turn", inbox, shown(desk.screen))
+    desk.asker.begin(Session("main", SessionConfig()), "turn", inbox, shown(desk.display))
     decisions: list[Decision] = []
     asker = threading.Thread(target=lambda: decisions.append(desk.asker(bash())))
     asker.start()
@@ -283,12 +283,12 @@ def test_a_question_waits_for_the_screen(desk: Desk) -> None:
     """The run may ask before it is known where it is shown."""
     desk.typed = ["y"]
     inbox = Inbox()
-    later: Future[Screen] = Future()
+    later: Future[TurnDisplay] = Future()
     desk.asker.begin(Session("main", SessionConfig()), "turn", inbox, later)
     answer: Future[Decision] = Future()
     asker = threading.Thread(target=lambda: answer.set_result(desk.asker(bash())))
     asker.start()
-    later.set_result(desk.screen)
+    later.set_result(desk.display)
 
     assert wait_for(answer, inbox) == Allow()
     asker.join()
@@ -309,7 +309,7 @@ def test_the_cell_ends_before_it_is_shown(desk: Desk) -> None:
 def test_each_run_of_a_session_asks_in_its_own_cell(desk: Desk) -> None:
     """One runs in the background, where a terminal asks nobody; the next waits for it in a cell that can."""
     session = Session("main", SessionConfig())
-    away = desk.asker.begin(session, "away", None, shown(desk.screen))
+    away = desk.asker.begin(session, "away", None, shown(desk.display))
     desk.sessions["main"] = session
 
     assert desk.decide(replace(bash(), turn_id="away")) == Deny(NO_ONE_TO_ASK)

@@ -10,9 +10,9 @@ from cells import VIEW, Cell
 from rendering.builders import message, response
 from widgets.stand_ins import FakeKernel, FakeLink
 
-from claude_magic.display import live as live_screen
-from claude_magic.display.live import LiveScreen
-from claude_magic.display.surfaces import ExtensionStage, WidgetStage, make_widget, stage_for
+from claude_magic.display import live
+from claude_magic.display.live import LiveDisplay
+from claude_magic.display.surfaces import ExtensionSurface, WidgetSurface, make_widget, surface_for
 from claude_magic.errors import ClaudeError, OverloadedError
 from claude_magic.permissions import PermissionRequest, Withdrawn
 from claude_magic.response import AnswerSource, Outcome
@@ -45,7 +45,7 @@ class Widget(RunWidget):
 @pytest.fixture
 def cell(monkeypatch: pytest.MonkeyPatch) -> Cell:
     made = Cell()
-    monkeypatch.setattr(live_screen, "display", made.display)
+    monkeypatch.setattr(live, "display", made.display)
     return made
 
 
@@ -54,8 +54,8 @@ def widget() -> Widget:
     return Widget()
 
 
-def screen_on(stage: Any, hub: Hub | None = None) -> LiveScreen:
-    return LiveScreen(
+def display_on(surface: Any, hub: Hub | None = None) -> LiveDisplay:
+    return LiveDisplay(
         hub or Hub(FakeKernel()),
         session="analysis",
         model="opus",
@@ -63,18 +63,18 @@ def screen_on(stage: Any, hub: Hub | None = None) -> LiveScreen:
         mode="default",
         on_stop=lambda: None,
         on_undo=lambda channel, dry_run: None,
-        stage=stage,
+        surface=surface,
     )
 
 
 @pytest.fixture
-def screen(widget: Widget) -> LiveScreen:
-    made = screen_on(WidgetStage(widget, can_ask=True))
+def display(widget: Widget) -> LiveDisplay:
+    made = display_on(WidgetSurface(widget, can_ask=True))
     made.begin()
     return made
 
 
-def test_widget_is_displayed_with_words_beside_it(cell: Cell, widget: Widget, screen: LiveScreen) -> None:
+def test_widget_is_displayed_with_words_beside_it(cell: Cell, widget: Widget, display: LiveDisplay) -> None:
     """The words are for a notebook saved in the middle; the widget has its snapshot and the run's id."""
     (bundle,) = cell.shown
 
@@ -84,26 +84,26 @@ def test_widget_is_displayed_with_words_beside_it(cell: Cell, widget: Widget, sc
     assert "`_claude` in a cell" in bundle["text/html"]
     assert [sent["type"] for sent in widget.sent] == ["snapshot"]
     assert widget.run == widget.sent[0]["run"]["run"] != ""
-    screen.close()
+    display.close()
 
 
 def test_words_beside_the_widget_are_no_html() -> None:
     """The name of a session is somebody's text."""
     widget = Widget()
-    bundle = WidgetStage(widget, can_ask=True).bundle({"session": "<img src=x>"})
+    bundle = WidgetSurface(widget, can_ask=True).bundle({"session": "<img src=x>"})
 
     assert "<img" not in bundle["text/html"]
     widget.close()
 
 
-def test_finished_run_takes_the_widgets_place(cell: Cell, widget: Widget, screen: LiveScreen) -> None:
+def test_finished_run_takes_the_widgets_place(cell: Cell, widget: Widget, display: LiveDisplay) -> None:
     """The display is replaced by what is kept, which names no live run; the widget ends when the page has left it."""
-    screen.note("filled in: sales")
-    screen.note("attached: fig (picture)")
+    display.note("filled in: sales")
+    display.note("attached: fig (picture)")
     turn = response(message("text", "Hello"))
-    screen.add(turn.messages)
-    screen.finish(turn, {"session_cost_usd": 0.5})
-    screen.close()
+    display.add(turn.messages)
+    display.finish(turn, {"session_cost_usd": 0.5})
+    display.close()
 
     kept = cell.shown[-1]
     assert len(cell.shown) == 2
@@ -122,10 +122,12 @@ def test_finished_run_takes_the_widgets_place(cell: Cell, widget: Widget, screen
 @pytest.mark.parametrize(
     "error", [OverloadedError("busy"), OverloadedError("busy", response=response(outcome="error"))]
 )
-def test_failed_run_takes_the_widgets_place(cell: Cell, widget: Widget, screen: LiveScreen, error: ClaudeError) -> None:
+def test_failed_run_takes_the_widgets_place(
+    cell: Cell, widget: Widget, display: LiveDisplay, error: ClaudeError
+) -> None:
     """An error is left as words, with what there was of an answer."""
-    assert screen.fail(error, {}) == live_screen.SEE_ABOVE
-    screen.close()
+    assert display.fail(error, {}) == live.ALREADY_SHOWN
+    display.close()
 
     assert VIEW not in cell.shown[-1]
     assert "busy" in cell.shown[-1]["text/plain"]
@@ -133,11 +135,11 @@ def test_failed_run_takes_the_widgets_place(cell: Cell, widget: Widget, screen: 
     assert (len(cell.shown), widget.closed) == (2, True)
 
 
-def test_cell_that_breaks_off_leaves_no_widget(cell: Cell, widget: Widget, screen: LiveScreen) -> None:
+def test_cell_that_breaks_off_leaves_no_widget(cell: Cell, widget: Widget, display: LiveDisplay) -> None:
     """Whatever happened: the widget goes, the words so far stay, and nobody waits for an answer."""
-    screen.add([message("text", "So far")])
-    waiting = screen.ask(PermissionRequest("analysis", "turn", "Bash", {"command": "ls"}, "t1"))
-    screen.close()
+    display.add([message("text", "So far")])
+    waiting = display.ask(PermissionRequest("analysis", "turn", "Bash", {"command": "ls"}, "t1"))
+    display.close()
 
     assert set(cell.shown[-1]) == {"text/html", "text/plain"}
     assert "So far" in cell.shown[-1]["text/plain"]
@@ -150,10 +152,10 @@ def test_widgets_that_no_page_leaves_are_few(cell: Cell) -> None:
     """A page that was loaded again needs the widget; pages that are gone for good do not pile them up."""
     hub, widgets = Hub(FakeKernel()), [Widget() for _ in range(5)]
     for widget in widgets:
-        screen = screen_on(WidgetStage(widget, can_ask=True), hub)
-        screen.begin()
-        screen.finish(response(message("text", "Hello")), {})
-        screen.close()
+        display = display_on(WidgetSurface(widget, can_ask=True), hub)
+        display.begin()
+        display.finish(response(message("text", "Hello")), {})
+        display.close()
 
     assert [widget.closed for widget in widgets] == [True, True, False, False, False]
     for widget in widgets:
@@ -163,14 +165,14 @@ def test_widgets_that_no_page_leaves_are_few(cell: Cell) -> None:
 
 def test_view_of_the_extension_stays(cell: Cell) -> None:
     """It goes on to show the run, and its data keeps the id by which the page can ask for an undo."""
-    stage = ExtensionStage()
+    surface = ExtensionSurface()
     link = FakeLink()
-    stage.link = link
-    screen = screen_on(stage)
-    screen.begin()
+    surface.link = link
+    display = display_on(surface)
+    display.begin()
     turn = response(message("text", "Hello"))
-    screen.finish(turn, {})
-    screen.close()
+    display.finish(turn, {})
+    display.close()
 
     first, last = cell.shown
     assert set(first) == {MIME_TYPE, "text/plain"}
@@ -180,20 +182,24 @@ def test_view_of_the_extension_stays(cell: Cell) -> None:
 
 @pytest.mark.parametrize(
     ("page", "kind", "can_ask"),
-    [(Page.EXTENSION, ExtensionStage, True), (Page.WIDGET, WidgetStage, True), (Page.MUTE_WIDGET, WidgetStage, False)],
+    [
+        (Page.EXTENSION, ExtensionSurface, True),
+        (Page.WIDGET, WidgetSurface, True),
+        (Page.MUTE_WIDGET, WidgetSurface, False),
+    ],
 )
 def test_best_stage_that_a_page_can_draw(page: Page, kind: type, can_ask: bool) -> None:
     """Only what the page said it can draw; questions only where an answer arrives in time."""
-    stage = stage_for(page, "analysis")
+    surface = surface_for(page, "analysis")
 
-    assert isinstance(stage, kind)
-    assert screen_on(stage).can_ask is can_ask
-    stage.close()
+    assert isinstance(surface, kind)
+    assert display_on(surface).can_ask is can_ask
+    surface.close()
 
 
 def test_page_that_said_nothing_has_no_stage() -> None:
     """Nobody gets a dead view."""
-    assert stage_for(Page.PLAIN, "analysis") is None
+    assert surface_for(Page.PLAIN, "analysis") is None
 
 
 def test_no_widget_without_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,12 +208,12 @@ def test_no_widget_without_its_packages(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "anywidget", None)
 
     assert make_widget() is None
-    assert stage_for(Page.WIDGET, "analysis") is None
+    assert surface_for(Page.WIDGET, "analysis") is None
 
 
-def test_outcomes_of_a_stopped_run(cell: Cell, screen: LiveScreen) -> None:
+def test_outcomes_of_a_stopped_run(cell: Cell, display: LiveDisplay) -> None:
     """A run that was stopped is kept as such."""
-    screen.finish(response(message("text", "So far"), outcome=Outcome.INTERRUPTED), {})
-    screen.close()
+    display.finish(response(message("text", "So far"), outcome=Outcome.INTERRUPTED), {})
+    display.close()
 
     assert cell.shown[-1][MIME_TYPE]["outcome"] == "interrupted"

@@ -20,8 +20,8 @@ from widgets.stand_ins import FakeComms, FakeKernel
 from claude_magic import get_client
 from claude_magic.background_loop import until_done
 from claude_magic.display import live as live_screen
-from claude_magic.display import screen
-from claude_magic.display.screen import TerminalScreen
+from claude_magic.display import turn_display
+from claude_magic.display.turn_display import TerminalDisplay
 from claude_magic.errors import ClaudeError, ModelNotFoundError
 from claude_magic.magics import runner, turns
 from claude_magic.magics.background import BackgroundRun
@@ -169,7 +169,7 @@ def test_a_captured_run_shows_nothing(
 ) -> None:
     """A display that was captured could not be updated later."""
     cell = Cell()
-    monkeypatch.setattr(screen, "display", cell.display)
+    monkeypatch.setattr(turn_display, "display", cell.display)
     shell.kernel = FakeKernel()
     with monkeypatch.context() as patch:
         patch.setattr(shell, "display_pub", CapturingDisplayPublisher(parent=shell))
@@ -184,7 +184,7 @@ def test_a_notebook_without_a_page_is_shown_the_end_in_the_next_cell(
 ) -> None:
     """What runs a notebook there takes what comes for the cell that runs just then, and on its thread."""
     cell = Cell()
-    monkeypatch.setattr(screen, "display", cell.display)
+    monkeypatch.setattr(turn_display, "display", cell.display)
     shell.kernel = FakeKernel(takes_input=False)
     shell.run_cell("%claude ask --bg -o run hello")
     until_done(shell.user_ns["run"]._answer, timeout_s=GUARD_S)
@@ -288,14 +288,14 @@ def test_a_failure_closes_its_own_session_only(shell: Any, clis: FakeCLIs, monke
 def test_the_last_response_stays_the_last(shell: Any, gate: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run in the background may be shown later than one that came after it."""
     shown = threading.Event()
-    add = TerminalScreen.add
+    add = TerminalDisplay.add
 
-    def late(terminal: TerminalScreen, messages: Any) -> None:
+    def late(terminal: TerminalDisplay, messages: Any) -> None:
         if terminal._held is not None:
             shown.wait(GUARD_S)
         add(terminal, messages)
 
-    monkeypatch.setattr(TerminalScreen, "add", late)
+    monkeypatch.setattr(TerminalDisplay, "add", late)
     shell.run_cell("%claude ask --bg -o run first")
     shell.run_cell("%claude ask second")
     shown.set()

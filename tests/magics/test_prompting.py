@@ -629,14 +629,14 @@ def test_stopped(shell: Any, clis: FakeCLIs, monkeypatch: pytest.MonkeyPatch) ->
             await cli.answer(message, "here")
 
     clis.behave = wait
-    from claude_magic.display.screen import TerminalScreen
+    from claude_magic.display.turn_display import TerminalDisplay
 
     def interrupt(self: Any) -> None:
         if stop.is_set():
             stop.clear()
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(TerminalScreen, "tick", interrupt)
+    monkeypatch.setattr(TerminalDisplay, "refresh", interrupt)
     with pytest.raises(KeyboardInterrupt) as caught:
         shell.run_cell("kept = 1\n%claude ask -o kept wait")
 

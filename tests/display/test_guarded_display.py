@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fakes import FakeCLIs
 
-from claude_magic.display.screen import TerminalScreen
+from claude_magic.display.turn_display import TerminalDisplay
 from claude_magic.magics.runner import TurnRunner
 
 Output = pytest.CaptureFixture[str]
@@ -23,9 +23,9 @@ def test_a_view_that_fails_in_the_middle_costs_no_answer(
     shell: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever part of it."""
-    for number, name in enumerate(("begin", "add", "tick", "flush", "note", "close"), 1):
+    for number, name in enumerate(("begin", "add", "refresh", "render_now", "note", "close"), 1):
         with monkeypatch.context() as patch:
-            patch.setattr(TerminalScreen, name, failing)
+            patch.setattr(TerminalDisplay, name, failing)
             shell.run_cell("%claude ask hello")
         assert (shell.user_ns["_claude"].text, shell.user_ns["_claude"].turn) == ("echo: hello", number)
 
@@ -35,8 +35,8 @@ def test_a_view_that_fails_in_the_middle_costs_no_answer(
 
 def test_an_answer_that_cannot_be_shown_is_printed(shell: Any, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     """As plain text, also where the response itself can be shown no more."""
-    monkeypatch.setattr(TerminalScreen, "add", failing)
-    monkeypatch.setattr(TerminalScreen, "finish", failing)
+    monkeypatch.setattr(TerminalDisplay, "add", failing)
+    monkeypatch.setattr(TerminalDisplay, "finish", failing)
     capsys.readouterr()
     shell.run_cell("%claude ask hello")
 
@@ -53,7 +53,7 @@ def test_an_error_that_cannot_be_shown_is_raised_whole(
         cli.result(is_error=True, result="API Error: 529 overloaded", api_error_status=529)
 
     clis.behave = fail
-    monkeypatch.setattr(TerminalScreen, "fail", failing)
+    monkeypatch.setattr(TerminalDisplay, "fail", failing)
     with pytest.raises(Exception, match="529") as caught:
         shell.run_cell("%claude ask hello")
     assert "see above" not in "".join(caught.value._render_traceback_())  # type: ignore[attr-defined]  # IPython's hook
@@ -64,7 +64,7 @@ def test_a_view_that_cannot_begin_is_a_plain_one(
 ) -> None:
     """The turn has begun by then, and is not lost."""
     shell = make_shell()
-    monkeypatch.setattr(TurnRunner, "_screen", failing)
+    monkeypatch.setattr(TurnRunner, "_make_display", failing)
     shell.run_cell("%claude ask hello")
 
     assert shell.user_ns["_claude"].text == "echo: hello"

@@ -1,4 +1,4 @@
-"""Which screen a cell gets in a kernel, and that asking for it makes no prompt wait."""
+"""Which display a cell gets in a kernel, and that asking for it makes no prompt wait."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from fakes import FakeCLIs, prompt_of
 from IPython.core.displaypub import CapturingDisplayPublisher
 from widgets.stand_ins import FakeComm, FakeComms, FakeKernel
 
-from claude_magic.display import live as live_screen
-from claude_magic.display import screen
+from claude_magic.display import live, turn_display
 from claude_magic.widgets.hub import Hub, hub_of
 from claude_magic.widgets.pages import Page
 from claude_magic.widgets.protocol import MIME_TYPE
@@ -23,7 +22,7 @@ GUARD_S = 20
 @pytest.fixture
 def cell(monkeypatch: pytest.MonkeyPatch) -> Cell:
     made = Cell()
-    for module in (live_screen, screen):
+    for module in (live, turn_display):
         monkeypatch.setattr(module, "display", made.display)
     return made
 

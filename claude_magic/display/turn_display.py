@@ -1,4 +1,4 @@
-"""Where a run is shown: a notebook's cell, a terminal, or nowhere."""
+"""Where a turn is shown: a notebook's cell, a terminal, or nowhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from io import StringIO
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.display import DisplayHandle, display
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 UPDATE_S = 0.05
 """At most 20 updates a second; a longer answer gets fewer, so that drawing never takes half of the time."""
 _SECONDS_TICK_S = 1.0
-SEE_ABOVE = "see above."
+ALREADY_SHOWN = "see above."
 """What is left to be said of an error that the cell shows already."""
 
 
-class Screen(Protocol):
-    """Shows one run: notes on it, `begin`, then what comes, then `finish` or `fail`, and `close` in any case."""
+class TurnDisplay:
+    """Shows one turn: notes on it, `begin`, then what comes, then `finish` or `fail`, and `close` in any case.
+
+    This one shows nothing but what went wrong; the others say what they show.
+    """
 
     def begin(self) -> None:
         """Make room below the cell."""
@@ -37,30 +40,32 @@ class Screen(Protocol):
     def add(self, messages: Iterable[Message]) -> None:
         """Show what is new."""
 
-    def tick(self) -> None:
+    def refresh(self) -> None:
         """Time has passed: show what could not be shown yet."""
 
-    def flush(self) -> None:
+    def render_now(self) -> None:
         """Show all there is: a person is going to be asked."""
 
     def note(self, words: str) -> None:
         """Show one line that is not the CLI's."""
 
     def finish(self, response: Response, extra: RunData) -> None:
-        """The run is over: show it as it stays. `extra` is what only the session knows."""
+        """The turn is over: show it as it stays. `extra` is what only the session knows."""
 
     def fail(self, error: ClaudeError, extra: RunData) -> str:
-        """The run failed: show what there was. Return what is left to be said of the error; "" is all of it."""
+        """The turn failed: show what there was. Return what is left to be said of the error; "" is all of it."""
+        return ""
 
     def close(self) -> None:
         """The cell is over: nothing that is shown may need it any longer."""
 
-    def show_late(self) -> str:
-        """A run in the background is over, and so is another cell: show there what its own cell did not get.
+    def replay_output(self) -> str:
+        """A background turn is over, and so is another cell: show there what its own cell did not get.
 
         Returns:
             What is to be printed; "" is nothing.
         """
+        return ""
 
 
 def in_notebook(shell: InteractiveShell) -> bool:
@@ -73,10 +78,10 @@ def is_captured(shell: InteractiveShell) -> bool:
     return isinstance(shell.display_pub, CapturingDisplayPublisher)
 
 
-def plain_screen(
+def plain_display(
     shell: InteractiveShell, *, session: str, model: str, source: AnswerSource, quiet: bool, late: bool = False
-) -> Screen:
-    """Return the screen for a shell without the live view.
+) -> TurnDisplay:
+    """Return the display for a shell without the live view.
 
     Args:
         shell: the shell.
@@ -87,13 +92,13 @@ def plain_screen(
         late: the cell is over while the run lasts: a display must be there before, and a terminal is not written to.
     """
     if quiet:
-        return SilentScreen()
+        return TurnDisplay()
     if in_notebook(shell):
-        return NotebookScreen(session, model, source, at_once=late)
-    return TerminalScreen(StringIO() if late else None)
+        return NotebookDisplay(session, model, source, at_once=late)
+    return TerminalDisplay(StringIO() if late else None)
 
 
-class NotebookScreen:
+class NotebookDisplay(TurnDisplay):
     """A display below the cell that is updated while the run lasts, and at the end replaced by what is kept.
 
     Args:
@@ -121,16 +126,16 @@ class NotebookScreen:
     def add(self, messages: Iterable[Message]) -> None:
         self._view.add(messages)
         self._changed = True
-        self.tick()
+        self.refresh()
 
-    def tick(self) -> None:
+    def refresh(self) -> None:
         since_s = time.monotonic() - self._drawn
         moves = any(not tool.is_over for tool in self._view.tools)
         due = since_s >= max(UPDATE_S, 3 * self._cost_s) if self._changed else moves and since_s >= _SECONDS_TICK_S
         if due:
             self._draw()
 
-    def flush(self) -> None:
+    def render_now(self) -> None:
         if self._changed:
             self._draw()
 
@@ -149,12 +154,9 @@ class NotebookScreen:
 
         bundle = error_bundle(error, None, session_cost(extra), self._view.notes)
         self._show(_with_facts(bundle, error.response, {**extra, "filled": self._view.notes}))
-        return SEE_ABOVE
+        return ALREADY_SHOWN
 
-    def close(self) -> None:
-        """What is displayed can stay."""
-
-    def show_late(self) -> str:
+    def replay_output(self) -> str:
         # nbclient, and so papermill, takes only what comes for the cell that runs just then.
         self._show(self._bundle)
         return ""
@@ -176,7 +178,7 @@ class NotebookScreen:
             self._handle.update(bundle, raw=True)
 
 
-class TerminalScreen:
+class TerminalDisplay(TurnDisplay):
     """Prints the answer as it comes, tool uses as one line each.
 
     Args:
@@ -189,16 +191,10 @@ class TerminalScreen:
         self._held = held
         self._printer = TerminalPrinter(_write if held is None else held.write)
 
-    def begin(self) -> None:
-        """Nothing is printed yet."""
-
     def add(self, messages: Iterable[Message]) -> None:
         self._printer.feed(messages)
 
-    def tick(self) -> None:
-        """What is printed does not move."""
-
-    def flush(self) -> None:
+    def render_now(self) -> None:
         self._printer.end_line()
 
     def note(self, words: str) -> None:
@@ -211,96 +207,62 @@ class TerminalScreen:
         self._printer.fail(error.response)
         return ""
 
-    def close(self) -> None:
-        """What is printed can stay."""
-
-    def show_late(self) -> str:
+    def replay_output(self) -> str:
         return self._held.getvalue() if self._held is not None else ""
 
 
-class SilentScreen:
-    """Shows nothing but what went wrong."""
-
-    def begin(self) -> None:
-        """Nothing."""
-
-    def add(self, messages: Iterable[Message]) -> None:
-        """Nothing."""
-
-    def tick(self) -> None:
-        """Nothing."""
-
-    def flush(self) -> None:
-        """Nothing."""
-
-    def note(self, words: str) -> None:
-        """Nothing."""
-
-    def finish(self, response: Response, extra: RunData) -> None:
-        """Nothing."""
-
-    def fail(self, error: ClaudeError, extra: RunData) -> str:
-        return ""
-
-    def close(self) -> None:
-        """Nothing."""
-
-    def show_late(self) -> str:
-        return ""
-
-
-class GuardedScreen:
-    """A screen that cannot fail the run it shows: what it raises is said once, and the run goes on unseen.
+class GuardedDisplay(TurnDisplay):
+    """A display that cannot fail the run it shows: what it raises is said once, and the run goes on unseen.
 
     Args:
-        screen: what shows the run.
+        inner: what shows the run.
 
     Attributes:
-        screen: what shows the run.
+        inner: what shows the run.
     """
 
-    def __init__(self, screen: Screen) -> None:
-        self.screen = screen
+    def __init__(self, inner: TurnDisplay) -> None:
+        self.inner = inner
         self._guard = ObserverGuard()
         self._is_off = False
 
     def begin(self) -> None:
-        self._show(self.screen.begin)
+        self._show(self.inner.begin)
 
     def add(self, messages: Iterable[Message]) -> None:
-        self._show(self.screen.add, messages)
+        self._show(self.inner.add, messages)
 
-    def tick(self) -> None:
-        self._show(self.screen.tick)
+    def refresh(self) -> None:
+        self._show(self.inner.refresh)
 
-    def flush(self) -> None:
-        self._show(self.screen.flush)
+    def render_now(self) -> None:
+        self._show(self.inner.render_now)
 
     def note(self, words: str) -> None:
-        self._show(self.screen.note, words)
+        self._show(self.inner.note, words)
 
     def finish(self, response: Response, extra: RunData) -> None:
         """The end is worth a second try: it is made from the response alone. Else the plain answer is printed."""
-        if not self._call(self.screen.finish, response, extra):
+        if not self._call(self.inner.finish, response, extra):
             print(response.text)
 
     def fail(self, error: ClaudeError, extra: RunData) -> str:
         left = [""]
 
         def fail() -> None:
-            left[0] = self.screen.fail(error, extra)
+            left[0] = self.inner.fail(error, extra)
 
         self._call(fail)
         return left[0]
 
     def close(self) -> None:
-        self._call(self.screen.close)
+        self._call(self.inner.close)
 
-    def show_late(self) -> str:
+    def replay_output(self) -> str:
         words = [""]
 
         def show() -> None:
-            words[0] = self.screen.show_late()
+            words[0] = self.inner.replay_output()
 
         self._call(show)
         return words[0]
