@@ -152,6 +152,12 @@ class _EngineClient(AsyncClaudeClient):
 class ClaudeClient:
     """Sessions with the Claude CLI, by name; every verb waits. A context manager.
 
+    Example::
+
+        with ClaudeClient(SessionConfig(allowed_tools=["Read"])) as client:
+            client.create_session(name="analysis")
+            print(client.execute("analysis", "What is in this folder?").text)
+
     Args:
         config: settings of sessions that are created without their own.
         pool: limits on processes and turns.
@@ -419,6 +425,11 @@ _client_pid = 0
 
 def get_client(**settings: Any) -> ClaudeClient:
     """Return the kernel's one client, which the magics use; it keeps finished turns for later kernels.
+
+    Example::
+
+        client = get_client()
+        client.frames.turns()[["session", "duration_s", "cost_usd"]]
 
     Args:
         settings: arguments of `ClaudeClient`; they count only when the client is made: the first time, and

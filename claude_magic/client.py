@@ -45,6 +45,14 @@ Tracer = Callable[[str, dict[str, Any]], None]
 class AsyncClaudeClient(Ledger):
     """Sessions with the Claude CLI, by name. Everything happens on the loop it is first used on.
 
+    Example::
+
+        async with AsyncClaudeClient() as client:
+            await client.create_session(name="analysis")
+            async with client.stream("analysis", "Hello") as stream:
+                async for message in stream:
+                    print(message.text, end="")
+
     Args:
         config: settings of sessions that are created without their own.
         pool: limits on processes and turns.

@@ -43,6 +43,11 @@ class SimulatedAPI:
 class SessionConfig:
     """How a session's CLI is started and what it may do.
 
+    Example::
+
+        config = SessionConfig(model="opus", allowed_tools=["Read", "Bash(git log:*)"], max_budget_usd=1.0)
+        careful = config.replace(permission_mode="plan")
+
     Equal configurations are equal values and may be keys of dicts. Mappings become sorted pairs, lists become
     tuples, folders become absolute. Secrets never reach `repr` or a command line.
 
@@ -251,6 +256,11 @@ if not TYPE_CHECKING:
 @dataclass(frozen=True)
 class PoolConfig:
     """How many CLI processes there may be, and how long they are kept.
+
+    Example::
+
+        client = ClaudeClient(pool=PoolConfig(max_sessions=4, max_running=2, idle_timeout_s=120))
+        client.close()
 
     Args:
         max_sessions: processes at the same time, warm ones included (about 0.15 GB each). Sessions by name

@@ -54,6 +54,11 @@ NOTHING_SPECIAL = About()
 class Message(msgspec.Struct, gc=False):
     """One line of the CLI, in the order it came; a `decision` is a line of ours, put where it was made.
 
+    Example::
+
+        with client.stream("analysis", "Hello") as stream:
+            text = "".join(message.text for message in stream if message.type is MessageType.TEXT)
+
     Attributes:
         type: what it means; a `MessageType`.
         text: only what is new. Joining `text` over the messages of type `text` gives `Response.text`; where the

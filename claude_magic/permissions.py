@@ -19,6 +19,14 @@ logger = logging.getLogger(__name__)
 class PermissionRequest:
     """What the CLI wants to do and asks about.
 
+    Example::
+
+        def ask(request: PermissionRequest) -> Allow | Deny:
+            return Allow() if request.tool_name == "Read" else Deny("Only reading is allowed here.")
+
+        with ClaudeClient(ask=ask) as client:
+            client.create_session(name="careful")
+
     Attributes:
         session: name of the session.
         turn_id: id of the prompt it works on.

@@ -88,6 +88,12 @@ class Code:
 class Response:
     """What one prompt brought back.
 
+    Example::
+
+        response = client.execute("analysis", "Which month was best? Answer with a table.")
+        print(response.text, response.cost_usd, response.usage.output_tokens)
+        months = response.tables[0] if response.tables else None
+
     Attributes:
         text: the answer, Markdown; secrets are redacted.
         structured: the object that fits the session's JSON Schema, or `None`.

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import inspect
+import itertools
 import subprocess
 import sys
+import textwrap
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import FakeCLIs, compile_fake
 
 import claude_magic
-from claude_magic import errors
+from claude_magic import AsyncClaudeClient, ClaudeClient, PoolConfig, errors
 
 NAMES = {
     "AsyncClaudeClient", "ClaudeClient", "get_client", "SessionConfig", "PoolConfig", "RetryPolicy", "SimulatedAPI",
@@ -78,3 +86,31 @@ def test_the_extension_registers_its_magics_late(monkeypatch: pytest.MonkeyPatch
     claude_magic.unload_ipython_extension("shell")
 
     assert calls == [("load", "shell"), ("unload", "shell")]
+
+
+def examples() -> list[Any]:
+    """The code under `Example::` in the docstring of each public name."""
+    found = []
+    for name in claude_magic.__all__:
+        _, marked, rest = inspect.cleandoc(getattr(claude_magic, name).__doc__ or "").partition("Example::\n\n")
+        lines = itertools.takewhile(lambda line: line == "" or line.startswith("    "), rest.split("\n"))
+        found += [pytest.param(textwrap.dedent("\n".join(lines)), id=name)] if marked else []
+    return found
+
+
+@pytest.mark.parametrize("code", examples())
+async def test_examples_in_docstrings_run(code: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each as it stands, with CLIs in memory and a session `analysis`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path))
+    given = {"start": FakeCLIs().start, "compile": compile_fake}
+    program = compile(code, "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    with ClaudeClient(**given, pool=PoolConfig(prewarm=0)) as client:
+        client.create_session(name="analysis")
+        names = {name: getattr(claude_magic, name) for name in claude_magic.__all__}
+        names |= {"client": client, "get_client": lambda: client, "ClaudeClient": partial(ClaudeClient, **given)}
+        names["AsyncClaudeClient"] = partial(AsyncClaudeClient, **given)
+        running = await asyncio.to_thread(eval, program, names)
+        if running is not None:
+            await running

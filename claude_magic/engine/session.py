@@ -50,6 +50,12 @@ class SessionState(StrEnum):
 class Session:
     """One conversation: a read-only handle for users, whose verbs are the client's.
 
+    Example::
+
+        session = client.create_session(name="review")
+        client.execute(session, "Hello")
+        print(session.state, session.turns, session.cost_usd)
+
     A session outlives its CLI process: idle, it may give the process up, and it resumes by its id when it is next
     prompted.
 

@@ -72,6 +72,13 @@ class FinishedTurn:
 class History:
     """The database. Nothing is opened before the first use, and no file is made before the first write.
 
+    Example::
+
+        with ClaudeClient(history=History("turns.sqlite", texts=True)) as client:
+            client.create_session(name="analysis")
+            client.execute("analysis", "Hello")
+            client.frames.turns(history=True)
+
     Args:
         path: the file; one in the user's state folder if not given.
         texts: also keep prompts, answers and the inputs of tools, secrets redacted.

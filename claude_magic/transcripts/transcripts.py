@@ -33,6 +33,11 @@ def read_transcripts(
 ) -> Transcripts:
     """Read the CLI's session files, those of subagents included.
 
+    Example::
+
+        transcripts = read_transcripts()
+        transcripts.turns().groupby("session")["cost_usd"].sum()
+
     Large amounts are read with the help of a few processes, which end with the call. What was read before is kept in a
     cache, so that only what is new has to be read; it holds prompts, answers and tool inputs, cut at 10,000 characters,
     for the user's eyes only. Secret values of this process's environment and of its sessions are replaced in every
