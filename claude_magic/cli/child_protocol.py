@@ -1,4 +1,4 @@
-"""`Wire`: the event loop's side of one child: its output as messages, and when it is over."""
+"""`ChildProtocol`: the event loop's side of one child: its output as messages, and when it is over."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from claude_magic.cli.framing import Intake
+from claude_magic.cli.framing import OutputFramer
 from claude_magic.clock import unix_time
 from claude_magic.errors import ProcessError, ProtocolError
 from claude_magic.messages import Message
@@ -19,69 +19,69 @@ QUIET_END_S = 0.5
 """How long after its end we wait for output that others may still hold open."""
 
 
-class Wire(asyncio.SubprocessProtocol):
+class ChildProtocol(asyncio.SubprocessProtocol):
     """The event loop's side of a child: takes what arrives, knows what has ended.
 
     Args:
-        intake: takes what arrives.
+        framer: takes what arrives.
 
     Attributes:
-        intake: takes what arrives.
+        framer: takes what arrives.
         exited: the exit code, once the child is gone; negative for a signal.
-        lost: done when the loop has let go of the child and of its pipes.
-        news: set when there is something new to take, or nothing more to come.
+        closed: done when the loop has let go of the child and of its pipes.
+        data_ready: set when there is something new to take, or nothing more to come.
         writable: set while the child reads what is written.
         ended: whether nothing more is to come.
         on_failure: called when what the child says cannot be followed any more.
     """
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, framer: OutputFramer) -> None:
         loop = asyncio.get_running_loop()
-        self.intake = intake
+        self.framer = framer
         self.exited: asyncio.Future[int] = loop.create_future()
-        self.lost: asyncio.Future[None] = loop.create_future()
-        self.news = asyncio.Event()
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self.data_ready = asyncio.Event()
         self.writable = asyncio.Event()
         self.writable.set()
         self.ended = False
         self.on_failure: Callable[[], None] = lambda: None
         self._loop = loop
         self._open = {1, 2}
-        self._hung_up = False
+        self._stdin_closed = False
         self._heard = 0
-        self._expected: tuple[bytes, asyncio.Future[None]] | None = None
+        self._awaited_reply: tuple[bytes, asyncio.Future[None]] | None = None
 
-    def expect(self, request_id: str) -> asyncio.Future[None]:
+    def wait_for_reply(self, request_id: str) -> asyncio.Future[None]:
         """Return a future that is done when a line with this request id arrives."""
-        answered: asyncio.Future[None] = self._loop.create_future()
-        self._expected = (request_id.encode(), answered)
-        return answered
+        replied: asyncio.Future[None] = self._loop.create_future()
+        self._awaited_reply = (request_id.encode(), replied)
+        return replied
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.SubprocessTransport)
         self._transport = transport
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        intake = self.intake
-        failed_before = intake.failure is not None
+        framer = self.framer
+        failed_before = framer.failure is not None
         try:
             if fd == 1:
-                messages = intake.stdout(data, unix_time())
-                if self._expected is not None:
-                    self._look_for_answer(messages, *self._expected)
+                messages = framer.stdout(data, unix_time())
+                if self._awaited_reply is not None:
+                    self._look_for_reply(messages, *self._awaited_reply)
             else:
-                intake.stderr(data, unix_time())
+                framer.stderr(data, unix_time())
         except Exception as error:
             # The loop would only log it, and the turn would wait for ever for what was lost here.
             _log.exception("the output of a CLI could not be read")
-            intake.failure = ProtocolError(f"The CLI's output could not be read: {type(error).__name__}: {error}")
-        if intake.failure is not None and not failed_before:
+            framer.failure = ProtocolError(f"The CLI's output could not be read: {type(error).__name__}: {error}")
+        if framer.failure is not None and not failed_before:
             self.on_failure()
-        self.news.set()
+        self.data_ready.set()
 
-    def hang_up(self) -> None:
+    def close_stdin(self) -> None:
         """Close the child's stdin: the orderly way to end it."""
-        self._hung_up = True
+        self._stdin_closed = True
         stdin = self._transport.get_pipe_transport(0)
         if stdin is not None:
             stdin.close()
@@ -96,12 +96,12 @@ class Wire(asyncio.SubprocessProtocol):
 
     def _fail_if_deaf(self) -> None:
         """A child that lives, and has closed its stdin by itself, can neither be prompted nor stopped any more."""
-        if not (self._hung_up or self.ended or self.exited.done() or self.intake.failure):
+        if not (self._stdin_closed or self.ended or self.exited.done() or self.framer.failure):
             failure = ProcessError("The Claude CLI closed its input, so that nothing can be said to it. It was ended.")
             failure.retryable = False
-            self.intake.failure = failure
+            self.framer.failure = failure
             self.on_failure()
-            self.news.set()
+            self.data_ready.set()
 
     def process_exited(self) -> None:
         if not self.exited.done():
@@ -111,7 +111,7 @@ class Wire(asyncio.SubprocessProtocol):
         self._end_if_over()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.lost.set_result(None)
+        self.closed.set_result(None)
         self._end()
 
     def pause_writing(self) -> None:
@@ -120,9 +120,9 @@ class Wire(asyncio.SubprocessProtocol):
     def resume_writing(self) -> None:
         self.writable.set()
 
-    def _look_for_answer(self, messages: list[Message], request_id: bytes, answered: asyncio.Future[None]) -> None:
-        if not answered.done() and any(request_id in message.line for message in messages):
-            answered.set_result(None)
+    def _look_for_reply(self, messages: list[Message], request_id: bytes, replied: asyncio.Future[None]) -> None:
+        if not replied.done() and any(request_id in message.line for message in messages):
+            replied.set_result(None)
 
     def _end_if_over(self) -> None:
         """The end is the end of both pipes and of the process; of one alone, after a quiet while.
@@ -132,17 +132,17 @@ class Wire(asyncio.SubprocessProtocol):
         if not self._open and self.exited.done():
             self._end()
         elif 1 not in self._open or self.exited.done():
-            self._heard = self.intake.bytes_taken
+            self._heard = self.framer.bytes_taken
             self._loop.call_later(QUIET_END_S, self._end_if_quiet)
 
     def _end_if_quiet(self) -> None:
-        if self.intake.bytes_taken == self._heard:
+        if self.framer.bytes_taken == self._heard:
             self._end()
         elif not self.ended:
             self._end_if_over()
 
     def _end(self) -> None:
         if not self.ended:
-            self.intake.finish(unix_time())
+            self.framer.finish(unix_time())
             self.ended = True
-        self.news.set()
+        self.data_ready.set()

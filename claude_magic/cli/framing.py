@@ -20,7 +20,7 @@ _TAIL_LINES = 50
 _TAIL_CHARS = 8 * 2**10
 
 
-class Intake:
+class OutputFramer:
     """Chunks of stdout and stderr to messages, in the order they came. No I/O.
 
     Args:
@@ -47,9 +47,9 @@ class Intake:
     @property
     def stderr_tail(self) -> str:
         """The last lines of stderr for people."""
-        lines = [self._words(line) for line in self._tail]
+        lines = [self._readable(line) for line in self._tail]
         if self._stderr_rest:
-            lines.append(self._words(self._stderr_rest, cut=True))
+            lines.append(self._readable(self._stderr_rest, cut=True))
         return "\n".join(lines)[-_TAIL_CHARS:]
 
     def take(self) -> list[Message]:
@@ -76,7 +76,7 @@ class Intake:
             self._pieces.append(rest)
             self._size += len(rest)
         if len(data) > self._ceiling or self._size > self._ceiling or (lines and len(lines[0]) > self._ceiling):
-            lines = self._up_to_too_long(lines)
+            lines = self._truncate_at_oversized(lines)
         self._since_result += len(data)
         if self._since_result > self._ceiling * _LINES_A_TURN:
             self.failure = ProtocolError(f"The CLI wrote more than {self._since_result >> 20} MB in one turn.")
@@ -103,7 +103,7 @@ class Intake:
             if self._stderr_lines >= _STDERR_LINES or self._stderr_bytes >= _STDERR_BYTES:
                 self._stderr_dropped += 1
                 continue
-            self.waiting.append(Message(MessageType.STDERR, self._words(line), line, received))
+            self.waiting.append(Message(MessageType.STDERR, self._readable(line), line, received))
             self._stderr_lines += 1
             self._stderr_bytes += len(line)
         self._tail.extend(lines[-_TAIL_LINES:])
@@ -117,18 +117,18 @@ class Intake:
         self._pieces = []
         self._turn_is_over(received)
 
-    def _up_to_too_long(self, lines: list[bytes]) -> list[bytes]:
+    def _truncate_at_oversized(self, lines: list[bytes]) -> list[bytes]:
         """Return the lines before the first that is too long; note the failure if there is one."""
         rest = b"".join(self._pieces)
         for index, line in enumerate([*lines, rest]):
             if len(line) > self._ceiling:
-                start = self._words(line[:_QUOTED_BYTES], cut=True)
+                start = self._readable(line[:_QUOTED_BYTES], cut=True)
                 self.failure = ProtocolError(f"A line of the CLI is longer than {self._ceiling} bytes.", line=start)
                 self._pieces = []
                 return lines[:index]
         return lines
 
-    def _words(self, line: bytes, *, cut: bool = False) -> str:
+    def _readable(self, line: bytes, *, cut: bool = False) -> str:
         """A line for people: readable, redacted, of bearable length."""
         text = self._redactor.text(line[:_LINE_BYTES].decode("utf-8", "replace").rstrip())
         if not cut and len(line) <= _LINE_BYTES:

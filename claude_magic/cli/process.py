@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 import psutil
 
 from claude_magic.cli import reaper
-from claude_magic.cli.child_protocol import QUIET_END_S, Wire
+from claude_magic.cli.child_protocol import QUIET_END_S, ChildProtocol
 from claude_magic.cli.children import Child, Owner
 from claude_magic.cli.encoder import control_request, encode
-from claude_magic.cli.framing import Intake
+from claude_magic.cli.framing import OutputFramer
 from claude_magic.cli.refusals import not_started
 from claude_magic.cli.spawn import Spawned, spawn
 from claude_magic.cli.transport import Launch
@@ -113,7 +113,7 @@ class Process:
 
     def __init__(self, mark: str, spawned: Spawned) -> None:
         self._mark = mark
-        self._wire = spawned.wire
+        self._protocol = spawned.protocol
         self._transport = spawned.transport
         self._pid = spawned.pid
         self._created = spawned.created
@@ -124,8 +124,8 @@ class Process:
         self._below: list[psutil.Process] = []
         self._closing: asyncio.Task[None] | None = None
         self._clearing: asyncio.Task[None] | None = None
-        self._wire.on_failure = self.kill
-        self._wire.exited.add_done_callback(self._has_exited)
+        self._protocol.on_failure = self.kill
+        self._protocol.exited.add_done_callback(self._has_exited)
 
     @classmethod
     async def start(cls, launch: Launch, *, line_ceiling: int = 64 * 2**20) -> Process:
@@ -140,7 +140,9 @@ class Process:
         """
         mark = OWNER.next_mark()
         try:
-            spawned = await spawn(launch, mark, lambda: Wire(Intake(launch.redactor, line_ceiling)), _OWN_SESSION)
+            spawned = await spawn(
+                launch, mark, lambda: ChildProtocol(OutputFramer(launch.redactor, line_ceiling)), _OWN_SESSION
+            )
         except (OSError, ValueError) as error:
             raise not_started(launch, error) from error
         process = cls(mark, spawned)
@@ -159,12 +161,12 @@ class Process:
     @property
     def exit_code(self) -> int | None:
         """Exit code once the CLI is gone; negative for a signal; `None` while it lives."""
-        return self._wire.exited.result() if self._wire.exited.done() else None
+        return self._protocol.exited.result() if self._protocol.exited.done() else None
 
     @property
     def stderr_tail(self) -> str:
         """The last lines of stderr, up to 50 lines or 8192 characters, redacted."""
-        return self._wire.intake.stderr_tail
+        return self._protocol.framer.stderr_tail
 
     async def send(self, message: dict[str, Any]) -> None:
         """Write one whole message, and wait while the CLI is slow to read.
@@ -176,7 +178,7 @@ class Process:
         if self._closing is None and not stdin.is_closing():
             self._prompted = self._prompted or message.get("type") == "user"
             stdin.write(encode(message))
-            await self._wire.writable.wait()
+            await self._protocol.writable.wait()
         if self._closing is not None or stdin.is_closing():
             raise await self._gone()
 
@@ -187,20 +189,20 @@ class Process:
             ProtocolError: a line was longer than the ceiling, or could not be read; the CLI was ended.
             ProcessError: it had closed its input, and was ended.
         """
-        wire = self._wire
+        protocol = self._protocol
         while True:
-            if wire.intake.waiting:
-                return wire.intake.take()
-            if wire.intake.failure is not None:
-                raise wire.intake.failure
-            if wire.ended:
+            if protocol.framer.waiting:
+                return protocol.framer.take()
+            if protocol.framer.failure is not None:
+                raise protocol.framer.failure
+            if protocol.ended:
                 return []
-            wire.news.clear()
-            await wire.news.wait()
+            protocol.data_ready.clear()
+            await protocol.data_ready.wait()
 
     async def wait(self) -> int:
         """Wait for the CLI to end; return its exit code, negative for a signal."""
-        return await asyncio.shield(self._wire.exited)
+        return await asyncio.shield(self._protocol.exited)
 
     async def close(self, *, grace_s: float = 4.0) -> None:
         """End the CLI and everything it started: interrupt, end of stdin, SIGTERM, SIGKILL, then a sweep by mark.
@@ -218,7 +220,7 @@ class Process:
     def kill(self) -> None:
         """End the CLI by force, now; what it started is ended in the background."""
         self._below = reaper.tree(self._pid, self._created) or self._below
-        if not self._wire.exited.done():
+        if not self._protocol.exited.done():
             _force(self._pid)
         if self._closing is None:
             self._closing = self._loop.create_task(self._close(_AFTER_KILL_S), name=f"kill CLI {self._pid}")
@@ -241,7 +243,7 @@ class Process:
 
     async def _gone(self) -> ProcessError:
         """Make the error for a CLI that is gone, with its exit code if it comes soon."""
-        await asyncio.wait([self._wire.exited], timeout=QUIET_END_S)
+        await asyncio.wait([self._protocol.exited], timeout=QUIET_END_S)
         code = self.exit_code
         how = "is being closed" if code is None else f"ended with exit code {code}"
         return ProcessError(f"The Claude CLI {how}.", exit_code=code, stderr_tail=self.stderr_tail)
@@ -251,29 +253,29 @@ class Process:
         try:
             self._below = self._below or await self._off_loop(reaper.tree, self._pid, self._created)
             for act, share in self._ladder():
-                if self._wire.exited.done():
+                if self._protocol.exited.done():
                     break
                 await act(started + share * grace_s)
             await self._finish(max(_SWEEP_TOTAL_S, 0.1 * grace_s))
         except asyncio.CancelledError:
             # The loop is being shut down under us: force, and no more waiting.
-            if not self._wire.exited.done():
+            if not self._protocol.exited.done():
                 _force(self._pid)
             self._sweep(0.0)
-            self._let_go()
+            self._close_pipes()
             raise
 
     def _ladder(self) -> list[tuple[Callable[[float], Any], float]]:
         """The steps, each with the share of the time by which it must have worked."""
-        exited = [self._wire.exited]
+        exited = [self._protocol.exited]
 
         async def interrupt(until: float) -> None:
             # An idle CLI answers it too. A turn that is cut off takes its tools with it; the end of stdin would not.
             self._stdin.write(encode(control_request(_LAST_INTERRUPT, "interrupt")))
-            await self._until([*exited, self._wire.expect(_LAST_INTERRUPT)], until)
+            await self._until([*exited, self._protocol.wait_for_reply(_LAST_INTERRUPT)], until)
 
-        async def hang_up(until: float) -> None:
-            self._wire.hang_up()
+        async def close_stdin(until: float) -> None:
+            self._protocol.close_stdin()
             await self._until(exited, until)
 
         async def terminate(until: float) -> None:
@@ -284,7 +286,7 @@ class Process:
             _force(self._pid)
             await self._until(exited, until)
 
-        steps: list[tuple[Callable[[float], Any], float]] = [(hang_up, 0.5), (terminate, 0.75), (force, 0.95)]
+        steps: list[tuple[Callable[[float], Any], float]] = [(close_stdin, 0.5), (terminate, 0.75), (force, 0.95)]
         return [(interrupt, 0.2), *steps] if self._prompted else steps
 
     async def _until(self, futures: list[asyncio.Future[Any]], deadline: float) -> None:
@@ -292,17 +294,17 @@ class Process:
 
     async def _finish(self, seconds: float) -> None:
         """Reap the CLI, end what it left, and let go of the pipes."""
-        await asyncio.wait([self._wire.exited], timeout=seconds)
+        await asyncio.wait([self._protocol.exited], timeout=seconds)
         await self._off_loop(self._sweep, seconds)
         if self._guard is not None:
             # It ends when nothing is left below it, or nothing that may be ended.
-            await asyncio.wait([self._wire.exited], timeout=_GUARD_S)
-        self._let_go()
-        await asyncio.wait([self._wire.lost], timeout=seconds)
-        if self._wire.exited.done():
+            await asyncio.wait([self._protocol.exited], timeout=_GUARD_S)
+        self._close_pipes()
+        await asyncio.wait([self._protocol.closed], timeout=seconds)
+        if self._protocol.exited.done():
             OWNER.release(self._pid)
 
-    def _let_go(self) -> None:
+    def _close_pipes(self) -> None:
         self._transport.close()
         if self._control is not None:
             self._control.close()

@@ -15,12 +15,12 @@ from typing import Any, BinaryIO
 import psutil
 
 from claude_magic.cli import guard, reaper
-from claude_magic.cli.child_protocol import Wire
+from claude_magic.cli.child_protocol import ChildProtocol
 from claude_magic.cli.transport import Launch
 
 _log = logging.getLogger("claude_magic")
 
-MakeWire = Callable[[], Wire]
+MakeProtocol = Callable[[], ChildProtocol]
 
 GUARDED = sys.platform == "linux"
 """Whether a guard can stand above a CLI: it takes Linux's subreapers."""
@@ -31,7 +31,7 @@ class Spawned:
     """A child that was started.
 
     Attributes:
-        wire: takes what it says.
+        protocol: takes what it says.
         transport: the event loop's side of it. Its end is the end of the CLI and, below a guard, of all it started.
         pid: process id of the CLI.
         created: its `reaper.creation_time`.
@@ -39,7 +39,7 @@ class Spawned:
         control: the pipe without whose reader the guard ends all below it.
     """
 
-    wire: Wire
+    protocol: ChildProtocol
     transport: asyncio.SubprocessTransport
     pid: int
     created: float
@@ -59,13 +59,13 @@ class Spawned:
         return None if pipe is None or getattr(pipe, "closed", False) else pipe
 
 
-async def spawn(launch: Launch, mark: str, make_wire: MakeWire, options: Mapping[str, Any]) -> Spawned:
+async def spawn(launch: Launch, mark: str, make_protocol: MakeProtocol, options: Mapping[str, Any]) -> Spawned:
     """Start a CLI.
 
     Args:
         launch: program, environment and folder.
         mark: its owner mark.
-        make_wire: makes what takes its output.
+        make_protocol: makes what takes its output.
         options: how `subprocess` starts a child in a session of its own on this system.
 
     Raises:
@@ -74,29 +74,29 @@ async def spawn(launch: Launch, mark: str, make_wire: MakeWire, options: Mapping
     """
     environment = {name: value for name, value in launch.environment if name != reaper.MARK}
     if GUARDED and sys.executable:
-        spawned = await _below_guard(launch, environment, f"{reaper.MARK}={mark}", make_wire(), options)
+        spawned = await _below_guard(launch, environment, f"{reaper.MARK}={mark}", make_protocol(), options)
         if spawned is not None:
             return spawned
         _log.warning("The guard did not start: what a tool detaches from the CLI and hides may be left behind.")
-    wire = make_wire()
+    protocol = make_protocol()
     options = {**options, "cwd": launch.working_dir}
-    transport = await _start(launch.argv, {**environment, reaper.MARK: mark}, wire, options)
+    transport = await _start(launch.argv, {**environment, reaper.MARK: mark}, protocol, options)
     pid = transport.get_pid()
-    return Spawned(wire, transport, pid, reaper.creation_time(pid))
+    return Spawned(protocol, transport, pid, reaper.creation_time(pid))
 
 
 async def _start(
-    argv: tuple[str, ...], environment: dict[str, str], wire: Wire, options: Mapping[str, Any]
+    argv: tuple[str, ...], environment: dict[str, str], protocol: ChildProtocol, options: Mapping[str, Any]
 ) -> asyncio.SubprocessTransport:
     pipe = subprocess.PIPE
     transport, _ = await asyncio.get_running_loop().subprocess_exec(
-        lambda: wire, *argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, **options
+        lambda: protocol, *argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, **options
     )
     return transport
 
 
 async def _below_guard(
-    launch: Launch, environment: dict[str, str], mark: str, wire: Wire, options: Mapping[str, Any]
+    launch: Launch, environment: dict[str, str], mark: str, protocol: ChildProtocol, options: Mapping[str, Any]
 ) -> Spawned | None:
     """Start a CLI below a guard; return `None` if the guard itself did not start.
 
@@ -110,7 +110,7 @@ async def _below_guard(
     # It is below / so that it holds no folder of the user's, and carries no mark: a sweep by mark must not end it.
     options = {**options, "cwd": "/", "pass_fds": (writing,)}
     try:
-        transport = await _start((*argv, *launch.argv), environment, wire, options)
+        transport = await _start((*argv, *launch.argv), environment, protocol, options)
     except OSError:  # such as an interpreter that this user may not start
         control.close()
         return None
@@ -126,14 +126,14 @@ async def _below_guard(
     try:
         pid = int(await _first_line(control) or 0)
         if pid > 0:
-            return Spawned(wire, transport, pid, reaper.creation_time(pid), _process(transport.get_pid()), control)
+            return Spawned(protocol, transport, pid, reaper.creation_time(pid), _process(transport.get_pid()), control)
     except BaseException:
         transport.close()
         control.close()
         raise
     transport.close()
     control.close()
-    await wire.lost
+    await protocol.closed
     if pid < 0:
         raise OSError(-pid, os.strerror(-pid))
     return None
