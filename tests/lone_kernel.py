@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # it runs from anywhere, 
 
 from claude_magic.cli import spawn
 from claude_magic.cli.encoder import user_message
-from claude_magic.cli.process import OWNER, Process, kill_all
+from claude_magic.cli.process import CHILDREN, Process, kill_all
 from claude_magic.cli.transport import Launch
 
 
@@ -39,7 +39,7 @@ async def ask(process: Process, prompt: str, until: str) -> str:
 def work(report: Connection) -> None:
     """The forked worker: it tries to end what is not its own, then outlives everybody."""
     kill_all()
-    report.send(OWNER.id)
+    report.send(CHILDREN.id)
     time.sleep(300)
 
 
@@ -48,7 +48,12 @@ async def main(plan: dict[str, Any]) -> None:
     launch = Launch(tuple(plan["argv"]), tuple(plan["environment"].items()), plan["folder"])
     process = await Process.start(launch)
     answers = [await ask(process, prompt, plan["until"]) for prompt in plan["prompts"]]
-    report: dict[str, Any] = {"cli": process.pid, "watcher": OWNER.watcher_pid, "owner": OWNER.id, "answers": answers}
+    report: dict[str, Any] = {
+        "cli": process.pid,
+        "watcher": CHILDREN.watcher_pid,
+        "owner": CHILDREN.id,
+        "answers": answers,
+    }
     if "fork" in plan["then"]:
         context = multiprocessing.get_context("fork")
         mine, theirs = context.Pipe()

@@ -18,7 +18,7 @@ import pytest
 
 from claude_magic.cli.encoder import user_message
 from claude_magic.cli.process import Process
-from claude_magic.cli.reaper import MARK, alive, marked
+from claude_magic.cli.reaper import OWNER_VARIABLE, alive, tagged
 from claude_magic.cli.transport import Launch
 from claude_magic.messages import Message
 from claude_magic.simulator import Scenario, Simulator, rule, text, tool
@@ -109,7 +109,7 @@ async def test_close_ends_a_running_tool(begin: Begin, launch: Launch) -> None:
     """The turn is interrupted in order; the shell and what it started are gone when `close` returns."""
     process = await begin("long please")
     tools = await tool_processes(launch.working_dir, 2)
-    mark = psutil.Process(process.pid).environ()[MARK]
+    owner_tag = psutil.Process(process.pid).environ()[OWNER_VARIABLE]
     started = time.monotonic()
 
     await process.close()
@@ -117,7 +117,7 @@ async def test_close_ends_a_running_tool(begin: Begin, launch: Launch) -> None:
     assert time.monotonic() - started < GUARD_S
     assert process.exit_code == 1  # by itself, after a turn that was cut off
     assert not alive(tools)
-    assert marked(mark) == []
+    assert tagged(owner_tag) == []
 
 
 async def test_kill_ends_a_running_tool(begin: Begin, launch: Launch) -> None:
@@ -179,4 +179,4 @@ async def test_a_killed_kernel_leaves_no_cli_and_no_tool(
         kernel.kill()
 
     assert await asyncio.to_thread(all_gone, left)
-    assert marked(f"{report['owner']}:") == []
+    assert tagged(f"{report['owner']}:") == []

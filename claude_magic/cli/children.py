@@ -1,4 +1,4 @@
-"""This Python process as the owner of CLI children and temporary folders: marks, the watcher beside them, forks."""
+"""This Python process as the owner of CLI children and temporary folders: tags, the watcher beside them, forks."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _Watcher(subprocess.Popen[bytes]):
         """Stay silent: unlike other children, this one is meant to outlive its parent."""
 
 
-class Owner:
+class ChildRegistry:
     """Marks the CLI children of this Python process and sees that none outlives it, nor any of its folders.
 
     One per process, used by whatever event loops the process has; hence the lock.
@@ -89,25 +89,25 @@ class Owner:
         self._pipe: int | None = None
         self._lock = threading.Lock()
 
-    def next_mark(self) -> str:
-        """Return the mark of the next child; the watcher runs from here on."""
+    def next_owner_tag(self) -> str:
+        """Return the owner tag of the next child; the watcher runs from here on."""
         with self._lock:
             self._ensure_watcher()
         return f"{self.id}:{next(self._numbers)}"
 
-    def adopt(self, child: Child) -> None:
+    def register(self, child: Child) -> None:
         """Take note of a child that was started."""
         with self._lock:
             self._children[child.pid] = child
             self._tell(_arrival(child))
 
-    def release(self, pid: int) -> None:
+    def unregister(self, pid: int) -> None:
         """Forget a child that is gone with all its belongings."""
         with self._lock:
             if self._children.pop(pid, None) is not None:
                 self._tell(f"- {pid}\n")
 
-    def adopt_folder(self, folder: str) -> None:
+    def register_folder(self, folder: str) -> None:
         """Have a temporary folder removed if this process ends with no chance to do so. The watcher runs from here on.
 
         Args:
@@ -118,26 +118,26 @@ class Owner:
             self._folders.add(folder)
             self._tell(f"+folder {_hex(folder)}\n")
 
-    def release_folder(self, folder: str) -> None:
+    def unregister_folder(self, folder: str) -> None:
         """Forget a folder that has been removed."""
         with self._lock:
             self._folders.discard(folder)
             self._tell(f"-folder {_hex(folder)}\n")
 
     def kill_all(self) -> None:
-        """End every child and all that carries this process's mark, at once and waiting, in under 2 s."""
+        """End every child and all that carries this process's tag, at once and waiting, in under 2 s."""
         children = list(self._children.values())
         if not children:
             return
 
         def find() -> list[Any]:
             below = [process for child in children for process in child.tree()]
-            return below + reaper.marked(f"{self.id}:", min(child.created for child in children))
+            return below + reaper.tagged(f"{self.id}:", min(child.created for child in children))
 
         reaper.sweep(find, term_s=_LAST_RESORT_TERM_S, total_s=_LAST_RESORT_TOTAL_S)
         for child in children:
             child.reap()
-            self.release(child.pid)
+            self.unregister(child.pid)
 
     @property
     def watcher_pid(self) -> int | None:
@@ -153,7 +153,7 @@ class Owner:
         folder = str(Path(psutil.__file__).parent.parent)
         # -P, -S and -E: nothing but the standard library is in its path, and it starts in a few milliseconds.
         argv = [sys.executable, "-P", "-S", "-E", str(Path(reaper.__file__)), folder, self.id]
-        environment = {name: value for name, value in os.environ.items() if name != reaper.MARK}
+        environment = {name: value for name, value in os.environ.items() if name != reaper.OWNER_VARIABLE}
         self._close_pipe()
         reading, self._pipe = os.pipe()  # neither end is inherited by what other code starts
         os.set_blocking(self._pipe, False)

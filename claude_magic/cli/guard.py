@@ -1,6 +1,6 @@
 """Stands between the kernel and one CLI, so that nothing the CLI starts can get away. Linux only; run as a script.
 
-As a script: `python -P -S -E guard.py FD MARK=VALUE FOLDER PROGRAM ARGUMENT...`, with stdin, stdout and stderr meant
+As a script: `python -P -S -E guard.py FD TAG=VALUE FOLDER PROGRAM ARGUMENT...`, with stdin, stdout and stderr meant
 for the program. It makes itself the subreaper of all below it, then starts the program in a session of its own. What
 the program starts may detach itself, clear its environment or hide from reading: its parent is then this process, not
 process 1. When the program ends, or the kernel does, all that is left below is ended too; when the system says that
@@ -39,12 +39,12 @@ def main(arguments: list[str]) -> None:
     Args:
         arguments: see the module.
     """
-    control, (name, _, mark), folder, argv = int(arguments[0]), arguments[1].partition("="), arguments[2], arguments[3:]
+    control, (name, _, tag), folder, argv = int(arguments[0]), arguments[1].partition("="), arguments[2], arguments[3:]
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         os._exit(1)  # the kernel sees that nothing was said, and starts the program by itself
     os.set_inheritable(control, False)
-    os.environ[name] = mark
+    os.environ[name] = tag
     program, error = _start(argv, folder, libc)
     _tell(control, -error if error else program)
     if error:

@@ -18,7 +18,7 @@ import psutil
 
 from claude_magic.cli import reaper
 from claude_magic.cli.child_protocol import QUIET_END_S, ChildProtocol
-from claude_magic.cli.children import Child, Owner
+from claude_magic.cli.children import Child, ChildRegistry
 from claude_magic.cli.encoder import control_request, encode
 from claude_magic.cli.framing import OutputFramer
 from claude_magic.cli.refusals import not_started
@@ -96,7 +96,7 @@ _SWEEP_TERM_S = 0.2
 _SWEEP_TOTAL_S = 0.4
 _GUARD_S = 2.0
 
-OWNER = Owner(_OWN_SESSION)
+CHILDREN = ChildRegistry(_OWN_SESSION)
 """This Python process, as the owner of its CLI children."""
 
 
@@ -105,14 +105,14 @@ def kill_all() -> None:
 
     The last resort at the end of the interpreter; may be called from any thread, with or without a running loop.
     """
-    OWNER.kill_all()
+    CHILDREN.kill_all()
 
 
 class Process:
     """A `Transport` over one CLI child. Make it with `start`; use it on the event loop that started it."""
 
-    def __init__(self, mark: str, spawned: Spawned) -> None:
-        self._mark = mark
+    def __init__(self, owner_tag: str, spawned: Spawned) -> None:
+        self._owner_tag = owner_tag
         self._protocol = spawned.protocol
         self._transport = spawned.transport
         self._pid = spawned.pid
@@ -132,25 +132,25 @@ class Process:
         """Start a CLI.
 
         Args:
-            launch: program, environment and folder. The owner mark is added to the environment.
+            launch: program, environment and folder. The owner tag is added to the environment.
             line_ceiling: longest line of stdout, in bytes, that is taken.
 
         Raises:
             ProcessError: the program cannot be started.
         """
-        mark = OWNER.next_mark()
+        owner_tag = CHILDREN.next_owner_tag()
         try:
             spawned = await spawn(
-                launch, mark, lambda: ChildProtocol(OutputFramer(launch.redactor, line_ceiling)), _OWN_SESSION
+                launch, owner_tag, lambda: ChildProtocol(OutputFramer(launch.redactor, line_ceiling)), _OWN_SESSION
             )
         except (OSError, ValueError) as error:
             raise not_started(launch, error) from error
-        process = cls(mark, spawned)
+        process = cls(owner_tag, spawned)
         _widen(spawned.pipe(1))
         # Loops that are not asyncio's own may not show their pipes and their `Popen`; they reap by themselves.
         popen = spawned.transport.get_extra_info("subprocess")
         reap = popen.poll if popen is not None else _nothing
-        OWNER.adopt(Child(spawned.pid, spawned.created, spawned.pipes, reap, spawned.guard))
+        CHILDREN.register(Child(spawned.pid, spawned.created, spawned.pipes, reap, spawned.guard))
         return process
 
     @property
@@ -205,7 +205,7 @@ class Process:
         return await asyncio.shield(self._protocol.exited)
 
     async def close(self, *, grace_s: float = 4.0) -> None:
-        """End the CLI and everything it started: interrupt, end of stdin, SIGTERM, SIGKILL, then a sweep by mark.
+        """End the CLI and everything it started: interrupt, end of stdin, SIGTERM, SIGKILL, then a sweep by owner tag.
 
         Each step gets its share of the time and is left out when the CLI is gone. A caller that is cancelled does
         not stop it; further callers wait for the same close.
@@ -231,7 +231,7 @@ class Process:
         Looks at every process of this user, which takes some milliseconds; may be called in a worker thread.
         """
         # In this order: what the CLI starts between the two looks is in the tree only, and not taken for detached.
-        found = reaper.below(self._guard) if self._guard else reaper.marked(self._mark, self._created)
+        found = reaper.below(self._guard) if self._guard else reaper.tagged(self._owner_tag, self._created)
         inside = set(reaper.tree(self._pid, self._created))
         return [process.pid for process in reaper.alive(found) if process not in inside and process.pid != self._pid]
 
@@ -302,7 +302,7 @@ class Process:
         self._close_pipes()
         await asyncio.wait([self._protocol.closed], timeout=seconds)
         if self._protocol.exited.done():
-            OWNER.release(self._pid)
+            CHILDREN.unregister(self._pid)
 
     def _close_pipes(self) -> None:
         self._transport.close()
@@ -320,7 +320,7 @@ class Process:
 
     def _sweep(self, seconds: float) -> None:
         def find() -> list[psutil.Process]:
-            return self._below + reaper.marked(self._mark, self._created)
+            return self._below + reaper.tagged(self._owner_tag, self._created)
 
         reaper.sweep(find, term_s=min(seconds, _SWEEP_TERM_S), total_s=seconds)
 

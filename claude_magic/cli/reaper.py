@@ -1,7 +1,7 @@
-"""Finds and ends processes by tree and by owner mark; run as a script, it does so when its kernel is gone.
+"""Finds and ends processes by tree and by owner tag; run as a script, it does so when its kernel is gone.
 
-Every CLI child, and so everything that its tools start, carries an owner mark in its environment. A tool that
-detaches itself (`setsid nohup ... &`) leaves the tree of the CLI, but it keeps the mark.
+Every CLI child, and so everything that its tools start, carries an owner tag in its environment. A tool that
+detaches itself (`setsid nohup ... &`) leaves the tree of the CLI, but it keeps the tag.
 
 As a script: `python -P -S -E reaper.py FOLDER_OF_PSUTIL OWNER`. Standard input is a pipe whose other end only the
 kernel holds. It brings lines, `+ PID CREATED` and `- PID` for processes, `+folder PATH` and `-folder PATH` (in
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     import psutil
 
-MARK = "CLAUDE_MAGIC_OWNER"
-"""Environment variable with the owner mark, `OWNER:NUMBER`."""
+OWNER_VARIABLE = "CLAUDE_MAGIC_OWNER"
+"""Environment variable with the owner tag, `OWNER:NUMBER`."""
 
 _POLL_S = 0.02
 _LATER_TERM_S = 0.1
@@ -35,11 +35,11 @@ _STARTTIME = 19
 """Its place in `/proc/PID/stat`, counted from what follows the name."""
 
 
-def marked(mark: str, since: float = 0.0) -> list[psutil.Process]:
-    """Return the processes that carry an owner mark, zombies and this process left out.
+def tagged(owner_tag: str, since: float = 0.0) -> list[psutil.Process]:
+    """Return the processes that carry an owner tag, zombies and this process left out.
 
     Args:
-        mark: a whole mark, or the beginning of one up to and with its colon, for all of one owner.
+        owner_tag: a whole tag, or the beginning of one up to and with its colon, for all of one owner.
         since: look only at processes created after this time, as of `creation_time`.
     """
     import psutil
@@ -50,10 +50,10 @@ def marked(mark: str, since: float = 0.0) -> list[psutil.Process]:
             if pid == os.getpid() or (since and creation_time(pid) < since - _CLOCK_SLACK_S):
                 continue
             process = psutil.Process(pid)
-            value = process.environ().get(MARK, "")
+            value = process.environ().get(OWNER_VARIABLE, "")
         except (psutil.Error, OSError):
             continue  # gone meanwhile, or another user's: it cannot be ours
-        if value == mark or (mark.endswith(":") and value.startswith(mark)):
+        if value == owner_tag or (owner_tag.endswith(":") and value.startswith(owner_tag)):
             found.append(process)
     return alive(found)
 
@@ -200,7 +200,7 @@ def sweep(find: Callable[[], Iterable[psutil.Process]], *, term_s: float, total_
 def _end_all(children: dict[int, float], owner: str) -> None:
     def find() -> list[psutil.Process]:
         below = [process for pid, created in children.items() for process in tree(pid, created)]
-        return below + marked(f"{owner}:")
+        return below + tagged(f"{owner}:")
 
     sweep(find, term_s=_WATCHER_TERM_S, total_s=_WATCHER_TOTAL_S)
 

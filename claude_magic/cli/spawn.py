@@ -59,12 +59,12 @@ class Spawned:
         return None if pipe is None or getattr(pipe, "closed", False) else pipe
 
 
-async def spawn(launch: Launch, mark: str, make_protocol: MakeProtocol, options: Mapping[str, Any]) -> Spawned:
+async def spawn(launch: Launch, owner_tag: str, make_protocol: MakeProtocol, options: Mapping[str, Any]) -> Spawned:
     """Start a CLI.
 
     Args:
         launch: program, environment and folder.
-        mark: its owner mark.
+        owner_tag: its owner tag.
         make_protocol: makes what takes its output.
         options: how `subprocess` starts a child in a session of its own on this system.
 
@@ -72,15 +72,17 @@ async def spawn(launch: Launch, mark: str, make_protocol: MakeProtocol, options:
         OSError: the program cannot be started.
         ValueError: it cannot be started with such words.
     """
-    environment = {name: value for name, value in launch.environment if name != reaper.MARK}
+    environment = {name: value for name, value in launch.environment if name != reaper.OWNER_VARIABLE}
     if GUARDED and sys.executable:
-        spawned = await _below_guard(launch, environment, f"{reaper.MARK}={mark}", make_protocol(), options)
+        spawned = await _below_guard(
+            launch, environment, f"{reaper.OWNER_VARIABLE}={owner_tag}", make_protocol(), options
+        )
         if spawned is not None:
             return spawned
         _log.warning("The guard did not start: what a tool detaches from the CLI and hides may be left behind.")
     protocol = make_protocol()
     options = {**options, "cwd": launch.working_dir}
-    transport = await _start(launch.argv, {**environment, reaper.MARK: mark}, protocol, options)
+    transport = await _start(launch.argv, {**environment, reaper.OWNER_VARIABLE: owner_tag}, protocol, options)
     pid = transport.get_pid()
     return Spawned(protocol, transport, pid, reaper.creation_time(pid))
 
@@ -96,7 +98,7 @@ async def _start(
 
 
 async def _below_guard(
-    launch: Launch, environment: dict[str, str], mark: str, protocol: ChildProtocol, options: Mapping[str, Any]
+    launch: Launch, environment: dict[str, str], variable: str, protocol: ChildProtocol, options: Mapping[str, Any]
 ) -> Spawned | None:
     """Start a CLI below a guard; return `None` if the guard itself did not start.
 
@@ -106,8 +108,8 @@ async def _below_guard(
     reading, writing = os.pipe()
     control = os.fdopen(reading, "rb", buffering=0)
     # -P, -S and -E: nothing but the standard library is in its path, and it starts in a few milliseconds.
-    argv = (sys.executable, "-P", "-S", "-E", str(Path(guard.__file__)), str(writing), mark, launch.working_dir)
-    # It is below / so that it holds no folder of the user's, and carries no mark: a sweep by mark must not end it.
+    argv = (sys.executable, "-P", "-S", "-E", str(Path(guard.__file__)), str(writing), variable, launch.working_dir)
+    # It is below / so that it holds no folder of the user's, and has no owner tag: a sweep by tag must not end it.
     options = {**options, "cwd": "/", "pass_fds": (writing,)}
     try:
         transport = await _start((*argv, *launch.argv), environment, protocol, options)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic.background_loop import background_loop
 from claude_magic.cli.account import is_logged_in
-from claude_magic.cli.process import OWNER
+from claude_magic.cli.process import CHILDREN
 from claude_magic.config import SimulatedAPI
 from claude_magic.paths import private_temporary_dir
 
@@ -83,7 +83,7 @@ class Simulation:
         if self._simulator is None:
             self._simulator = Simulator(scenario, key=new_key()).start()
             self._folder = private_temporary_dir("claude-magic-simulated-")
-            OWNER.adopt_folder(self._folder.name)  # a closed terminal ends us with no chance to remove it
+            CHILDREN.register_folder(self._folder.name)  # a closed terminal ends us with no chance to remove it
             atexit.register(self.switch_off)
         else:
             self._simulator.say(scenario or "default")
@@ -103,5 +103,5 @@ class Simulation:
             self._simulator = None
         if self._folder is not None:
             self._folder.cleanup()
-            OWNER.release_folder(self._folder.name)
+            CHILDREN.unregister_folder(self._folder.name)
             self._folder = None

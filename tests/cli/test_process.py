@@ -18,7 +18,7 @@ import pytest
 from claude_magic.cli import spawn
 from claude_magic.cli.encoder import control_request, user_message
 from claude_magic.cli.process import Process, kill_all, new_event_loop
-from claude_magic.cli.reaper import MARK, alive
+from claude_magic.cli.reaper import OWNER_VARIABLE, alive
 from claude_magic.cli.transport import Launch
 from claude_magic.errors import ProcessError, ProtocolError
 from claude_magic.messages import Message
@@ -187,16 +187,16 @@ async def test_a_loop_of_its_own_in_another_thread_runs_children(tmp_path: Path)
 
 
 async def test_the_owner_mark_is_set_and_not_taken_from_outside(begin: Begin) -> None:
-    """Each child carries a mark of its own, whatever its environment said."""
-    first, second = await begin(**{MARK: "somebody else"}), await begin()
+    """Each child carries an owner tag of its own, whatever its environment said."""
+    first, second = await begin(**{OWNER_VARIABLE: "somebody else"}), await begin()
     await asyncio.gather(ask(first, "hello"), ask(second, "hello"))
 
-    marks = [psutil.Process(process.pid).environ()[MARK] for process in (first, second)]
+    owner_tags = [psutil.Process(process.pid).environ()[OWNER_VARIABLE] for process in (first, second)]
 
-    owners = {mark.partition(":")[0] for mark in marks}
-    assert len(set(marks)) == 2
+    owners = {owner_tag.partition(":")[0] for owner_tag in owner_tags}
+    assert len(set(owner_tags)) == 2
     assert len(owners) == 1
-    assert "somebody else" not in marks
+    assert "somebody else" not in owner_tags
 
 
 async def test_the_child_leads_a_session_of_its_own(begin: Begin) -> None:

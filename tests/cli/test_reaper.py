@@ -1,4 +1,4 @@
-"""The watcher and the owner marks: what is found, what is ended, and that it happens however the kernel ends."""
+"""The watcher and the owner tags: what is found, what is ended, and that it happens however the kernel ends."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ import pytest
 
 from claude_magic.cli import reaper
 from claude_magic.cli.encoder import user_message
-from claude_magic.cli.process import OWNER, Process
-from claude_magic.cli.reaper import MARK, alive, creation_time, marked, sweep, tree
+from claude_magic.cli.process import CHILDREN, Process
+from claude_magic.cli.reaper import OWNER_VARIABLE, alive, creation_time, sweep, tagged, tree
 from claude_magic.cli.transport import Launch
 
 HERE = Path(__file__).parents[1]
@@ -43,13 +43,13 @@ EVERYWHERE = pytest.mark.parametrize("guarded", [True, False], ids=["guard", "no
 
 @pytest.fixture
 def run() -> Iterator[Run]:
-    """Starts small programs, with a mark or without, and ends them with the test."""
+    """Starts small programs, with an owner tag or without, and ends them with the test."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(argv: list[str] = SLEEP, mark: str | None = None, **options: Any) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, MARK: mark} if mark else None
+    def start(argv: list[str] = SLEEP, owner_tag: str | None = None, **options: Any) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, OWNER_VARIABLE: owner_tag} if owner_tag else None
         started.append(subprocess.Popen(argv, env=environment, **options))
-        while mark and psutil.Process(started[-1].pid).environ().get(MARK) != mark:
+        while owner_tag and psutil.Process(started[-1].pid).environ().get(OWNER_VARIABLE) != owner_tag:
             time.sleep(0.001)  # `exec` empties the environment that others see for a moment before it fills it
         return started[-1]
 
@@ -103,27 +103,27 @@ def all_gone(processes: list[psutil.Process]) -> bool:
 def test_a_mark_is_found_whole(run: Run) -> None:
     """`x:1` does not find `x:12`, and the beginning of an owner's id finds nothing."""
     owner = uuid.uuid4().hex
-    first, twelfth = run(mark=f"{owner}:1"), run(mark=f"{owner}:12")
+    first, twelfth = run(owner_tag=f"{owner}:1"), run(owner_tag=f"{owner}:12")
     run()
 
-    assert [process.pid for process in marked(f"{owner}:1")] == [first.pid]
-    assert {process.pid for process in marked(f"{owner}:")} == {first.pid, twelfth.pid}
-    assert marked(owner) == []
+    assert [process.pid for process in tagged(f"{owner}:1")] == [first.pid]
+    assert {process.pid for process in tagged(f"{owner}:")} == {first.pid, twelfth.pid}
+    assert tagged(owner) == []
 
 
 def test_processes_from_before_are_not_looked_at(run: Run) -> None:
     """The time of creation narrows the search."""
     owner = uuid.uuid4().hex
-    process = run(mark=f"{owner}:1")
+    process = run(owner_tag=f"{owner}:1")
     created = creation_time(process.pid)
 
-    assert len(marked(f"{owner}:1", since=created)) == 1
-    assert marked(f"{owner}:1", since=created + 60) == []
+    assert len(tagged(f"{owner}:1", since=created)) == 1
+    assert tagged(f"{owner}:1", since=created + 60) == []
 
 
 def test_a_zombie_is_gone(run: Run) -> None:
     """A process that ended and was not reaped yet does not count."""
-    process = run(mark=f"{uuid.uuid4().hex}:1")
+    process = run(owner_tag=f"{uuid.uuid4().hex}:1")
     identity = psutil.Process(process.pid)
     assert alive([identity, identity]) == [identity]
 
@@ -192,7 +192,7 @@ def start_watcher(run: Run, owner: str) -> subprocess.Popen[bytes]:
 def test_the_script_ends_marked_processes_when_its_pipe_closes(run: Run) -> None:
     """They live as long as the pipe is open, and no longer."""
     owner = uuid.uuid4().hex
-    child = psutil.Process(run(mark=f"{owner}:7").pid)
+    child = psutil.Process(run(owner_tag=f"{owner}:7").pid)
     script = start_watcher(run, owner)
     assert alive([child])
 
@@ -203,7 +203,7 @@ def test_the_script_ends_marked_processes_when_its_pipe_closes(run: Run) -> None
 
 
 def test_the_script_ends_the_trees_it_was_told_of(run: Run) -> None:
-    """Also without a mark; but not a child that was taken back, nor one with another birthday."""
+    """Also without an owner tag; but not a child that was taken back, nor one with another birthday."""
     told, taken_back, other = (psutil.Process(run().pid) for _ in range(3))
     script = start_watcher(run, uuid.uuid4().hex)
     lines = [
@@ -242,7 +242,7 @@ def test_the_script_removes_the_folders_it_was_told_of(run: Run, tmp_path: Path)
 def test_the_script_ends_by_its_pipe_alone(run: Run) -> None:
     """Signals to the kernel's surroundings do not make it leave its post."""
     owner = uuid.uuid4().hex
-    child = psutil.Process(run(mark=f"{owner}:1").pid)
+    child = psutil.Process(run(owner_tag=f"{owner}:1").pid)
     script = start_watcher(run, owner)
     status = Path(f"/proc/{script.pid}/status")
     ignored = sum(1 << (number - 1) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
@@ -267,8 +267,8 @@ def test_the_script_ends_by_its_pipe_alone(run: Run) -> None:
 def test_nothing_is_started_by_an_import() -> None:
     """The watcher comes with the first child."""
     script = (
-        "import psutil\nfrom claude_magic.cli.process import OWNER\n"
-        "print(OWNER.watcher_pid, psutil.Process().children())"
+        "import psutil\nfrom claude_magic.cli.process import CHILDREN\n"
+        "print(CHILDREN.watcher_pid, psutil.Process().children())"
     )
 
     done = subprocess.run([sys.executable, "-c", script], cwd=HERE.parent, capture_output=True, text=True, check=True)
@@ -277,21 +277,21 @@ def test_nothing_is_started_by_an_import() -> None:
 
 
 async def test_owner_replaces_a_watcher_that_was_killed_at_once(tmp_path: Path) -> None:
-    """With no new child: the new one is another process, in a session of its own, without the owner's mark."""
+    """With no new child: the new one is another process, in a session of its own, without the owner's tag."""
     launch = Launch((sys.executable, FAKE_CLI), (("PATH", os.environ["PATH"]),), str(tmp_path))
     process = await Process.start(launch)
-    before = OWNER.watcher_pid
+    before = CHILDREN.watcher_pid
     assert before is not None
 
     os.kill(before, signal.SIGKILL)
 
     async with asyncio.timeout(GUARD_S):
-        while OWNER.watcher_pid == before:  # noqa: ASYNC110  another thread replaces it
+        while CHILDREN.watcher_pid == before:  # noqa: ASYNC110  another thread replaces it
             await asyncio.sleep(0.01)
-    after = OWNER.watcher_pid
+    after = CHILDREN.watcher_pid
     assert after is not None
     assert os.getsid(after) == after
-    assert MARK not in psutil.Process(after).environ()
+    assert OWNER_VARIABLE not in psutil.Process(after).environ()
     await process.close()
 
 
@@ -308,7 +308,7 @@ def test_a_killed_kernel_leaves_nothing(kernel: Kernel, guarded: bool) -> None:
     process.kill()
 
     assert all_gone(left)
-    assert marked(f"{report['owner']}:") == []
+    assert tagged(f"{report['owner']}:") == []
 
 
 @EVERYWHERE
@@ -382,7 +382,7 @@ def test_a_forked_worker_does_not_hold_the_end_of_stdin(kernel: Kernel, guarded:
 
 
 async def test_process_clears_up_when_its_guard_is_killed(tmp_path: Path) -> None:
-    """With nobody closing it: the CLI and what carries its mark go at once, and the line ends."""
+    """With nobody closing it: the CLI and what carries its owner tag go at once, and the line ends."""
     launch = Launch((sys.executable, FAKE_CLI), (("PATH", os.environ["PATH"]),), str(tmp_path))
     process = await Process.start(launch)
     await process.send(user_message("spawn", str(uuid.uuid4())))
@@ -404,7 +404,7 @@ async def test_process_clears_up_when_its_guard_is_killed(tmp_path: Path) -> Non
 
 HIDDEN = {
     "detached": "setsid {sleep}",
-    "without the mark": "env -u CLAUDE_MAGIC_OWNER setsid {sleep}",
+    "without the tag": "env -u CLAUDE_MAGIC_OWNER setsid {sleep}",
     "empty environment": "env -i setsid {sleep}",
     "environment written over": 'setsid {python}\'e = ctypes.POINTER(ctypes.c_void_p).in_dll(libc, "environ")[0]; '
     "libc.memset(e, 109, sum(len(n) + len(v) + 2 for n, v in os.environb.items())); time.sleep(300)' {token}",
