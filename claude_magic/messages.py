@@ -32,7 +32,7 @@ class MessageType(StrEnum):
     UNKNOWN = "unknown"
 
 
-class About(msgspec.Struct, frozen=True, gc=False):
+class MessageDetails(msgspec.Struct, frozen=True, gc=False):
     """What only some messages have; the others share one empty instance."""
 
     tool_name: str = ""
@@ -42,12 +42,12 @@ class About(msgspec.Struct, frozen=True, gc=False):
     is_error: bool = False
     error: str = ""
     withdrawn: int = 0
-    wire: str = ""
+    event: str = ""
     edited: bool = False
     outcome: dict[str, Any] = {}
 
 
-NOTHING_SPECIAL = About()
+NO_DETAILS = MessageDetails()
 
 
 # gc=False: a stream makes a hundred thousand of these in a second, and none can be part of a cycle.
@@ -66,14 +66,14 @@ class Message(msgspec.Struct, gc=False):
             Other types carry their words here: a tool's result, a note for people, the line that is not JSON.
         line: the line as it came, without its end; nothing is redacted in it.
         received: when it arrived, in unix seconds.
-        about: facts that only some messages have; read them through the properties.
+        details: what only some messages have; read them through the properties.
     """
 
     type: MessageType
     text: str
     line: bytes
     received: float
-    about: About = NOTHING_SPECIAL
+    details: MessageDetails = NO_DETAILS
 
     def __repr__(self) -> str:
         """The type and the beginning of the text: the line as it came may hold secrets."""
@@ -86,52 +86,52 @@ class Message(msgspec.Struct, gc=False):
     @property
     def tool_name(self) -> str:
         """Name of the tool for `tool_use`, `tool_result`, `permission` and `decision`; else ""."""
-        return self.about.tool_name
+        return self.details.tool_name
 
     @property
     def tool_input(self) -> dict[str, Any]:
         """Input of a `tool_use` or `permission`, or of an edited `decision`, secrets redacted; else empty."""
-        return self.about.tool_input
+        return self.details.tool_input
 
     @property
     def tool_use_id(self) -> str:
         """The id that joins a tool's use, permission, decision and result; else ""."""
-        return self.about.tool_use_id
+        return self.details.tool_use_id
 
     @property
     def parent_tool_use_id(self) -> str:
         """The id of the tool use that started the subagent this message is from; "" on the main thread."""
-        return self.about.parent_tool_use_id
+        return self.details.parent_tool_use_id
 
     @property
     def is_error(self) -> bool:
         """Whether this is a tool result, or a turn's result, that reports failure; or a decision that is a denial."""
-        return self.about.is_error
+        return self.details.is_error
 
     @property
     def edited(self) -> bool:
         """Whether this is a `decision` to run the tool with another input than the model's: `tool_input`."""
-        return self.about.edited
+        return self.details.edited
 
     @property
     def outcome(self) -> dict[str, Any]:
         """What the CLI says of an edit beside its result: which lines were changed, secrets redacted; else empty."""
-        return self.about.outcome
+        return self.details.outcome
 
     @property
     def error(self) -> str:
         """The failure in words; "" where there is none."""
-        return self.about.error
+        return self.details.error
 
     @property
     def withdrawn(self) -> int:
         """How many characters of earlier `text` this message takes back."""
-        return self.about.withdrawn
+        return self.details.withdrawn
 
     @property
-    def wire(self) -> str:
+    def event(self) -> str:
         """The CLI's own word where the engine acts on it, such as `control_response` or `task_started`; else ""."""
-        return self.about.wire
+        return self.details.event
 
     @property
     def raw(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from claude_magic.lenient import count, items, mapping, mappings, number, string
-from claude_magic.messages import NOTHING_SPECIAL, About, Message, MessageType, decode_json
+from claude_magic.messages import NO_DETAILS, Message, MessageDetails, MessageType, decode_json
 from claude_magic.redaction import NOTHING_SECRET, Redactor, StreamRedactor
 
 Content = str | list[dict[str, Any]]
@@ -79,26 +79,26 @@ class Decoder:
         feed_text, feed_thinking = self._text.feed, self._thinking.feed
         for line in lines:
             try:
-                wire = _decode_line(line)
+                decoded = _decode_line(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 if line and not line.isspace():
-                    append(self._odd(line, received))
+                    append(self._unparsed(line, received))
                 continue
-            event = wire.event
-            if event is None or wire.parent_tool_use_id is not None or wire.type != "stream_event":
-                if wire.type == "result":
+            event = decoded.event
+            if event is None or decoded.parent_tool_use_id is not None or decoded.type != "stream_event":
+                if decoded.type == "result":
                     messages += self._unsaid(line, received)
-                append(self._whole(wire.type, line, received))
+                append(self._whole(decoded.type, line, received))
                 continue
             delta = event.delta
             if delta.type == "text_delta":
                 append(Message(_TEXT, show(event.index, feed_text(delta.text)), line, received))
             elif delta.type == "thinking_delta":
                 append(Message(_THINKING, feed_thinking(delta.thinking), line, received))
-            elif wire.abandoned_blocks is None and event.type not in ("", "message_start"):
-                append(Message(_EVENT, "", line, received, _STREAM.get(event.type, NOTHING_SPECIAL)))
+            elif decoded.abandoned_blocks is None and event.type not in ("", "message_start"):
+                append(Message(_EVENT, "", line, received, _STREAM.get(event.type, NO_DETAILS)))
             else:
-                append(self._whole(wire.type, line, received))
+                append(self._whole(decoded.type, line, received))
         return messages
 
     def _unsaid(self, line: bytes, received: float) -> list[Message]:
@@ -125,7 +125,7 @@ class Decoder:
         self._shown[index] = self._shown.get(index, 0) + len(text)
         return text
 
-    def _odd(self, line: bytes, received: float) -> Message:
+    def _unparsed(self, line: bytes, received: float) -> Message:
         """A line that is not JSON is kept with its text; one with a surprise in it still means what it says."""
         try:
             raw = decode_json(line)
@@ -140,13 +140,13 @@ class Decoder:
         if handler is None:
             return Message(MessageType.UNKNOWN, "", line, received)
         try:
-            kind, text, about = handler(self, decode_json(line) if raw is None else raw)
+            kind, text, details = handler(self, decode_json(line) if raw is None else raw)
         except (AttributeError, KeyError, TypeError, ValueError, IndexError, ArithmeticError, RecursionError):
             # A known type in a shape we have never seen must not end the stream; `raw` still has all of it.
             return Message(MessageType.UNKNOWN, "", line, received)
-        return Message(kind, text, line, received, about)
+        return Message(kind, text, line, received, details)
 
-    # What each type of line means. Every handler returns (type, text, about).
+    # What each type of line means. Every handler returns (type, text, details).
 
     def _stream_event(self, raw: dict[str, Any]) -> _Meaning:
         kind = raw["event"]["type"]
@@ -159,17 +159,17 @@ class Decoder:
         if not raw.get("parent_tool_use_id") and delta.get("type") == "text_delta":
             # Only a delta that the fast path could not read comes here.
             text = self._show(raw["event"].get("index", 0), self._text.feed(delta["text"]))
-            return MessageType.TEXT, text, NOTHING_SPECIAL
+            return MessageType.TEXT, text, NO_DETAILS
         abandoned = raw.get("abandoned_blocks")
         if not abandoned:
-            return MessageType.EVENT, "", _STREAM.get(kind, NOTHING_SPECIAL)
+            return MessageType.EVENT, "", _STREAM.get(kind, NO_DETAILS)
         # 2.1.330 mends a broken stream by asking again: blocks from this index on never happened.
         first = count(mapping(abandoned).get("from_block_index"))
         gone = sum(self._shown.pop(index) for index in list(self._shown) if index >= first)
         self._text.restart()
         self._before_break += self._whole_blocks
         self._whole_blocks = []
-        return MessageType.STATUS, "", About(withdrawn=gone)
+        return MessageType.STATUS, "", MessageDetails(withdrawn=gone)
 
     def _assistant(self, raw: dict[str, Any]) -> _Meaning:
         parent = string(raw.get("parent_tool_use_id"))
@@ -184,26 +184,26 @@ class Decoder:
         text = "".join(block.get("text") or "" for block in blocks if block.get("type") == "text")
         if raw.get("error"):
             clean = self._redactor.text(text)
-            return MessageType.ERROR, clean, About(parent_tool_use_id=parent, error=clean or str(raw["error"]))
+            return MessageType.ERROR, clean, MessageDetails(parent_tool_use_id=parent, error=clean or str(raw["error"]))
         if parent:
-            return MessageType.TASK, self._redactor.text(text), About(parent_tool_use_id=parent)
+            return MessageType.TASK, self._redactor.text(text), MessageDetails(parent_tool_use_id=parent)
         if any(block.get("type") == "thinking" for block in blocks):
             thought = "".join(block.get("thinking") or "" for block in blocks)
             return self._finished(MessageType.THINKING, self._thinking, thought)
-        kind, new, about = self._finished(MessageType.TEXT, self._text, text)
+        kind, new, details = self._finished(MessageType.TEXT, self._text, text)
         if text in self._before_break:
             # The model begins once more: what it had said whole before the stream broke is not said twice.
             self._paragraph_due = True
-            return MessageType.STATUS, "", About(withdrawn=self._shown.pop(self._block, 0))
+            return MessageType.STATUS, "", MessageDetails(withdrawn=self._shown.pop(self._block, 0))
         new = self._show(self._block, new) if new else ""
         self._paragraph_due = self._paragraph_due or bool(text)
         self._whole_blocks += [text] if text else []
-        return kind, new, about
+        return kind, new, details
 
     def _finished(self, kind: MessageType, block: _BlockText, whole: str) -> _Meaning:
         """The completed block repeats its deltas: only what they did not show is new."""
         rest = block.finish(whole)
-        return (kind if rest else MessageType.BLOCK), rest, NOTHING_SPECIAL
+        return (kind if rest else MessageType.BLOCK), rest, NO_DETAILS
 
     def _tool_use(self, block: dict[str, Any], parent: str) -> _Meaning:
         name, use_id = str(block.get("name") or ""), str(block.get("id") or "")
@@ -212,7 +212,11 @@ class Decoder:
         self._tool_names[use_id] = name
         given = block.get("input")
         safe = self._redactor.value(given) if isinstance(given, dict) else {}
-        return MessageType.TOOL_USE, "", About(name, use_id, safe, parent)
+        return (
+            MessageType.TOOL_USE,
+            "",
+            MessageDetails(tool_name=name, tool_use_id=use_id, tool_input=safe, parent_tool_use_id=parent),
+        )
 
     def _user(self, raw: dict[str, Any]) -> _Meaning:
         parent = string(raw.get("parent_tool_use_id"))
@@ -221,8 +225,8 @@ class Decoder:
         if not results:
             if raw.get("isSynthetic"):
                 self._paragraph_due = False
-            wire = "replay" if raw.get("isReplay") else ""
-            return MessageType.EVENT, "", About(parent_tool_use_id=parent, wire=wire)
+            event = "replay" if raw.get("isReplay") else ""
+            return MessageType.EVENT, "", MessageDetails(parent_tool_use_id=parent, event=event)
         beside = mapping(raw.get("tool_use_result"))
         known = {name: beside[name] for name in _OF_AN_EDIT if beside.get(name)}
         return self._tool_result(results, parent, self._redactor.value(known) if known else {})
@@ -234,8 +238,15 @@ class Decoder:
         use_id = str(results[0].get("tool_use_id") or "")
         failed = any(bool(block.get("is_error")) or _failed_at_the_api(block) for block in results)
         name = self._tool_names.get(use_id, "")
-        about = About(name, use_id, {}, parent, failed, text if failed else "", outcome=outcome or {})
-        return MessageType.TOOL_RESULT, text, about
+        details = MessageDetails(
+            tool_name=name,
+            tool_use_id=use_id,
+            parent_tool_use_id=parent,
+            is_error=failed,
+            error=text if failed else "",
+            outcome=outcome or {},
+        )
+        return MessageType.TOOL_RESULT, text, details
 
     def _result(self, raw: dict[str, Any]) -> _Meaning:
         self._new_turn()
@@ -244,7 +255,7 @@ class Decoder:
         errors = "; ".join(str(error) for error in items(raw.get("errors")))
         failed = bool(raw.get("is_error"))
         words = self._redactor.text(str(text) if isinstance(text, str) else errors)
-        return MessageType.RESULT, words, About(is_error=failed, error=words if failed else "", wire="result")
+        return MessageType.RESULT, words, MessageDetails(is_error=failed, error=words if failed else "", event="result")
 
     def _system(self, raw: dict[str, Any]) -> _Meaning:
         subtype = str(raw.get("subtype") or "")
@@ -252,19 +263,22 @@ class Decoder:
             self._new_turn()
             self._has_spoken = False
         kind = _SYSTEM.get(subtype, MessageType.EVENT if subtype.startswith("hook_") else MessageType.UNKNOWN)
-        about = _WIRE.get(subtype, NOTHING_SPECIAL)
+        details = _ACTED_ON.get(subtype, NO_DETAILS)
         if subtype == "permission_denied":
-            about = About(str(raw.get("tool_name") or ""), str(raw.get("tool_use_id") or ""), {}, "", True)
-        return kind, self._redactor.text(_system_words(subtype, raw)), about
+            details = MessageDetails(
+                tool_name=str(raw.get("tool_name") or ""), tool_use_id=str(raw.get("tool_use_id") or ""), is_error=True
+            )
+        return kind, self._redactor.text(_system_words(subtype, raw)), details
 
     def _control_request(self, raw: dict[str, Any]) -> _Meaning:
         request = raw["request"]
         if request.get("subtype") != "can_use_tool":
-            return MessageType.EVENT, "", _WIRE["control_request"]
+            return MessageType.EVENT, "", _ACTED_ON["control_request"]
         given = request.get("input")
         safe = self._redactor.value(given) if isinstance(given, dict) else {}
         name, use_id = str(request.get("tool_name") or ""), str(request.get("tool_use_id") or "")
-        return MessageType.PERMISSION, f"{name} asks for permission", About(name, use_id, safe, wire="can_use_tool")
+        details = MessageDetails(tool_name=name, tool_use_id=use_id, tool_input=safe, event="can_use_tool")
+        return MessageType.PERMISSION, f"{name} asks for permission", details
 
     def _decision(self, raw: dict[str, Any]) -> _Meaning:
         name, use_id, allowed = str(raw["tool_name"]), str(raw["tool_use_id"]), bool(raw["allowed"])
@@ -272,32 +286,35 @@ class Decoder:
         edited = isinstance(given, dict)
         words = f"{name} was {'allowed' if allowed else 'denied'}" + (", edited by you" if edited else "")
         safe = self._redactor.value(given) if edited else {}
-        return MessageType.DECISION, words, About(name, use_id, safe, is_error=not allowed, edited=edited)
+        details = MessageDetails(
+            tool_name=name, tool_use_id=use_id, tool_input=safe, is_error=not allowed, edited=edited
+        )
+        return MessageType.DECISION, words, details
 
     def _rate_limit(self, raw: dict[str, Any]) -> _Meaning:
         info = mapping(raw.get("rate_limit_info"))
-        return MessageType.RATE_LIMIT, f"rate limit: {info.get('status', 'unknown')}", NOTHING_SPECIAL
+        return MessageType.RATE_LIMIT, f"rate limit: {info.get('status', 'unknown')}", NO_DETAILS
 
     def _event(self, raw: dict[str, Any]) -> _Meaning:
-        return MessageType.EVENT, "", NOTHING_SPECIAL
+        return MessageType.EVENT, "", NO_DETAILS
 
     def _lifecycle(self, raw: dict[str, Any]) -> _Meaning:
-        return MessageType.EVENT, "", _WIRE["command_lifecycle"]
+        return MessageType.EVENT, "", _ACTED_ON["command_lifecycle"]
 
     def _control_response(self, raw: dict[str, Any]) -> _Meaning:
-        return MessageType.EVENT, "", _WIRE["control_response"]
+        return MessageType.EVENT, "", _ACTED_ON["control_response"]
 
     def _cancelled(self, raw: dict[str, Any]) -> _Meaning:
-        return MessageType.PERMISSION, "the question was withdrawn", _WIRE["control_cancel_request"]
+        return MessageType.PERMISSION, "the question was withdrawn", _ACTED_ON["control_cancel_request"]
 
     def _progress(self, raw: dict[str, Any]) -> _Meaning:
         # The id of a heartbeat is "<tool use>-heartbeat-<n>" (2.1.330); the tool use itself stands as its parent.
         name, use_id = str(raw.get("tool_name") or ""), str(raw.get("parent_tool_use_id") or "")
         words = f"{name} running, {raw.get('elapsed_time_seconds', 0)} s"
-        return MessageType.TASK, words, About(tool_name=name, tool_use_id=use_id)
+        return MessageType.TASK, words, MessageDetails(tool_name=name, tool_use_id=use_id)
 
     def _reset(self, raw: dict[str, Any]) -> _Meaning:
-        return MessageType.STATUS, "the conversation was cleared", _WIRE["conversation_reset"]
+        return MessageType.STATUS, "the conversation was cleared", _ACTED_ON["conversation_reset"]
 
     def _new_turn(self) -> None:
         self._paragraph_due = False
@@ -333,7 +350,7 @@ class _BlockText:
             self._stream.flush()
 
 
-_Meaning = tuple[MessageType, str, About]
+_Meaning = tuple[MessageType, str, MessageDetails]
 _REMEMBERED_TOOLS = 4096
 _NOTHING_SAID = "(no content)"  # what 2.1.202 says after `/clear`
 
@@ -355,10 +372,10 @@ _HANDLERS: dict[str, Callable[[Decoder, dict[str, Any]], _Meaning]] = {
     "conversation_reset": Decoder._reset,
 }
 
-_STREAM = {word: About(wire=word) for word in ("message_start", "message_delta")}
+_STREAM = {word: MessageDetails(event=word) for word in ("message_start", "message_delta")}
 # What the engine acts on, besides what people read.
-_WIRE = {
-    word: About(wire=word)
+_ACTED_ON = {
+    word: MessageDetails(event=word)
     for word in (
         "init", "status", "command_lifecycle", "control_request", "control_response", "control_cancel_request",
         "conversation_reset",

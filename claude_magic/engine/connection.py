@@ -299,8 +299,8 @@ class Connection:
             self._early += batch
         self._router.route(batch, self._act)
 
-    def _act(self, wire: str, message: Message) -> None:
-        action = self._actions.get(wire)
+    def _act(self, event: str, message: Message) -> None:
+        action = self._actions.get(event)
         if action is not None:
             action(message)
 

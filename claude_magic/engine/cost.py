@@ -134,9 +134,9 @@ def _streamed_calls(messages: Iterable[Message]) -> list[_StreamedCall]:
         if message.type in (MessageType.TEXT, MessageType.THINKING):
             if message.parent_tool_use_id in running:
                 running[message.parent_tool_use_id].shown += len(message.text)
-        elif message.wire in ("message_start", "message_delta"):
+        elif message.event in ("message_start", "message_delta"):
             parent, event = str(message.raw.get("parent_tool_use_id") or ""), mapping(message.raw.get("event"))
-            if message.wire == "message_start":
+            if message.event == "message_start":
                 begun = mapping(event.get("message"))
                 running[parent] = _StreamedCall(string(begun.get("model")), dict(mapping(begun.get("usage"))))
                 calls.append(running[parent])

@@ -107,20 +107,20 @@ class Router:
 
         Args:
             batch: the messages, in order.
-            act: called for each that needs acting on, with its kind on the wire, at its place in the order.
+            act: called for each that needs acting on, with its `event`, at its place in the order.
         """
         begin = 0
         for position, message in enumerate(batch):
-            wire = message.about.wire
-            if not wire:
+            event = message.details.event
+            if not event:
                 continue
-            act(wire, message)
-            if wire in _BOUNDARIES:
+            act(event, message)
+            if event in _BOUNDARIES:
                 # An init opens a turn before it is handed on, a result closes it afterwards.
-                end = position + (wire != "init")
+                end = position + (event != "init")
                 self.deliver(batch[begin:end])
                 begin = end
-                self._boundary(wire, message)
+                self._boundary(event, message)
         self.deliver(batch[begin:])
 
     def deliver(self, messages: list[Message]) -> None:
@@ -140,12 +140,12 @@ class Router:
             turn.add(messages)
         self._on_messages(turn, messages)
 
-    def _boundary(self, wire: str, message: Message) -> None:
-        if wire == "init":
+    def _boundary(self, event: str, message: Message) -> None:
+        if event == "init":
             self._initialized(message)
-        elif wire == "command_lifecycle":
+        elif event == "command_lifecycle":
             self._moved_on(message.raw)
-        elif wire == "replay":
+        elif event == "replay":
             self._echoed(message)
         else:
             self._resulted(message)

@@ -352,7 +352,7 @@ class Session:
 
     def _note_model(self, turn: Turn) -> None:
         for message in turn.notable:
-            if message.wire == "init":
+            if message.event == "init":
                 self._model = str(message.raw.get("model") or self._model)
 
     def _dropped(self, turn: Turn) -> None:

@@ -20,7 +20,7 @@ from claude_magic.errors import (
     classify_failure,
 )
 from claude_magic.lenient import count, mapping, mappings
-from claude_magic.messages import NOTHING_SPECIAL, Message, MessageType
+from claude_magic.messages import NO_DETAILS, Message, MessageType
 from claude_magic.redaction import Redactor
 from claude_magic.response import AnswerSource, Outcome, Response
 
@@ -98,7 +98,7 @@ class Turn:
         for message in messages:
             if message.type is _TEXT:
                 show(message.text)
-            elif message.about is not NOTHING_SPECIAL:
+            elif message.details is not NO_DETAILS:
                 self._note(message)
         self._wake()
 
@@ -341,8 +341,8 @@ def _was_cut_off(turn: Turn, raw: dict[str, Any]) -> bool:
     """Whether 2.1.197 calls half an answer a success: no reason to stop, and a stream that never said how it ended."""
     if raw.get("stop_reason", "") is not None:
         return False
-    wires = [message.wire for message in turn.notable if message.wire in ("message_start", "message_delta")]
-    return bool(wires) and wires[-1] == "message_start"
+    events = [message.event for message in turn.notable if message.event in ("message_start", "message_delta")]
+    return bool(events) and events[-1] == "message_start"
 
 
 def _was_aborted(raw: dict[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from claude_magic.messages import About, Batch, Message, MessageType
+from claude_magic.messages import Batch, Message, MessageDetails, MessageType
 
 _TEXT, _THINKING, _EVENT, _BLOCK = MessageType.TEXT, MessageType.THINKING, MessageType.EVENT, MessageType.BLOCK
 _ENDS_A_BLOCK = (_TEXT, _THINKING, _BLOCK, MessageType.INIT, MessageType.ERROR, MessageType.RESULT)
@@ -103,7 +103,7 @@ class BlockJoiner:
         if withdrawn:
             rest = block.withdraw(withdrawn)
             words = f"the CLI took back the last {withdrawn} characters of its answer"
-            message = Message(kind, words, message.line, message.received, About(withdrawn=rest))
+            message = Message(kind, words, message.line, message.received, MessageDetails(withdrawn=rest))
         ends = kind in _ENDS_A_BLOCK or withdrawn or (kind is MessageType.TOOL_USE and not message.parent_tool_use_id)
         if ends and block.kind is not None:
             whole.append(block.end(message.received))

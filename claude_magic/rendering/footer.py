@@ -150,9 +150,9 @@ def context_tokens(messages: Iterable[Message]) -> tuple[int, int] | None:
     for message in messages:
         if message.parent_tool_use_id:
             continue  # a subagent has a window of its own
-        if message.wire == "message_start":
+        if message.event == "message_start":
             used = _tokens_read(mapping(mapping(mapping(message.raw.get("event")).get("message")).get("usage")))
-        elif message.wire == "message_delta":
+        elif message.event == "message_delta":
             used += count(mapping(mapping(message.raw.get("event")).get("usage")).get("output_tokens"))
         elif message.type is MessageType.RESULT:
             models = mapping(message.raw.get("modelUsage")).values()

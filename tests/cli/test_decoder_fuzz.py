@@ -61,7 +61,7 @@ def test_changed_lines_fail_nothing(lines: list[bytes]) -> None:
     assert [message.line for message in messages if message.line] == lines
 
     router = Router(lambda turn, batch: None, lambda turn, result: None)
-    router.route(messages, lambda wire, message: None)
+    router.route(messages, lambda event, message: None)
     failures: list[str] = []
     guard = ObserverGuard()
     guard.note = failures.append

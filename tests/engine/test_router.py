@@ -42,7 +42,7 @@ class Routes:
         turn = Turn("main", "prompt")
         answered = self.router.begin(turn, uncertain=False)
         written = [json.dumps(line).replace("OURS", turn.id).encode() for line in lines]
-        self.router.route(self._decoder.decode(written, 0.0), lambda wire, message: None)
+        self.router.route(self._decoder.decode(written, 0.0), lambda event, message: None)
         over = answered.done()
         self.router.leave(turn)
         return turn.text, over, turn
@@ -109,7 +109,7 @@ async def test_router_ends_a_prompt_that_will_never_run(state: str) -> None:
     router = Router(lambda turn, messages: None, lambda turn, message: None)
     answered = router.begin(turn, uncertain=False)
     lines = [json.dumps(life(turn.id, said)).encode() for said in ("queued", state)]
-    router.route(Decoder().decode(lines, 0.0), lambda wire, message: None)
+    router.route(Decoder().decode(lines, 0.0), lambda event, message: None)
 
     with pytest.raises(ControlError, match=state):
         await answered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from claude_magic.messages import About, Batch, Message, MessageType
+from claude_magic.messages import Batch, Message, MessageDetails, MessageType
 from claude_magic.records.message_records import LONGEST_TEXT, MessageRecord, MessageRecorder
 from claude_magic.records.observer import Recorder
 
@@ -111,7 +111,7 @@ def recorder_of_three_turns() -> Recorder:
 
 def taken_back(count: int) -> Batch:
     """The message that takes back the last characters of the answer."""
-    return Batch("main", "sid", "t1", [Message(MessageType.STATUS, "", b"{}", 100.0, About(withdrawn=count))])
+    return Batch("main", "sid", "t1", [Message(MessageType.STATUS, "", b"{}", 100.0, MessageDetails(withdrawn=count))])
 
 
 def test_long_texts_are_cut_and_old_records_dropped() -> None:

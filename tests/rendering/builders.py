@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from claude_magic.messages import NOTHING_SPECIAL, About, Message, MessageType
+from claude_magic.messages import NO_DETAILS, Message, MessageDetails, MessageType
 from claude_magic.response import Response, Usage
 
 
 def message(kind: str, text: str = "", at: float = 0.0, raw: dict[str, Any] | None = None, **about: Any) -> Message:
     line = json.dumps(raw or {}).encode()
-    return Message(MessageType(kind), text, line, at, About(**about) if about else NOTHING_SPECIAL)
+    return Message(MessageType(kind), text, line, at, MessageDetails(**about) if about else NO_DETAILS)
 
 
 def use(tool_id: str, name: str, given: dict[str, Any] | None = None, parent: str = "", at: float = 0.0) -> Message:

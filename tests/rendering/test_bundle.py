@@ -67,7 +67,7 @@ def test_response_shows_itself() -> None:
 
 def test_footer_tells_of_the_session_where_it_is_known() -> None:
     """Its cost so far, and how full the window is from a half on, stand in the static page and in the text."""
-    began = message("event", raw={"event": {"message": {"usage": {"input_tokens": 120_000}}}}, wire="message_start")
+    began = message("event", raw={"event": {"message": {"usage": {"input_tokens": 120_000}}}}, event="message_start")
     over = message("result", raw={"modelUsage": {"opus": {"contextWindow": 200_000}}})
     turn = response(began, *TURN, over, outcome=Outcome.ERROR, error="broken")
     error = ClaudeError("broken")

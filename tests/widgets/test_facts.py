@@ -13,12 +13,12 @@ from claude_magic.widgets.facts import context_of, facts_of, headline
 
 def started(usage: dict[str, int], parent: str | None = None) -> Message:
     raw = {"event": {"type": "message_start", "message": {"usage": usage}}, "parent_tool_use_id": parent}
-    return message("event", raw=raw, wire="message_start", parent_tool_use_id=parent or "")
+    return message("event", raw=raw, event="message_start", parent_tool_use_id=parent or "")
 
 
 def grown(output_tokens: int, parent: str | None = None) -> Message:
     raw = {"event": {"type": "message_delta", "usage": {"output_tokens": output_tokens}}, "parent_tool_use_id": parent}
-    return message("event", raw=raw, wire="message_delta", parent_tool_use_id=parent or "")
+    return message("event", raw=raw, event="message_delta", parent_tool_use_id=parent or "")
 
 
 def over(**models: int) -> Message:
