@@ -436,7 +436,7 @@ async def test_failing_reader_ends_the_process_with_the_reason(begin: Begin, mon
     def fails(data: bytes, received: float) -> list[Message]:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr(process._wire.intake, "stdout", fails)
+    monkeypatch.setattr(process._protocol.framer, "stdout", fails)
     await process.send(user_message("hello", "u1"))
 
     with pytest.raises(ProtocolError, match="RecursionError: too deep"):
