@@ -12,9 +12,10 @@ from IPython import get_ipython
 from IPython.display import Markdown, display
 
 from claude_magic import ClaudeClient, Response, get_client
-from claude_magic.display.live import LiveScreen
+from claude_magic.display.live import LiveDisplay
 from claude_magic.messages import Batch, MessageType
-from claude_magic.widgets.hub import hub_of
+from claude_magic.response import AnswerSource
+from claude_magic.widgets.kernel_bridge import bridge_of
 from claude_magic.widgets.viewer import StreamViewer
 
 PROMPT = "Go."
@@ -57,24 +58,24 @@ def cell(client: ClaudeClient, names: list[str]) -> float:
 def cells(client: ClaudeClient, names: list[str]) -> float:
     """Show each in a live view of its own; a kernel runs no two cells at once, so here one cell stands for many."""
     started = time.process_time()
-    hub = hub_of(get_ipython().kernel)
-    screens = {
-        name: LiveScreen(
-            hub, session=name, model="", simulated=False, mode="default",
+    bridge = bridge_of(get_ipython().kernel)
+    displays = {
+        name: LiveDisplay(
+            bridge, session=name, model="", source=AnswerSource.MODEL, mode="default",
             on_stop=lambda: None, on_undo=lambda channel, dry_run: None,
         )
         for name in names
     }  # fmt: skip
-    for screen in screens.values():
-        screen.begin()
+    for shown in displays.values():
+        shown.begin()
     answers = [client.submit(name, PROMPT) for name in names]
     for batch in batches(client, answers):
         if batch is not None:
-            screens[batch.session].add(batch.messages)
-        for screen in screens.values():
-            screen.tick()
+            displays[batch.session].add(batch.messages)
+        for shown in displays.values():
+            shown.refresh()
     for name, answer in zip(names, answers, strict=True):
-        screens[name].finish(answer.result(), {})
+        displays[name].finish(answer.result(), {})
     return time.process_time() - started
 
 

@@ -17,7 +17,7 @@ from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import RunView, error_bundle, response_bundle, run_bundle
 from claude_magic.response import AnswerSource, Outcome, Response
 from claude_magic.widgets.facts import facts_of
-from claude_magic.widgets.hub import Channel, Hub
+from claude_magic.widgets.kernel_bridge import KernelBridge, RunChannel
 from claude_magic.widgets.live import LiveRun, sound
 from claude_magic.widgets.protocol import MIME_TYPE, RunData
 
@@ -29,7 +29,7 @@ class LiveDisplay(TurnDisplay):
     """Feeds the pages that show this cell, and leaves the finished run in the cell.
 
     Args:
-        hub: the kernel's line to its pages.
+        bridge: the kernel's line to its pages.
         session: name of the session.
         model: the model, as far as it is known.
         source: who answers.
@@ -41,22 +41,22 @@ class LiveDisplay(TurnDisplay):
 
     def __init__(
         self,
-        hub: Hub,
+        bridge: KernelBridge,
         *,
         session: str,
         model: str,
         source: AnswerSource,
         mode: str,
         on_stop: Callable[[], object],
-        on_undo: Callable[[Channel, bool], object],
+        on_undo: Callable[[RunChannel, bool], object],
         surface: Surface | None = None,
     ) -> None:
-        self._hub = hub
+        self._bridge = bridge
         self._surface = surface or ExtensionSurface()
         self._facts: RunData = {"mode": mode}
         self._run = LiveRun(RunView(session=session, model=model, source=source), self._facts)
-        self._channel = hub.channel(
-            self._run, self._surface.link, on_stop, lambda dry_run: on_undo(self._channel, dry_run)
+        self._channel = bridge.channel(
+            self._run, self._surface.transport, on_stop, lambda dry_run: on_undo(self._channel, dry_run)
         )
         self._handle: DisplayHandle | None = None
         self._granted: list[str] = []
@@ -102,7 +102,7 @@ class LiveDisplay(TurnDisplay):
             granted: what was granted, in words.
             revoke: called when a page takes one of them back, or with "" all of them.
         """
-        self._channel.when_revoked(revoke)
+        self._channel.on_revoke(revoke)
         if granted != self._granted:
             self._granted = granted
             self._channel.set({"granted": granted})
@@ -134,5 +134,5 @@ class LiveDisplay(TurnDisplay):
         self._channel.finish({**run, "granted": self._granted}, bundle if self._surface.is_persistent else {})
         if self._handle is not None:
             self._handle.update(bundle, raw=True)
-        self._hub.retire(self._channel, self._surface.close)
+        self._bridge.close_when_replaced(self._channel, self._surface.close)
         self._is_over = True

@@ -6,8 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
 from claude_magic.widgets.facts import headline
-from claude_magic.widgets.hub import CommLink, Link
-from claude_magic.widgets.pages import Page
+from claude_magic.widgets.front_ends import FrontEnd
+from claude_magic.widgets.kernel_bridge import CommTransport, RunTransport
 from claude_magic.widgets.protocol import MIME_TYPE
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ class Surface(Protocol):
     """Where a live run stands.
 
     Attributes:
-        link: tells the pages how it goes on.
+        transport: tells the pages how it goes on.
         can_ask: whether an answer given there arrives while the cell runs.
         is_persistent: whether what stands there goes on to draw the run when it is over, and can ask for it by its id.
     """
 
-    link: Link
+    transport: RunTransport
     can_ask: bool
     is_persistent: bool
 
@@ -43,7 +43,7 @@ class ExtensionSurface:
     is_persistent = True
 
     def __init__(self) -> None:
-        self.link: Link = CommLink()
+        self.transport: RunTransport = CommTransport()
 
     def bundle(self, run: dict[str, Any]) -> dict[str, Any]:
         return {MIME_TYPE: {**run, "parts": []}, "text/plain": headline(run)}
@@ -65,9 +65,9 @@ class WidgetSurface:
     is_persistent = False
 
     def __init__(self, widget: RunWidget, *, can_ask: bool) -> None:
-        from claude_magic.widgets.run_widget import WidgetLink
+        from claude_magic.widgets.run_widget import WidgetTransport
 
-        self.link: Link = WidgetLink(widget)
+        self.transport: RunTransport = WidgetTransport(widget)
         self.can_ask = can_ask
         self._widget = widget
 
@@ -84,17 +84,17 @@ class WidgetSurface:
         self._widget.close()
 
 
-def surface_for(page: Page, session: str) -> Surface | None:
+def surface_for(page: FrontEnd, session: str) -> Surface | None:
     """Return the best surface that a page can draw; `None` if there is none.
 
     Args:
         page: what the page said of itself.
         session: name of the session that is shown.
     """
-    if page is Page.EXTENSION:
+    if page is FrontEnd.EXTENSION:
         return ExtensionSurface()
-    widget = make_widget(session) if page is not Page.PLAIN else None
-    return WidgetSurface(widget, can_ask=page is Page.WIDGET) if widget is not None else None
+    widget = make_widget(session) if page is not FrontEnd.PLAIN else None
+    return WidgetSurface(widget, can_ask=page is FrontEnd.WIDGET) if widget is not None else None
 
 
 def make_widget(session: str = "") -> RunWidget | None:

@@ -34,7 +34,7 @@ from claude_magic.magics.options import Options
 from claude_magic.magics.prompting import Prompt, shorten
 from claude_magic.observers import described
 from claude_magic.response import Outcome, Response
-from claude_magic.widgets.hub import Hub, hub_of
+from claude_magic.widgets.kernel_bridge import KernelBridge, bridge_of
 from claude_magic.widgets.undoing import undo_on_page
 
 logger = logging.getLogger("claude_magic")
@@ -61,14 +61,14 @@ class TurnRunner:
     def __init__(self, shell: Any, asker: Asker) -> None:
         self._shell = shell
         self._asker = asker
-        self._hub: Hub | None = None
+        self._bridge: KernelBridge | None = None
         self.finished = Finished()
         self.busy = BusyKernel(shell.kernel) if in_notebook(shell) else None
 
     def close(self) -> None:
         """Listen to the pages no more."""
-        if self._hub is not None:
-            self._hub.close()
+        if self._bridge is not None:
+            self._bridge.close()
         if self.busy is not None:
             self.busy.close()
 
@@ -136,12 +136,12 @@ class TurnRunner:
 
     def _make_display(self, client: ClaudeClient, options: Options, session: Session, stream: Stream) -> TurnDisplay:
         model = options.model or session.model
-        hub = self.hub
+        bridge = self.bridge
         surface = None
         captured = is_captured(self._shell)
-        if hub is not None and not options.quiet and not captured:
-            surface = surface_for(hub.page(make_widget), session.name)
-        if hub is None or surface is None:
+        if bridge is not None and not options.quiet and not captured:
+            surface = surface_for(bridge.front_end(make_widget), session.name)
+        if bridge is None or surface is None:
             return plain_display(
                 self._shell,
                 session=session.name,
@@ -151,7 +151,7 @@ class TurnRunner:
                 late=options.bg,
             )
         return LiveDisplay(
-            hub,
+            bridge,
             session=session.name,
             model=model,
             mode=options.permission_mode or session.config.permission_mode,
@@ -162,11 +162,11 @@ class TurnRunner:
         )
 
     @property
-    def hub(self) -> Hub | None:
+    def bridge(self) -> KernelBridge | None:
         """The kernel's line to its pages; `None` outside a kernel."""
-        if self._hub is None and in_notebook(self._shell):
-            self._hub = hub_of(self._shell.kernel)
-        return self._hub
+        if self._bridge is None and in_notebook(self._shell):
+            self._bridge = bridge_of(self._shell.kernel)
+        return self._bridge
 
 
 @dataclass

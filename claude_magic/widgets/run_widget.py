@@ -1,4 +1,4 @@
-"""`RunWidget`: the live view as a widget, and the link that feeds it."""
+"""`RunWidget`: the live view as a widget, and the transport that feeds it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import anywidget
 import traitlets
 from IPython import get_ipython
 
-from claude_magic.widgets.hub import Hub, hub_of
+from claude_magic.widgets.kernel_bridge import KernelBridge, bridge_of
 from claude_magic.widgets.protocol import Request
 
 _FRONT_END = Path(__file__).parent / "static" / "viewer.js"
@@ -40,30 +40,30 @@ class RunWidget(anywidget.AnyWidget):
 
     def __init__(self, session: str = "main", **kwargs: Any) -> None:
         self.receive: Callable[[Request], object] | None = None
-        hub_here()  # must listen before the front end says hello
+        bridge_here()  # must listen before the front end says hello
         super().__init__(session=session, **kwargs)
         self.on_msg(self._from_page)
 
     def _from_page(self, widget: Any, content: Request, buffers: Any) -> None:
         """Take a custom message of the page; on whatever thread the kernel handles it."""
         if content.get("action") == "hello":
-            hub = hub_here()
-            if hub is not None:
-                hub.hear_widget()
+            bridge = bridge_here()
+            if bridge is not None:
+                bridge.register_widget()
         elif self.receive is not None:
             self.receive(content)
 
 
-def hub_here() -> Hub | None:
-    """Return the hub of the kernel that this code runs in; `None` outside a kernel.
+def bridge_here() -> KernelBridge | None:
+    """Return the bridge of the kernel that this code runs in; `None` outside a kernel.
 
     It takes what comes on the control channel, which a running cell does not block.
     """
     kernel = getattr(get_ipython(), "kernel", None)
-    return hub_of(kernel) if kernel is not None else None
+    return bridge_of(kernel) if kernel is not None else None
 
 
-class WidgetLink:
+class WidgetTransport:
     """The custom messages of a widget.
 
     Args:

@@ -10,7 +10,7 @@ from claude_magic.engine.rewind import Rewind
 from claude_magic.engine.session import Session
 from claude_magic.errors import ClaudeError
 from claude_magic.rendering.text import plural
-from claude_magic.widgets.hub import Channel
+from claude_magic.widgets.kernel_bridge import RunChannel
 from claude_magic.widgets.protocol import Undo
 
 NOT_COVERED = "What Bash commands did is not covered."
@@ -42,7 +42,7 @@ def _short(path: str, working_dir: str) -> str:
         return path
 
 
-def undo_on_page(client: ClaudeClient, session: Session, channel: Channel, dry_run: bool) -> None:
+def undo_on_page(client: ClaudeClient, session: Session, channel: RunChannel, dry_run: bool) -> None:
     """Undo, or look at what that would change, and tell the page when it is known; called on any thread."""
 
     def tell(done: Future[Rewind]) -> None:

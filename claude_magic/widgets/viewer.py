@@ -19,10 +19,10 @@ from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import RunView, run_data
 from claude_magic.response import Response
 from claude_magic.widgets.facts import facts_of
-from claude_magic.widgets.hub import Channel
+from claude_magic.widgets.kernel_bridge import RunChannel
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.protocol import RunData
-from claude_magic.widgets.run_widget import RunWidget, WidgetLink, hub_here
+from claude_magic.widgets.run_widget import RunWidget, WidgetTransport, bridge_here
 from claude_magic.widgets.undoing import undo_on_page
 
 _BATCH_S = 0.05
@@ -43,7 +43,7 @@ class StreamViewer(RunWidget):
     def __init__(self, session: str = "main", client: ClaudeClient | None = None, **kwargs: Any) -> None:
         super().__init__(session=session, **kwargs)
         self._client = client or get_client()
-        self._channel: Channel | None = None
+        self._channel: RunChannel | None = None
         self._turn_id = ""
         self._flush_planned = False
         self._client.observers.append(self._messages)
@@ -114,16 +114,16 @@ class StreamViewer(RunWidget):
             self._flush_planned = True
             asyncio.get_running_loop().call_later(_BATCH_S, self._flush, self._channel)
 
-    def _begin(self, view: RunView, facts: RunData) -> Channel:
-        self._channel = Channel(LiveRun(view, facts), WidgetLink(self), self._stop, self._undo)
-        hub = hub_here()
-        if hub is not None:
-            hub.add(self._channel)
+    def _begin(self, view: RunView, facts: RunData) -> RunChannel:
+        self._channel = RunChannel(LiveRun(view, facts), WidgetTransport(self), self._stop, self._undo)
+        bridge = bridge_here()
+        if bridge is not None:
+            bridge.add(self._channel)
         self._channel.open()
         self.state = "running"
         return self._channel
 
-    def _flush(self, channel: Channel) -> None:
+    def _flush(self, channel: RunChannel) -> None:
         self._flush_planned = False
         channel.flush()
 

@@ -18,7 +18,7 @@ from claude_magic.display.live import LiveDisplay
 from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import MIME_TYPE, response_bundle
 from claude_magic.response import AnswerSource
-from claude_magic.widgets.hub import hub_of
+from claude_magic.widgets.kernel_bridge import bridge_of
 from claude_magic.widgets.live import sound
 from claude_magic.widgets.viewer import StreamViewer
 
@@ -32,7 +32,7 @@ def begin_live(first: int, last: int) -> None:
     for payload in PAYLOADS[first:last]:
         turn = hostile_response(payload)
         live = LiveDisplay(
-            hub_of(get_ipython().kernel),
+            bridge_of(get_ipython().kernel),
             session=payload,
             model=payload,
             source=AnswerSource.SIMULATOR,

@@ -11,7 +11,7 @@ from rendering.builders import message, response, result, use
 from claude_magic.display.live import LiveDisplay
 from claude_magic.messages import Message
 from claude_magic.response import AnswerSource
-from claude_magic.widgets.hub import hub_of
+from claude_magic.widgets.kernel_bridge import bridge_of
 
 SCATTERED, IN_A_ROW = 460, 40
 """Tool uses with text between them, and others one after the other."""
@@ -38,7 +38,7 @@ SECONDS, BATCHES = 3.0, 60
 def show() -> None:
     """Show the run as the extension does: most of it at once, as to a page that comes late, the rest slowly."""
     display = LiveDisplay(
-        hub_of(get_ipython().kernel), session="long", model="claude-opus-4-8", mode="default",
+        bridge_of(get_ipython().kernel), session="long", model="claude-opus-4-8", mode="default",
         source=AnswerSource.SIMULATOR,
         on_stop=lambda: None, on_undo=lambda channel, dry_run: None,
     )  # fmt: skip

@@ -16,8 +16,8 @@ from claude_magic.display.surfaces import ExtensionSurface, WidgetSurface, make_
 from claude_magic.errors import ClaudeError, OverloadedError
 from claude_magic.permissions import PermissionRequest, Withdrawn
 from claude_magic.response import AnswerSource, Outcome
-from claude_magic.widgets.hub import Hub
-from claude_magic.widgets.pages import Page
+from claude_magic.widgets.front_ends import FrontEnd
+from claude_magic.widgets.kernel_bridge import KernelBridge
 from claude_magic.widgets.protocol import MIME_TYPE, VERSION
 from claude_magic.widgets.run_widget import RunWidget
 
@@ -54,9 +54,9 @@ def widget() -> Widget:
     return Widget()
 
 
-def display_on(surface: Any, hub: Hub | None = None) -> LiveDisplay:
+def display_on(surface: Any, bridge: KernelBridge | None = None) -> LiveDisplay:
     return LiveDisplay(
-        hub or Hub(FakeKernel()),
+        bridge or KernelBridge(FakeKernel()),
         session="analysis",
         model="opus",
         source=AnswerSource.MODEL,
@@ -150,9 +150,9 @@ def test_cell_that_breaks_off_leaves_no_widget(cell: Cell, widget: Widget, displ
 
 def test_widgets_that_no_page_leaves_are_few(cell: Cell) -> None:
     """A page that was loaded again needs the widget; pages that are gone for good do not pile them up."""
-    hub, widgets = Hub(FakeKernel()), [Widget() for _ in range(5)]
+    bridge, widgets = KernelBridge(FakeKernel()), [Widget() for _ in range(5)]
     for widget in widgets:
-        display = display_on(WidgetSurface(widget, can_ask=True), hub)
+        display = display_on(WidgetSurface(widget, can_ask=True), bridge)
         display.begin()
         display.finish(response(message("text", "Hello")), {})
         display.close()
@@ -166,8 +166,8 @@ def test_widgets_that_no_page_leaves_are_few(cell: Cell) -> None:
 def test_view_of_the_extension_stays(cell: Cell) -> None:
     """It goes on to show the run, and its data keeps the id by which the page can ask for an undo."""
     surface = ExtensionSurface()
-    link = FakeLink()
-    surface.link = link
+    transport = FakeLink()
+    surface.transport = transport
     display = display_on(surface)
     display.begin()
     turn = response(message("text", "Hello"))
@@ -177,18 +177,18 @@ def test_view_of_the_extension_stays(cell: Cell) -> None:
     first, last = cell.shown
     assert set(first) == {MIME_TYPE, "text/plain"}
     assert first[MIME_TYPE]["run"] == last[MIME_TYPE]["run"] != ""
-    assert link.sent[-1]["bundle"] == last
+    assert transport.sent[-1]["bundle"] == last
 
 
 @pytest.mark.parametrize(
     ("page", "kind", "can_ask"),
     [
-        (Page.EXTENSION, ExtensionSurface, True),
-        (Page.WIDGET, WidgetSurface, True),
-        (Page.MUTE_WIDGET, WidgetSurface, False),
+        (FrontEnd.EXTENSION, ExtensionSurface, True),
+        (FrontEnd.WIDGET, WidgetSurface, True),
+        (FrontEnd.WIDGET_NO_INPUT, WidgetSurface, False),
     ],
 )
-def test_best_stage_that_a_page_can_draw(page: Page, kind: type, can_ask: bool) -> None:
+def test_best_stage_that_a_page_can_draw(page: FrontEnd, kind: type, can_ask: bool) -> None:
     """Only what the page said it can draw; questions only where an answer arrives in time."""
     surface = surface_for(page, "analysis")
 
@@ -199,7 +199,7 @@ def test_best_stage_that_a_page_can_draw(page: Page, kind: type, can_ask: bool) 
 
 def test_page_that_said_nothing_has_no_stage() -> None:
     """Nobody gets a dead view."""
-    assert surface_for(Page.PLAIN, "analysis") is None
+    assert surface_for(FrontEnd.PLAIN, "analysis") is None
 
 
 def test_no_widget_without_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ def test_no_widget_without_its_packages(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "anywidget", None)
 
     assert make_widget() is None
-    assert surface_for(Page.WIDGET, "analysis") is None
+    assert surface_for(FrontEnd.WIDGET, "analysis") is None
 
 
 def test_outcomes_of_a_stopped_run(cell: Cell, display: LiveDisplay) -> None:

@@ -12,8 +12,8 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from widgets.stand_ins import FakeComm, FakeComms, FakeKernel
 
 from claude_magic.display import live, turn_display
-from claude_magic.widgets.hub import Hub, hub_of
-from claude_magic.widgets.pages import Page
+from claude_magic.widgets.front_ends import FrontEnd
+from claude_magic.widgets.kernel_bridge import KernelBridge, bridge_of
 from claude_magic.widgets.protocol import MIME_TYPE
 
 GUARD_S = 20
@@ -33,15 +33,15 @@ def comms(monkeypatch: pytest.MonkeyPatch) -> FakeComms:
 
 
 @pytest.fixture
-def hub(shell: Any, comms: FakeComms, cell: Cell) -> Hub:
-    """The hub of the shell, which has become a kernel's."""
+def bridge(shell: Any, comms: FakeComms, cell: Cell) -> KernelBridge:
+    """The bridge of the shell, which has become a kernel's."""
     shell.kernel = FakeKernel()
-    return hub_of(shell.kernel)
+    return bridge_of(shell.kernel)
 
 
-def test_page_that_draws_widgets_gets_one(shell: Any, hub: Hub, cell: Cell) -> None:
+def test_page_that_draws_widgets_gets_one(shell: Any, bridge: KernelBridge, cell: Cell) -> None:
     """The run begins in a widget, and what is kept takes its place."""
-    hub._pages.hear("page-1", Page.WIDGET)
+    bridge._front_ends.register("page-1", FrontEnd.WIDGET)
     shell.run_cell("%%claude\nhi")
 
     assert VIEW in cell.shown[0]
@@ -49,7 +49,7 @@ def test_page_that_draws_widgets_gets_one(shell: Any, hub: Hub, cell: Cell) -> N
     assert cell.shown[-1][MIME_TYPE]["outcome"] == "success"
 
 
-def test_page_that_says_nothing_gets_displays(shell: Any, hub: Hub, cell: Cell, comms: FakeComms) -> None:
+def test_page_that_says_nothing_gets_displays(shell: Any, bridge: KernelBridge, cell: Cell, comms: FakeComms) -> None:
     """It is asked once, and no widget is displayed."""
     shell.run_cell("%%claude\nhi")
     shell.run_cell("%%claude\nhi")
@@ -60,9 +60,9 @@ def test_page_that_says_nothing_gets_displays(shell: Any, hub: Hub, cell: Cell, 
 
 
 @pytest.mark.parametrize("why", ["quiet", "captured", "no input"])
-def test_nobody_looks(shell: Any, hub: Hub, cell: Cell, comms: FakeComms, why: str) -> None:
+def test_nobody_looks(shell: Any, bridge: KernelBridge, cell: Cell, comms: FakeComms, why: str) -> None:
     """With --quiet, under %%capture and where nobody can be asked, no page is asked and no widget made."""
-    hub._pages.hear("page-1", Page.WIDGET)
+    bridge._front_ends.register("page-1", FrontEnd.WIDGET)
     if why == "captured":
         shell.display_pub = CapturingDisplayPublisher(parent=shell)
     if why == "no input":
@@ -74,7 +74,9 @@ def test_nobody_looks(shell: Any, hub: Hub, cell: Cell, comms: FakeComms, why: s
     assert shell.user_ns["_claude"].outcome == "success"
 
 
-def test_turn_begins_while_the_page_is_asked(shell: Any, hub: Hub, comms: FakeComms, clis: FakeCLIs) -> None:
+def test_turn_begins_while_the_page_is_asked(
+    shell: Any, bridge: KernelBridge, comms: FakeComms, clis: FakeCLIs
+) -> None:
     """The prompt is on its way before the page has answered."""
     seen = threading.Event()
 
@@ -91,7 +93,7 @@ def test_turn_begins_while_the_page_is_asked(shell: Any, hub: Hub, comms: FakeCo
     assert shell.user_ns["_claude"].text == "here"
 
 
-def test_interrupt_while_the_page_is_asked(shell: Any, hub: Hub, comms: FakeComms, clis: FakeCLIs) -> None:
+def test_interrupt_while_the_page_is_asked(shell: Any, bridge: KernelBridge, comms: FakeComms, clis: FakeCLIs) -> None:
     """The turn is ended, nothing of it is left running, and the session takes the next prompt."""
 
     def interrupt(comm: FakeComm) -> None:

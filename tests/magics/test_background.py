@@ -26,9 +26,9 @@ from claude_magic.errors import ClaudeError, ModelNotFoundError
 from claude_magic.magics import runner, turns
 from claude_magic.magics.background import BackgroundRun
 from claude_magic.response import AnswerSource
-from claude_magic.widgets import hub as hub_module
-from claude_magic.widgets.hub import hub_of
-from claude_magic.widgets.pages import Page
+from claude_magic.widgets import kernel_bridge
+from claude_magic.widgets.front_ends import FrontEnd
+from claude_magic.widgets.kernel_bridge import bridge_of
 
 GUARD_S = 20
 
@@ -250,10 +250,10 @@ def test_a_page_stops_its_own_run_only(
 ) -> None:
     """A run that waits behind another one of its session is dropped, and that one goes on."""
     comms = FakeComms()
-    monkeypatch.setattr(hub_module, "create_comm", comms.create)
+    monkeypatch.setattr(kernel_bridge, "create_comm", comms.create)
     monkeypatch.setattr(live_screen, "display", Cell().display)
     shell.kernel = FakeKernel()
-    hub_of(shell.kernel)._pages.hear("page-1", Page.EXTENSION)
+    bridge_of(shell.kernel)._front_ends.register("page-1", FrontEnd.EXTENSION)
     shell.run_cell("%claude ask --bg -o first wait")
     shell.run_cell("%claude ask --bg -o second next")
     comms[-1].say(action="stop")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from claude_magic.widgets import hub
+from claude_magic.widgets import kernel_bridge
 from claude_magic.widgets.protocol import REPLY, REQUEST, VERSION
 
 
@@ -46,11 +46,11 @@ class FakeComms(list[FakeComm]):
 
     @classmethod
     def installed(cls, monkeypatch: pytest.MonkeyPatch) -> FakeComms:
-        """Comms that the hub opens from now on; nobody is waited for."""
+        """Comms that the bridge opens from now on; nobody is waited for."""
         made = cls()
-        monkeypatch.setattr(hub, "create_comm", made.create)
-        monkeypatch.setattr(hub, "EXTENSION_TIMEOUT_S", 0.02)
-        monkeypatch.setattr(hub, "WIDGET_TIMEOUT_S", 0.02)
+        monkeypatch.setattr(kernel_bridge, "create_comm", made.create)
+        monkeypatch.setattr(kernel_bridge, "EXTENSION_TIMEOUT_S", 0.02)
+        monkeypatch.setattr(kernel_bridge, "WIDGET_TIMEOUT_S", 0.02)
         return made
 
     def create(self, target_name: str, data: dict[str, Any]) -> FakeComm:
@@ -60,7 +60,7 @@ class FakeComms(list[FakeComm]):
 
 
 class FakeLink:
-    """A link that remembers: `opened` times, and what was sent."""
+    """A transport that remembers: `opened` times, and what was sent."""
 
     def __init__(self) -> None:
         self.opened = 0
@@ -79,7 +79,7 @@ class FakeLink:
 
 
 class FakeKernel:
-    """As much of an ipykernel as the hub needs."""
+    """As much of an ipykernel as the bridge needs."""
 
     def __init__(self, client: str = "page-1", takes_input: bool = True) -> None:
         self.control_handlers: dict[str, Callable[..., Any]] = {}

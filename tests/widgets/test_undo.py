@@ -12,7 +12,7 @@ from claude_magic.config import SessionConfig
 from claude_magic.engine.rewind import Rewind
 from claude_magic.errors import SessionError
 from claude_magic.rendering import RunView
-from claude_magic.widgets.hub import Channel
+from claude_magic.widgets.kernel_bridge import RunChannel
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.undoing import NOT_COVERED, undo_on_page, undo_words
 
@@ -36,19 +36,19 @@ def client() -> Any:
     return FakeClient()
 
 
-def channel_with(link: FakeLink) -> Channel:
-    channel = Channel(LiveRun(RunView("main"), {}), link, lambda: None, lambda dry_run: None)
+def channel_with(transport: FakeLink) -> RunChannel:
+    channel = RunChannel(LiveRun(RunView("main"), {}), transport, lambda: None, lambda dry_run: None)
     channel.open()
     return channel
 
 
 def told(client: Any, dry_run: bool, finish: Any) -> dict[str, Any]:
-    link = FakeLink()
+    transport = FakeLink()
     session = SimpleNamespace(name="main", config=SessionConfig(working_dir="/"))
-    undo_on_page(client, session, channel_with(link), dry_run)  # type: ignore[arg-type]  # all that is read of one
-    assert link.ops == []
+    undo_on_page(client, session, channel_with(transport), dry_run)  # type: ignore[arg-type]  # all that is read of one
+    assert transport.ops == []
     finish(client.future)
-    ((word, facts),) = link.ops
+    ((word, facts),) = transport.ops
     assert word == "set"
     return dict(facts["undo"])
 

@@ -15,8 +15,8 @@ from claude_magic.config import PoolConfig
 from claude_magic.permissions import Deny, PermissionRequest, Withdrawn
 from claude_magic.rendering import response_bundle
 from claude_magic.widgets import run_widget
-from claude_magic.widgets.hub import hub_of
-from claude_magic.widgets.pages import Page
+from claude_magic.widgets.front_ends import FrontEnd
+from claude_magic.widgets.kernel_bridge import bridge_of
 from claude_magic.widgets.protocol import VERSION
 from claude_magic.widgets.viewer import StreamViewer
 
@@ -172,12 +172,12 @@ async def test_page_is_known_to_draw_widgets(
     kernel = FakeKernel("page-2")
     monkeypatch.setattr(run_widget, "get_ipython", lambda: type("Shell", (), {"kernel": kernel}))
     Heard("other", client).close()
-    hub = hub_of(kernel)
+    bridge = bridge_of(kernel)
 
     viewer.say(run="", action="hello", widget=True)
-    assert hub._pages.of("page-2") is Page.MUTE_WIDGET
+    assert bridge._front_ends.of("page-2") is FrontEnd.WIDGET_NO_INPUT
     assert (await kernel.control("page-1", run="", action="hello", widget=True))["found"]
-    assert hub._pages.of("page-1") is Page.WIDGET
+    assert bridge._front_ends.of("page-1") is FrontEnd.WIDGET
 
 
 def test_page_that_comes_late_gets_a_snapshot(client: ClaudeClient, viewer: Heard) -> None:

@@ -11,9 +11,9 @@ from rendering.builders import message
 from claude_magic.engine.grants import Remembered
 from claude_magic.permissions import EDITS_WITHOUT_ASKING, KEEP_PLANNING, Allow, Decision, Deny, PermissionRequest
 from claude_magic.rendering import RunView
-from claude_magic.widgets.hub import Channel, CommLink, Hub
+from claude_magic.widgets.front_ends import FrontEnd
+from claude_magic.widgets.kernel_bridge import CommTransport, KernelBridge, RunChannel
 from claude_magic.widgets.live import LiveRun
-from claude_magic.widgets.pages import Page
 from claude_magic.widgets.protocol import COMM_TARGET, REQUEST, VERSION, Request, Undo
 
 from .stand_ins import FakeComms, FakeKernel, FakeLink
@@ -46,19 +46,19 @@ def kernel() -> FakeKernel:
 
 
 @pytest.fixture
-def hub(kernel: FakeKernel, comms: FakeComms) -> Hub:
-    return Hub(kernel)
+def bridge(kernel: FakeKernel, comms: FakeComms) -> KernelBridge:
+    return KernelBridge(kernel)
 
 
 def live() -> LiveRun:
     return LiveRun(RunView("analysis"), {"mode": "default"})
 
 
-def linked(calls: Calls | None = None) -> tuple[Channel, FakeLink]:
-    link, calls = FakeLink(), calls or Calls()
-    channel = Channel(live(), link, calls.stop, calls.undo)
+def linked(calls: Calls | None = None) -> tuple[RunChannel, FakeLink]:
+    transport, calls = FakeLink(), calls or Calls()
+    channel = RunChannel(live(), transport, calls.stop, calls.undo)
     channel.open()
-    return channel, link
+    return channel, transport
 
 
 def answer(question: dict[str, Any], **words: Any) -> dict[str, Any]:
@@ -70,13 +70,13 @@ def answer(question: dict[str, Any], **words: Any) -> dict[str, Any]:
 
 def test_channel_begins_with_a_snapshot() -> None:
     """A page that starts to listen gets all that is known, and the open questions."""
-    channel = Channel(live(), FakeLink(), Calls().stop, Calls().undo)
-    link: Any = channel._link
+    channel = RunChannel(live(), FakeLink(), Calls().stop, Calls().undo)
+    transport: Any = channel._transport
     channel.add([message("text", "Hello")])
     channel.ask(ASKED)
     channel.open()
 
-    (snapshot,) = link.sent
+    (snapshot,) = transport.sent
     assert (snapshot["type"], snapshot["seq"]) == ("snapshot", 1)
     assert snapshot["run"]["parts"] == [{"type": "text", "text": "Hello"}]
     assert [question["tool_use_id"] for question in snapshot["questions"]] == ["t1"]
@@ -84,32 +84,32 @@ def test_channel_begins_with_a_snapshot() -> None:
 
 def test_numbers_have_no_gap() -> None:
     """Every message of a run has the number after the last one, snapshots too."""
-    channel, link = linked()
+    channel, transport = linked()
     for word in ("a", "b"):
         channel.add([message("text", word)])
         channel.flush()
     channel.receive({"action": "attach"})
     channel.set({"mode": "plan"})
 
-    assert [sent["seq"] for sent in link.sent] == [1, 2, 3, 4, 5]
-    assert [sent["type"] for sent in link.sent] == ["snapshot", "ops", "ops", "snapshot", "ops"]
+    assert [sent["seq"] for sent in transport.sent] == [1, 2, 3, 4, 5]
+    assert [sent["type"] for sent in transport.sent] == ["snapshot", "ops", "ops", "snapshot", "ops"]
 
 
 def test_nothing_new_is_not_told() -> None:
     """A flush without news sends nothing."""
-    channel, link = linked()
+    channel, transport = linked()
     channel.flush()
 
-    assert len(link.sent) == 1
+    assert len(transport.sent) == 1
 
 
 def test_end_is_told_to_those_who_come_later_too() -> None:
     """A page that attaches after the end gets the final data with the bundle, under the id that it knows."""
-    channel, link = linked()
+    channel, transport = linked()
     channel.finish({"version": VERSION, "run": "", "outcome": "success"}, {"text/plain": "all"})
     channel.receive({"action": "attach"})
 
-    finals = [sent for sent in link.sent if sent["type"] == "final"]
+    finals = [sent for sent in transport.sent if sent["type"] == "final"]
     assert len(finals) == 2
     assert finals[1]["run"] == {"version": VERSION, "run": channel.run.id, "outcome": "success"}
     assert finals[1]["bundle"] == {"text/plain": "all"}
@@ -135,14 +135,14 @@ def test_end_is_told_to_those_who_come_later_too() -> None:
 )
 def test_answer_becomes_a_decision(words: dict[str, Any], decision: Decision) -> None:
     """The page's words decide; words that make no sense are a denial."""
-    channel, link = linked()
+    channel, transport = linked()
     waiting = channel.ask(ASKED)
-    question = link.ops[-1][1]
+    question = transport.ops[-1][1]
 
     assert channel.receive(answer(question, **words))  # type: ignore[arg-type]  # what a page may send
     assert waiting.result(timeout=0) == decision
     assert type(waiting.result(timeout=0)) is type(decision)
-    assert link.ops[-1] == ["settled", question["id"]]
+    assert transport.ops[-1] == ["settled", question["id"]]
 
 
 def rule(content: str) -> dict[str, Any]:
@@ -167,10 +167,10 @@ def rule(content: str) -> dict[str, Any]:
 )
 def test_answer_grants_what_its_number_names(words: dict[str, Any], granted: str | None) -> None:
     """And nothing where the page names nothing that was offered: then this one use is allowed."""
-    channel, link = linked()
+    channel, transport = linked()
     request = PermissionRequest("main", "turn", "Bash", {"command": "wc a.csv"}, suggestions=(rule("wc:*"),))
     waiting = channel.ask(request, remembers=True)
-    question = link.ops[-1][1]
+    question = transport.ops[-1][1]
     assert question["grants"] == ["wc *", "exactly this command", "all of Bash"]
 
     assert channel.receive(answer(question, decision="session", **words))  # type: ignore[arg-type]
@@ -181,10 +181,10 @@ def test_answer_grants_what_its_number_names(words: dict[str, Any], granted: str
 
 def test_no_grant_is_offered_where_none_is_remembered() -> None:
     """A button must not promise what does not happen."""
-    channel, link = linked()
+    channel, transport = linked()
     channel.ask(ASKED)
 
-    assert link.ops[-1][1]["grants"] == []
+    assert transport.ops[-1][1]["grants"] == []
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_no_grant_is_offered_where_none_is_remembered() -> None:
 )
 def test_plan_is_approved_once(words: dict[str, Any], decision: Decision) -> None:
     """The whole plan is told, with nothing to grant for the session."""
-    channel, link = linked()
+    channel, transport = linked()
     plan = "# Plan\n" + "step\n" * 20_000
     waiting = channel.ask(PermissionRequest("main", "turn", "ExitPlanMode", {}, plan=plan), remembers=True)
-    question = link.ops[-1][1]
+    question = transport.ops[-1][1]
 
     assert (question["kind"], question["plan"], question["grants"]) == ("plan", plan, [])
     assert channel.receive(answer(question, **words))  # type: ignore[arg-type]
@@ -211,9 +211,9 @@ def test_plan_is_approved_once(words: dict[str, Any], decision: Decision) -> Non
 
 def test_revoked_grant_is_handed_on() -> None:
     """One by its words, or all of them; what is granted is known to pages that come after the end, too."""
-    channel, link = linked()
+    channel, transport = linked()
     revoked: list[str] = []
-    channel.when_revoked(revoked.append)
+    channel.on_revoke(revoked.append)
     channel.finish({"version": VERSION}, {})
     channel.set({"granted": ["Bash: wc *"]})
 
@@ -221,14 +221,14 @@ def test_revoked_grant_is_handed_on() -> None:
     assert channel.receive({"action": "revoke"})
     assert revoked == ["Bash: wc *", ""]
     assert channel.receive({"action": "attach"})
-    assert [link.sent[at]["run"]["granted"] for at in (-2, -1)] == [["Bash: wc *"]] * 2
+    assert [transport.sent[at]["run"]["granted"] for at in (-2, -1)] == [["Bash: wc *"]] * 2
 
 
 def test_answer_counts_once() -> None:
     """A second answer changes nothing and is not found."""
-    channel, link = linked()
+    channel, transport = linked()
     waiting = channel.ask(ASKED)
-    question = link.ops[-1][1]
+    question = transport.ops[-1][1]
 
     assert channel.receive(answer(question, decision="deny"))  # type: ignore[arg-type]
     assert not channel.receive(answer(question, decision="allow"))  # type: ignore[arg-type]
@@ -238,9 +238,9 @@ def test_answer_counts_once() -> None:
 @pytest.mark.parametrize("wrong", [{"token": "guessed"}, {"token": None}, {"question": "other"}, {"token": ["x"]}])
 def test_wrong_token_changes_nothing(wrong: dict[str, Any]) -> None:
     """Only who was shown the question can answer it, and the right answer still counts afterwards."""
-    channel, link = linked()
+    channel, transport = linked()
     waiting = channel.ask(ASKED)
-    question = link.ops[-1][1]
+    question = transport.ops[-1][1]
 
     assert not channel.receive({**answer(question, decision="allow"), **wrong})  # type: ignore[arg-type, typeddict-item]
     assert not waiting.done()
@@ -249,9 +249,9 @@ def test_wrong_token_changes_nothing(wrong: dict[str, Any]) -> None:
 
 def test_token_of_one_question_opens_no_other() -> None:
     """Each question has a token of its own."""
-    channel, link = linked()
+    channel, transport = linked()
     first, second = channel.ask(ASKED), channel.ask(ASKED)
-    one, other = (op[1] for op in link.ops if op[0] == "ask")
+    one, other = (op[1] for op in transport.ops if op[0] == "ask")
 
     assert not channel.receive({**answer(one, decision="allow"), "question": other["id"]})  # type: ignore[arg-type, typeddict-item]
     assert not first.done()
@@ -260,21 +260,21 @@ def test_token_of_one_question_opens_no_other() -> None:
 
 def test_end_denies_what_is_open() -> None:
     """Nobody waits for an answer that cannot come any more."""
-    channel, link = linked()
+    channel, transport = linked()
     waiting = channel.ask(ASKED)
     channel.finish({}, {})
 
     assert isinstance(waiting.result(timeout=0), Deny)
-    assert link.ops[-1][0] == "settled"
-    assert not channel.receive(answer(link.ops[-2][1], decision="allow"))
+    assert transport.ops[-1][0] == "settled"
+    assert not channel.receive(answer(transport.ops[-2][1], decision="allow"))
 
 
 def test_question_that_nobody_waits_for_is_no_harm() -> None:
     """An answer to a question whose asker has gone away is taken quietly."""
-    channel, link = linked()
+    channel, transport = linked()
     channel.ask(ASKED).cancel()
 
-    assert channel.receive(answer(link.ops[-1][1], decision="allow"))
+    assert channel.receive(answer(transport.ops[-1][1], decision="allow"))
 
 
 def test_stop_and_undo_reach_those_who_can() -> None:
@@ -314,24 +314,24 @@ def test_undo_that_is_sent_again_goes_no_further_back() -> None:
 # The kernel's comms.
 
 
-def open_channel(hub: Hub, calls: Calls | None = None) -> Channel:
+def open_channel(bridge: KernelBridge, calls: Calls | None = None) -> RunChannel:
     calls = calls or Calls()
-    channel = hub.channel(live(), CommLink(), calls.stop, calls.undo)
+    channel = bridge.channel(live(), CommTransport(), calls.stop, calls.undo)
     channel.open()
     return channel
 
 
-def test_run_has_a_comm_of_its_own(hub: Hub, comms: FakeComms) -> None:
+def test_run_has_a_comm_of_its_own(bridge: KernelBridge, comms: FakeComms) -> None:
     """The comm names version and run, so that a page knows which view it feeds."""
-    channel = open_channel(hub)
+    channel = open_channel(bridge)
 
     assert (comms[0].target_name, comms[0].data) == (COMM_TARGET, {"version": VERSION, "run": channel.run.id})
     assert [sent["type"] for sent in comms[0].sent] == ["snapshot"]
 
 
-def test_attach_goes_on_with_a_new_comm(hub: Hub, comms: FakeComms) -> None:
+def test_attach_goes_on_with_a_new_comm(bridge: KernelBridge, comms: FakeComms) -> None:
     """A page that comes back listens to a new comm, and so does everybody else."""
-    channel = open_channel(hub)
+    channel = open_channel(bridge)
     comms[0].say(run=channel.run.id, action="attach")
     channel.add([message("text", "more")])
     channel.flush()
@@ -340,9 +340,9 @@ def test_attach_goes_on_with_a_new_comm(hub: Hub, comms: FakeComms) -> None:
     assert [sent["type"] for sent in comms[1].sent] == ["snapshot", "ops"]
 
 
-def test_comm_brings_answers_when_control_does_not(hub: Hub, comms: FakeComms) -> None:
+def test_comm_brings_answers_when_control_does_not(bridge: KernelBridge, comms: FakeComms) -> None:
     """The comm is the second way for a request, and is handled on a shell that the cell does not block."""
-    channel = open_channel(hub)
+    channel = open_channel(bridge)
     waiting = channel.ask(ASKED)
     question = comms[0].sent[-1]["ops"][0][1]
     comms[0].say(run=channel.run.id, **answer(question, decision="allow"))
@@ -354,11 +354,13 @@ def test_comm_brings_answers_when_control_does_not(hub: Hub, comms: FakeComms) -
 # The control channel.
 
 
-async def test_runs_that_go_on_are_told_with_their_cells(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+async def test_runs_that_go_on_are_told_with_their_cells(
+    bridge: KernelBridge, kernel: FakeKernel, comms: FakeComms
+) -> None:
     """So that a page that was loaded before the notebook was saved puts their views back; those that are over stay."""
     kernel.parent["metadata"] = {"cellId": "c1"}
-    going_on, over = open_channel(hub), open_channel(hub)
-    hub.add(Channel(live(), FakeLink(), lambda: None, lambda dry_run: None))
+    going_on, over = open_channel(bridge), open_channel(bridge)
+    bridge.add(RunChannel(live(), FakeLink(), lambda: None, lambda dry_run: None))
     over.finish({}, {})
 
     assert await kernel.control(action="runs") == {
@@ -368,10 +370,10 @@ async def test_runs_that_go_on_are_told_with_their_cells(hub: Hub, kernel: FakeK
     }
 
 
-async def test_control_message_is_acknowledged(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+async def test_control_message_is_acknowledged(bridge: KernelBridge, kernel: FakeKernel, comms: FakeComms) -> None:
     """A request on the control channel is done and acknowledged; the ack says whether it was found."""
     calls = Calls()
-    channel = open_channel(hub, calls)
+    channel = open_channel(bridge, calls)
 
     assert await kernel.control(run=channel.run.id, action="stop") == {"status": "ok", "found": True}
     assert await kernel.control(run="unknown", action="stop") == {"status": "ok", "found": False}
@@ -380,33 +382,33 @@ async def test_control_message_is_acknowledged(hub: Hub, kernel: FakeKernel, com
 
 
 async def test_request_that_fails_is_acknowledged(
-    kernel: FakeKernel, hub: Hub, comms: FakeComms, caplog: pytest.LogCaptureFixture
+    kernel: FakeKernel, bridge: KernelBridge, comms: FakeComms, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A request that cannot be done is logged, and the page is not left waiting."""
 
     def fail() -> None:
         raise OSError("no")
 
-    channel = hub.channel(live(), CommLink(), fail, Calls().undo)
+    channel = bridge.channel(live(), CommTransport(), fail, Calls().undo)
 
     assert await kernel.control(run=channel.run.id, action="stop") == {"status": "ok", "found": False}
     assert "a request of a page failed" in caplog.text
 
 
-async def test_closed_hub_listens_no_more(hub: Hub, kernel: FakeKernel) -> None:
+async def test_closed_hub_listens_no_more(bridge: KernelBridge, kernel: FakeKernel) -> None:
     """Unloading takes the handler away."""
     assert REQUEST in kernel.control_handlers
-    hub.close()
+    bridge.close()
 
     assert REQUEST not in kernel.control_handlers
 
 
-async def test_old_runs_are_forgotten(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+async def test_old_runs_are_forgotten(bridge: KernelBridge, kernel: FakeKernel, comms: FakeComms) -> None:
     """The kernel does not keep every run it ever showed; one that is still live is none of them."""
-    runs = [hub.channel(live(), CommLink(), Calls().stop, Calls().undo) for _ in range(2)]
+    runs = [bridge.channel(live(), CommTransport(), Calls().stop, Calls().undo) for _ in range(2)]
     for _ in range(60):
         runs[-1].finish(runs[-1].run.snapshot(), {})
-        runs.append(hub.channel(live(), CommLink(), Calls().stop, Calls().undo))
+        runs.append(bridge.channel(live(), CommTransport(), Calls().stop, Calls().undo))
 
     assert (await kernel.control(run=runs[0].run.id, action="stop"))["found"]
     assert not (await kernel.control(run=runs[1].run.id, action="stop"))["found"]
@@ -447,92 +449,94 @@ def hello(kernel: FakeKernel, client: str = "page-1", **more: Any) -> None:
         coroutine.send(None)
 
 
-def test_page_with_the_extension_says_hello(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+def test_page_with_the_extension_says_hello(bridge: KernelBridge, kernel: FakeKernel, comms: FakeComms) -> None:
     """A page is asked once, by a comm that is closed again; what it said is remembered; no widget is made."""
     comms.on_open = lambda comm: hello(kernel)
     widgets = Widgets()
 
-    assert hub.page(widgets.make) is Page.EXTENSION
-    assert hub.page(widgets.make) is Page.EXTENSION
+    assert bridge.front_end(widgets.make) is FrontEnd.EXTENSION
+    assert bridge.front_end(widgets.make) is FrontEnd.EXTENSION
     assert [(comm.data, comm.closed) for comm in comms] == [({"version": VERSION, "hello": True}, True)]
     assert widgets == []
 
 
-def test_page_that_draws_widgets_says_hello(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+def test_page_that_draws_widgets_says_hello(bridge: KernelBridge, kernel: FakeKernel, comms: FakeComms) -> None:
     """Where the extension is silent, a widget that is not shown greets, and goes away when it was heard."""
     widgets = Widgets(lambda: hello(kernel, widget=True))
 
-    assert hub.page(widgets.make) is Page.WIDGET
-    assert hub.page(widgets.make) is Page.WIDGET
+    assert bridge.front_end(widgets.make) is FrontEnd.WIDGET
+    assert bridge.front_end(widgets.make) is FrontEnd.WIDGET
     assert [widget.closed for widget in widgets] == [True]
 
 
-def test_silent_page_has_no_live_view(hub: Hub, comms: FakeComms) -> None:
+def test_silent_page_has_no_live_view(bridge: KernelBridge, comms: FakeComms) -> None:
     """A page that says nothing in time gets displays; it is not asked again, but the widget may still be loaded."""
     widgets = Widgets()
 
-    assert hub.page(widgets.make) is Page.PLAIN
-    assert hub.page(widgets.make) is Page.PLAIN
+    assert bridge.front_end(widgets.make) is FrontEnd.PLAIN
+    assert bridge.front_end(widgets.make) is FrontEnd.PLAIN
     assert len(comms) == 1
     assert [widget.closed for widget in widgets] == [False]
-    hub.close()
+    bridge.close()
     assert widgets[0].closed
 
 
-def test_slow_page_with_the_extension_keeps_the_widget(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+def test_slow_page_with_the_extension_keeps_the_widget(
+    bridge: KernelBridge, kernel: FakeKernel, comms: FakeComms
+) -> None:
     """The page may be loading it at this moment: it goes when it has greeted too, and not in between."""
     widgets = Widgets(lambda: hello(kernel))
 
-    assert hub.page(widgets.make) is Page.EXTENSION
+    assert bridge.front_end(widgets.make) is FrontEnd.EXTENSION
     assert [widget.closed for widget in widgets] == [False]
     hello(kernel, widget=True)
-    assert hub.page(widgets.make) is Page.EXTENSION
+    assert bridge.front_end(widgets.make) is FrontEnd.EXTENSION
     assert [widget.closed for widget in widgets] == [True]
 
 
-def test_nothing_is_made_where_there_are_no_widgets(hub: Hub, comms: FakeComms) -> None:
+def test_nothing_is_made_where_there_are_no_widgets(bridge: KernelBridge, comms: FakeComms) -> None:
     """Without the packages for widgets the page gets displays."""
-    assert hub.page(lambda: None) is Page.PLAIN
+    assert bridge.front_end(lambda: None) is FrontEnd.PLAIN
 
 
-def test_late_hello_counts_for_the_next_cell(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+def test_late_hello_counts_for_the_next_cell(bridge: KernelBridge, kernel: FakeKernel, comms: FakeComms) -> None:
     """A page that was only slow gets what it can draw from then on, and the best of it."""
     widgets = Widgets()
-    assert hub.page(widgets.make) is Page.PLAIN
+    assert bridge.front_end(widgets.make) is FrontEnd.PLAIN
 
-    hub.hear_widget()
-    assert hub.page(widgets.make) is Page.MUTE_WIDGET
+    bridge.register_widget()
+    assert bridge.front_end(widgets.make) is FrontEnd.WIDGET_NO_INPUT
     assert widgets[0].closed
     hello(kernel, widget=True)
-    assert hub.page(widgets.make) is Page.WIDGET
+    assert bridge.front_end(widgets.make) is FrontEnd.WIDGET
     hello(kernel)
-    assert hub.page(widgets.make) is Page.EXTENSION
-    hub.hear_widget()
-    assert hub.page(widgets.make) is Page.EXTENSION
+    assert bridge.front_end(widgets.make) is FrontEnd.EXTENSION
+    bridge.register_widget()
+    assert bridge.front_end(widgets.make) is FrontEnd.EXTENSION
 
 
-def test_viewer_of_a_dashboard_speaks_for_its_page(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+def test_viewer_of_a_dashboard_speaks_for_its_page(bridge: KernelBridge, kernel: FakeKernel, comms: FakeComms) -> None:
     """A widget that was heard before the first cell is enough; the extension is asked nevertheless."""
     widgets = Widgets()
     hello(kernel, widget=True)
-    assert hub.page(widgets.make) is Page.WIDGET
+    assert bridge.front_end(widgets.make) is FrontEnd.WIDGET
     hello(kernel, "page-2", widget=True)
     kernel.parent["header"]["session"] = "page-2"
     comms.on_open = lambda comm: hello(kernel, "page-2")
 
-    assert hub.page(widgets.make) is Page.EXTENSION
+    assert bridge.front_end(widgets.make) is FrontEnd.EXTENSION
     assert widgets == []
 
 
-def test_every_page_is_asked_for_itself(hub: Hub, kernel: FakeKernel, comms: FakeComms) -> None:
+def test_every_page_is_asked_for_itself(bridge: KernelBridge, kernel: FakeKernel, comms: FakeComms) -> None:
     """Another browser's page, whatever it draws, does not speak for this one; each gets a widget to load."""
     widgets = Widgets(lambda: hello(kernel, "page-2", widget=True))
 
-    assert hub.page(widgets.make) is Page.PLAIN
+    assert bridge.front_end(widgets.make) is FrontEnd.PLAIN
     kernel.parent["header"]["session"] = "page-2"
-    assert hub.page(widgets.make) is Page.WIDGET
+    assert bridge.front_end(widgets.make) is FrontEnd.WIDGET
     kernel.parent["header"]["session"] = "page-3"
-    assert hub.page(widgets.make) is Page.PLAIN
+    assert bridge.front_end(widgets.make) is FrontEnd.PLAIN
     assert [widget.closed for widget in widgets] == [True, False]
 
 
@@ -540,7 +544,7 @@ def test_nobody_is_asked_where_nobody_watches(comms: FakeComms) -> None:
     """nbclient and papermill take no input: no comm is opened, no widget made, nothing is waited for."""
     widgets = Widgets()
 
-    assert Hub(FakeKernel(takes_input=False)).page(widgets.make) is Page.PLAIN
+    assert KernelBridge(FakeKernel(takes_input=False)).front_end(widgets.make) is FrontEnd.PLAIN
     assert (comms, widgets) == ([], [])
 
 
@@ -548,7 +552,7 @@ def test_kernel_without_control_channel_has_no_live_view(comms: FakeComms) -> No
     """Where no control message can be handled, the live view is not used."""
     kernel = FakeKernel()
     del kernel.control_handlers
-    hub = Hub(kernel)
+    bridge = KernelBridge(kernel)
 
-    assert hub.page(Widgets().make) is Page.PLAIN
-    hub.close()
+    assert bridge.front_end(Widgets().make) is FrontEnd.PLAIN
+    bridge.close()

@@ -1,4 +1,4 @@
-"""`Hub`: the kernel's end of the line to its pages: comms out, control messages and comm messages in.
+"""`KernelBridge`: the kernel's end of the line to its pages: comms out, control messages and comm messages in.
 
 A page's click arrives on the thread "Control", on the kernel's main thread or on a subshell's, depending on the
 versions of ipykernel and front end (measured on ipykernel 6.31, 7.3 and 7.4). So everything here takes one lock, and
@@ -28,8 +28,8 @@ from claude_magic.permissions import (
     PermissionRequest,
     Withdrawn,
 )
+from claude_magic.widgets.front_ends import FrontEnd, FrontEnds
 from claude_magic.widgets.live import LiveRun
-from claude_magic.widgets.pages import Page, Pages
 from claude_magic.widgets.previews import preview
 from claude_magic.widgets.protocol import COMM_TARGET, REPLY, REQUEST, VERSION, Op, Request, RunData
 
@@ -40,13 +40,13 @@ EXTENSION_TIMEOUT_S = 0.5
 WIDGET_TIMEOUT_S = 0.7
 """How long the first cell of a page waits for either of them, once a widget was made."""
 _REMEMBERED_RUNS = 50
-_RETIRED_RUNS = 3
+_MOST_REPLACEABLE = 3
 
 OnStop = Callable[[], object]
 OnUndo = Callable[[bool], object]
 
 
-class Link(Protocol):
+class RunTransport(Protocol):
     """A line to the pages that show one run."""
 
     def open(self, run: str, receive: Callable[[Request], object]) -> None:
@@ -56,14 +56,14 @@ class Link(Protocol):
         """Send a message to the pages."""
 
 
-class Greeter(Protocol):
+class WidgetProbe(Protocol):
     """A widget whose front end says hello, if there is one."""
 
     def close(self) -> None:
         """Take it away."""
 
 
-class CommLink:
+class CommTransport:
     """A comm of its own for each run: what the JupyterLab extension listens to."""
 
     def __init__(self) -> None:
@@ -82,12 +82,12 @@ class CommLink:
         self._comm.send(message)
 
 
-class Channel:
-    """One run and the link to its pages.
+class RunChannel:
+    """One run and the transport to its pages.
 
     Args:
         run: the run.
-        link: how to reach the pages.
+        transport: how to reach the pages.
         on_stop: called when a page asks to stop it.
         on_undo: called when a page asks to undo its edits; the argument says whether only to look.
 
@@ -96,10 +96,10 @@ class Channel:
         cell: id of the cell below which it stands, where its view can be put back; else "".
     """
 
-    def __init__(self, run: LiveRun, link: Link, on_stop: OnStop, on_undo: OnUndo) -> None:
+    def __init__(self, run: LiveRun, transport: RunTransport, on_stop: OnStop, on_undo: OnUndo) -> None:
         self.run = run
         self.cell = ""
-        self._link = link
+        self._transport = transport
         self._on_stop = on_stop
         self._on_undo = on_undo
         self._lock = threading.RLock()
@@ -108,7 +108,7 @@ class Channel:
         self._open: dict[str, _Open] = {}
         self._final: dict[str, Any] | None = None
         self._undo_state: Literal["", "asked", "done"] = ""
-        self._on_leave: Callable[[], object] = lambda: None
+        self._on_replaced: Callable[[], object] = lambda: None
         self._on_revoke: Callable[[str], object] = lambda label: None
 
     @property
@@ -117,9 +117,9 @@ class Channel:
         return self._final is not None
 
     def open(self) -> None:
-        """Open the link, to which every page of the kernel may listen, and tell all that is known."""
+        """Open the transport, to which every page of the kernel may listen, and tell all that is known."""
         with self._lock:
-            self._link.open(self.run.id, self.receive)
+            self._transport.open(self.run.id, self.receive)
             self._is_open = True
             self._send({"type": "snapshot", "run": self.run.snapshot(), "questions": list(self.run.questions.values())})
             if self._final is not None:
@@ -177,11 +177,11 @@ class Channel:
             self.tell([["ask", question]])
             return asked.answer
 
-    def when_left(self, close: Callable[[], object]) -> None:
+    def on_replaced(self, close: Callable[[], object]) -> None:
         """Have `close` called when a page says that it has taken the view of this run away."""
-        self._on_leave = close
+        self._on_replaced = close
 
-    def when_revoked(self, revoke: Callable[[str], object]) -> None:
+    def on_revoke(self, revoke: Callable[[str], object]) -> None:
         """Have `revoke` called when a page takes back what was granted: one of `granted`, or "" for all of it."""
         self._on_revoke = revoke
 
@@ -195,7 +195,7 @@ class Channel:
         elif action == "undo":
             return self._undo(bool(request.get("dry_run", True)))
         elif action == "leave":
-            self._on_leave()
+            self._on_replaced()
         elif action == "revoke":
             self._on_revoke(str(request.get("grant") or ""))
         elif action == "answer":
@@ -231,7 +231,7 @@ class Channel:
 
     def _send(self, message: dict[str, Any]) -> None:
         self._seq += 1
-        self._link.send({**message, "seq": self._seq})
+        self._transport.send({**message, "seq": self._seq})
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,7 +273,7 @@ class _Open:
         return exactly(self.request, changed) if grant is not None and grant.kind == "input" else grant
 
 
-class Hub:
+class KernelBridge:
     """All runs of a kernel that pages may watch.
 
     Args:
@@ -282,12 +282,12 @@ class Hub:
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
-        self._channels: dict[str, Channel] = {}
-        self._pages = Pages()
+        self._channels: dict[str, RunChannel] = {}
+        self._front_ends = FrontEnds()
         self._asked: set[str] = set()
-        self._greeter: Greeter | None = None
+        self._probe: WidgetProbe | None = None
         self._greeted: set[str] = set()
-        self._retired: dict[str, Callable[[], object]] = {}
+        self._replaceable: dict[str, Callable[[], object]] = {}
         handlers = getattr(kernel, "control_handlers", None)
         self.has_control = handlers is not None
         if handlers is not None:
@@ -300,57 +300,60 @@ class Hub:
         if handlers is not None:
             handlers.pop(REQUEST, None)
 
-    def page(self, make_greeter: Callable[[], Greeter | None] = lambda: None) -> Page:
+    def front_end(self, make_probe: Callable[[], WidgetProbe | None] = lambda: None) -> FrontEnd:
         """Return what the page that runs this cell can draw.
 
         A page that has not run a cell before is asked, which takes a second where no page answers. One that answers
         later counts from then on.
 
         Args:
-            make_greeter: makes a widget that is not shown; `None` where there are no widgets.
+            make_probe: makes a widget that is not shown; `None` where there are no widgets.
         """
         parent = self._kernel.get_parent() or {}
         client = _client_of(parent)
         takes_input = bool(parent.get("content", {}).get("allow_stdin", False))
         if not takes_input or not self.has_control:
-            return Page.PLAIN  # nbclient and papermill: no one watches
+            return FrontEnd.PLAIN  # nbclient and papermill: no one watches
         if client not in self._asked:
             self._asked.add(client)
-            self._ask(client, make_greeter)
+            self._ask(client, make_probe)
         if client in self._greeted:
             self._dismiss()
-        return self._pages.of(client)
+        return self._front_ends.of(client)
 
-    def hear_widget(self) -> None:
+    def register_widget(self) -> None:
         """A widget of the page whose message is being handled said hello by its own comm."""
         client = _client_of(self._kernel.get_parent() or {})
         self._greeted.add(client)
-        self._pages.hear(client, Page.MUTE_WIDGET)
+        self._front_ends.register(client, FrontEnd.WIDGET_NO_INPUT)
 
-    def _ask(self, client: str, make_greeter: Callable[[], Greeter | None]) -> None:
+    def _ask(self, client: str, make_probe: Callable[[], WidgetProbe | None]) -> None:
         comm = create_comm(target_name=COMM_TARGET, data={"version": VERSION, "hello": True})
-        if not self._pages.wait(client, Page.EXTENSION, EXTENSION_TIMEOUT_S) and self._pages.of(client) is Page.PLAIN:
+        if (
+            not self._front_ends.wait(client, FrontEnd.EXTENSION, EXTENSION_TIMEOUT_S)
+            and self._front_ends.of(client) is FrontEnd.PLAIN
+        ):
             self._dismiss()
-            self._greeter = make_greeter()
-            self._pages.wait(client, Page.MUTE_WIDGET, WIDGET_TIMEOUT_S)
+            self._probe = make_probe()
+            self._front_ends.wait(client, FrontEnd.WIDGET_NO_INPUT, WIDGET_TIMEOUT_S)
         comm.close()
 
     def _dismiss(self) -> None:
-        """Take the greeter away. One that has not spoken may be starting on a slow page, which would be an error."""
-        if self._greeter is not None:
-            self._greeter.close()
-            self._greeter = None
+        """Take the probe away. One that has not spoken may be starting on a slow page, which would be an error."""
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
 
-    def channel(self, run: LiveRun, link: Link, on_stop: OnStop, on_undo: OnUndo) -> Channel:
+    def channel(self, run: LiveRun, transport: RunTransport, on_stop: OnStop, on_undo: OnUndo) -> RunChannel:
         """Return a channel for a new run."""
-        channel = Channel(run, link, on_stop, on_undo)
-        if isinstance(link, CommLink):
+        channel = RunChannel(run, transport, on_stop, on_undo)
+        if isinstance(transport, CommTransport):
             metadata = (self._kernel.get_parent() or {}).get("metadata") or {}
             channel.cell = str(metadata.get("cellId") or "")
         self.add(channel)
         return channel
 
-    def add(self, channel: Channel) -> None:
+    def add(self, channel: RunChannel) -> None:
         """Take the requests of pages for this channel too; the oldest whose runs are over are forgotten."""
         self._channels[channel.run.id] = channel
         known = list(self._channels.items())
@@ -358,18 +361,18 @@ class Hub:
         for run in over[: max(0, len(known) - _REMEMBERED_RUNS)]:
             self._channels.pop(run, None)
 
-    def retire(self, channel: Channel, close: Callable[[], object]) -> None:
+    def close_when_replaced(self, channel: RunChannel, close: Callable[[], object]) -> None:
         """Close what a run stood on as soon as a page says that it has replaced it.
 
         A page that was loaded again in the middle of the run cannot, and still needs it. Only the last few are kept.
         """
-        self._retired[channel.run.id] = close
-        channel.when_left(lambda: self._close(channel.run.id))
-        while len(self._retired) > _RETIRED_RUNS:
-            self._close(next(iter(self._retired)))
+        self._replaceable[channel.run.id] = close
+        channel.on_replaced(lambda: self._close(channel.run.id))
+        while len(self._replaceable) > _MOST_REPLACEABLE:
+            self._close(next(iter(self._replaceable)))
 
     def _close(self, run: str) -> None:
-        close = self._retired.pop(run, None)
+        close = self._replaceable.pop(run, None)
         if close is not None:
             close()
 
@@ -399,7 +402,7 @@ class Hub:
             is_widget = bool(request.get("widget"))
             if is_widget:
                 self._greeted.add(client)
-            self._pages.hear(client, Page.WIDGET if is_widget else Page.EXTENSION)
+            self._front_ends.register(client, FrontEnd.WIDGET if is_widget else FrontEnd.EXTENSION)
             return True
         channel = self._channels.get(str(request.get("run")))
         return channel.receive(request) if channel is not None else False
@@ -409,8 +412,8 @@ def _client_of(message: dict[str, Any]) -> str:
     return str(message.get("header", {}).get("session", ""))
 
 
-def hub_of(kernel: Any) -> Hub:
-    """Return the hub that listens on a kernel; a new one, if none does."""
+def bridge_of(kernel: Any) -> KernelBridge:
+    """Return the bridge that listens on a kernel; a new one, if none does."""
     handler = (getattr(kernel, "control_handlers", None) or {}).get(REQUEST)
     listening = getattr(handler, "__self__", None)
-    return listening if isinstance(listening, Hub) else Hub(kernel)
+    return listening if isinstance(listening, KernelBridge) else KernelBridge(kernel)
