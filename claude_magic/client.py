@@ -18,10 +18,11 @@ from claude_magic.cli.transport import Compile, Conversation, Launcher, Start
 from claude_magic.clock import steady
 from claude_magic.config import PERMISSION_MODES, PoolConfig, RetryPolicy, SessionConfig, json_text, one_of, positive
 from claude_magic.engine.connection import Connection
+from claude_magic.engine.managed_session import ManagedSession
 from claude_magic.engine.pool import SessionPool
 from claude_magic.engine.registry import SessionRegistry, info_of
 from claude_magic.engine.rewind import Rewind
-from claude_magic.engine.session import Session
+from claude_magic.engine.session import Session, managed
 from claude_magic.engine.session_info import SessionInfo
 from claude_magic.engine.stream import Stream
 from claude_magic.engine.turn import Turn
@@ -151,11 +152,11 @@ class AsyncClaudeClient(Ledger):
         self._check_open()
         self._replayer = None if replay is None else _replayer_of(replay)
         infos = self.list_sessions()
-        sessions = self._sessions.retire_all()
+        sessions = self._sessions.close_all()
         self._start, self._compile_config = self._ways()
         self._pool.switch(self._start, self._compile_config)
         for session in sessions:
-            await self._pool.release(session)
+            await self._pool.release(managed(session))
         self._note_closed()
         return infos
 
@@ -177,15 +178,16 @@ class AsyncClaudeClient(Ledger):
             PoolClosedError: the client is closed.
         """
         self._check_open()
-        session = Session(self._sessions.free_name(name), config or self.config, self._pool_config.messages)
+        session = ManagedSession(self._sessions.free_name(name), config or self.config, self._pool_config.messages)
         if self._replayer is not None:
             session.source = AnswerSource.RECORDING
         session.answer = self._decide
         session.on_begin = self._note_begin
         session.on_messages = partial(self._observe, session)
         session.on_turn = partial(self._turn_ends, session)
-        self._sessions.add(session)
-        return session
+        handle = Session(session)
+        self._sessions.add(handle)
+        return handle
 
     def get_session(self, name: str | Session) -> Session:
         """Return a session by its name, or by any id its conversation ever had.
@@ -203,9 +205,9 @@ class AsyncClaudeClient(Ledger):
             SessionNotFoundError: there is none.
         """
         session = self.get_session(name)
-        self._sessions.retire(session)
+        self._sessions.close(session)
         try:
-            await self._pool.release(session)
+            await self._pool.release(managed(session))
         finally:
             self._note_closed()
 
@@ -264,7 +266,7 @@ class AsyncClaudeClient(Ledger):
             PoolClosedError: the client is closed.
         """
         self._check_open()
-        target = self.get_session(session)
+        target = managed(self.get_session(session))
         if not prompt or (isinstance(prompt, str) and not prompt.strip()):
             raise ValueError("The prompt is empty: say what Claude should do.")
         if permission_mode is not None:
@@ -316,7 +318,7 @@ class AsyncClaudeClient(Ledger):
         Returns:
             Whether there was anything to end.
         """
-        return await self.get_session(session).interrupt()
+        return await managed(self.get_session(session)).interrupt()
 
     async def undo(self, session: str | Session, *, dry_run: bool = False) -> Rewind:
         """Restore the files as they were before the last turn of a session that edited any.
@@ -331,12 +333,12 @@ class AsyncClaudeClient(Ledger):
         Raises:
             ControlError: the CLI cannot restore them.
         """
-        return await self.get_session(session).undo(self._pool.lease, dry_run=dry_run)
+        return await managed(self.get_session(session)).undo(self._pool.lease, dry_run=dry_run)
 
     async def close(self) -> None:
         """End all sessions and processes. Records stay readable. Safe to call twice."""
         self._closed = True
-        self._sessions.retire_all()
+        self._sessions.close_all()
         await self._pool.close()
         if self._turns:
             await asyncio.wait(self._turns)
@@ -350,19 +352,19 @@ class AsyncClaudeClient(Ledger):
         # Finding the CLI, its version and the folder's settings reads files and may run `claude --version`.
         return await asyncio.to_thread(build_command, config, self._retry)
 
-    def _submit(self, session: Session, turn: Turn) -> None:
+    def _submit(self, session: ManagedSession, turn: Turn) -> None:
         self._check_open()
         session.enqueue(turn)
         turn.task = asyncio.create_task(self._run(session, turn))
         self._turns.add(turn.task)
         turn.task.add_done_callback(partial(self._task_over, session, turn))
 
-    def _task_over(self, session: Session, turn: Turn, task: asyncio.Task[None]) -> None:
+    def _task_over(self, session: ManagedSession, turn: Turn, task: asyncio.Task[None]) -> None:
         self._turns.discard(task)
         # Dropped in the very moment of asking, it never got to its own clean-up.
-        session.abandon(turn)
+        session.cancel(turn)
 
-    async def _run(self, session: Session, turn: Turn) -> None:
+    async def _run(self, session: ManagedSession, turn: Turn) -> None:
         self._trace("turn", {"session": session.name, "turn_id": turn.id})
         try:
             with steady():
@@ -383,12 +385,12 @@ class AsyncClaudeClient(Ledger):
             decision = await decide(self.ask, request, in_thread=self._ask_in_thread)
         return decision
 
-    def _observe(self, session: Session, turn: Turn | None, messages: list[Message]) -> None:
+    def _observe(self, session: ManagedSession, turn: Turn | None, messages: list[Message]) -> None:
         batch = Batch(session.name, session.session_id, turn.id if turn is not None else "", messages)
         self._note_batch(batch)
         self._tell(self.observers, batch)
 
-    def _turn_ends(self, session: Session, response: Response, error: ClaudeError | None) -> None:
+    def _turn_ends(self, session: ManagedSession, response: Response, error: ClaudeError | None) -> None:
         session.last_response = response
         self._note_response(response, info_of(session))
         self._tell(self.response_observers, response)

@@ -15,7 +15,7 @@ from claude_magic.background_loop import Inbox
 from claude_magic.display.live import LiveDisplay
 from claude_magic.display.turn_display import TurnDisplay
 from claude_magic.engine.grants import Grant, Remembered, offered
-from claude_magic.engine.session import Session, SessionState
+from claude_magic.engine.session import Session, SessionState, managed
 from claude_magic.permissions import (
     EDITS_WITHOUT_ASKING,
     KEEP_PLANNING,
@@ -130,7 +130,7 @@ class Asker:
 
     def granted(self, session: Session) -> list[str]:
         """Return what runs in a session without asking because a person said so, in words."""
-        return [session.redactor.text(grant.label) for grant in self._grants(session.name)]
+        return [managed(session).redactor.text(grant.label) for grant in self._grants(session.name)]
 
     def revoke(self, session: Session, label: str = "") -> list[str]:
         """Take back what was granted for a session.

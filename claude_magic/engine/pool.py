@@ -27,8 +27,8 @@ from typing import Any
 from claude_magic.cli.transport import Compile, Conversation, Launch, Launcher, Start
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.engine.connection import Connection
+from claude_magic.engine.managed_session import ManagedSession
 from claude_magic.engine.retry import retrying
-from claude_magic.engine.session import Session
 from claude_magic.engine.slots import Slot, Slots
 from claude_magic.engine.waiting import Limiter, WaitingLine
 from claude_magic.errors import ClaudeError, PoolClosedError, PoolTimeoutError
@@ -98,7 +98,7 @@ class SessionPool:
 
     # The right to run.
 
-    def running(self, session: Session, until: float | None = None) -> AbstractAsyncContextManager[None]:
+    def running(self, session: ManagedSession, until: float | None = None) -> AbstractAsyncContextManager[None]:
         """Hold the right to run one turn; wait for it in order.
 
         Args:
@@ -116,7 +116,7 @@ class SessionPool:
         )
 
     @asynccontextmanager
-    async def _patience(self, session: Session, why: str, until: float | None) -> AsyncIterator[None]:
+    async def _patience(self, session: ManagedSession, why: str, until: float | None) -> AsyncIterator[None]:
         limit_s = self.config.acquire_timeout_s
         waiting = self.waiting
         before = f", and {waiting} other prompts wait before this one" if waiting else ""
@@ -144,7 +144,7 @@ class SessionPool:
     # Processes.
 
     @asynccontextmanager
-    async def lease(self, session: Session) -> AsyncIterator[Connection]:
+    async def lease(self, session: ManagedSession) -> AsyncIterator[Connection]:
         """Hold the right to run and the session's process for one turn; see `running` and `connect`."""
         until = math.inf if session.is_patient else self._deadline()
         async with self.running(session, until):
@@ -154,14 +154,14 @@ class SessionPool:
             finally:
                 self._turn_ended(session)
 
-    def _turn_ended(self, session: Session) -> None:
+    def _turn_ended(self, session: ManagedSession) -> None:
         """From now on its process may be given up: the first in line looks before the session's next prompt does."""
         slot = self._slots.in_use_by(session)
         if slot is not None:
             slot.at_work = False
         self._line.advance()
 
-    async def connect(self, session: Session, until: float | None = None) -> Connection:
+    async def connect(self, session: ManagedSession, until: float | None = None) -> Connection:
         """Return the session's process, ready for a prompt and marked as at work; see the module's five cases.
 
         Args:
@@ -179,12 +179,12 @@ class SessionPool:
         self._ensure_reaper()
         if session.connection is not None:
             slot = self._slots.in_use_by(session)
-            if slot is not None and session.is_served():
+            if slot is not None and session.has_matching_process():
                 slot.at_work = True
                 self.counts.reused += 1
                 return session.connection
         await self.release(session)
-        command = await self._compile(session.wanted)
+        command = await self._compile(session.effective_config)
         session.notice = command.notice
         warm = self._take_warm(session, command)
         if warm is not None and warm.connection is not None:
@@ -195,7 +195,7 @@ class SessionPool:
         slot = await self._place(session, command, until)
         return await self._start_for(session, command, slot)
 
-    def _take_warm(self, session: Session, command: Launcher) -> Slot | None:
+    def _take_warm(self, session: ManagedSession, command: Launcher) -> Slot | None:
         """Pick a warm process and mark it in the same step."""
         if session.resume_id is not None:
             return None
@@ -204,7 +204,7 @@ class SessionPool:
             slot.owner, slot.at_work = session, True
         return slot
 
-    async def _place(self, session: Session, command: Launcher, until: float | None) -> Slot:
+    async def _place(self, session: ManagedSession, command: Launcher, until: float | None) -> Slot:
         """Wait for room for one more process and take it."""
         taken = None if self._line else self._take_place(session, command)
         if taken is None:
@@ -229,7 +229,7 @@ class SessionPool:
             raise
         return slot
 
-    def _take_place(self, session: Session, command: Launcher) -> tuple[Slot, Slot | None] | None:
+    def _take_place(self, session: ManagedSession, command: Launcher) -> tuple[Slot, Slot | None] | None:
         """Take a free place, or the place of a process that can be given up; `None` if there is neither."""
         given_up = None
         if self.processes >= self.config.max_sessions:
@@ -240,13 +240,13 @@ class SessionPool:
             self._end(given_up)
         return self._new_slot(session, command), given_up
 
-    def _new_slot(self, session: Session | None, command: Launcher) -> Slot:
+    def _new_slot(self, session: ManagedSession | None, command: Launcher) -> Slot:
         mode = session.config.permission_mode if session is not None else "default"
         slot = Slot(command.key, mode, command.fingerprint, owner=session, at_work=session is not None)
         self._slots.add(slot)
         return slot
 
-    async def _start_for(self, session: Session, command: Launcher, slot: Slot) -> Connection:
+    async def _start_for(self, session: ManagedSession, command: Launcher, slot: Slot) -> Connection:
         resume = session.resume_id
         conversation = Conversation(
             session_id=None if resume else str(uuid.uuid4()),
@@ -286,7 +286,7 @@ class SessionPool:
         self._trace("spawn", {"session": name, "pid": connection.transport.pid, "took_s": took_s})
         return connection
 
-    async def release(self, session: Session) -> None:
+    async def release(self, session: ManagedSession) -> None:
         """End the session's process, if it has one, and wait until it is gone; the session itself goes on.
 
         Two processes on one conversation would both write its file: the CLI has no lock.
@@ -321,7 +321,7 @@ class SessionPool:
             self._slots.remove(slot)
             self._line.advance()
 
-    def turn_over(self, session: Session) -> None:
+    def turn_over(self, session: ManagedSession) -> None:
         """A turn ended: its process may be wanted elsewhere, and the next session shall find a warm one."""
         self._line.advance()
         self._quiet_since = time.monotonic()

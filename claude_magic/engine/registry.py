@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from claude_magic.engine.session import Session, SessionState
+from claude_magic.engine.managed_session import ManagedSession, SessionState
+from claude_magic.engine.session import Session, managed
 from claude_magic.engine.session_info import SessionInfo
 from claude_magic.errors import SessionClosedError, SessionNotFoundError
 from claude_magic.response import AnswerSource
@@ -55,29 +56,29 @@ class SessionRegistry:
         if name in self._sessions:
             return self._sessions[name]
         for session in list(self._sessions.values()):
-            if session.knows(name):
+            if managed(session).has_id(name):
                 return session
         known = ", ".join(map(repr, self._sessions)) or "none yet"
         raise SessionNotFoundError(f"There is no session {name!r}. Open sessions: {known}.")
 
-    def retire(self, session: Session) -> None:
+    def close(self, session: Session) -> None:
         """Let go of a session; it takes no more prompts, and those there are end."""
         self._sessions.pop(session.name, None)
-        session.retire()
+        managed(session).close()
 
-    def retire_all(self) -> list[Session]:
+    def close_all(self) -> list[Session]:
         """Let go of every session and return them."""
         sessions = list(self._sessions.values())
         for session in sessions:
-            self.retire(session)
+            self.close(session)
         return sessions
 
     def infos(self) -> list[SessionInfo]:
         """Return what there is to know about each session."""
-        return [info_of(session) for session in self._sessions.values()]
+        return [info_of(managed(session)) for session in self._sessions.values()]
 
 
-def info_of(session: Session) -> SessionInfo:
+def info_of(session: ManagedSession) -> SessionInfo:
     """Return what there is to know about a session."""
     return SessionInfo(
         name=session.name,

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
 from claude_magic.engine.connection import Connection
-from claude_magic.engine.session import Session
+from claude_magic.engine.managed_session import ManagedSession
 
 WARM_LIFETIME_S = 600.0
 """A warm process has read CLAUDE.md and settings when it started; it is never used when older than this."""
@@ -37,7 +37,7 @@ class Slot:
     permission_mode: str
     fingerprint: Hashable
     connection: Connection | None = None
-    owner: Session | None = None
+    owner: ManagedSession | None = None
     at_work: bool = False
     ending: asyncio.Task[None] | None = None
     replaced: bool = False
@@ -108,11 +108,11 @@ class Slots:
         if slot in self._slots:
             self._slots.remove(slot)
 
-    def owned_by(self, session: Session) -> list[Slot]:
+    def owned_by(self, session: ManagedSession) -> list[Slot]:
         """Return every slot that a session has, those that end among them."""
         return [slot for slot in self._slots if slot.owner is session]
 
-    def in_use_by(self, session: Session) -> Slot | None:
+    def in_use_by(self, session: ManagedSession) -> Slot | None:
         """Return the slot of the process that a session works with."""
         return next((slot for slot in self.owned_by(session) if slot.ending is None), None)
 

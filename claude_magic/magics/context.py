@@ -11,7 +11,7 @@ from IPython.core.error import UsageError
 from claude_magic.blocking import ClaudeClient, get_client
 from claude_magic.config import SessionConfig
 from claude_magic.display.asking import Asker, can_ask
-from claude_magic.engine.session import Session
+from claude_magic.engine.session import Session, managed
 from claude_magic.errors import SessionNotFoundError
 from claude_magic.magics.answer_cache import AnswerCache
 from claude_magic.magics.runner import TurnRunner
@@ -135,7 +135,7 @@ class NotebookContext:
         """Change how long the open sessions may say nothing; 0 means no limit."""
         if self._client is not None:
             for info in self._client.list_sessions():
-                self._client.get_session(info.name).silence_timeout_s = seconds or None
+                managed(self._client.get_session(info.name)).silence_timeout_s = seconds or None
 
     def set_history(self) -> None:
         """Keep finished turns as the settings say, now and for the clients to come."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from IPython.core.error import UsageError
 
 from claude_magic.config import SessionConfig
-from claude_magic.engine.session import Session, SessionState
+from claude_magic.engine.session import Session, SessionState, managed
 from claude_magic.paths import claude_dir, open_regular
 
 
@@ -40,12 +40,13 @@ def copy_of(session: Session) -> SessionConfig:
     Raises:
         UsageError: it has no conversation yet, or is at work on it.
     """
-    if session.waiting or session.state in (SessionState.STARTING, SessionState.RUNNING):
+    known = managed(session)
+    if known.waiting or session.state in (SessionState.STARTING, SessionState.RUNNING):
         raise UsageError(f"{session.name} is at work: fork it when it is done. Nothing was sent.")
-    if session.resume_id is None:
+    if known.resume_id is None:
         raise UsageError(f"{session.name} has no conversation yet that could be copied. Nothing was sent.")
-    at = session.config.resume_at if session.is_fresh else None
-    return session.config.replace(resume=session.resume_id, fork=True, resume_at=at)
+    at = session.config.resume_at if known.is_fresh else None
+    return session.config.replace(resume=known.resume_id, fork=True, resume_at=at)
 
 
 def conversations_dir(config: SessionConfig) -> Path:

@@ -14,7 +14,7 @@ from IPython.core.error import UsageError
 
 from claude_magic.cli.decoder import Content
 from claude_magic.config import SessionConfig
-from claude_magic.engine.session import Session
+from claude_magic.engine.session import Session, managed
 from claude_magic.errors import ClaudeError
 from claude_magic.magics.attaching import attached_words, attachment
 from claude_magic.magics.conversations import check_conversation
@@ -318,7 +318,11 @@ def check_fits(session: Session, options: Options, wanted: SessionConfig) -> Non
     other = [
         flag for name, flag in _FIXED.items() if name in said and getattr(wanted, name) != getattr(session.config, name)
     ]
-    if options.resume is not None and not session.knows(options.resume) and session.config.resume != options.resume:
+    if (
+        options.resume is not None
+        and not managed(session).has_id(options.resume)
+        and session.config.resume != options.resume
+    ):
         check_conversation(wanted)
         raise UsageError(
             f"The session {session.name!r} is open with another conversation. To go on with --resume {options.resume}, "

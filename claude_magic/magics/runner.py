@@ -27,7 +27,7 @@ from claude_magic.display.turn_display import (
     plain_display,
 )
 from claude_magic.engine.rewind import edited_files
-from claude_magic.engine.session import Session
+from claude_magic.engine.session import Session, managed
 from claude_magic.errors import ClaudeError, ControlError, ModelNotFoundError
 from claude_magic.magics.background import Finished
 from claude_magic.magics.options import Options
@@ -262,7 +262,7 @@ class RunningTurn:
 
 def _hidden_words(response: Response, session: Session) -> str:
     """Say which secrets were left out of the code of an answer, which does not run as it stands; "" if none were."""
-    hidden = session.redactor.hidden_in("\n".join(code.text for code in response.code))
+    hidden = managed(session).redactor.hidden_in("\n".join(code.text for code in response.code))
     if not hidden:
         return ""
     return f"The code was changed: it says [redacted NAME] in place of the value of {', '.join(hidden)}."

@@ -9,7 +9,7 @@ from typing import Any
 from claude_magic.background_loop import in_thread
 from claude_magic.config import SessionConfig
 from claude_magic.display.turn_display import GuardedDisplay, TerminalDisplay, plain_display
-from claude_magic.engine.session import Session
+from claude_magic.engine.session import Session, managed
 from claude_magic.errors import ModelNotFoundError, SessionClosedError, SessionNotFoundError
 from claude_magic.magics.answer_cache import CachedSession, continued
 from claude_magic.magics.background import BackgroundRun
@@ -188,7 +188,7 @@ def _finish(context: NotebookContext, pending: _PendingPrompt, turn: RunningTurn
         response = turn.wait()
     except (ModelNotFoundError, SessionNotFoundError):
         # Begun with a model or a conversation that does not exist, it would fail again and again.
-        if pending.created_session or session.is_fresh:
+        if pending.created_session or managed(session).is_fresh:
             with suppress(SessionClosedError):  # another session may have its name by now
                 context.close_session(session)
         raise
@@ -215,7 +215,7 @@ def _with_context(context: NotebookContext, cached: CachedSession) -> CachedSess
 def _keep(context: NotebookContext, key: str, response: Response, session: Session) -> None:
     store = context.answers.store
     try:
-        store.keep(key, response, session.redactor)
+        store.keep(key, response, managed(session).redactor)
     except Exception as error:  # the answer itself is there
         reason = error.strerror if isinstance(error, OSError) else error
         print(f"The answer could not be kept in {store.folder}: {reason}.")

@@ -16,7 +16,8 @@ from claude_magic.background_loop import Inbox, wait_for
 from claude_magic.config import SessionConfig
 from claude_magic.display.asking import Asker, answer_questions, can_ask, telling
 from claude_magic.display.turn_display import TurnDisplay
-from claude_magic.engine.session import Session
+from claude_magic.engine.managed_session import ManagedSession
+from claude_magic.engine.session import Session, managed
 from claude_magic.permissions import KEEP_PLANNING, NO_ONE_TO_ASK, Allow, Decision, Deny, PermissionRequest, Withdrawn
 
 
@@ -58,7 +59,7 @@ class Desk:
         """Ask on another thread, as the client does, with the cell's thread waiting."""
         self.typed = list(typed)
         inbox = Inbox()
-        session = self.sessions.setdefault(request.session, Session(request.session, SessionConfig()))
+        session = self.sessions.setdefault(request.session, Session(ManagedSession(request.session, SessionConfig())))
         asking = self.asker.begin(session, "turn", inbox, shown(self.display))
         answer: Future[Decision] = Future()
         asker = threading.Thread(target=lambda: answer.set_result(self.asker(request)))
@@ -156,7 +157,7 @@ def test_a_grant_holds_for_what_it_names_and_for_the_session(desk: Desk) -> None
     assert isinstance(desk.decide(read, "n"), Deny)
     assert isinstance(desk.decide(bash(session="other"), "n"), Deny)
 
-    desk.sessions.pop("main").retire()
+    managed(desk.sessions.pop("main")).close()
     assert isinstance(desk.asker(bash()), Deny)
     assert isinstance(desk.decide(bash(), "n"), Deny)
 
@@ -185,7 +186,7 @@ def test_the_suggested_rule_is_named_and_granted(desk: Desk) -> None:
 
 def test_a_grant_is_listed_and_taken_back(desk: Desk) -> None:
     """Then it is asked about again; the other grants stay, and secrets are not shown."""
-    desk.sessions["main"] = Session("main", SessionConfig(api_key="sk-ant-very-secret-key-123456"))
+    desk.sessions["main"] = Session(ManagedSession("main", SessionConfig(api_key="sk-ant-very-secret-key-123456")))
     desk.decide(bash("curl -H sk-ant-very-secret-key-123456 x"), "a")
     desk.decide(bash("ls"), "a")
     session = desk.sessions["main"]
@@ -268,7 +269,7 @@ def _with_call(asker: Asker, call: Callable[[PermissionRequest], Decision]) -> A
 def test_the_cell_left_before_it_was_asked(desk: Desk) -> None:
     """A question that nobody takes any more is withdrawn."""
     inbox = Inbox()
-    desk.asker.begin(Session("main", SessionConfig()), "turn", inbox, shown(desk.display))
+    desk.asker.begin(Session(ManagedSession("main", SessionConfig())), "turn", inbox, shown(desk.display))
     decisions: list[Decision] = []
     asker = threading.Thread(target=lambda: decisions.append(desk.asker(bash())))
     asker.start()
@@ -284,7 +285,7 @@ def test_a_question_waits_for_the_screen(desk: Desk) -> None:
     desk.typed = ["y"]
     inbox = Inbox()
     later: Future[TurnDisplay] = Future()
-    desk.asker.begin(Session("main", SessionConfig()), "turn", inbox, later)
+    desk.asker.begin(Session(ManagedSession("main", SessionConfig())), "turn", inbox, later)
     answer: Future[Decision] = Future()
     asker = threading.Thread(target=lambda: answer.set_result(desk.asker(bash())))
     asker.start()
@@ -296,7 +297,7 @@ def test_a_question_waits_for_the_screen(desk: Desk) -> None:
 
 def test_the_cell_ends_before_it_is_shown(desk: Desk) -> None:
     """Then a question that waits is withdrawn."""
-    asking = desk.asker.begin(Session("main", SessionConfig()), "turn", Inbox(), Future())
+    asking = desk.asker.begin(Session(ManagedSession("main", SessionConfig())), "turn", Inbox(), Future())
     answer: Future[Decision] = Future()
     asker = threading.Thread(target=lambda: answer.set_result(desk.asker(bash())))
     asker.start()
@@ -308,7 +309,7 @@ def test_the_cell_ends_before_it_is_shown(desk: Desk) -> None:
 
 def test_each_run_of_a_session_asks_in_its_own_cell(desk: Desk) -> None:
     """One runs in the background, where a terminal asks nobody; the next waits for it in a cell that can."""
-    session = Session("main", SessionConfig())
+    session = Session(ManagedSession("main", SessionConfig()))
     away = desk.asker.begin(session, "away", None, shown(desk.display))
     desk.sessions["main"] = session
 

@@ -11,7 +11,7 @@ from fakes import FakeTransport, echo, prompt_of
 from sessions import Begin, fake_sessions, in_background, talk_until_interrupted, until
 
 from claude_magic.config import SessionConfig
-from claude_magic.engine.session import SessionState
+from claude_magic.engine.session import SessionState, managed
 from claude_magic.errors import (
     ModelNotFoundError,
     ProcessError,
@@ -27,6 +27,25 @@ async def begin() -> AsyncIterator[Begin]:
     """Makes a client over fake CLIs with one session, `main`."""
     async with fake_sessions() as begin:
         yield begin
+
+
+# What users see.
+
+
+async def test_a_session_is_a_read_only_handle(begin: Begin) -> None:
+    """It shows what is known and has no verb; nothing of it can be set."""
+    client, _ = await begin()
+    await client.execute("main", "x")
+    session = client.get_session("main")
+    names = [name for name in dir(session) if not name.startswith("_")]
+
+    assert len(names) < 16
+    assert set(names) > {"name", "session_id", "state", "config", "created", "last_used", "turns", "cost_usd"}
+    assert not any(callable(getattr(session, name)) for name in names)
+    for name in names:
+        with pytest.raises(AttributeError):
+            setattr(session, name, None)
+    assert session.turns == 1
 
 
 # The order.
@@ -272,7 +291,7 @@ async def test_a_resumed_process_restores_its_total(begin: Begin) -> None:
     """The newer CLI goes on counting from the old total: no turn pays for it twice."""
     client, clis = await begin()
     await client.execute("main", "x")
-    await client._pool.release(client.get_session("main"))
+    await client._pool.release(managed(client.get_session("main")))
     start = clis.start
 
     async def restored(launch: Any) -> FakeTransport:

@@ -49,7 +49,16 @@ def test_restart_with_live_sessions_and_an_open_question(
 
 
 @pytest.mark.parametrize(
-    "name", ["engine.session", "engine.connection", "errors", "permissions", "cli.process", "magics.claude"]
+    "name",
+    [
+        "engine.session",
+        "engine.managed_session",
+        "engine.connection",
+        "errors",
+        "permissions",
+        "cli.process",
+        "magics.claude",
+    ],
 )
 def test_module_that_is_reloaded_breaks_nothing(kernel: Kernel, name: str) -> None:
     """As `%autoreload 2` does it: a session from before and a new one answer, and a tool is asked about."""

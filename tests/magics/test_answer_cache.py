@@ -18,7 +18,8 @@ from claude_magic import blocking
 from claude_magic.cli.decoder import Decoder
 from claude_magic.cli.encoder import decision_line
 from claude_magic.config import PoolConfig, SessionConfig
-from claude_magic.engine.session import Session
+from claude_magic.engine.managed_session import ManagedSession
+from claude_magic.engine.session import Session, managed
 from claude_magic.magics.answer_cache import AnswerCache, AnswerStore, CachedSession, Chain
 from claude_magic.redaction import Redactor
 from claude_magic.rendering.footer import source_note
@@ -383,14 +384,14 @@ def test_an_answer_that_is_told_late_begins_no_chain() -> None:
     def key(cached: CachedSession, prompt: str) -> str:
         return cached.check_chain().key(prompt, cached.session.config, literal=False, schema=None)
 
-    short, both = (AnswerCache().get(Session("main", SessionConfig())) for _ in range(2))
+    short, both = (AnswerCache().get(Session(ManagedSession("main", SessionConfig()))) for _ in range(2))
     short.advance(key(short, "one"), first)
     one = key(both, "one")
     both.under_way.add(one)
     both.advance(key(both, "two"), second)
     both.advance(one, first)
     both.under_way.clear()
-    short.session.turns, both.session.turns = 1, 2
+    managed(short.session).turns, managed(both.session).turns = 1, 2
 
     assert key(short, "three") == key(short, "three")
     assert key(both, "three") != key(short, "three")

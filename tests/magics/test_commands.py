@@ -15,6 +15,7 @@ from fakes import FakeCLIs
 from IPython.core.error import UsageError
 
 from claude_magic import blocking
+from claude_magic.engine.session import managed
 from claude_magic.errors import SessionNotFoundError
 from claude_magic.magics.commands import COMMANDS, fix_prompt
 from claude_magic.magics.simulation import VARIABLE
@@ -392,10 +393,10 @@ def test_silence_timeout_is_set_for_open_and_new_sessions(shell: Any) -> None:
     shell.run_cell("%claude ask --quiet -s other hi")
     client = magics_of(shell).client
 
-    assert [client.get_session(name).silence_timeout_s for name in ("main", "other")] == [900, 900]
+    assert [managed(client.get_session(name)).silence_timeout_s for name in ("main", "other")] == [900, 900]
     shell.run_cell("%config ClaudeMagics.silence_timeout_s = 0")
     shell.run_cell("%claude ask --quiet -s third hi")
-    assert [client.get_session(name).silence_timeout_s for name in ("main", "third")] == [None, None]
+    assert [managed(client.get_session(name)).silence_timeout_s for name in ("main", "third")] == [None, None]
 
 
 def test_nested_loops_need_their_package(

@@ -15,6 +15,7 @@ from real import real_client, real_config, until, until_told
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
 from claude_magic.engine.prices import Paid, price_table
+from claude_magic.engine.session import managed
 from claude_magic.errors import (
     AuthenticationError,
     ModelNotFoundError,
@@ -220,7 +221,7 @@ async def test_a_failed_first_turn_can_be_resumed(stage: Stage) -> None:
     client = await stage.begin(rule("fail", fail("400_other")))
     with pytest.raises(Exception, match="simulated"):
         await client.execute("main", "fail")
-    await client._pool.release(client.get_session("main"))
+    await client._pool.release(managed(client.get_session("main")))
 
     assert (await client.execute("main", "bye")).text == "Bye."
 
@@ -235,14 +236,14 @@ async def test_a_background_command_and_its_extra_turn(stage: Stage) -> None:
     session = client.get_session("main")
 
     assert (await client.execute("main", "start")).text == "Started."
-    assert session.connection is not None
-    assert session.connection.has_background
+    assert managed(session).connection is not None
+    assert managed(session).connection.has_background
     await until(lambda: session.turns == 2)
 
     record = client.turn_records()[1]
     assert (record.text, record.prompt) == ("The command is done.", "")
     assert (await client.execute("main", "hello")).text == "Hello."
-    assert session.connection.background == set()
+    assert managed(session).connection.background == set()
 
 
 async def test_a_subagent(stage: Stage) -> None:
@@ -254,7 +255,7 @@ async def test_a_subagent(stage: Stage) -> None:
 
     assert response.text == "It is done."
     assert response.cost_usd > 0
-    connection = client.get_session("main").connection
+    connection = managed(client.get_session("main")).connection
     assert connection is not None
     assert connection.background == set()
     assert any(message.type == "tool_use" and message.tool_name == "Agent" for message in response.messages)
@@ -366,7 +367,7 @@ async def test_a_fork_leaves_the_original_alone(stage: Stage) -> None:
     fork = await client.create_session(config, name="fork")
 
     response = await client.execute("fork", "bye")
-    await client._pool.release(fork)
+    await client._pool.release(managed(fork))
     again = await client.execute("fork", "bye")
 
     assert response.session_id not in ("", original.session_id)
@@ -386,7 +387,7 @@ async def test_a_fork_may_end_in_the_middle(stage: Stage) -> None:
 
     await client.execute("fork", "what is new")
     sent = stage.simulator.requests[-1].raw
-    await client._pool.release(fork)
+    await client._pool.release(managed(fork))
     await client.execute("fork", "and then")
 
     assert [word in sent for word in (b"hello", b"bye", b"what is new")] == [True, False, True]

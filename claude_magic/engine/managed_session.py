@@ -1,0 +1,435 @@
+"""`ManagedSession`: one conversation by name; one turn at a time, in the order of asking."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
+
+from claude_magic.cli.account import key_notice
+from claude_magic.clock import unix_time
+from claude_magic.config import SessionConfig
+from claude_magic.engine.connection import Answer, Connection
+from claude_magic.engine.cost import CostMeter, streamed_cost
+from claude_magic.engine.rewind import Rewind, edited_files, rewound
+from claude_magic.engine.stopping import interrupted, overdue
+from claude_magic.engine.turn import Facts, Turn, conclude, prompt_text, unsent
+from claude_magic.errors import (
+    ClaudeError,
+    ControlError,
+    ModelNotFoundError,
+    ProcessError,
+    ProtocolError,
+    SessionClosedError,
+)
+from claude_magic.lenient import mapping, mappings, number
+from claude_magic.messages import Message, MessageType
+from claude_magic.redaction import Redactor
+from claude_magic.response import AnswerSource, Response
+
+Lease = Callable[["ManagedSession"], AbstractAsyncContextManager[Connection]]
+"""Gives a session a process, and the right to run, for as long as the block lasts."""
+
+
+class SessionState(StrEnum):
+    """What a session is doing."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    RUNNING = "running"
+    CLOSED = "closed"
+    ERROR = "error"
+
+
+class ManagedSession:
+    """One conversation as the engine manages it: its order of turns, its process, its cost. Users see a `Session`.
+
+    Example::
+
+        session = client.create_session(name="review")
+        client.execute(session, "Hello")
+        print(session.state, session.turns, session.cost_usd)
+
+    A session outlives its CLI process: idle, it may give the process up, and it resumes by its id when it is next
+    prompted.
+
+    Args:
+        name: its name, unique in the client.
+        config: its settings.
+        keep_messages: how many of the last messages are kept.
+
+    Attributes:
+        name: its name.
+        config: its settings.
+        created: when it was made, in unix seconds.
+        silence_timeout_s: longest the CLI may say nothing, in seconds; `None` means no limit.
+        last_used: when it last began or ended a turn, in unix seconds.
+        turns: finished turns, those of background tasks included.
+        cost_usd: sum of what its turns cost.
+        session_ids: every id the conversation had, the latest last.
+        recent: the last messages.
+        models: the models the CLI offers, as it lists them; empty before the first start.
+        notice: what a user should know about how it was started; "" if there is nothing.
+        last_response: what its last finished turn brought back; `None` before the first.
+        source: who answers. What a recording answers costs nothing.
+    """
+
+    def __init__(self, name: str, config: SessionConfig, keep_messages: int = 1000) -> None:
+        self.name = name
+        self.config = config
+        self.created = time.time()
+        self.last_used = self.created
+        self.silence_timeout_s = config.silence_timeout_s
+        self.turns = 0
+        self.cost_usd = 0.0
+        self.session_ids: list[str] = []
+        self.recent: deque[Message] = deque(maxlen=keep_messages)
+        self.models: list[dict[str, Any]] = []
+        self.notice = ""
+        self.last_response: Response | None = None
+        self.source = AnswerSource.SIMULATOR if config.simulated is not None else AnswerSource.MODEL
+        self.connection: Connection | None = None
+        self.answer: Answer | None = None
+        self.on_begin: Callable[[Turn, int, str], None] = lambda turn, number, prompt: None
+        self.on_turn: Callable[[Response, ClaudeError | None], None] = lambda response, error: None
+        self.on_messages: Callable[[Turn | None, list[Message]], None] = lambda turn, messages: None
+        self.idle_since = time.monotonic()
+        self._fresh = True
+        self._closed = False
+        self._last_failed = False
+        self._turn: Turn | None = None
+        self._queue: deque[Turn] = deque()
+        self._order = asyncio.Lock()
+        self._started_with: SessionConfig | None = None
+        self._editing_turns: list[tuple[str, dict[str, bool]]] = []
+        self._meter = CostMeter()
+        self._redactor = Redactor(dict(config.secrets))
+        self._model = config.model or ""
+
+    def __repr__(self) -> str:
+        return f"<ManagedSession {self.name!r} {self.state} turns={self.turns} ${self.cost_usd:.4f}>"
+
+    @property
+    def session_id(self) -> str:
+        """The CLI's id of the conversation; "" before it is known."""
+        return self.session_ids[-1] if self.session_ids else ""
+
+    @property
+    def state(self) -> SessionState:
+        """What it is doing now."""
+        if self._closed:
+            return SessionState.CLOSED
+        if self._turn is not None:
+            return SessionState.STARTING if self._turn.sent is None else SessionState.RUNNING
+        if self.connection is not None and self.connection.is_busy:
+            return SessionState.RUNNING
+        return SessionState.ERROR if self._last_failed else SessionState.IDLE
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of its CLI, if it has one now."""
+        return self.connection.transport.pid if self.connection is not None else None
+
+    @property
+    def model(self) -> str:
+        """The model that answers, as the CLI names it; the configured one before the first turn."""
+        return self._model
+
+    @property
+    def redactor(self) -> Redactor:
+        """Knows the secrets of its settings and, once it was prompted, of its process."""
+        return self._redactor
+
+    @property
+    def waiting(self) -> int:
+        """How many prompts wait behind the running one."""
+        return len(self._queue)
+
+    @property
+    def resume_id(self) -> str | None:
+        """The id that a new process must resume, or `None` for a conversation that has not begun."""
+        if not self._fresh:
+            return self.session_id
+        return self.config.resume
+
+    @property
+    def effective_config(self) -> SessionConfig:
+        """The settings its process must be started with for the turn at hand."""
+        schema = self._turn.json_schema if self._turn is not None else None
+        return self.config if schema is None else self.config.replace(json_schema=schema)
+
+    @property
+    def start_limit_s(self) -> float:
+        """Longest that the start of a process for the turn at hand may take, in seconds."""
+        own = self._turn.timeout_s if self._turn is not None else None
+        limit_s = own if own is not None else self.config.turn_timeout_s
+        return math.inf if limit_s is None else limit_s
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether the turn at hand waits for a process as long as it takes."""
+        return self._turn is not None and self._turn.patient
+
+    def note(self, words: str) -> None:
+        """Tell the readers of the turn at hand something that the CLI does not say."""
+        if self._turn is not None:
+            self._turn.add([Message(MessageType.STATUS, words, b"", unix_time())])
+
+    def note_start(self, seconds: float) -> None:
+        """A process was started for the turn at hand: that counts as its time."""
+        if self._turn is not None:
+            self._turn.start_s = seconds
+
+    def has_matching_process(self) -> bool:
+        """Whether it holds a process that lives and was started with the wanted settings."""
+        return self.connection is not None and self.connection.is_alive and self._started_with == self.effective_config
+
+    def has_id(self, session_id: str) -> bool:
+        """Whether the conversation has, or had, this id."""
+        return session_id in self.session_ids
+
+    # The process it holds.
+
+    async def attach(self, connection: Connection, *, resumed: bool) -> None:
+        """Take over a process.
+
+        Args:
+            connection: it; whose messages are this session's from now on.
+            resumed: whether it goes on with an earlier conversation, whose cost it may count on.
+        """
+        self.connection = connection
+        self._started_with = self.effective_config
+        connection.session = self.name
+        connection.on_messages = self._received
+        connection.on_extra = self._extra_turn
+        if self.answer is not None:
+            connection.answer = self.answer
+        is_given = bool(self.config.api_key) or "ANTHROPIC_API_KEY" in dict(self.config.environment)
+        self.notice = " ".join(filter(None, (self.notice, key_notice(connection.info, is_given))))
+        self.models = mappings(connection.info.get("models")) or self.models
+        self._redactor = connection.launch.redactor
+        self._meter = CostMeter()
+        if resumed:
+            # 2.1.330 restores the old total, 2.1.197 starts at 0: only the process knows its baseline.
+            usage = mapping((await connection.request("get_usage")).get("session"))
+            self._meter = CostMeter(number(usage.get("total_cost_usd")), mapping(usage.get("model_usage")))
+
+    def detach(self) -> Connection | None:
+        """Let go of the process and return it; the next prompt gets another one and resumes."""
+        connection, self.connection = self.connection, None
+        return connection
+
+    def _received(self, turn: Turn | None, messages: list[Message]) -> None:
+        self._note_id()
+        self.recent.extend(messages)
+        self.on_messages(turn, messages)
+
+    def _note_id(self) -> None:
+        session_id = self.connection.session_id if self.connection is not None else ""
+        if session_id and session_id != self.session_id:
+            self.session_ids.append(session_id)
+
+    def _extra_turn(self, turn: Turn, result: Message) -> None:
+        """An unprompted turn is recorded like any other."""
+        turn.session = self.name
+        self._note_id()
+        self._conclude(turn, result, None)
+        self.idle_since = time.monotonic()
+
+    # Turns.
+
+    def enqueue(self, turn: Turn) -> None:
+        """Give a turn its place in the order, at once; `run` takes it from there.
+
+        Raises:
+            SessionClosedError: the session was closed.
+        """
+        if self._closed:
+            raise SessionClosedError(f"The session {self.name!r} was closed. Create a new one.")
+        self._queue.append(turn)
+
+    def cancel(self, turn: Turn) -> None:
+        """End a turn that was dropped before it could begin to run; nothing happens if it is over."""
+        if turn in self._queue:
+            self._queue.remove(turn)
+        self._dropped(turn)
+
+    async def run(self, turn: Turn, lease: Lease) -> None:
+        """Wait for its place in the order, run it, and leave its response or error in the turn.
+
+        Args:
+            turn: what to run.
+            lease: gives the process; called when it is this turn's turn, and it may wait.
+        """
+        if turn not in self._queue:
+            self.enqueue(turn)
+        try:
+            async with self._order:
+                self._queue.remove(turn)
+                self._turn = turn
+                self.last_used = time.time()
+                await self._run_now(turn, lease)
+        except asyncio.CancelledError:
+            if turn in self._queue:
+                self._queue.remove(turn)
+            if not turn.asked_to_stop:
+                turn.fail(asyncio.CancelledError("the prompt was dropped"))
+                raise
+            self._dropped(turn)
+        finally:
+            if self._turn is turn:
+                self._turn = None
+            self.last_used = time.time()
+            self.idle_since = time.monotonic()
+
+    async def _run_now(self, turn: Turn, lease: Lease) -> None:
+        try:
+            async with lease(self) as connection:
+                await self._apply_settings(connection, turn)
+                await self._converse(turn, connection)
+        except ClaudeError as error:
+            self._last_failed = True
+            turn.fail(error)
+
+    async def _converse(self, turn: Turn, connection: Connection) -> None:
+        result: Message | None = None
+        death: ClaudeError | None = None
+        watch = asyncio.create_task(self._watch(turn))
+        self.on_begin(turn, self.turns + 1, self._redactor.text(prompt_text(turn.prompt)))
+        try:
+            result = await connection.run(turn)
+        except (ProcessError, ProtocolError) as error:
+            if turn.sent is None:
+                raise
+            death = error
+        finally:
+            watch.cancel()
+        # Once the CLI has answered anything there is a conversation, on disk, to resume.
+        self._fresh = self._fresh and result is None and turn.ttft_s is None
+        self._conclude(turn, result, death)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the conversation of this session has not begun yet."""
+        return self._fresh
+
+    async def _apply_settings(self, connection: Connection, turn: Turn) -> None:
+        """Set what may differ from prompt to prompt by control request."""
+        await connection.set_permission_mode(turn.permission_mode or self.config.permission_mode)
+        try:
+            await connection.set_model(turn.model, self.config.model)
+        except ControlError as error:
+            raise ModelNotFoundError(f"The model {turn.model!r} cannot be used: {error.message}") from None
+
+    def _conclude(self, turn: Turn, result: Message | None, death: ClaudeError | None) -> None:
+        cost = self._meter.turn(result.raw, turn.messages) if result is not None else streamed_cost(turn.messages)
+        self._note_model(turn)
+        edited = edited_files(turn.notable)
+        if turn.prompt and edited:
+            self._editing_turns.append((turn.id, edited))
+        if self.source is AnswerSource.RECORDING:
+            cost = replace(cost, cost_usd=0.0)
+        self.turns += 1
+        self.cost_usd += cost.cost_usd
+        facts = Facts(
+            turn=self.turns,
+            session_id=self.session_id,
+            model=self._model,
+            source=self.source,
+            wants_structure=(turn.json_schema or self.config.json_schema) is not None and turn.prompt != "",
+            redactor=self._redactor,
+        )
+        response, error = conclude(turn, result, cost, facts, death)
+        self._last_failed = error is not None
+        self.on_turn(response, error)
+        turn.finish(response, error)
+
+    def _note_model(self, turn: Turn) -> None:
+        for message in turn.notable:
+            if message.event == "init":
+                self._model = str(message.raw.get("model") or self._model)
+
+    def _dropped(self, turn: Turn) -> None:
+        """A prompt that never reached the CLI ends as an interrupted turn that cost nothing."""
+        if not turn.is_over:
+            turn.finish(unsent(turn, self.session_id, self._redactor, self.source))
+
+    async def undo(self, lease: Lease, *, dry_run: bool) -> Rewind:
+        """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""
+        if not self._editing_turns:
+            return Rewind(done=not dry_run)
+        async with self._order, lease(self) as connection:
+            turn_id, edited = self._editing_turns[-1]
+            rewind = await rewound(connection, turn_id, edited, dry_run=dry_run)
+            if not dry_run:
+                self._editing_turns.pop()
+        return rewind
+
+    # Stopping.
+
+    async def interrupt(self, turn: Turn | None = None) -> bool:
+        """End the running turn and drop the prompts that wait.
+
+        The text so far stays, and so does the process; one that does not obey within 5 seconds, or is interrupted
+        a second time meanwhile, is ended by force, and the session resumes with the next prompt.
+
+        Args:
+            turn: end only this one.
+
+        Returns:
+            Whether there was anything to end.
+        """
+        dropped = [waiting for waiting in self._queue if turn is None or waiting is turn]
+        for waiting in dropped:
+            self._drop(waiting)
+        running = self._turn if turn is None or turn is self._turn else None
+        if running is None:
+            return bool(dropped) or await self._interrupt_extra(turn)
+        if running.sent is None:
+            self._drop(running)
+        elif running.asked_to_stop:
+            self._force()
+        else:
+            running.asked_to_stop = True
+            await self._stop(running)
+        return True
+
+    async def _interrupt_extra(self, turn: Turn | None) -> bool:
+        if turn is None and self.connection is not None and self.connection.is_busy:
+            await self.connection.interrupt()
+            return True
+        return False
+
+    def _drop(self, turn: Turn) -> None:
+        # Only once: a second cancellation would cut off the clean-up of the first.
+        if not turn.asked_to_stop:
+            turn.asked_to_stop = True
+            if turn.task is not None:
+                turn.task.cancel()
+
+    async def _stop(self, turn: Turn) -> None:
+        if self.connection is not None and not await interrupted(turn, self.connection):
+            self._force()
+
+    def _force(self) -> None:
+        if self.connection is not None:
+            self.connection.kill()
+
+    async def _watch(self, turn: Turn) -> None:
+        turn.timed_out = await overdue(turn, self.config.turn_timeout_s, self.silence_timeout_s)
+        if turn.timed_out:
+            await self._stop(turn)
+
+    def close(self) -> None:
+        """Take no more prompts, and end those there are; the pool ends the process."""
+        self._closed = True
+        for turn in [*self._queue, *([self._turn] if self._turn is not None else [])]:
+            if turn.sent is None:
+                self._drop(turn)
+            turn.asked_to_stop = True
