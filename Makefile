@@ -34,10 +34,10 @@ OLD_CLI := .cache/cli-$(OLD_SDK)
 OLD_KERNELS := .cache/ipykernel-6.31.0 .cache/ipykernel-7.3.0
 OLD_CLI_PATH := $(CURDIR)/$(OLD_CLI)/claude_agent_sdk/_bundled/claude
 
-.PHONY: help lab demo test check floor fuzz bench wheel clean
+.PHONY: help lab demo test test-fast check floor fuzz bench wheel clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 lab: $(VENV)/lab ## open the quickstart in JupyterLab; answers are simulated without a login
 	CLAUDE_MAGIC_SIMULATE=auto $(RUN) -m jupyterlab $(NOTEBOOK) $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(LAB_ARGS)
@@ -50,6 +50,9 @@ test: check $(OLD_CLI)/done $(OLD_KERNELS:=/done) ## run every check and every t
 	tests/browser/ensure_chromium.sh $(RUN)
 	CLAUDE_MAGIC_TEST_CLIS="$(OLD_CLI_PATH)" $(RUN) -m pytest -m "not browser" -n 2 --dist worksteal $(TEST_ARGS)
 	CLAUDE_MAGIC_TEST_IPYKERNEL="$(subst $() ,:,$(addprefix $(CURDIR)/,$(OLD_KERNELS)))" $(RUN) -m pytest -m browser -n 2 --dist loadfile $(TEST_ARGS)
+
+test-fast: $(VENV)/test ## run the tests that start no process, in less than a minute
+	$(RUN) -m pytest -m "pure or fake" -n 2 --dist worksteal $(TEST_ARGS)
 
 check: $(VENV)/test ## look at the code without running it: ruff, mypy, import-linter, codespell, eslint, tsc
 	$(RUN) -m ruff check

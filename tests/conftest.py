@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from rungs import RUNGS, is_above, rung_of
 
 from claude_magic.cli.discovery import cli_version
 
 # The default is what every run can bear; `make fuzz` takes the other one.
-settings.register_profile("default", max_examples=100, deadline=None, derandomize=True)
+settings.register_profile("default", max_examples=50, deadline=None, derandomize=True)
 settings.register_profile("long", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
@@ -55,9 +56,36 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="session", params=_real_clis(), ids=lambda path: f"{path.parent.name}-{path.name}")
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the marks mean."""
+    for name, meaning in RUNGS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    config.addinivalue_line("markers", "newest_cli: what is tested does not depend on the version of the CLI")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import what the tests of higher rungs import, which takes seconds."""
+    return is_above(collection_path, config.option.markexpr) or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test with its rung."""
+    for item in items:
+        item.add_marker(rung_of(item))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what needs a real CLI on every one, or on the newest alone where the version does not matter."""
+    if "cli_path" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("newest_cli") is not None
+        clis = _real_clis()[: 1 if only else None]
+        names = [f"{path.parent.name}-{path.name}" for path in clis]
+        metafunc.parametrize("cli_path", clis, ids=names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def cli_path(request: pytest.FixtureRequest) -> Path:
-    """One real CLI after the other."""
+    """A real CLI."""
     path: Path = request.param
     return path
 

@@ -148,15 +148,3 @@ def notebook(lab: Server, page: Page, guard: Guard, request: pytest.FixtureReque
     for one in opened:
         one.close()
     guard.check()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Say what the mark means."""
-    config.addinivalue_line("markers", "browser: needs Chromium; drives a real JupyterLab")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here needs a browser."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.browser)

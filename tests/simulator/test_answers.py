@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 
 from claude_magic.simulator import Scenario, Usage, step, text, thinking, tool
@@ -175,6 +174,8 @@ SCHEMAS: list[dict[str, Any]] = [
 def test_an_example_fits_its_schema_and_is_always_the_same(schema: dict[str, Any]) -> None:
     """Checked by a validator of its own."""
     value = example(schema)
+
+    import jsonschema  # takes more than a second, which is not spent while tests are collected
 
     jsonschema.validate(value, schema)
     assert example(schema) == value
