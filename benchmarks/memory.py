@@ -82,10 +82,10 @@ async def session(cli: str, turns: int) -> Held:
             await client.execute(name, "Go.")
         await settle()
         rss = rss_mb() - before
-        entries = client.log_entries(name)
-        messages, tools = client.message_records(), client.tool_records()
+        entries = client.records.log_entries(name)
+        messages, tools = client.records.message_records(), client.records.tool_records()
         recent = list(client.get_session(name).recent)
-        summary = next(one for one in client.log_summaries() if one.session == name)
+        summary = next(one for one in client.records.log_summaries() if one.session == name)
         return {
             "session_mb": size_mb(entries, recent),
             "messages_mb": size_mb(messages),

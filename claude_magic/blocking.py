@@ -25,6 +25,7 @@ from claude_magic.errors import ClaudeError
 from claude_magic.messages import Message
 from claude_magic.permissions import Ask
 from claude_magic.recording import TapeRecorder, TapeReplayer
+from claude_magic.records.client_records import ClientRecords
 from claude_magic.records.history import History
 from claude_magic.records.log import LogEntry, LogSummary
 from claude_magic.records.message_records import MessageRecord
@@ -367,7 +368,7 @@ class ClaudeClient:
         if self._frames is None:
             from claude_magic.records.frames import Frames
 
-            self._frames = Frames(_Snapshots(self._client, self._loop))
+            self._frames = Frames(_Snapshots(self._client.records, self._loop))
         return self._frames
 
     @property
@@ -386,37 +387,37 @@ class ClaudeClient:
 class _Snapshots:
     """The client's records, read on the loop's thread."""
 
-    def __init__(self, client: AsyncClaudeClient, loop: BackgroundLoop) -> None:
-        self._client = client
+    def __init__(self, records: ClientRecords, loop: BackgroundLoop) -> None:
+        self._records = records
         self._loop = loop
 
     def session_infos(self) -> Sequence[SessionInfo]:
-        return self._loop.run(self._client.session_infos)
+        return self._loop.run(self._records.session_infos)
 
     def turn_records(self) -> Sequence[TurnRecord]:
-        return self._loop.run(self._client.turn_records)
+        return self._loop.run(self._records.turn_records)
 
     def message_records(self) -> Sequence[MessageRecord]:
-        return self._loop.run(self._client.message_records)
+        return self._loop.run(self._records.message_records)
 
     def tool_records(self) -> Sequence[ToolRecord]:
-        return self._loop.run(self._client.tool_records)
+        return self._loop.run(self._records.tool_records)
 
     def span_records(self) -> Sequence[SpanRecord]:
-        return self._loop.run(self._client.span_records)
+        return self._loop.run(self._records.span_records)
 
     def past(self) -> History:
-        self._loop.call(self._client.flush_history())
-        return self._client.past()
+        self._loop.call(self._records.flush_history())
+        return self._records.past()
 
     def log_entries(self, session: str | None) -> Sequence[LogEntry]:
-        return self._loop.run(lambda: self._client.log_entries(session))
+        return self._loop.run(lambda: self._records.log_entries(session))
 
     def log_summaries(self) -> Sequence[LogSummary]:
-        return self._loop.run(self._client.log_summaries)
+        return self._loop.run(self._records.log_summaries)
 
     def stats(self) -> Stats:
-        return self._loop.run(self._client.stats)
+        return self._loop.run(self._records.stats)
 
 
 _client: ClaudeClient | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from claude_magic.cli.command import build_command
 from claude_magic.cli.decoder import Content
@@ -28,22 +28,26 @@ from claude_magic.engine.stream import Stream
 from claude_magic.engine.turn import Turn
 from claude_magic.errors import ClaudeError, PoolClosedError
 from claude_magic.messages import Batch, Message
-from claude_magic.observers import name_of
+from claude_magic.observers import ObserverGuard, name_of
 from claude_magic.permissions import Ask, Decision, PermissionRequest, decide
 from claude_magic.recording import TapeRecorder, TapeReplayer
-from claude_magic.records.client_records import Ledger
+from claude_magic.records.client_records import ClientRecords
 from claude_magic.records.history import History
 from claude_magic.records.metrics import Stats
 from claude_magic.response import AnswerSource, Response
 
 T = TypeVar("T")
+if TYPE_CHECKING:
+    from claude_magic.records.frames import Frames
+    from claude_magic.records.plots import Plots
+
 logger = logging.getLogger("claude_magic")
 
 Observer = Callable[[Batch], None]
 Tracer = Callable[[str, dict[str, Any]], None]
 
 
-class AsyncClaudeClient(Ledger):
+class AsyncClaudeClient:
     """Sessions with the Claude CLI, by name. Everything happens on the loop it is first used on.
 
     Example::
@@ -69,6 +73,7 @@ class AsyncClaudeClient(Ledger):
     Attributes:
         config: settings of sessions that are created without their own.
         ask: who decides about permissions; may be changed at any time.
+        records: what happened, record by record; `frames` has the same as tables.
         tape: records runs while it is on.
         observers: callables that get every `Batch` of messages; one that raises is switched off, which is said once.
         response_observers: callables that get every `Response` when its turn is over, on the same terms.
@@ -100,7 +105,7 @@ class AsyncClaudeClient(Ledger):
         self._sessions = SessionRegistry()
         self._closed = False
         self._turns: set[asyncio.Task[None]] = set()
-        super().__init__(self._pool_config.log_entries, history)
+        self._guard = ObserverGuard()
         self.tape = TapeRecorder(self._guard)
         if record is not None:
             self.tape.begin(record)
@@ -108,6 +113,7 @@ class AsyncClaudeClient(Ledger):
         self._replayer = None if replay is None else _replayer_of(replay)
         self._start, self._compile_config = self._ways()
         self._pool = SessionPool(self._pool_config, self._retry, self._start, self._compile_config, self._trace)
+        self.records = ClientRecords(self._sessions, self._pool, self._guard, history)
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,7 +163,7 @@ class AsyncClaudeClient(Ledger):
         self._pool.switch(self._start, self._compile_config)
         for session in sessions:
             await self._pool.release(managed(session))
-        self._note_closed()
+        self.records.note_closed()
         return infos
 
     def _ways(self) -> tuple[Start, Compile]:
@@ -182,7 +188,7 @@ class AsyncClaudeClient(Ledger):
         if self._replayer is not None:
             session.source = AnswerSource.RECORDING
         session.answer = self._decide
-        session.on_begin = self._note_begin
+        session.on_begin = self.records.note_begin
         session.on_messages = partial(self._observe, session)
         session.on_turn = partial(self._turn_ends, session)
         handle = Session(session)
@@ -209,7 +215,7 @@ class AsyncClaudeClient(Ledger):
         try:
             await self._pool.release(managed(session))
         finally:
-            self._note_closed()
+            self.records.note_closed()
 
     def list_sessions(self) -> list[SessionInfo]:
         """Return what there is to know about each open session."""
@@ -217,14 +223,44 @@ class AsyncClaudeClient(Ledger):
 
     def get_stats(self) -> Stats:
         """Return the numbers of the client: requests, response times, processes."""
-        counts = self._pool.counts
-        return self._metrics.snapshot(
-            active_sessions=len(self._sessions),
-            created=counts.created,
-            reused=counts.reused,
-            destroyed=counts.destroyed,
-            waiting=self._pool.waiting,
-        )
+        return self.records.stats()
+
+    @property
+    def history(self) -> History | None:
+        """Where finished turns are kept for later kernels; `None` is nowhere. May be changed at any time."""
+        return self.records.history
+
+    @history.setter
+    def history(self, history: History | None) -> None:
+        self.records.history = history
+
+    @property
+    def frames(self) -> Frames:
+        """What happened, as DataFrames."""
+        return self.records.frames
+
+    @property
+    def plots(self) -> Plots:
+        """What happened, as pictures; needs matplotlib (extra `plots`)."""
+        from claude_magic.records.plots import Plots
+
+        return Plots(self.frames)
+
+    def log_to(self, target: str | Path | logging.Handler) -> Callable[[], None]:
+        """Send the log to a file or a `logging` handler too, from now on; in memory it is bounded, there it is not.
+
+        Entries arrive as they are made, secrets redacted, their messages not cut. Closing the client ends it as well.
+
+        Args:
+            target: path of a file that gets one line of JSON per entry (see `LinesSink`), or a `logging.Handler`.
+
+        Returns:
+            Call it to send no more.
+
+        Raises:
+            ValueError: the file cannot be written.
+        """
+        return self.records.log_to(target)
 
     # Prompts.
 
@@ -342,9 +378,9 @@ class AsyncClaudeClient(Ledger):
         await self._pool.close()
         if self._turns:
             await asyncio.wait(self._turns)
-        await self._history.flush()
+        await self.records.flush_history()
         self.tape.close()
-        self._end_logs()
+        self.records.close_logs()
 
     # How it works.
 
@@ -374,7 +410,7 @@ class AsyncClaudeClient(Ledger):
             turn.fail(error)
         finally:
             if turn.error is not None and turn.response is None:
-                self._note_unsent(turn)
+                self.records.note_unsent(turn)
             self._trace("turn_over", {"session": session.name, "turn_id": turn.id, "error": str(turn.error or "")})
             self._pool.turn_over(session)
 
@@ -387,19 +423,19 @@ class AsyncClaudeClient(Ledger):
 
     def _observe(self, session: ManagedSession, turn: Turn | None, messages: list[Message]) -> None:
         batch = Batch(session.name, session.session_id, turn.id if turn is not None else "", messages)
-        self._note_batch(batch)
+        self.records.note_batch(batch)
         self._tell(self.observers, batch)
 
     def _turn_ends(self, session: ManagedSession, response: Response, error: ClaudeError | None) -> None:
         session.last_response = response
-        self._note_response(response, info_of(session))
+        self.records.note_response(response, info_of(session))
         self._tell(self.response_observers, response)
         # A background task that reported may have been all that kept this process from being wanted elsewhere.
         asyncio.get_running_loop().call_soon(self._pool.turn_over, session)
 
     def _trace(self, event: str, fields: dict[str, Any]) -> None:
         logger.debug("%s %s", event, fields)
-        self._note_event(event, fields)
+        self.records.note_event(event, fields)
         if self._tracer is not None:
             self._guard.call("The tracer", self._tracer, event, fields, off=self._drop_tracer)
 

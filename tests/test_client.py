@@ -70,9 +70,9 @@ async def test_an_edited_command_is_recorded_as_the_one_that_ran(make: Make) -> 
     await client.create_session(SessionConfig(api_key=SECRET), name="a")
     response = await client.execute("a", "go")
 
-    (record,) = client.tool_records()
+    (record,) = client.records.tool_records()
     assert (record.input, record.permission) == ('{"command":"ls [redacted api_key]"}', "edited")
-    note = next(one for one in client.message_records() if one.role == "user" and one.kind == "note")
+    note = next(one for one in client.records.message_records() if one.role == "user" and one.kind == "note")
     assert note.text == 'Bash was allowed, edited by you: {"command":"ls [redacted api_key]"}'
     bundle = response_bundle(response)
     part = bundle[MIME_TYPE]["parts"][0]
@@ -89,7 +89,7 @@ async def test_what_was_not_edited_is_not_called_so(make: Make) -> None:
         await client.create_session(name="a")
         response = await client.execute("a", prompt)
 
-        assert [record.permission for record in client.tool_records()] == ["allowed"]
+        assert [record.permission for record in client.records.tool_records()] == ["allowed"]
         assert "edited by you" not in response_bundle(response)["text/html"]
 
 
@@ -211,9 +211,9 @@ async def test_records_stay_after_closing(make: Make) -> None:
     await client.close_session("a")
     await client.close()
 
-    assert [record.text for record in client.turn_records()] == ["echo: x"]
-    assert [record.text for record in client.message_records()] == ["x", "echo: x"]
-    assert client.log_entries("a")
+    assert [record.text for record in client.records.turn_records()] == ["echo: x"]
+    assert [record.text for record in client.records.message_records()] == ["x", "echo: x"]
+    assert client.records.log_entries("a")
     assert client.get_stats().success_requests == 1
     assert client.list_sessions() == []
     assert list(client.frames.turns()["prompt"]) == ["x"]

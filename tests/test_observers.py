@@ -98,7 +98,7 @@ async def test_an_observer_that_fails_is_switched_off(
     """Of each kind, whatever it raises: two answers, one warning, and the log has it too."""
     client = FakeCLIs().client(tracer=broken if kind == "tracer" else None)
     if kind == "log":
-        client._recorder.log.sinks.append(broken)
+        client.records._recorder.log.sinks.append(broken)
     elif kind != "tracer":
         getattr(client, kind).append(broken)
 
@@ -106,7 +106,7 @@ async def test_an_observer_that_fails_is_switched_off(
 
     (warning,) = warnings(caplog)
     assert "is switched off, the turn goes on: " in warning
-    assert [entry.message for entry in client.log_entries("")] == [warning]
+    assert [entry.message for entry in client.records.log_entries("")] == [warning]
 
 
 async def test_each_observer_that_fails_is_said(caplog: pytest.LogCaptureFixture) -> None:
@@ -220,7 +220,7 @@ async def test_a_history_that_is_locked_costs_no_turn(
         await client.create_session(name="main")
         for prompt in ("three", "four"):
             assert (await client.execute("main", prompt)).text == f"echo: {prompt}"
-        await client.flush_history()
+        await client.records.flush_history()
         other.execute("ROLLBACK")
         other.close()
         await client.execute("main", "five")

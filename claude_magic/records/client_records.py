@@ -1,17 +1,18 @@
-"""`Ledger`: everything a client keeps on record: log, messages, tools, turns, numbers."""
+"""`ClientRecords`: everything a client keeps on record: log, messages, tools, turns, numbers."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.clock import unix_time
+from claude_magic.engine.pool import SessionPool
+from claude_magic.engine.registry import SessionRegistry
 from claude_magic.engine.session_info import SessionInfo
 from claude_magic.engine.turn import Turn
 from claude_magic.messages import Batch
@@ -31,7 +32,6 @@ from claude_magic.response import Response
 
 if TYPE_CHECKING:
     from claude_magic.records.frames import Frames
-    from claude_magic.records.plots import Plots
 
 _KEPT_TURNS = 100_000
 _KEPT_TURNS_BYTES = 256_000_000
@@ -52,32 +52,34 @@ def _bytes_of(record: TurnRecord) -> int:
     return sys.getsizeof(record.prompt) + sys.getsizeof(record.text)
 
 
-class Ledger(ABC):
+class ClientRecords:
     """What a client keeps on record; the `FrameSource` of its `frames`. Lives on the loop thread.
 
     Args:
-        log_entries: log entries kept for each session.
+        sessions: the open sessions.
+        pool: their processes, which the numbers count.
+        guard: calls what observes turns, so that no failure reaches them; what it says goes to the log.
         history: where finished turns are kept for later kernels, as for the client.
     """
 
-    def __init__(self, log_entries: int, history: History | str | Path | bool | None) -> None:
+    def __init__(
+        self,
+        sessions: SessionRegistry,
+        pool: SessionPool,
+        guard: ObserverGuard,
+        history: History | str | Path | bool | None,
+    ) -> None:
+        self._guard = guard
+        self._sessions = sessions
+        self._pool = pool
         self._metrics = Metrics()
         self._turn_records: Ring[TurnRecord] = Ring(_KEPT_TURNS, _KEPT_TURNS_BYTES, _bytes_of)
         self._frames: Frames | None = None
         self._log_stops: list[Callable[[], None]] = []
-        self._guard = ObserverGuard()
-        log = LogAggregator(log_entries, redactor=redactor_for(os.environ), guard=self._guard)
+        log = LogAggregator(pool.config.log_entries, redactor=redactor_for(os.environ), guard=guard)
         self._recorder = Recorder(log, self._guard)
         self._guard.note = lambda words: self._recorder.note("", "warning", words, turn_id="")
         self._history = HistoryWriter(history_of(history))
-
-    @abstractmethod
-    def list_sessions(self) -> list[SessionInfo]:
-        """Return what there is to know about each open session."""
-
-    @abstractmethod
-    def get_stats(self) -> Stats:
-        """Return the numbers of the client: requests, response times, processes."""
 
     @property
     def history(self) -> History | None:
@@ -97,27 +99,8 @@ class Ledger(ABC):
             self._frames = Frames(self)
         return self._frames
 
-    @property
-    def plots(self) -> Plots:
-        """What happened, as pictures; needs matplotlib (extra `plots`)."""
-        from claude_magic.records.plots import Plots
-
-        return Plots(self.frames)
-
     def log_to(self, target: str | Path | logging.Handler) -> Callable[[], None]:
-        """Send the log to a file or a `logging` handler too, from now on; in memory it is bounded, there it is not.
-
-        Entries arrive as they are made, secrets redacted, their messages not cut. Closing the client ends it as well.
-
-        Args:
-            target: path of a file that gets one line of JSON per entry (see `LinesSink`), or a `logging.Handler`.
-
-        Returns:
-            Call it to send no more.
-
-        Raises:
-            ValueError: the file cannot be written.
-        """
+        """Send the log to a file or a `logging` handler too; see `AsyncClaudeClient.log_to`."""
         sink = sink_for(target)
         sinks = self._recorder.log.sinks
 
@@ -134,7 +117,7 @@ class Ledger(ABC):
 
     def session_infos(self) -> list[SessionInfo]:
         """Return what there is to know about each open session."""
-        return self.list_sessions()
+        return self._sessions.infos()
 
     def turn_records(self) -> list[TurnRecord]:
         """Return the finished turns, oldest first, those of closed sessions too."""
@@ -169,18 +152,25 @@ class Ledger(ABC):
         return self._recorder.log.summaries()
 
     def stats(self) -> Stats:
-        """Return the metrics as they are now."""
-        return self.get_stats()
+        """Return the numbers of the client: requests, response times, processes."""
+        counts = self._pool.counts
+        return self._metrics.snapshot(
+            active_sessions=len(self._sessions),
+            created=counts.created,
+            reused=counts.reused,
+            destroyed=counts.destroyed,
+            waiting=self._pool.waiting,
+        )
 
     # What happens is written down here. The engine calls these in the middle of a turn, so none of them raises.
 
-    def _note_batch(self, batch: Batch) -> None:
+    def note_batch(self, batch: Batch) -> None:
         self._guard.call(_RECORDS, self._recorder.add, batch)
 
-    def _note_begin(self, turn: Turn, number: int, prompt: str) -> None:
+    def note_begin(self, turn: Turn, number: int, prompt: str) -> None:
         self._guard.call(_RECORDS, self._recorder.begin, turn.session, number, turn.id, prompt, unix_time(), turn.asked)
 
-    def _note_response(self, response: Response, info: SessionInfo) -> None:
+    def note_response(self, response: Response, info: SessionInfo) -> None:
         self._guard.call(_RECORDS, self._recorder.end, info.name)
         self._guard.call(_RECORDS, self._record_turn, response, info)
 
@@ -192,13 +182,13 @@ class Ledger(ABC):
             tools = self._recorder.tools.of_turn(info.name, response.turn_id)
             self._history.add(FinishedTurn(record, tools, info))
 
-    def _note_unsent(self, turn: Turn) -> None:
+    def note_unsent(self, turn: Turn) -> None:
         self._metrics.record(0.0, ok=False)
         self._guard.call(_RECORDS, self._recorder.unsent, turn.session, turn.id)
         words = f"the prompt was not sent: {turn.error}"
         self._guard.call(_RECORDS, partial(self._recorder.note, turn.session, "error", words, turn_id=turn.id))
 
-    def _note_event(self, event: str, fields: dict[str, Any]) -> None:
+    def note_event(self, event: str, fields: dict[str, Any]) -> None:
         self._guard.call(_RECORDS, self._record_event, event, fields)
 
     def _record_event(self, event: str, fields: dict[str, Any]) -> None:
@@ -208,9 +198,9 @@ class Ledger(ABC):
             words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "session")
             self._recorder.note(str(fields.get("session", "")), _NOTED[event], f"{event}: {words}")
 
-    def _note_closed(self) -> None:
-        self._guard.call(_RECORDS, self._recorder.keep_open, [info.name for info in self.list_sessions()])
+    def note_closed(self) -> None:
+        self._guard.call(_RECORDS, self._recorder.keep_open, [info.name for info in self._sessions.infos()])
 
-    def _end_logs(self) -> None:
+    def close_logs(self) -> None:
         for stop in list(self._log_stops):
             self._guard.call("A log that is closed", stop)

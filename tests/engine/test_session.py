@@ -134,8 +134,8 @@ async def test_an_extra_turn_is_recorded_and_confuses_nobody(begin: Begin) -> No
     response = await client.execute("main", "two")
 
     assert (response.text, response.turn) == ("echo: two", 3)
-    assert [record.prompt for record in client.turn_records()] == ["one", "", "two"]
-    assert client.turn_records()[1].text == "Background done."
+    assert [record.prompt for record in client.records.turn_records()] == ["one", "", "two"]
+    assert client.records.turn_records()[1].text == "Background done."
     assert client.get_session("main").cost_usd == pytest.approx(0.03)
 
 
@@ -161,7 +161,7 @@ async def test_an_extra_turn_that_races_a_prompt(begin: Begin, told_before: bool
     response = await client.execute("main", "two")
 
     assert response.text == "echo: two"
-    assert [record.text for record in client.turn_records()] == ["echo: one", "Background done.", "echo: two"]
+    assert [record.text for record in client.records.turn_records()] == ["echo: one", "Background done.", "echo: two"]
     assert all("Background" not in message.text for message in response.messages)
 
 
@@ -460,4 +460,4 @@ async def test_closing_a_session_ends_its_turns_and_its_process(begin: Begin) ->
     with pytest.raises(SessionClosedError):
         await stream.__aenter__()
     assert clis.alive == []
-    assert len(client.turn_records()) == 1
+    assert len(client.records.turn_records()) == 1

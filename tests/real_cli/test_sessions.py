@@ -147,7 +147,7 @@ async def test_who_is_asked_decides(stage: Stage, decision: Allow | Deny, text_i
     assert asked[0].turn_id == response.turn_id
     assert (stage.tmp_path / "work" / "made").exists() is (decision == Allow())
     assert len(response.denials) == (0 if isinstance(decision, Allow) else 1)
-    (record,), (part,) = client.tool_records(), RunView.of(response).tools
+    (record,), (part,) = client.records.tool_records(), RunView.of(response).tools
     edited = isinstance(decision, Allow) and decision.input is not None
     assert (part.edited, record.permission == "edited") == (edited, edited)
     assert ("echo changed" in record.input, part.input["command"] == "echo changed") == (edited, edited)
@@ -240,7 +240,7 @@ async def test_a_background_command_and_its_extra_turn(stage: Stage) -> None:
     assert managed(session).connection.has_background
     await until(lambda: session.turns == 2)
 
-    record = client.turn_records()[1]
+    record = client.records.turn_records()[1]
     assert (record.text, record.prompt) == ("The command is done.", "")
     assert (await client.execute("main", "hello")).text == "Hello."
     assert managed(session).connection.background == set()
@@ -347,7 +347,7 @@ async def test_a_secret_a_tool_prints_is_redacted(stage: Stage) -> None:
     assert response.text == "It is [redacted MY_SECRET], yes."
     assert not any(secret in message.text for message in response.messages)
     assert any(secret in str(message.raw) for message in response.messages)
-    assert not any(secret in entry.message for entry in client.log_entries(None))
+    assert not any(secret in entry.message for entry in client.records.log_entries(None))
 
 
 async def test_an_unknown_id_to_resume(stage: Stage) -> None:

@@ -35,12 +35,12 @@ async def test_a_played_turn_is_no_money_spent(tape: Path) -> None:
     async with AsyncClaudeClient(replay=replayer(tape)) as client:
         session = await client.create_session(name="main")
         response = await client.execute("main", "hello")
-        turn = client.turn_records()[0]
+        turn = client.records.turn_records()[0]
 
         assert (response.cost_usd, turn.cost_usd, session.cost_usd) == (0.0, 0.0, 0.0)
         assert response.simulated
         assert turn.simulated
-        assert client.session_infos()[0].simulated
+        assert client.list_sessions()[0].simulated
 
 
 class Asked(list[PermissionRequest]):
@@ -251,7 +251,7 @@ async def test_a_tape_of_a_tape_is_the_same(tmp_path: Path, situation: str, vers
         await client.create_session(name="main")
         with contextlib.suppress(ClaudeError):
             await client.execute("main", "the prompt")
-        outcome = client.turn_records()[0].outcome
+        outcome = client.records.turn_records()[0].outcome
 
     assert outcome == ("error" if situation == "failure" else "success")
     played = lines_on(second)

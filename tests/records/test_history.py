@@ -259,7 +259,7 @@ async def test_a_client_writes_what_it_finishes(path: Path) -> None:
         await first.create_session(name="main")
         for prompt in ("one", "two"):
             await first.execute("main", prompt)
-        await first.flush_history()
+        await first.records.flush_history()
         turns, tools, sessions = first.frames.turns(), first.frames.tools(), first.frames.sessions()
 
     async with FakeCLIs().client(history=path) as second:
@@ -353,7 +353,7 @@ async def test_it_is_switched_off_and_on_while_the_client_lives(path: Path) -> N
         for history in (None, History(path), None):
             client.history = history
             await client.execute("main", "x")
-            await client.flush_history()
+            await client.records.flush_history()
 
     assert [turn.turn for turn in History(path).turns()] == [2]
 

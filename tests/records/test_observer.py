@@ -123,6 +123,6 @@ async def test_a_client_that_opens_and_closes_sessions_holds_as_much_as_before()
             session = await client.create_session()
             await client.execute(session, f"{number}")
             await client.close_session(session)
-            assert not held(client._recorder)
-        assert len(client.log_summaries()) < 15
+            assert not held(client.records._recorder)
+        assert len(client.records.log_summaries()) < 15
         assert client.frames.turns()["prompt"].tolist() == [str(number) for number in range(30)]

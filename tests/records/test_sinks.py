@@ -173,7 +173,7 @@ async def test_a_clients_log_goes_to_a_file_and_a_handler_until_told_to_stop(tmp
         await client.execute("main", "hi")
         stop()
 
-        messages = [entry.message for entry in client.log_entries(None)]
+        messages = [entry.message for entry in client.records.log_entries(None)]
         assert [line["message"] for line in lines(path)] == messages
         assert [record.getMessage() for record in handler.records] == messages[:seen]
         assert 0 < seen < len(messages)
