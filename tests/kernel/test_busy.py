@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
+import pytest
 from kernels import GUARD_S, Content, Kernel
+
+pytestmark = pytest.mark.newest_cli
 
 
 def states_of(kernel: Kernel, code: str, *, controls: int) -> list[str]:

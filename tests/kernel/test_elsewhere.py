@@ -21,6 +21,8 @@ from kernels import GUARD_S, begin_cell
 from claude_magic.cli.reaper import alive
 from claude_magic.simulator import Simulator
 
+pytestmark = pytest.mark.newest_cli
+
 
 def test_papermill(environment: dict[str, str], api: Simulator, tmp_path: Path) -> None:
     """It runs to its end: answers stay in the notebook, a tool nobody can allow is denied, an error stops it."""

@@ -73,6 +73,7 @@ def test_an_answer_streams_in(kernel: Kernel) -> None:
     assert kernel.value("(_claude.outcome.value, len(_claude.text), Out.get(len(In) - 2))") == "('success', 1500, None)"
 
 
+@pytest.mark.newest_cli
 def test_the_footer_says_what_it_took(kernel: Kernel) -> None:
     """Seconds, and that no model was called; what it would have cost is in the frames."""
     text = kernel.run("%claude ask hello").text
@@ -82,6 +83,7 @@ def test_the_footer_says_what_it_took(kernel: Kernel) -> None:
     assert "$" not in text.splitlines()[-1]
 
 
+@pytest.mark.newest_cli
 @pytest.mark.parametrize(
     "text",
     [
@@ -101,6 +103,7 @@ def test_a_line_arrives_as_typed(kernel: Kernel, api: Simulator, text: str) -> N
     assert kernel.value("_claude.prompt") == repr(text)
 
 
+@pytest.mark.newest_cli
 def test_values_are_literal(kernel: Kernel, api: Simulator, folder: Path) -> None:
     """A typed `@path` is read; a value with one, or with a leading `/command`, is only text."""
     (folder / "secret.txt").write_text("the hidden word")
@@ -117,6 +120,7 @@ def test_values_are_literal(kernel: Kernel, api: Simulator, folder: Path) -> Non
     assert "the hidden word" in last_body(api)
 
 
+@pytest.mark.newest_cli
 def test_values_beside_a_typed_path(kernel: Kernel, api: Simulator, folder: Path) -> None:
     """The typed file is read, the one of the value is not, and the model gets both texts."""
     (folder / "open.txt").write_text("an open word")
@@ -130,6 +134,7 @@ def test_values_beside_a_typed_path(kernel: Kernel, api: Simulator, folder: Path
     assert "{value} is:\\n\\n@shut.txt" in last_body(api)
 
 
+@pytest.mark.newest_cli
 def test_pictures_and_tables_are_attached(kernel: Kernel, api: Simulator) -> None:
     """The figure as an image block, the table as text."""
     kernel.run(
@@ -144,6 +149,7 @@ def test_pictures_and_tables_are_attached(kernel: Kernel, api: Simulator) -> Non
     assert any("| price | float64 | 0 |" in block.get("text", "") for block in blocks)
 
 
+@pytest.mark.newest_cli
 def test_schemas(kernel: Kernel) -> None:
     """A table becomes a DataFrame, a dataclass an object of it."""
     kernel.run("import dataclasses\n@dataclasses.dataclass\nclass P:\n    x: float")
@@ -157,6 +163,7 @@ def test_schemas(kernel: Kernel) -> None:
 # Around it.
 
 
+@pytest.mark.newest_cli
 def test_other_cell_magics(kernel: Kernel) -> None:
     """`%%time` and `%%capture` around a prompt, and a prompt in an async cell."""
     assert "Wall time" in kernel.run("%%time\n%%claude\nin time").printed
@@ -169,6 +176,7 @@ def test_other_cell_magics(kernel: Kernel) -> None:
     assert kernel.value("_claude.text") == "'You said: in an async cell'"
 
 
+@pytest.mark.newest_cli
 def test_nested_loops(kernel: Kernel) -> None:
     """Off, `asyncio.run` in a cell fails as always; on, it works, and so does Claude."""
     code = "import asyncio\nasyncio.run(asyncio.sleep(0, 'ran'))"
@@ -180,6 +188,7 @@ def test_nested_loops(kernel: Kernel) -> None:
     assert kernel.run("%claude ask still there?").text.startswith("You said: still there?")
 
 
+@pytest.mark.newest_cli
 def test_dry_run_sends_nothing(kernel: Kernel, api: Simulator) -> None:
     """It says what would be sent."""
     before = api.request_count
@@ -199,6 +208,7 @@ BAD = [
 ]  # fmt: skip
 
 
+@pytest.mark.newest_cli
 def test_bad_input_is_one_line(kernel: Kernel, api: Simulator) -> None:
     """Nothing is sent, spent or overwritten."""
     kernel.run("kept, empty = 'kept', []\n%claude ask hello")
@@ -215,6 +225,7 @@ def test_bad_input_is_one_line(kernel: Kernel, api: Simulator) -> None:
     assert kernel.value("kept") == "'kept'"
 
 
+@pytest.mark.newest_cli
 @pytest.mark.parametrize(
     ("options", "prompt", "kind", "words"),
     [
@@ -237,6 +248,7 @@ def test_an_error_is_one_block(kernel: Kernel, options: str, prompt: str, kind: 
     assert kernel.value("kept") == "1"
 
 
+@pytest.mark.newest_cli
 def test_a_model_that_does_not_exist_leaves_no_session(kernel: Kernel) -> None:
     """The next prompt under that name starts with a good model, and the bad one is not offered."""
     cell = kernel.run("%%claude -m nosuch\nfail 404_model")
@@ -246,6 +258,7 @@ def test_a_model_that_does_not_exist_leaves_no_session(kernel: Kernel) -> None:
     assert kernel.run("%claude ask hello").text.startswith("You said: hello")
 
 
+@pytest.mark.newest_cli
 def test_a_fork_knows_what_was_said(kernel: Kernel, api: Simulator) -> None:
     """Both go on from the same beginning, and neither sees what the other is told."""
     kernel.run("%claude ask the word is mango")
@@ -260,6 +273,7 @@ def test_a_fork_knows_what_was_said(kernel: Kernel, api: Simulator) -> None:
     assert sessions(kernel) == "[('main', 2), ('second', 1)]"
 
 
+@pytest.mark.newest_cli
 def test_simulate_on_and_off(kernel: Kernel, api: Simulator) -> None:
     """Another scenario answers, and then the API as before."""
     before = api.request_count
@@ -431,6 +445,7 @@ def test_the_end_of_a_kernel_leaves_nothing(begin: Callable[[], tuple[Kernel, Pa
     assert_gone(left)
 
 
+@pytest.mark.newest_cli
 def test_a_forked_kernel(begin: Callable[[], tuple[Kernel, Path]]) -> None:
     """A worker cannot use the client, and does not keep the CLI alive when the kernel dies."""
     kernel, folder = begin()
@@ -455,6 +470,7 @@ def test_a_forked_kernel(begin: Callable[[], tuple[Kernel, Path]]) -> None:
         worker.kill()
 
 
+@pytest.mark.newest_cli
 def test_loading_starts_nothing(begin: Callable[[], tuple[Kernel, Path]]) -> None:
     """No process, no file in the working folder, not a word."""
     kernel, folder = begin()

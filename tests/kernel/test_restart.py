@@ -48,6 +48,7 @@ def test_restart_with_live_sessions_and_an_open_question(
     assert "hello" in str(asked[0])
 
 
+@pytest.mark.newest_cli
 @pytest.mark.parametrize(
     "name",
     [
