@@ -5,8 +5,8 @@ A process with a conversation belongs to its session; only never-prompted ones a
 1. It holds a process that lives: that one.
 2. A warm process with the same launch key is ready: that one, if the conversation is new.
 3. A new process, if there are fewer than `max_sessions`.
-4. Otherwise one is given up: a surplus warm process, else the session that has been idle longest and
-   has no background task; it resumes by its id when it is next used.
+4. Otherwise one is evicted: a warm process, else that of the session that has been idle longest and has no
+   background task; the session resumes by its id when it is next used.
 5. Otherwise wait, in the order of asking, until one of these holds.
 
 Every decision is made, and what is handed out is marked, between two awaits: no lock is needed on one loop thread.
@@ -28,9 +28,9 @@ from claude_magic.cli.transport import Compile, Conversation, Launch, Launcher, 
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.engine.connection import Connection
 from claude_magic.engine.managed_session import ManagedSession
+from claude_magic.engine.process_table import PooledProcess, ProcessTable
 from claude_magic.engine.retry import retrying
-from claude_magic.engine.slots import Slot, Slots
-from claude_magic.engine.waiting import Limiter, WaitingLine
+from claude_magic.engine.waiting import CapacityLimiter, WaitQueue
 from claude_magic.errors import ClaudeError, PoolClosedError, PoolTimeoutError
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class PoolCounts:
 
 
 class SessionPool:
-    """Hands out processes and the right to run.
+    """Hands out processes and turn slots.
 
     Args:
         config: the limits.
@@ -72,9 +72,9 @@ class SessionPool:
         self._start = start
         self._compile = compile
         self._trace = trace
-        self._slots = Slots()
-        self._line = WaitingLine()
-        self._turns = Limiter()
+        self._processes = ProcessTable()
+        self._queue = WaitQueue()
+        self._turn_slots = CapacityLimiter()
         self._closed = False
         self._prewarming: set[asyncio.Task[None]] = set()
         self._to_prewarm: set[SessionConfig] = set()
@@ -83,27 +83,27 @@ class SessionPool:
         self._reaper: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        limit, warm = self.config.max_sessions, len(self._slots.warm)
+        limit, warm = self.config.max_sessions, len(self._processes.warm)
         return f"<SessionPool {self.processes} of {limit} processes, {warm} warm, {self.waiting} waiting>"
 
     @property
     def processes(self) -> int:
         """Processes that live, start or end just now."""
-        return self._slots.processes
+        return self._processes.processes
 
     @property
     def waiting(self) -> int:
-        """Prompts that wait for a process or for the right to run."""
-        return len(self._line) + self._turns.waiting
+        """Prompts that wait for a process or for a turn slot."""
+        return len(self._queue) + self._turn_slots.waiting
 
-    # The right to run.
+    # Turn slots.
 
-    def running(self, session: ManagedSession, until: float | None = None) -> AbstractAsyncContextManager[None]:
-        """Hold the right to run one turn; wait for it in order.
+    def turn_slot(self, session: ManagedSession, until: float | None = None) -> AbstractAsyncContextManager[None]:
+        """Hold one of the slots for running turns (`max_running`); wait for it in order.
 
         Args:
             session: who asks.
-            until: when patience ends, by the loop's clock; `acquire_timeout_s` from now if not given.
+            until: the deadline, by the loop's clock; `acquire_timeout_s` from now if not given.
 
         Raises:
             PoolTimeoutError: it took longer than `acquire_timeout_s`.
@@ -111,12 +111,12 @@ class SessionPool:
         """
         self._check_open()
         limit = self.config.max_running
-        return self._turns.hold(
-            limit, lambda: self._patience(session, f"{limit} turns are running (max_running)", until)
+        return self._turn_slots.hold(
+            limit, lambda: self._timeout(session, f"{limit} turns are running (max_running)", until)
         )
 
     @asynccontextmanager
-    async def _patience(self, session: ManagedSession, why: str, until: float | None) -> AsyncIterator[None]:
+    async def _timeout(self, session: ManagedSession, why: str, until: float | None) -> AsyncIterator[None]:
         limit_s = self.config.acquire_timeout_s
         waiting = self.waiting
         before = f", and {waiting} other prompts wait before this one" if waiting else ""
@@ -131,7 +131,7 @@ class SessionPool:
                 "Wait for one to end, stop one with `%claude stop`, or raise the limit in PoolConfig.",
                 processes=self.processes,
                 max_sessions=self.config.max_sessions,
-                running=self._turns.running,
+                running=self._turn_slots.running,
                 max_running=self.config.max_running,
                 waiting=waiting,
             ) from None
@@ -145,31 +145,31 @@ class SessionPool:
 
     @asynccontextmanager
     async def lease(self, session: ManagedSession) -> AsyncIterator[Connection]:
-        """Hold the right to run and the session's process for one turn; see `running` and `connect`."""
+        """Hold a turn slot and the session's process for one turn; see `turn_slot` and `connect`."""
         until = math.inf if session.is_patient else self._deadline()
-        async with self.running(session, until):
+        async with self.turn_slot(session, until):
             connection = await self.connect(session, until)
             try:
                 yield connection
             finally:
-                self._turn_ended(session)
+                self._end_turn(session)
 
-    def _turn_ended(self, session: ManagedSession) -> None:
-        """From now on its process may be given up: the first in line looks before the session's next prompt does."""
-        slot = self._slots.in_use_by(session)
-        if slot is not None:
-            slot.at_work = False
-        self._line.advance()
+    def _end_turn(self, session: ManagedSession) -> None:
+        """From now on its process may be evicted: the first in line looks before the session's next prompt does."""
+        process = self._processes.in_use_by(session)
+        if process is not None:
+            process.busy = False
+        self._queue.wake_next()
 
     async def connect(self, session: ManagedSession, until: float | None = None) -> Connection:
-        """Return the session's process, ready for a prompt and marked as at work; see the module's five cases.
+        """Return the session's process, ready for a prompt and marked as busy; see the module's five cases.
 
         Args:
             session: who asks.
-            until: when patience ends, by the loop's clock; `acquire_timeout_s` from now if not given.
+            until: the deadline, by the loop's clock; `acquire_timeout_s` from now if not given.
 
         Raises:
-            PoolTimeoutError: none was given up within `acquire_timeout_s`.
+            PoolTimeoutError: none was evicted within `acquire_timeout_s`.
             PoolClosedError: the pool is closed.
             ProcessError: it would not start, or hung.
             TurnTimeoutError: it hung for as long as the prompt may take.
@@ -178,75 +178,75 @@ class SessionPool:
         self._check_open()
         self._ensure_reaper()
         if session.connection is not None:
-            slot = self._slots.in_use_by(session)
-            if slot is not None and session.has_matching_process():
-                slot.at_work = True
+            process = self._processes.in_use_by(session)
+            if process is not None and session.has_matching_process():
+                process.busy = True
                 self.counts.reused += 1
                 return session.connection
         await self.release(session)
         command = await self._compile(session.effective_config)
         session.notice = command.notice
-        warm = self._take_warm(session, command)
+        warm = self._reserve_warm(session, command)
         if warm is not None and warm.connection is not None:
             self.counts.reused += 1
             self._trace("reuse", {"session": session.name, "pid": warm.connection.transport.pid})
             await session.attach(warm.connection, resumed=False)
             return warm.connection
-        slot = await self._place(session, command, until)
-        return await self._start_for(session, command, slot)
+        process = await self._make_room(session, command, until)
+        return await self._start_for(session, command, process)
 
-    def _take_warm(self, session: ManagedSession, command: Launcher) -> Slot | None:
+    def _reserve_warm(self, session: ManagedSession, command: Launcher) -> PooledProcess | None:
         """Pick a warm process and mark it in the same step."""
         if session.resume_id is not None:
             return None
-        slot = self._slots.usable(command.key, command.fingerprint)
-        if slot is not None:
-            slot.owner, slot.at_work = session, True
-        return slot
+        process = self._processes.usable(command.key, command.fingerprint)
+        if process is not None:
+            process.owner, process.busy = session, True
+        return process
 
-    async def _place(self, session: ManagedSession, command: Launcher, until: float | None) -> Slot:
+    async def _make_room(self, session: ManagedSession, command: Launcher, until: float | None) -> PooledProcess:
         """Wait for room for one more process and take it."""
-        taken = None if self._line else self._take_place(session, command)
+        taken = None if self._queue else self._reserve(session, command)
         if taken is None:
             why = f"all {self.config.max_sessions} processes are at work (max_sessions)"
-            async with self._patience(session, why, until):
-                ticket = self._line.ticket()
+            async with self._timeout(session, why, until):
+                position = self._queue.position()
                 while taken is None:
                     # A waiter that was woken in vain keeps its place in line.
-                    await self._line.wait(self._line.advance, ticket)
+                    await self._queue.wait(self._queue.wake_next, position)
                     self._check_open()
-                    taken = self._take_place(session, command)
-        slot, given_up = taken
-        if given_up is None:
-            return slot
+                    taken = self._reserve(session, command)
+        process, evicted = taken
+        if evicted is None:
+            return process
         try:
-            await asyncio.shield(self._end(given_up))
+            await asyncio.shield(self._end(evicted))
         except BaseException:
-            # Cancelled: the place is free again when the process that gave it up is gone.
-            given_up.replaced = False
-            self._slots.remove(slot)
-            self._line.advance()
+            # Cancelled: the place is free again when the evicted process is gone.
+            evicted.replaced = False
+            self._processes.remove(process)
+            self._queue.wake_next()
             raise
-        return slot
+        return process
 
-    def _take_place(self, session: ManagedSession, command: Launcher) -> tuple[Slot, Slot | None] | None:
-        """Take a free place, or the place of a process that can be given up; `None` if there is neither."""
-        given_up = None
+    def _reserve(self, session: ManagedSession, command: Launcher) -> tuple[PooledProcess, PooledProcess | None] | None:
+        """Reserve a free place, or that of a process that can be evicted; `None` if there is neither."""
+        evicted = None
         if self.processes >= self.config.max_sessions:
-            given_up = self._slots.surplus()
-            if given_up is None:
+            evicted = self._processes.eviction_candidate()
+            if evicted is None:
                 return None
-            given_up.replaced = True
-            self._end(given_up)
-        return self._new_slot(session, command), given_up
+            evicted.replaced = True
+            self._end(evicted)
+        return self._add_process(session, command), evicted
 
-    def _new_slot(self, session: ManagedSession | None, command: Launcher) -> Slot:
+    def _add_process(self, session: ManagedSession | None, command: Launcher) -> PooledProcess:
         mode = session.config.permission_mode if session is not None else "default"
-        slot = Slot(command.key, mode, command.fingerprint, owner=session, at_work=session is not None)
-        self._slots.add(slot)
-        return slot
+        process = PooledProcess(command.key, mode, command.fingerprint, owner=session, busy=session is not None)
+        self._processes.add(process)
+        return process
 
-    async def _start_for(self, session: ManagedSession, command: Launcher, slot: Slot) -> Connection:
+    async def _start_for(self, session: ManagedSession, command: Launcher, process: PooledProcess) -> Connection:
         resume = session.resume_id
         conversation = Conversation(
             session_id=None if resume else str(uuid.uuid4()),
@@ -256,17 +256,17 @@ class SessionPool:
         )
         began = time.monotonic()
         try:
-            connection = await self._open(command.launch(conversation), slot, session.name, session.start_limit_s)
-            slot.connection = connection
+            connection = await self._open(command.launch(conversation), process, session.name, session.start_limit_s)
+            process.connection = connection
             session.note_start(time.monotonic() - began)
             await session.attach(connection, resumed=resume is not None)
         except BaseException:
             session.detach()
-            await asyncio.shield(self._end(slot))
+            await asyncio.shield(self._end(process))
             raise
         return connection
 
-    async def _open(self, launch: Launch, slot: Slot, name: str, limit_s: float = math.inf) -> Connection:
+    async def _open(self, launch: Launch, process: PooledProcess, name: str, limit_s: float = math.inf) -> Connection:
         def tell(number: int, delay_s: float, error: ClaudeError) -> None:
             self._trace("retry", {"session": name, "retry": number, "delay_s": delay_s, "error": str(error)})
 
@@ -275,7 +275,7 @@ class SessionPool:
             lambda: Connection.open(
                 launch,
                 self._start,
-                permission_mode=slot.permission_mode,
+                permission_mode=process.permission_mode,
                 within_s=max(_LEAST_S, limit_s - (time.monotonic() - began)),
             ),
             self._retry,
@@ -291,25 +291,25 @@ class SessionPool:
 
         Two processes on one conversation would both write its file: the CLI has no lock.
         """
-        for slot in self._slots.owned_by(session):
-            if slot.connection is not None or slot.ending is not None:
-                await asyncio.shield(self._end(slot))
+        for process in self._processes.owned_by(session):
+            if process.connection is not None or process.ending is not None:
+                await asyncio.shield(self._end(process))
         session.detach()
 
-    def _end(self, slot: Slot) -> asyncio.Task[None]:
+    def _end(self, process: PooledProcess) -> asyncio.Task[None]:
         """Begin to end a process and mark it in the same step; its place is free when it is gone.
 
         Returns:
             The work, which goes on whatever happens to those who wait for it.
         """
-        if slot.ending is None:
-            connection, slot.connection = slot.connection, None
-            if connection is not None and slot.owner is not None and slot.owner.connection is connection:
-                slot.owner.detach()
-            slot.ending = self._in_background(self._close(slot, connection), self._ending)
-        return slot.ending
+        if process.ending is None:
+            connection, process.connection = process.connection, None
+            if connection is not None and process.owner is not None and process.owner.connection is connection:
+                process.owner.detach()
+            process.ending = self._in_background(self._close(process, connection), self._ending)
+        return process.ending
 
-    async def _close(self, slot: Slot, connection: Connection | None) -> None:
+    async def _close(self, process: PooledProcess, connection: Connection | None) -> None:
         try:
             if connection is not None:
                 self.counts.destroyed += 1
@@ -318,16 +318,16 @@ class SessionPool:
         except Exception:
             logger.exception("a CLI process did not end in good order")
         finally:
-            self._slots.remove(slot)
-            self._line.advance()
+            self._processes.remove(process)
+            self._queue.wake_next()
 
     def turn_over(self, session: ManagedSession) -> None:
         """A turn ended: its process may be wanted elsewhere, and the next session shall find a warm one."""
-        self._line.advance()
+        self._queue.wake_next()
         self._quiet_since = time.monotonic()
         config = session.config
         if (
-            self._slots.owned_by(session)
+            self._processes.owned_by(session)
             and self.config.prewarm
             and not self._closed
             and config not in self._to_prewarm
@@ -341,7 +341,7 @@ class SessionPool:
         def left_s() -> float:
             return self._quiet_since + PREWARM_AFTER_S - time.monotonic()
 
-        while left_s() > 0 or self._turns.running:  # noqa: ASYNC110  it is time that counts
+        while left_s() > 0 or self._turn_slots.running:  # noqa: ASYNC110  it is time that counts
             await asyncio.sleep(max(left_s(), PREWARM_AFTER_S / 4))
 
     async def _prewarm(self, config: SessionConfig) -> None:
@@ -357,34 +357,36 @@ class SessionPool:
         if not command.may_prewarm:
             return
         now, fingerprint = time.monotonic(), command.fingerprint
-        kept = self._slots.unowned(command.key)
-        for slot in [slot for slot in kept if slot.is_warm and not slot.is_usable(now, fingerprint)]:
-            kept.remove(slot)
-            self._end(slot)
+        kept = self._processes.unowned(command.key)
+        for process in [process for process in kept if process.is_warm and not process.is_usable(now, fingerprint)]:
+            kept.remove(process)
+            self._end(process)
         full = self.processes >= self.config.max_sessions
-        if len(kept) >= self.config.prewarm or full or self._line or self._closed:
+        if len(kept) >= self.config.prewarm or full or self._queue or self._closed:
             return
-        slot = self._new_slot(None, command)
-        slot.permission_mode = config.permission_mode
+        process = self._add_process(None, command)
+        process.permission_mode = config.permission_mode
         try:
-            slot.connection = await self._open(command.launch(Conversation(session_id=str(uuid.uuid4()))), slot, "")
+            process.connection = await self._open(
+                command.launch(Conversation(session_id=str(uuid.uuid4()))), process, ""
+            )
         except ClaudeError as error:
             self._trace("prewarm_failed", {"error": str(error)})
-            self._end(slot)
+            self._end(process)
             return
         except BaseException:
-            self._end(slot)
+            self._end(process)
             raise
         # Another prompt may have come to wait while it started.
-        self._line.advance()
+        self._queue.wake_next()
 
     def switch(self, start: Start, compile: Compile) -> None:
         """Start and compile in another way from now on; warm processes end. Sessions give theirs up by `release`."""
         self._start, self._compile = start, compile
         for task in self._prewarming:
             task.cancel()
-        for slot in self._slots.warm:
-            self._end(slot)
+        for process in self._processes.warm:
+            self._end(process)
 
     # Housekeeping.
 
@@ -399,8 +401,8 @@ class SessionPool:
                 await self.reap(time.monotonic())
             except Exception:
                 logger.exception("reaping failed; the next round tries again")
-            # A background task may have ended without a word: those who wait look again.
-            self._line.advance()
+            # A background task may have ended without a word: the first waiter looks again.
+            self._queue.wake_next()
 
     async def reap(self, now: float) -> int:
         """End what has been idle too long and what has died; return how many processes that were.
@@ -408,12 +410,12 @@ class SessionPool:
         Args:
             now: the time to judge by, as of `time.monotonic()`.
         """
-        over = self._slots.over(now, self.config.idle_timeout_s)
-        for slot in over:
-            name = slot.owner.name if slot.owner is not None else ""
-            self._trace("reap", {"session": name, "idle_s": round(now - slot.idle_since, 1)})
+        over = self._processes.expired(now, self.config.idle_timeout_s)
+        for process in over:
+            name = process.owner.name if process.owner is not None else ""
+            self._trace("reap", {"session": name, "idle_s": round(now - process.idle_since, 1)})
         if over:
-            await asyncio.wait([self._end(slot) for slot in over])
+            await asyncio.wait([self._end(process) for process in over])
         return len(over)
 
     def _in_background(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
@@ -432,11 +434,11 @@ class SessionPool:
         if self._reaper is not None:
             self._reaper.cancel()
         closed = PoolClosedError("The client was closed while the prompt waited.")
-        self._line.dismiss(closed)
-        self._turns.dismiss(closed)
+        self._queue.fail_all(closed)
+        self._turn_slots.fail_all(closed)
         for task in self._prewarming:
             task.cancel()
-        for slot in self._slots:
-            self._end(slot)
+        for process in self._processes:
+            self._end(process)
         while unfinished := [*self._prewarming, *self._ending]:
             await asyncio.wait(unfinished)

@@ -1,4 +1,4 @@
-"""`WaitingLine` and `Limiter`: first come, first served, on one loop thread."""
+"""`WaitQueue` and `CapacityLimiter`: first come, first served, on one loop thread."""
 
 from __future__ import annotations
 
@@ -8,85 +8,85 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 
-class WaitingLine:
-    """People waiting, first come first served.
+class WaitQueue:
+    """A first-in, first-out queue of waiters.
 
-    A waiter that is woken stays in line until it has looked, so that a newcomer cannot overtake it.
+    A waiter that is woken stays in the queue until it has looked, so that a newcomer cannot overtake it.
     """
 
     def __init__(self) -> None:
-        self._places: dict[int, asyncio.Future[None]] = {}
-        self._tickets = itertools.count()
+        self._waiters: dict[int, asyncio.Future[None]] = {}
+        self._positions = itertools.count()
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._waiters)
 
-    def ticket(self) -> int:
-        """Return the number that says who came first."""
-        return next(self._tickets)
+    def position(self) -> int:
+        """Return the next position; lower ones are woken first."""
+        return next(self._positions)
 
-    async def wait(self, give_back: Callable[[], object], ticket: int | None = None) -> None:
-        """Wait to be called.
+    async def wait(self, on_abandon: Callable[[], object], position: int | None = None) -> None:
+        """Wait to be woken.
 
         Args:
-            give_back: called when we leave (cancelled, timed out) although we have just been called.
-            ticket: the place to take again, if we were called for nothing.
+            on_abandon: called when the waiter leaves (cancelled, timed out) just after it was woken.
+            position: its position, if it was woken for nothing and waits again; else the next one.
         """
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        number = self.ticket() if ticket is None else ticket
-        self._places[number] = place
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        number = self.position() if position is None else position
+        self._waiters[number] = waiter
         try:
-            await place
+            await waiter
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled() and place.exception() is None:
-                give_back()
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                on_abandon()
             raise
         finally:
-            del self._places[number]
+            del self._waiters[number]
 
-    def advance(self) -> bool:
-        """Call the first in line that is not called yet; return whether there was one."""
-        waiting = [number for number, place in self._places.items() if not place.done()]
+    def wake_next(self) -> bool:
+        """Wake the first waiter that is not woken yet; return whether there was one."""
+        waiting = [number for number, waiter in self._waiters.items() if not waiter.done()]
         if waiting:
-            self._places[min(waiting)].set_result(None)
+            self._waiters[min(waiting)].set_result(None)
         return bool(waiting)
 
-    def dismiss(self, error: Exception) -> None:
-        """Send everybody away."""
-        for place in self._places.values():
-            if not place.done():
-                place.set_exception(error)
+    def fail_all(self, error: Exception) -> None:
+        """Raise an error in every waiter."""
+        for waiter in self._waiters.values():
+            if not waiter.done():
+                waiter.set_exception(error)
 
 
-class Limiter:
-    """Lets so many in at once; the others wait in line. The limit may be another one each time.
+class CapacityLimiter:
+    """Lets so many run at once; the others wait in order. The limit may be another one each time.
 
     Attributes:
-        running: how many are in.
+        running: how many hold a slot.
     """
 
     def __init__(self) -> None:
         self.running = 0
-        self._line = WaitingLine()
+        self._queue = WaitQueue()
 
     @property
     def waiting(self) -> int:
-        """How many wait in line."""
-        return len(self._line)
+        """How many wait."""
+        return len(self._queue)
 
     @asynccontextmanager
     async def hold(
-        self, limit: int | None, patience: Callable[[], AbstractAsyncContextManager[None]]
+        self, limit: int | None, timeout: Callable[[], AbstractAsyncContextManager[None]]
     ) -> AsyncIterator[None]:
-        """Be one of those who are in.
+        """Hold a slot.
 
         Args:
             limit: how many there may be; `None` means no limit.
-            patience: makes what bounds the wait, if there is one.
+            timeout: makes what bounds the wait, if there is one.
         """
         if limit is not None and self.running >= limit:
-            async with patience():
-                await self._line.wait(self._leave)
+            async with timeout():
+                await self._queue.wait(self._leave)
         else:
             self.running += 1
         try:
@@ -96,9 +96,9 @@ class Limiter:
 
     def _leave(self) -> None:
         """Hand the slot to the next waiter directly, so that a newcomer cannot overtake it."""
-        if not self._line.advance():
+        if not self._queue.wake_next():
             self.running -= 1
 
-    def dismiss(self, error: Exception) -> None:
-        """Send everybody away who waits."""
-        self._line.dismiss(error)
+    def fail_all(self, error: Exception) -> None:
+        """Raise an error in every waiter."""
+        self._queue.fail_all(error)

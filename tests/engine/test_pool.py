@@ -14,7 +14,7 @@ from fakes import FakeCLIs, FakeCommand, FakeTransport, compile_fake, echo, prom
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
 from claude_magic.engine import pool
-from claude_magic.engine.slots import WARM_LIFETIME_S
+from claude_magic.engine.process_table import WARM_LIFETIME_S
 from claude_magic.errors import CLINotFoundError, PoolClosedError, PoolTimeoutError, ProcessError, TurnTimeoutError
 
 Make = Callable[..., AsyncClaudeClient]
@@ -41,7 +41,7 @@ async def make() -> AsyncIterator[Make]:
         assert clis.alive == []
         assert started._pool.processes == 0
         assert started._pool.waiting == 0
-        assert started._pool._turns.running == 0
+        assert started._pool._turn_slots.running == 0
 
 
 class Gate:
@@ -525,8 +525,8 @@ async def test_an_old_warm_process_is_not_used(make: Make, monkeypatch: pytest.M
     later = time.monotonic() + WARM_LIFETIME_S + 1
 
     assert await client._pool.reap(later - 10) == 0
-    for slot in client._pool._slots:
-        slot.born -= WARM_LIFETIME_S + 1
+    for process in client._pool._processes:
+        process.born -= WARM_LIFETIME_S + 1
     await client.create_session(name="second")
     await client.execute("second", "hello")
     assert clis.started[1].prompts == []
@@ -666,7 +666,7 @@ async def test_whoever_leaves_takes_nothing_along(make: Make, seed: int) -> None
 
     assert all(getattr(response, "text", "echo: last") == "echo: last" for response in last)
     assert clis.most_alive <= 4
-    assert client._pool._turns.running == 0
+    assert client._pool._turn_slots.running == 0
     assert client._pool.processes <= 4
 
 

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from claude_magic.engine.waiting import Limiter, WaitingLine
+from claude_magic.engine.waiting import CapacityLimiter, WaitQueue
 
 
 async def settle() -> None:
@@ -16,21 +16,21 @@ async def settle() -> None:
 
 
 async def test_who_came_first_is_called_first() -> None:
-    """One call is for one; a ticket keeps a place."""
-    line, called = WaitingLine(), []
+    """One call is for one; a position keeps a place."""
+    line, called = WaitQueue(), []
 
-    async def come(name: str, ticket: int | None = None) -> None:
-        await line.wait(line.advance, ticket)
+    async def come(name: str, position: int | None = None) -> None:
+        await line.wait(line.wake_next, position)
         called.append(name)
 
-    early = line.ticket()
+    early = line.position()
     async with asyncio.TaskGroup() as group:
         for name in ("first", "second"):
             group.create_task(come(name))
         await settle()
         group.create_task(come("early", early))
         await settle()
-        while line.advance():
+        while line.wake_next():
             await settle()
 
     assert called == ["early", "first", "second"]
@@ -39,11 +39,11 @@ async def test_who_came_first_is_called_first() -> None:
 
 async def test_who_leaves_when_called_gives_it_back() -> None:
     """The call goes to the next in line."""
-    line = WaitingLine()
-    first, second = (asyncio.create_task(line.wait(line.advance)) for _ in range(2))
+    line = WaitQueue()
+    first, second = (asyncio.create_task(line.wait(line.wake_next)) for _ in range(2))
     await settle()
 
-    line.advance()
+    line.wake_next()
     first.cancel()
     await second
 
@@ -53,7 +53,7 @@ async def test_who_leaves_when_called_gives_it_back() -> None:
 
 async def test_so_many_at_once() -> None:
     """The others wait; whoever leaves passes the place on."""
-    limiter, most = Limiter(), 0
+    limiter, most = CapacityLimiter(), 0
 
     async def turn() -> None:
         nonlocal most
@@ -72,7 +72,7 @@ async def test_so_many_at_once() -> None:
 
 async def test_impatience_takes_no_place() -> None:
     """Who stops waiting leaves the line, and the count is right."""
-    limiter = Limiter()
+    limiter = CapacityLimiter()
     async with limiter.hold(1, contextlib.nullcontext):
         with pytest.raises(TimeoutError):
             async with limiter.hold(1, lambda: asyncio.timeout(0)):
@@ -84,11 +84,11 @@ async def test_impatience_takes_no_place() -> None:
 
 async def test_everybody_is_sent_away() -> None:
     """With the reason, and at once."""
-    limiter = Limiter()
+    limiter = CapacityLimiter()
     async with limiter.hold(1, contextlib.nullcontext):
         waiting = asyncio.create_task(limiter.hold(1, contextlib.nullcontext).__aenter__())
         await settle()
-        limiter.dismiss(ValueError("closed"))
+        limiter.fail_all(ValueError("closed"))
 
         with pytest.raises(ValueError, match="closed"):
             await waiting
