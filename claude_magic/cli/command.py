@@ -133,7 +133,6 @@ def build_command(
     retry: RetryPolicy,
     *,
     environ: Mapping[str, str] | None = None,
-    extra_environment: Mapping[str, str] | None = None,
 ) -> Command:
     """Turn a configuration into a command. Blocks: reads the folder, and may ask the CLI for its options.
 
@@ -141,7 +140,6 @@ def build_command(
         config: what the user wants.
         retry: how often the CLI tries the API again.
         environ: the environment to start from; this process's by default.
-        extra_environment: variables of the caller, which the configuration's own still beat.
 
     Raises:
         CLINotFoundError: there is no CLI.
@@ -150,7 +148,7 @@ def build_command(
     """
     environ = Environment(os.environ if environ is None else environ)
     cli = find_cli(config.cli_path, environ)
-    child = child_environment(config, retry, environ, extra_environment or {})
+    child = child_environment(config, retry, environ)
     environment = Environment(with_folder_last(child, cli.parent))
     trust = examine_folders(config.working_dir, config.add_dirs, environment)
     leaves_out = _leaves_out(config, trust)

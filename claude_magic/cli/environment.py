@@ -39,19 +39,16 @@ class Environment(dict[str, str]):
         return f"<Environment: {', '.join(sorted(self))}>"
 
 
-def child_environment(
-    config: SessionConfig, retry: RetryPolicy, environ: Mapping[str, str], extra: Mapping[str, str]
-) -> dict[str, str]:
+def child_environment(config: SessionConfig, retry: RetryPolicy, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a CLI.
 
-    The later wins: the kernel's, ours, the caller's, the configuration's; then the credential that loses goes, and a
+    The later wins: the kernel's, ours, the configuration's; then the credential that loses goes, and a
     simulated session loses every way out.
 
     Args:
         config: what the user wants.
         retry: how often the CLI tries the API again.
         environ: the environment to start from.
-        extra: variables of the caller.
     """
     own = Environment(config.environment)
     if _WINDOWS:  # there, names differ in case only for the reader
@@ -72,7 +69,7 @@ def child_environment(
         # 2.1.202 and 2.1.332 start subagents in the background by default: the turn is over before they are. With this,
         # they are a part of it; background commands are refused, and one that runs into its time limit is ended.
         child["CLAUDE_CODE_DISABLE_BACKGROUND_TASKS"] = "1"
-    child |= {**extra, **own}
+    child |= own
     if child.get("CLAUDE_CONFIG_DIR", "").startswith("~"):
         child["CLAUDE_CONFIG_DIR"] = str(claude_dir(child))
     if config.simulated is not None:

@@ -54,13 +54,10 @@ def build(tmp_path: Path, project: Path, cli_env: dict[str, str]) -> Build:
     def build_it(
         environ: dict[str, str] | None = None,
         retry: RetryPolicy | None = None,
-        extra_environment: dict[str, str] | None = None,
         **settings: Any,
     ) -> Command:
         config = SessionConfig(**{"working_dir": project, "cli_path": cli, **settings})
-        return build_command(
-            config, retry or RetryPolicy(), environ=cli_env | (environ or {}), extra_environment=extra_environment
-        )
+        return build_command(config, retry or RetryPolicy(), environ=cli_env | (environ or {}))
 
     return build_it
 
@@ -335,11 +332,10 @@ def test_our_own_variables(build: Build) -> None:
 
 
 def test_the_configurations_environment_wins(build: Build) -> None:
-    """The configuration beats the caller, the caller beats us, and we beat the kernel."""
+    """The configuration beats us, and we beat the kernel."""
     name = "CLAUDE_CODE_MAX_RETRIES"
     assert variables(build({name: "1"}).launch())[name] == "4"
-    assert variables(build({name: "1"}, extra_environment={name: "2"}).launch())[name] == "2"
-    assert variables(build(extra_environment={name: "2"}, environment={name: "3"}).launch())[name] == "3"
+    assert variables(build({name: "1"}, environment={name: "3"}).launch())[name] == "3"
 
 
 def test_the_kernels_python_comes_first_in_path(build: Build) -> None:
