@@ -43,12 +43,14 @@ class TrustDecision:
         trusted: the user trusted it, in the CLI or here.
         findings: what the folder brings for the CLI to obey, such as `hooks in .claude/settings.json`.
         digest: changes whenever a file behind a finding changes.
+        prompts: those of the findings that are agents, commands and skills.
     """
 
     folder: str
     trusted: bool
     findings: tuple[str, ...] = ()
     digest: str = field(default="", repr=False)
+    prompts: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def withheld(self) -> bool:
@@ -68,10 +70,11 @@ def examine_folder(folder: str | Path, environ: Mapping[str, str]) -> TrustDecis
     """
     path = Path(os.path.realpath(folder))
     brought = list(_brought(path, _own_folders(environ)))
-    findings = tuple(dict.fromkeys(f"{words} in {_label(place, path)}" for place, words, _ in brought))
+    labelled = {f"{words} in {_label(place, path)}": place for place, words, _ in brought}
+    prompts = tuple(finding for finding, place in labelled.items() if place.name in PROMPT_FOLDERS)
     digest = _digest({file for _, _, files in brought for file in files})
     trusted = _cli_trusts(path, environ) or _recorded(environ).get(str(path)) == digest
-    return TrustDecision(str(path), trusted, findings, digest)
+    return TrustDecision(str(path), trusted, tuple(labelled), digest, prompts)
 
 
 def examine_folders(folder: str | Path, added: Iterable[str | Path], environ: Mapping[str, str]) -> TrustDecision:
@@ -91,7 +94,7 @@ def examine_folders(folder: str | Path, added: Iterable[str | Path], environ: Ma
     extra: list[str] = []
     for other in (examine_folder(path, environ) for path in added):
         if not other.trusted:
-            extra += [f"{words} of {other.folder}" for words in other.findings if _is_prompts(words)]
+            extra += [f"{finding} of {other.folder}" for finding in other.prompts]
     if not extra:
         return decision
     own = () if decision.trusted else decision.findings
@@ -221,10 +224,6 @@ def _prompt_files(folder: Path, place: Path) -> tuple[tuple[Path, ...], str]:
     if len(files) > _MOST_FILES:
         return tuple(files), f"more than {_MOST_FILES:,} files"
     return tuple(files), f"{len(files)} file{'s' if len(files) != 1 else ''}" if files else ""
-
-
-def _is_prompts(finding: str) -> bool:
-    return any(f"/.claude/{name}" in f"/{finding.rpartition(' in ')[2]}" for name in PROMPT_FOLDERS)
 
 
 def _label(file: Path, folder: Path) -> str:
