@@ -144,12 +144,6 @@ class Stream:
             raise
 
 
-class _EngineClient(AsyncClaudeClient):
-    """The client behind a waiting one: the callable that is asked for permission may block."""
-
-    _ask_in_thread = True
-
-
 class ClaudeClient:
     """Sessions with the Claude CLI, by name; every verb waits. A context manager.
 
@@ -187,7 +181,7 @@ class ClaudeClient:
         compile: Compile | None = None,
     ) -> None:
         self._loop = background_loop()
-        self._client = _EngineClient(
+        self._client = AsyncClaudeClient(
             config,
             pool=pool,
             retry=retry,
@@ -198,6 +192,7 @@ class ClaudeClient:
             history=history,
             start=start,
             compile=compile,
+            ask_in_thread=True,
         )
         self._frames: Frames | None = None
         self._loop.before_exit(self._client.close)
@@ -209,7 +204,8 @@ class ClaudeClient:
         self.close()
 
     def __repr__(self) -> str:
-        return repr(self._client).replace("_EngineClient", "ClaudeClient")
+        sessions = len(self._client.list_sessions())
+        return f"<{type(self).__name__} {sessions} sessions, <SessionPool {self.pool_status}>>"
 
     @property
     def config(self) -> SessionConfig:
@@ -219,6 +215,11 @@ class ClaudeClient:
     @config.setter
     def config(self, config: SessionConfig) -> None:
         self._client.config = config
+
+    @property
+    def pool_status(self) -> str:
+        """How many processes there are and how many prompts wait, in words."""
+        return self._client.pool_status
 
     @property
     def pool(self) -> PoolConfig:

@@ -69,6 +69,7 @@ class AsyncClaudeClient:
         history: keep finished turns for later kernels: `True` in the user's own database, or a file, or a `History`.
         start: makes a transport; the real one by default.
         compile: turns a configuration into what can be launched; the real one by default.
+        ask_in_thread: `ask` may block: it is called on a worker thread.
 
     Attributes:
         config: settings of sessions that are created without their own.
@@ -78,8 +79,6 @@ class AsyncClaudeClient:
         observers: callables that get every `Batch` of messages; one that raises is switched off, which is said once.
         response_observers: callables that get every `Response` when its turn is over, on the same terms.
     """
-
-    _ask_in_thread = False
 
     def __init__(
         self,
@@ -94,8 +93,10 @@ class AsyncClaudeClient:
         history: History | str | Path | bool | None = None,
         start: Start = Process.start,
         compile: Compile | None = None,
+        ask_in_thread: bool = False,
     ) -> None:
         self.config = config or SessionConfig()
+        self._ask_in_thread = ask_in_thread
         self.ask = ask
         self.observers: list[Observer] = []
         self.response_observers: list[Callable[[Response], None]] = []
@@ -132,6 +133,11 @@ class AsyncClaudeClient:
     @pool.setter
     def pool(self, config: PoolConfig) -> None:
         self._pool.config = config
+
+    @property
+    def pool_status(self) -> str:
+        """How many processes there are and how many prompts wait, in words."""
+        return self._pool.status
 
     @property
     def is_closed(self) -> bool:

@@ -47,7 +47,7 @@ def diagnose(client: ClaudeClient, config: SessionConfig) -> Iterator[str]:
     except ClaudeError as error:
         yield f"failed:    {error.message}"
     yield f"simulated: {config.simulated.url if config.simulated else 'no'}"
-    yield f"pool:      {_pool(client)}"
+    yield f"pool:      {client.pool_status}"
 
 
 def _account(client: ClaudeClient, config: SessionConfig) -> str:
@@ -56,8 +56,3 @@ def _account(client: ClaudeClient, config: SessionConfig) -> str:
     info = client.account()
     # The e-mail address is private.
     return key_notice(info, given=False) or who_pays(info) or f"NOT LOGGED IN. {WAYS_TO_LOG_IN}"
-
-
-def _pool(client: ClaudeClient) -> str:
-    """Return how many processes there are and who waits; the pool's own description without its frame."""
-    return repr(client).partition("<SessionPool ")[2].rstrip(">")

@@ -83,8 +83,13 @@ class SessionPool:
         self._reaper: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
+        return f"<SessionPool {self.status}>"
+
+    @property
+    def status(self) -> str:
+        """How many processes there are and how many prompts wait, in words."""
         limit, warm = self.config.max_sessions, len(self._processes.warm)
-        return f"<SessionPool {self.processes} of {limit} processes, {warm} warm, {self.waiting} waiting>"
+        return f"{self.processes} of {limit} processes, {warm} warm, {self.waiting} waiting"
 
     @property
     def processes(self) -> int:
