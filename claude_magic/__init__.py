@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from claude_magic.errors import CLINotFoundError as CLINotFoundError
     from claude_magic.errors import ConnectionFailedError as ConnectionFailedError
     from claude_magic.errors import ControlError as ControlError
+    from claude_magic.errors import HistoryError as HistoryError
     from claude_magic.errors import InsufficientCreditsError as InsufficientCreditsError
     from claude_magic.errors import InvalidRequestError as InvalidRequestError
     from claude_magic.errors import ModelNotFoundError as ModelNotFoundError
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from claude_magic.errors import SessionClosedError as SessionClosedError
     from claude_magic.errors import SessionError as SessionError
     from claude_magic.errors import SessionNotFoundError as SessionNotFoundError
+    from claude_magic.errors import SettingError as SettingError
     from claude_magic.errors import StructuredOutputError as StructuredOutputError
     from claude_magic.errors import TurnTimeoutError as TurnTimeoutError
     from claude_magic.magics.background import BackgroundRun as BackgroundRun
@@ -67,11 +69,11 @@ if TYPE_CHECKING:
 
 
 _ERRORS = (
-    "AuthenticationError", "CLINotFoundError", "ClaudeError", "ConnectionFailedError", "ControlError",
+    "AuthenticationError", "CLINotFoundError", "ClaudeError", "ConnectionFailedError", "ControlError", "HistoryError",
     "InsufficientCreditsError", "InvalidRequestError", "ModelNotFoundError", "OverloadedError",
     "PermissionDeniedError", "PoolClosedError", "PoolError", "PoolTimeoutError", "ProcessError", "ProtocolError",
     "RateLimitError", "RequestTooLargeError", "ResultError", "ServiceError", "SessionClosedError", "SessionError",
-    "SessionNotFoundError", "StructuredOutputError", "TurnTimeoutError",
+    "SessionNotFoundError", "SettingError", "StructuredOutputError", "TurnTimeoutError",
 )  # fmt: skip
 _NAMES_OF = {
     "blocking": ("ClaudeClient", "get_client"),

@@ -11,6 +11,8 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.errors import SettingError
+
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 SETTING_SOURCES = ("user", "project", "local")
@@ -159,7 +161,7 @@ class SessionConfig:
     def _normalise(self) -> None:
         folder = Path(self.working_dir).expanduser().absolute()
         if not folder.is_dir():
-            raise ValueError(f"working_dir is not a directory: {str(folder)!r}.")
+            raise SettingError("working_dir", f"is not a directory: {str(folder)!r}.")
         self._set("working_dir", str(folder))
         for name in ("allowed_tools", "disallowed_tools", "extra_args"):
             self._set(name, _words(name, getattr(self, name)))
@@ -167,7 +169,7 @@ class SessionConfig:
             if getattr(self, name) is not None:
                 self._set(name, _words(name, getattr(self, name)))
         if isinstance(self.add_dirs, str | Path):
-            raise ValueError(f"add_dirs takes a list of folders, such as [{str(self.add_dirs)!r}], not one.")
+            raise SettingError("add_dirs", f"takes a list of folders, such as [{str(self.add_dirs)!r}], not one.")
         self._set("add_dirs", tuple(str(Path(path).expanduser().absolute()) for path in self.add_dirs))
         self._set("environment", _pairs(self.environment))
         if self.cli_path is not None:
@@ -186,11 +188,11 @@ class SessionConfig:
         for name in ("model", "resume", "resume_at", "workspace_id"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, str) or not value.strip()):
-                raise ValueError(f"{name} is empty: leave it out, or give a name.")
+                raise SettingError(name, "is empty: leave it out, or give a name.")
         if self.fork and self.resume is None:
-            raise ValueError("fork needs resume: the id of the conversation to copy.")
+            raise SettingError("fork", "needs resume: the id of the conversation to copy.")
         if self.resume_at is not None and not self.fork:
-            raise ValueError("resume_at needs fork: a conversation that goes on in the middle would lose its end.")
+            raise SettingError("resume_at", "needs fork: a conversation that goes on in the middle would lose its end.")
 
     def _check_numbers(self) -> None:
         if self.max_turns is not None:
@@ -323,7 +325,7 @@ class RetryPolicy:
 
 def _whole_number(name: str, value: Any, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+        raise SettingError(name, f"must be a whole number of at least {least}, not {value!r}.")
 
 
 def positive(name: str, value: Any) -> None:
@@ -333,15 +335,15 @@ def positive(name: str, value: Any) -> None:
         ValueError: it is not a finite number above 0.
     """
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a number above 0, not {value!r}.")
+        raise SettingError(name, f"must be a number above 0, not {value!r}.")
 
 
 def _words(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
-        raise ValueError(f"{name} takes a list of words, such as [{value!r}], not one text.")
+        raise SettingError(name, f"takes a list of words, such as [{value!r}], not one text.")
     words = tuple(str(item) for item in value)
     if any(not word.strip() for word in words):
-        raise ValueError(f"{name} has an empty entry.")
+        raise SettingError(name, "has an empty entry.")
     return words
 
 
@@ -350,7 +352,7 @@ def _pairs(value: Any) -> Pairs:
     pairs = tuple(sorted((str(name), str(text)) for name, text in items))
     for name, text in pairs:
         if not name or "=" in name or "\0" in name + text:
-            raise ValueError(f"environment has a variable that cannot be set: {name!r}.")
+            raise SettingError("environment", f"has a variable that cannot be set: {name!r}.")
     return pairs
 
 
@@ -370,14 +372,14 @@ def json_text(name: str, value: Any) -> str | None:
         if name == "mcp_config" and not value.lstrip().startswith("{"):
             path = Path(value).expanduser().absolute()
             if not path.is_file():
-                raise ValueError(f"mcp_config is neither JSON nor a file: {value!r}.")
+                raise SettingError("mcp_config", f"is neither JSON nor a file: {value!r}.")
             return str(path)
         try:
             value = json.loads(value)
         except ValueError as error:
-            raise ValueError(f"{name} is not valid JSON: {error}.") from None
+            raise SettingError(name, f"is not valid JSON: {error}.") from None
     if not isinstance(value, Mapping):
-        raise ValueError(f"{name} must be a JSON object, not {type(value).__name__}.")
+        raise SettingError(name, f"must be a JSON object, not {type(value).__name__}.")
     return json.dumps(value, sort_keys=True)
 
 
@@ -388,4 +390,4 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
         ValueError: it is none of them.
     """
     if value not in choices:
-        raise ValueError(f"{name} {value!r} is unknown; use one of {', '.join(choices)}.")
+        raise SettingError(name, f"{value!r} is unknown; use one of {', '.join(choices)}.")

@@ -23,9 +23,11 @@
     ├── PoolError
     │   ├── PoolTimeoutError        no process or no turn was free in time
     │   └── PoolClosedError
+    ├── HistoryError                what is kept of earlier kernels cannot be read or written
     └── TurnTimeoutError            a turn took, or was silent, too long (response)
 
-Bad arguments are a plain `ValueError`. Callers branch on classes, or on `code`, never on words.
+Bad arguments are a `ValueError`: of a setting, a `SettingError`, which names it.
+Callers branch on classes, or on `code`, never on words.
 """
 
 from __future__ import annotations
@@ -251,11 +253,34 @@ class PoolClosedError(PoolError):
     code = "POOL_CLOSED"
 
 
+class HistoryError(ClaudeError, ValueError):
+    """The database of finished turns cannot be read or written; says which file and why."""
+
+    code = "HISTORY_FAILED"
+
+
 class TurnTimeoutError(ClaudeError):
     """A turn took longer than `turn_timeout_s`, or was silent longer than `silence_timeout_s`."""
 
     code = "TURN_TIMEOUT"
     retryable = True
+
+
+class SettingError(ValueError):
+    """A setting makes no sense.
+
+    Args:
+        setting: its name.
+        problem: what is wrong with it; reads on after the name.
+    """
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(setting, problem)
+        self.setting = setting
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.setting} {self.problem}"
 
 
 # The CLI's own word for an API failure (`error` of its synthetic assistant line) -> class.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig, SimulatedAPI
+from claude_magic.errors import SettingError
 
 
 def test_equal_settings_are_equal_values(tmp_path: Path) -> None:
@@ -133,3 +135,14 @@ def test_a_simulator_is_on_this_machine_only() -> None:
     ):
         with pytest.raises(ValueError, match="this machine"):
             SimulatedAPI(url, "x", "key")
+
+
+def test_an_error_of_a_setting_names_it() -> None:
+    """As data: the magics say the option in its place."""
+    with pytest.raises(SettingError) as raised:
+        SessionConfig(max_turns=0)
+
+    error = raised.value
+    assert (error.setting, error.problem) == ("max_turns", "must be a whole number of at least 1, not 0.")
+    assert str(error) == f"{error.setting} {error.problem}"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

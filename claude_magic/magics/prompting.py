@@ -15,7 +15,7 @@ from IPython.core.error import UsageError
 from claude_magic.cli.decoder import Content
 from claude_magic.config import SessionConfig
 from claude_magic.engine.session import Session, managed
-from claude_magic.errors import ClaudeError
+from claude_magic.errors import ClaudeError, SettingError
 from claude_magic.magics.attaching import attached_words, attachment
 from claude_magic.magics.conversations import check_conversation
 from claude_magic.magics.filling import Filled, error_text, fill, unfilled
@@ -291,9 +291,11 @@ def new_config(options: Options, base: SessionConfig) -> SessionConfig:
     """
     try:
         return base.replace(**_wishes(options))
+    except SettingError as error:
+        option = _FIXED.get(error.setting, error.setting)
+        raise UsageError(f"%%claude: {option} {error.problem} {_NOTHING_SENT}") from None
     except ValueError as error:
-        setting, _, rest = str(error).partition(" ")
-        raise UsageError(f"%%claude: {_FIXED.get(setting, setting)} {rest} {_NOTHING_SENT}") from None
+        raise UsageError(f"%%claude: {error} {_NOTHING_SENT}") from None
 
 
 _FIXED = {

@@ -22,6 +22,7 @@ from uuid import uuid4
 import msgspec
 
 from claude_magic.engine.session_info import SessionInfo
+from claude_magic.errors import HistoryError
 from claude_magic.observers import described
 from claude_magic.paths import make_private_dir, open_private, open_regular, user_dir
 from claude_magic.records.tool_uses import ToolRecord
@@ -54,10 +55,6 @@ _COLUMNS = {
     table: [line.split()[0] for line in columns.split("PRIMARY KEY")[0].split(",") if line.strip()]
     for table, columns in _TABLES.items()
 }
-
-
-class HistoryError(ValueError):
-    """The database cannot be read or written; says which file and why."""
 
 
 @dataclass(frozen=True)

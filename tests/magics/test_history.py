@@ -10,6 +10,7 @@ import pytest
 from IPython.core.error import UsageError
 
 from claude_magic.engine.session_info import SessionInfo
+from claude_magic.errors import HistoryError
 from claude_magic.records.history import FinishedTurn, History
 from claude_magic.records.turns import TurnRecord
 from claude_magic.response import Response
@@ -97,7 +98,7 @@ def test_a_history_that_cannot_be_read_is_one_line(shell: Any, state_folder: Pat
     state_folder.mkdir()
     (state_folder / "history.sqlite").write_text("no database\n" * 100)
 
-    with pytest.raises(UsageError, match=r"history\.sqlite' cannot be read"):
+    with pytest.raises(HistoryError, match=r"history\.sqlite' cannot be read"):
         shell.run_cell("%claude stats --all")
 
 

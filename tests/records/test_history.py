@@ -21,9 +21,10 @@ from pandas.testing import assert_frame_equal
 
 from claude_magic.config import SessionConfig, SimulatedAPI
 from claude_magic.engine.session_info import SessionInfo
+from claude_magic.errors import HistoryError
 from claude_magic.permissions import Allow
 from claude_magic.records.frames import SESSIONS, TOOLS, TURNS, sessions_frame, to_frame, tools_frame, turns_frame
-from claude_magic.records.history import FinishedTurn, History, HistoryError, HistoryWriter, history_of
+from claude_magic.records.history import FinishedTurn, History, HistoryWriter, history_of
 from claude_magic.records.tool_uses import ToolRecord
 from claude_magic.records.turns import TurnRecord
 
