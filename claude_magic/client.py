@@ -193,10 +193,10 @@ class AsyncClaudeClient:
         session = ManagedSession(self._sessions.free_name(name), config or self.config, self._pool_config.messages)
         if self._replayer is not None:
             session.source = AnswerSource.RECORDING
-        session.answer = self._decide
-        session.on_begin = self.records.note_begin
+        session.decide = self._decide
+        session.on_turn_begin = self.records.note_begin
         session.on_messages = partial(self._observe, session)
-        session.on_turn = partial(self._turn_ends, session)
+        session.on_turn_end = partial(self._turn_ends, session)
         handle = Session(session)
         self._sessions.add(handle)
         return handle
@@ -448,11 +448,11 @@ class AsyncClaudeClient:
     def _drop_tracer(self) -> None:
         self._tracer = None
 
-    def _tell(self, observers: list[Callable[[T], None]], news: T) -> None:
+    def _tell(self, observers: list[Callable[[T], None]], value: T) -> None:
         """Tell the user's observers; one that fails is taken off the list."""
         for observer in list(observers):
             off = partial(_take_off, observers, observer)
-            self._guard.call(f"The observer {name_of(observer)}", observer, news, off=off)
+            self._guard.call(f"The observer {name_of(observer)}", observer, value, off=off)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -22,24 +22,24 @@ class BackgroundTasks:
         """Whether an unprompted turn may begin: a task reports in one when it has ended."""
         return bool(self.alive) or self._report_due
 
-    def started(self, message: Message) -> None:
+    def on_started(self, message: Message) -> None:
         """Take a `task_started`."""
         raw = message.raw
         # 2.1.197 does not say which tasks are in the background; one that ends is taken off either way.
         if raw.get("is_backgrounded", True):
             self.alive.add(str(raw.get("task_id")))
 
-    def notified(self, message: Message) -> None:
+    def on_notified(self, message: Message) -> None:
         """Take a `task_notification`: it has ended."""
         self._ended({str(message.raw.get("task_id"))})
 
-    def updated(self, message: Message) -> None:
+    def on_updated(self, message: Message) -> None:
         """Take a `task_updated`, which may be its end."""
         raw = message.raw
         if mapping(raw.get("patch")).get("status") in ("completed", "failed", "stopped", "killed"):
             self._ended({str(raw.get("task_id"))})
 
-    def listed(self, message: Message) -> None:
+    def on_listed(self, message: Message) -> None:
         """Take a `background_tasks_changed`, which names all that run."""
         alive = {str(task.get("task_id")) for task in mappings(message.raw.get("tasks"))}
         self._ended(self.alive - alive)
@@ -49,6 +49,6 @@ class BackgroundTasks:
         self._report_due = self._report_due or bool(tasks & self.alive)
         self.alive -= tasks
 
-    def reported(self, result: Message) -> None:
+    def on_reported(self, result: Message) -> None:
         """Take the result of a turn: what was to be reported has been."""
         self._report_due = False

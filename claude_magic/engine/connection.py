@@ -19,7 +19,7 @@ from claude_magic.cli.transport import Launch, Start, Transport
 from claude_magic.clock import unix_time
 from claude_magic.engine.background_tasks import BackgroundTasks
 from claude_magic.engine.control import ControlChannel
-from claude_magic.engine.router import OnExtra, OnMessages, Router
+from claude_magic.engine.router import OnMessages, OnUnsolicited, Router
 from claude_magic.engine.turn import Turn
 from claude_magic.errors import ClaudeError, ControlError, ProcessError, ProtocolError, SessionNotFoundError
 from claude_magic.lenient import mapping, string
@@ -44,7 +44,7 @@ UNREADY_GRACE_S = 1.0
 LAST_WORDS_S = 2.0
 """How long a CLI that is gone may take to be read to its end."""
 
-Answer = Callable[[PermissionRequest], Awaitable[Decision]]
+DecidePermission = Callable[[PermissionRequest], Awaitable[Decision]]
 
 
 async def _deny_all(request: PermissionRequest) -> Decision:
@@ -55,22 +55,22 @@ def _ignore_messages(turn: Turn | None, messages: list[Message]) -> None:
     """A connection without a session has no one to tell."""
 
 
-def _ignore_extra(turn: Turn, result: Message) -> None:
+def _ignore_unsolicited(turn: Turn, result: Message) -> None:
     """A connection without a session has no one to tell."""
 
 
 class Connection:
     """One live CLI. Made by `open`, never directly.
 
-    A session that takes it over sets `session`, `on_messages`, `on_extra` and `answer`.
+    A session that takes it over sets `session`, `on_messages`, `on_unsolicited` and `decide`.
 
     Attributes:
         launch: how it was started.
         info: the CLI's answer to `initialize`: models, account, commands.
         session: name of the session that uses it; "" while it is warm.
         on_messages: called with each batch and the turn it belongs to, or `None` between turns.
-        on_extra: called when an unprompted turn is over, with its result.
-        answer: decides about permissions.
+        on_unsolicited: called when an unprompted turn is over, with its result.
+        decide: decides about permissions.
         model: model set by control request, else `None`.
         permission_mode: permission mode in force.
     """
@@ -81,28 +81,29 @@ class Connection:
         self.info: dict[str, Any] = {}
         self.session = ""
         self.on_messages: OnMessages = _ignore_messages
-        self.on_extra: OnExtra = _ignore_extra
-        self.answer: Answer = _deny_all
+        self.on_unsolicited: OnUnsolicited = _ignore_unsolicited
+        self.decide: DecidePermission = _deny_all
         self.model: str | None = None
         self.permission_mode = permission_mode
         self._router = Router(
-            lambda turn, messages: self.on_messages(turn, messages), lambda turn, result: self.on_extra(turn, result)
+            lambda turn, messages: self.on_messages(turn, messages),
+            lambda turn, result: self.on_unsolicited(turn, result),
         )
         self._control = ControlChannel(self._send)
         self._tasks = BackgroundTasks()
         self._actions: dict[str, Callable[[Message], None]] = {
-            "control_response": self._control.answered,
+            "control_response": self._control.on_response,
             "control_request": self._on_control_request,
             "can_use_tool": self._on_question,
-            "control_cancel_request": self._control.withdrawn,
-            "task_started": self._tasks.started,
-            "task_updated": self._tasks.updated,
-            "task_notification": self._tasks.notified,
-            "background_tasks_changed": self._tasks.listed,
+            "control_cancel_request": self._control.on_cancel,
+            "task_started": self._tasks.on_started,
+            "task_updated": self._tasks.on_updated,
+            "task_notification": self._tasks.on_notified,
+            "background_tasks_changed": self._tasks.on_listed,
             "conversation_reset": self._on_reset,
             "init": self._on_mode,
             "status": self._on_mode,
-            "result": self._tasks.reported,
+            "result": self._tasks.on_reported,
         }
         self._ready = False
         self._early: list[Message] = []
@@ -137,7 +138,11 @@ class Connection:
                     "initialize", timeout_s=math.inf, hooks=None, forwardSubagentText=True
                 )
         except BaseException as error:
-            hung = refusals.hung(limit_s, connection._doing(), by_prompt=limit_s == within_s) if connection else None
+            hung = (
+                refusals.hung(limit_s, connection._last_activity(), by_prompt=limit_s == within_s)
+                if connection
+                else None
+            )
             if connection is not None:
                 await asyncio.shield(connection.close(grace_s=UNREADY_GRACE_S))
             if isinstance(error, TimeoutError):
@@ -147,7 +152,7 @@ class Connection:
         connection._early = []
         return connection
 
-    def _doing(self) -> str:
+    def _last_activity(self) -> str:
         """What a CLI that does not get ready is busy with, for a person."""
         words = self.transport.stderr_tail.strip()
         if words:
@@ -173,7 +178,7 @@ class Connection:
     @property
     def has_background(self) -> bool:
         """Whether something the agent started still runs."""
-        return bool(self._tasks.alive) or self._router.runs_extra or bool(self.transport.detached())
+        return bool(self._tasks.alive) or self._router.runs_unsolicited or bool(self.transport.detached())
 
     @property
     def session_id(self) -> str:
@@ -191,7 +196,7 @@ class Connection:
         if self._lost is not None:
             raise self._lost
         # A background task reports in a turn of its own, which may begin before the CLI reads our prompt.
-        result = self._router.begin(turn, uncertain=self._tasks.may_report)
+        result = self._router.begin(turn, await_echo=self._tasks.may_report)
         turn.mark_sent()
         try:
             await self._send(user_message(turn.prompt, turn.id, literal=turn.literal))
@@ -251,7 +256,7 @@ class Connection:
     async def close(self, *, grace_s: float = 4.0) -> None:
         """End the CLI and everything it started; return when it is gone. Safe to call twice."""
         self._closing = True
-        self._control.stop_answering()
+        self._control.stop_responding()
         await self.transport.close(grace_s=grace_s)
         if self._pump_task is not None and self._pump_task is not asyncio.current_task():
             await asyncio.wait([self._pump_task], timeout=grace_s)
@@ -267,7 +272,7 @@ class Connection:
         lost: ClaudeError | None = None
         try:
             while batch := await self.transport.receive():
-                self._take(batch)
+                self._on_batch(batch)
         except (ProcessError, ProtocolError) as error:
             lost = error
         except Exception as error:
@@ -276,9 +281,9 @@ class Connection:
         if lost is not None:
             # Out of step: nothing it says can be trusted any more.
             await self.transport.close(grace_s=2.0)
-        self._end(lost or self._death())
+        self._end(lost or self._end_reason())
 
-    def _death(self) -> ClaudeError:
+    def _end_reason(self) -> ClaudeError:
         """Why the line ended, in the CLI's own words where it has any."""
         for message in self._early:
             if message.type is MessageType.RESULT and any(words in message.text for words in _NOT_FOUND):
@@ -290,11 +295,11 @@ class Connection:
 
     def _end(self, lost: ClaudeError) -> None:
         self._lost = lost
-        self._control.lose(lost)
+        self._control.connection_lost(lost)
         self._tasks.alive.clear()
-        self._router.lose(lost)
+        self._router.connection_lost(lost)
 
-    def _take(self, batch: list[Message]) -> None:
+    def _on_batch(self, batch: list[Message]) -> None:
         if not self._ready:
             self._early += batch
         self._router.route(batch, self._act)
@@ -308,28 +313,28 @@ class Connection:
 
     def _on_control_request(self, message: Message) -> None:
         subtype = mapping(message.raw.get("request")).get("subtype")
-        self._control.answer(message, lambda: _refuse(f"This host does not serve {subtype!r} requests."))
+        self._control.respond(message, lambda: _refuse(f"This host does not serve {subtype!r} requests."))
 
     def _on_question(self, message: Message) -> None:
         turn = self._router.turn
         request = _permission_request(self.session, turn, mapping(message.raw.get("request")), self.launch.working_dir)
-        self._control.answer(message, lambda: self._ask(turn, request))
+        self._control.respond(message, lambda: self._ask(turn, request))
 
     async def _ask(self, turn: Turn | None, request: PermissionRequest) -> dict[str, Any]:
         if turn is not None:
             turn.question_asked()
         try:
-            decision = await self.answer(request)
+            decision = await self.decide(request)
         finally:
             if turn is not None:
                 turn.question_answered()
         if turn is not None and isinstance(decision, Deny) and decision.stop:
             turn.denied_and_stopped = True
         if not isinstance(decision, Withdrawn):
-            self._tell(request, decision)
+            self._report_decision(request, decision)
         return wire_answer(request, decision)
 
-    def _tell(self, request: PermissionRequest, decision: Decision) -> None:
+    def _report_decision(self, request: PermissionRequest, decision: Decision) -> None:
         """Put the decision among the CLI's messages, so that all who read them know what ran, and since when."""
         allowed, edited = isinstance(decision, Allow), edited_input(request, decision)
         line = decision_line(request.tool_name, request.tool_use_id, allowed, edited)

@@ -27,7 +27,7 @@ class ControlChannel:
         self._send = send
         self._requests: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._request_count = 0
-        self._answers: dict[str, asyncio.Task[None]] = {}
+        self._responding: dict[str, asyncio.Task[None]] = {}
 
     async def request(self, subtype: str, timeout_s: float, fields: dict[str, Any]) -> dict[str, Any]:
         """Send a control request and return the answer.
@@ -43,29 +43,29 @@ class ControlChannel:
         """
         self._request_count += 1
         request_id = f"claude-magic-{self._request_count}"
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._requests[request_id] = answer
+        response: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._requests[request_id] = response
         try:
             await self._send(control_request(request_id, subtype, **fields))
             async with asyncio.timeout(timeout_s if timeout_s < math.inf else None):
-                return await answer
+                return await response
         except TimeoutError:
             raise ProcessError(f"The CLI did not answer {subtype!r} within {timeout_s:g} s.") from None
         finally:
             self._requests.pop(request_id, None)
 
-    def answered(self, message: Message) -> None:
+    def on_response(self, message: Message) -> None:
         """Take the CLI's answer to one of our requests."""
-        answer = mapping(message.raw.get("response"))
-        future = self._requests.get(str(answer.get("request_id")))
+        response = mapping(message.raw.get("response"))
+        future = self._requests.get(str(response.get("request_id")))
         if future is None or future.done():
             return
-        if answer.get("subtype") == "success":
-            future.set_result(mapping(answer.get("response")))
+        if response.get("subtype") == "success":
+            future.set_result(mapping(response.get("response")))
         else:
-            future.set_exception(ControlError(str(answer.get("error") or "refused without a reason")))
+            future.set_exception(ControlError(str(response.get("error") or "refused without a reason")))
 
-    def answer(self, message: Message, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    def respond(self, message: Message, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         """Answer a request of the CLI, as soon as the answer is found.
 
         Args:
@@ -73,11 +73,11 @@ class ControlChannel:
             work: finds the answer; a `ControlError` refuses. Not called if the request is withdrawn at once.
         """
         request_id = str(message.raw.get("request_id"))
-        task = asyncio.create_task(self._answer(request_id, work))
-        self._answers[request_id] = task
-        task.add_done_callback(lambda done: self._answers.pop(request_id, None))
+        task = asyncio.create_task(self._respond(request_id, work))
+        self._responding[request_id] = task
+        task.add_done_callback(lambda done: self._responding.pop(request_id, None))
 
-    async def _answer(self, request_id: str, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    async def _respond(self, request_id: str, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         try:
             reply = control_success(request_id, await work())
         except ControlError as refusal:
@@ -90,21 +90,21 @@ class ControlChannel:
         except ClaudeError as error:
             logger.debug("an answer came too late: %s", error)
 
-    def withdrawn(self, message: Message) -> None:
+    def on_cancel(self, message: Message) -> None:
         """The CLI no longer wants the answer to one of its requests."""
-        task = self._answers.get(str(message.raw.get("request_id")))
+        task = self._responding.get(str(message.raw.get("request_id")))
         if task is not None:
             task.cancel()
 
-    def stop_answering(self) -> None:
-        """Look for no answer any more."""
-        for task in list(self._answers.values()):
+    def stop_responding(self) -> None:
+        """Cancel the responses that are being prepared."""
+        for task in list(self._responding.values()):
             task.cancel()
 
-    def lose(self, error: ClaudeError) -> None:
-        """The CLI is gone: fail every request, and look for no answer any more."""
+    def connection_lost(self, error: ClaudeError) -> None:
+        """The CLI is gone: fail every request, and prepare no response any more."""
         for future in self._requests.values():
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # seen: there may be no one left who waits
-        self.stop_answering()
+        self.stop_responding()

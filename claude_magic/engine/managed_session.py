@@ -15,11 +15,11 @@ from typing import Any
 from claude_magic.cli.account import key_notice
 from claude_magic.clock import unix_time
 from claude_magic.config import SessionConfig
-from claude_magic.engine.connection import Answer, Connection
+from claude_magic.engine.connection import Connection, DecidePermission
 from claude_magic.engine.cost import CostMeter, streamed_cost
 from claude_magic.engine.rewind import Rewind, edited_files, rewound
 from claude_magic.engine.stopping import interrupted, overdue
-from claude_magic.engine.turn import Facts, Turn, conclude, prompt_text, unsent
+from claude_magic.engine.turn import Turn, TurnContext, build_response, cancelled_response, prompt_text
 from claude_magic.errors import (
     ClaudeError,
     ControlError,
@@ -95,9 +95,9 @@ class ManagedSession:
         self.last_response: Response | None = None
         self.source = AnswerSource.SIMULATOR if config.simulated is not None else AnswerSource.MODEL
         self.connection: Connection | None = None
-        self.answer: Answer | None = None
-        self.on_begin: Callable[[Turn, int, str], None] = lambda turn, number, prompt: None
-        self.on_turn: Callable[[Response, ClaudeError | None], None] = lambda response, error: None
+        self.decide: DecidePermission | None = None
+        self.on_turn_begin: Callable[[Turn, int, str], None] = lambda turn, number, prompt: None
+        self.on_turn_end: Callable[[Response, ClaudeError | None], None] = lambda response, error: None
         self.on_messages: Callable[[Turn | None, list[Message]], None] = lambda turn, messages: None
         self.idle_since = time.monotonic()
         self._fresh = True
@@ -207,9 +207,9 @@ class ManagedSession:
         self._started_with = self.effective_config
         connection.session = self.name
         connection.on_messages = self._received
-        connection.on_extra = self._extra_turn
-        if self.answer is not None:
-            connection.answer = self.answer
+        connection.on_unsolicited = self._on_unsolicited
+        if self.decide is not None:
+            connection.decide = self.decide
         is_given = bool(self.config.api_key) or "ANTHROPIC_API_KEY" in dict(self.config.environment)
         self.notice = " ".join(filter(None, (self.notice, key_notice(connection.info, is_given))))
         self.models = mappings(connection.info.get("models")) or self.models
@@ -226,20 +226,20 @@ class ManagedSession:
         return connection
 
     def _received(self, turn: Turn | None, messages: list[Message]) -> None:
-        self._note_id()
+        self._update_session_id()
         self.recent.extend(messages)
         self.on_messages(turn, messages)
 
-    def _note_id(self) -> None:
+    def _update_session_id(self) -> None:
         session_id = self.connection.session_id if self.connection is not None else ""
         if session_id and session_id != self.session_id:
             self.session_ids.append(session_id)
 
-    def _extra_turn(self, turn: Turn, result: Message) -> None:
+    def _on_unsolicited(self, turn: Turn, result: Message) -> None:
         """An unprompted turn is recorded like any other."""
         turn.session = self.name
-        self._note_id()
-        self._conclude(turn, result, None)
+        self._update_session_id()
+        self._finish_turn(turn, result, None)
         self.idle_since = time.monotonic()
 
     # Turns.
@@ -258,7 +258,7 @@ class ManagedSession:
         """End a turn that was dropped before it could begin to run; nothing happens if it is over."""
         if turn in self._queue:
             self._queue.remove(turn)
-        self._dropped(turn)
+        self._finish_cancelled(turn)
 
     async def run(self, turn: Turn, lease: Lease) -> None:
         """Wait for its place in the order, run it, and leave its response or error in the turn.
@@ -278,10 +278,10 @@ class ManagedSession:
         except asyncio.CancelledError:
             if turn in self._queue:
                 self._queue.remove(turn)
-            if not turn.asked_to_stop:
+            if not turn.stop_requested:
                 turn.fail(asyncio.CancelledError("the prompt was dropped"))
                 raise
-            self._dropped(turn)
+            self._finish_cancelled(turn)
         finally:
             if self._turn is turn:
                 self._turn = None
@@ -299,20 +299,20 @@ class ManagedSession:
 
     async def _converse(self, turn: Turn, connection: Connection) -> None:
         result: Message | None = None
-        death: ClaudeError | None = None
+        process_error: ClaudeError | None = None
         watch = asyncio.create_task(self._watch(turn))
-        self.on_begin(turn, self.turns + 1, self._redactor.text(prompt_text(turn.prompt)))
+        self.on_turn_begin(turn, self.turns + 1, self._redactor.text(prompt_text(turn.prompt)))
         try:
             result = await connection.run(turn)
         except (ProcessError, ProtocolError) as error:
             if turn.sent is None:
                 raise
-            death = error
+            process_error = error
         finally:
             watch.cancel()
         # Once the CLI has answered anything there is a conversation, on disk, to resume.
         self._fresh = self._fresh and result is None and turn.ttft_s is None
-        self._conclude(turn, result, death)
+        self._finish_turn(turn, result, process_error)
 
     @property
     def is_fresh(self) -> bool:
@@ -327,9 +327,9 @@ class ManagedSession:
         except ControlError as error:
             raise ModelNotFoundError(f"The model {turn.model!r} cannot be used: {error.message}") from None
 
-    def _conclude(self, turn: Turn, result: Message | None, death: ClaudeError | None) -> None:
+    def _finish_turn(self, turn: Turn, result: Message | None, process_error: ClaudeError | None) -> None:
         cost = self._meter.turn(result.raw, turn.messages) if result is not None else streamed_cost(turn.messages)
-        self._note_model(turn)
+        self._update_model(turn)
         edited = edited_files(turn.notable)
         if turn.prompt and edited:
             self._editing_turns.append((turn.id, edited))
@@ -337,7 +337,7 @@ class ManagedSession:
             cost = replace(cost, cost_usd=0.0)
         self.turns += 1
         self.cost_usd += cost.cost_usd
-        facts = Facts(
+        context = TurnContext(
             turn=self.turns,
             session_id=self.session_id,
             model=self._model,
@@ -345,20 +345,20 @@ class ManagedSession:
             wants_structure=(turn.json_schema or self.config.json_schema) is not None and turn.prompt != "",
             redactor=self._redactor,
         )
-        response, error = conclude(turn, result, cost, facts, death)
+        response, error = build_response(turn, result, cost, context, process_error)
         self._last_failed = error is not None
-        self.on_turn(response, error)
+        self.on_turn_end(response, error)
         turn.finish(response, error)
 
-    def _note_model(self, turn: Turn) -> None:
+    def _update_model(self, turn: Turn) -> None:
         for message in turn.notable:
             if message.event == "init":
                 self._model = str(message.raw.get("model") or self._model)
 
-    def _dropped(self, turn: Turn) -> None:
+    def _finish_cancelled(self, turn: Turn) -> None:
         """A prompt that never reached the CLI ends as an interrupted turn that cost nothing."""
         if not turn.is_over:
-            turn.finish(unsent(turn, self.session_id, self._redactor, self.source))
+            turn.finish(cancelled_response(turn, self.session_id, self._redactor, self.source))
 
     async def undo(self, lease: Lease, *, dry_run: bool) -> Rewind:
         """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""
@@ -387,29 +387,29 @@ class ManagedSession:
         """
         dropped = [waiting for waiting in self._queue if turn is None or waiting is turn]
         for waiting in dropped:
-            self._drop(waiting)
+            self._cancel_turn(waiting)
         running = self._turn if turn is None or turn is self._turn else None
         if running is None:
-            return bool(dropped) or await self._interrupt_extra(turn)
+            return bool(dropped) or await self._interrupt_unsolicited(turn)
         if running.sent is None:
-            self._drop(running)
-        elif running.asked_to_stop:
+            self._cancel_turn(running)
+        elif running.stop_requested:
             self._force()
         else:
-            running.asked_to_stop = True
+            running.stop_requested = True
             await self._stop(running)
         return True
 
-    async def _interrupt_extra(self, turn: Turn | None) -> bool:
+    async def _interrupt_unsolicited(self, turn: Turn | None) -> bool:
         if turn is None and self.connection is not None and self.connection.is_busy:
             await self.connection.interrupt()
             return True
         return False
 
-    def _drop(self, turn: Turn) -> None:
+    def _cancel_turn(self, turn: Turn) -> None:
         # Only once: a second cancellation would cut off the clean-up of the first.
-        if not turn.asked_to_stop:
-            turn.asked_to_stop = True
+        if not turn.stop_requested:
+            turn.stop_requested = True
             if turn.task is not None:
                 turn.task.cancel()
 
@@ -431,5 +431,5 @@ class ManagedSession:
         self._closed = True
         for turn in [*self._queue, *([self._turn] if self._turn is not None else [])]:
             if turn.sent is None:
-                self._drop(turn)
-            turn.asked_to_stop = True
+                self._cancel_turn(turn)
+            turn.stop_requested = True

@@ -21,7 +21,7 @@ from claude_magic.lenient import items, mapping, string
 from claude_magic.messages import Message
 
 OnMessages = Callable[[Turn | None, list[Message]], None]
-OnExtra = Callable[[Turn, Message], None]
+OnUnsolicited = Callable[[Turn, Message], None]
 
 _BOUNDARIES = frozenset(("init", "command_lifecycle", "replay", "result"))
 
@@ -37,53 +37,53 @@ class Router:
 
     Args:
         on_messages: called with each stretch of messages and the turn it belongs to, or `None` between turns.
-        on_extra: called when an unprompted turn is over, with its result.
+        on_unsolicited: called when an unprompted turn is over, with its result.
 
     Attributes:
         session_id: the CLI's id of the conversation, as of its last word.
     """
 
-    def __init__(self, on_messages: OnMessages, on_extra: OnExtra) -> None:
+    def __init__(self, on_messages: OnMessages, on_unsolicited: OnUnsolicited) -> None:
         self.session_id = ""
         self._on_messages = on_messages
-        self._on_extra = on_extra
+        self._on_unsolicited = on_unsolicited
         self._turn: Turn | None = None
-        self._taken = False
-        self._uncertain = False
+        self._echoed = False
+        self._awaiting_echo = False
         self._tells_lifecycle = False
-        self._held: list[Message] = []
+        self._buffered: list[Message] = []
         self._result: asyncio.Future[Message] | None = None
-        self._extra: Turn | None = None
+        self._unsolicited: Turn | None = None
         self._quiet = asyncio.Event()
         self._quiet.set()
 
     @property
     def turn(self) -> Turn | None:
         """The turn that runs: prompted, or the CLI's own."""
-        return self._turn or self._extra
+        return self._turn or self._unsolicited
 
     @property
-    def runs_extra(self) -> bool:
+    def runs_unsolicited(self) -> bool:
         """Whether an unprompted turn is running."""
-        return self._extra is not None
+        return self._unsolicited is not None
 
     async def until_quiet(self) -> None:
         """Wait for the end of a turn the CLI runs by itself: a prompt sent now could be folded into it."""
         while not self._quiet.is_set():
             await self._quiet.wait()
 
-    def begin(self, turn: Turn, *, uncertain: bool) -> asyncio.Future[Message]:
+    def begin(self, turn: Turn, *, await_echo: bool) -> asyncio.Future[Message]:
         """A prompt is about to be sent.
 
         Args:
             turn: whose prompt.
-            uncertain: an unprompted turn may begin before the CLI reads it.
+            await_echo: an unprompted turn may begin before the CLI reads it.
 
         Returns:
             The result of the turn, when it comes.
         """
-        self._turn, self._taken, self._held = turn, False, []
-        self._uncertain = uncertain or self._tells_lifecycle
+        self._turn, self._echoed, self._buffered = turn, False, []
+        self._awaiting_echo = await_echo or self._tells_lifecycle
         self._result = asyncio.get_running_loop().create_future()
         return self._result
 
@@ -91,15 +91,15 @@ class Router:
         """The result of the turn is not needed any more."""
         self._result = None
         if self._turn is turn:
-            self._release_held()
+            self._flush_buffered()
             self._turn = None
 
-    def lose(self, error: ClaudeError) -> None:
+    def connection_lost(self, error: ClaudeError) -> None:
         """The CLI is gone: the running turn gets no result."""
         if self._result is not None and not self._result.done():
             self._result.set_exception(error)
             self._result.exception()  # seen: there may be no one left who waits
-        self._extra = None
+        self._unsolicited = None
         self._quiet.set()
 
     def route(self, batch: list[Message], act: Callable[[str, Message], None]) -> None:
@@ -120,7 +120,7 @@ class Router:
                 end = position + (event != "init")
                 self.deliver(batch[begin:end])
                 begin = end
-                self._boundary(event, message)
+                self._on_boundary(event, message)
         self.deliver(batch[begin:])
 
     def deliver(self, messages: list[Message]) -> None:
@@ -128,83 +128,83 @@ class Router:
         if not messages:
             return
         if self._turn is None:
-            self._hand_on(self._extra, messages)
-        elif self._taken or not self._uncertain:
-            self._hand_on(self._turn, messages)
+            self._dispatch(self._unsolicited, messages)
+        elif self._echoed or not self._awaiting_echo:
+            self._dispatch(self._turn, messages)
         else:
-            self._held += messages
-            self._turn.still_waiting()
+            self._buffered += messages
+            self._turn.reset_silence()
 
-    def _hand_on(self, turn: Turn | None, messages: list[Message]) -> None:
+    def _dispatch(self, turn: Turn | None, messages: list[Message]) -> None:
         if turn is not None:
             turn.add(messages)
         self._on_messages(turn, messages)
 
-    def _boundary(self, event: str, message: Message) -> None:
+    def _on_boundary(self, event: str, message: Message) -> None:
         if event == "init":
-            self._initialized(message)
+            self._on_init(message)
         elif event == "command_lifecycle":
-            self._moved_on(message.raw)
+            self._on_lifecycle(message.raw)
         elif event == "replay":
-            self._echoed(message)
+            self._on_echo(message)
         else:
-            self._resulted(message)
+            self._on_result(message)
 
-    def _initialized(self, message: Message) -> None:
+    def _on_init(self, message: Message) -> None:
         """A turn begins: ours if one is out, else an unprompted one."""
         self.session_id = message.session_id or self.session_id
         if _tells_lifecycle(message.raw):
             self._expect_lifecycle()
-        if self._turn is None and self._extra is None:
-            self._extra = _unprompted()
-            self._extra.mark_sent()
+        if self._turn is None and self._unsolicited is None:
+            self._unsolicited = _unsolicited_turn()
+            self._unsolicited.mark_sent()
             self._quiet.clear()
 
     def _expect_lifecycle(self) -> None:
         """This CLI says when it starts a prompt: what comes before is another turn's."""
-        self._tells_lifecycle = self._uncertain = True
+        self._tells_lifecycle = self._awaiting_echo = True
 
-    def _moved_on(self, raw: dict[str, Any]) -> None:
+    def _on_lifecycle(self, raw: dict[str, Any]) -> None:
         """The CLI says what becomes of a prompt; only ours says something of us."""
         if self._turn is None or raw.get("command_uuid") != self._turn.id:
             return
         self._expect_lifecycle()
         state = string(raw.get("state"))
         if state in _UNDER_WAY:
-            self._taken = True
-            self._release_held()
-        elif state in _NEVER_RUN and not self._taken and self._result is not None and not self._result.done():
+            self._echoed = True
+            self._flush_buffered()
+        elif state in _NEVER_RUN and not self._echoed and self._result is not None and not self._result.done():
             self._result.set_exception(ControlError(f"The CLI did not take the prompt ({state}). Prompt again."))
 
-    def _echoed(self, message: Message) -> None:
+    def _on_echo(self, message: Message) -> None:
         if self._turn is not None and message.raw.get("uuid") == self._turn.id:
-            self._taken = True
-            self._release_held()
+            self._echoed = True
+            self._flush_buffered()
 
-    def _release_held(self) -> None:
-        if self._turn is not None and self._held:
-            held, self._held = self._held, []
-            self._hand_on(self._turn, held)
+    def _flush_buffered(self) -> None:
+        if self._turn is not None and self._buffered:
+            buffered, self._buffered = self._buffered, []
+            self._dispatch(self._turn, buffered)
 
-    def _resulted(self, message: Message) -> None:
+    def _on_result(self, message: Message) -> None:
         raw = message.raw
         self.session_id = str(raw.get("session_id") or self.session_id)
         if self._turn is not None and self._is_ours(self._turn, raw):
-            self._release_held()
+            self._flush_buffered()
             # From here on the CLI may begin a turn of its own, perhaps in this very batch.
             self._turn = None
             if self._result is not None and not self._result.done():
                 self._result.set_result(message)
             return
-        extra = self._extra or _unprompted()
-        if self._held:
-            held, self._held = self._held, []
-            self._hand_on(extra, held)
-        self._extra = None
+        unsolicited = self._unsolicited or _unsolicited_turn()
+        if self._buffered:
+            buffered, self._buffered = self._buffered, []
+            self._dispatch(unsolicited, buffered)
+        self._unsolicited = None
         self._quiet.set()
-        if extra.sent is None:
-            extra.mark_sent()
-        self._on_extra(extra, message)
+        if unsolicited.sent is None:
+            unsolicited.mark_sent()
+        self._on_unsolicited(unsolicited, message)
 
     def _is_ours(self, turn: Turn, raw: dict[str, Any]) -> bool:
         """Whether a result ends the prompted turn.
@@ -215,8 +215,8 @@ class Router:
         if turn.id in items(raw.get("user_message_uuids")):
             return True
         if self._tells_lifecycle:
-            return self._taken
-        return self._taken or mapping(raw.get("origin")).get("kind") != "task-notification"
+            return self._echoed
+        return self._echoed or mapping(raw.get("origin")).get("kind") != "task-notification"
 
 
 def _tells_lifecycle(init: dict[str, Any]) -> bool:
@@ -225,6 +225,6 @@ def _tells_lifecycle(init: dict[str, Any]) -> bool:
     return version is not None and tuple(map(int, version.groups())) >= _TELLS_SINCE
 
 
-def _unprompted() -> Turn:
+def _unsolicited_turn() -> Turn:
     """Return an unprompted turn; the session that takes it gives it its name."""
     return Turn(session="", prompt="")

@@ -68,7 +68,7 @@ class Turn:
     asked: float = field(default_factory=unix_time)
     sent: float | None = None
     start_s: float = 0.0
-    asked_to_stop: bool = False
+    stop_requested: bool = False
     denied_and_stopped: bool = False
     timed_out: str = ""
     task: asyncio.Task[None] | None = None
@@ -112,7 +112,7 @@ class Turn:
         elif kind is _STATUS and message.withdrawn:
             self._shown[:] = [self.text[: -message.withdrawn]]
 
-    def still_waiting(self) -> None:
+    def reset_silence(self) -> None:
         """The CLI is at work on something else, with this turn next: that is not silence."""
         self._last_line = time.monotonic()
 
@@ -216,7 +216,7 @@ def prompt_text(prompt: Content) -> str:
 
 
 @dataclass(frozen=True)
-class Facts:
+class TurnContext:
     """What only the session knows of a turn: its number, ids and model, who answers, and what must not be shown."""
 
     turn: int
@@ -227,8 +227,8 @@ class Facts:
     redactor: Redactor
 
 
-def conclude(
-    turn: Turn, result: Message | None, cost: TurnCost, facts: Facts, death: ClaudeError | None = None
+def build_response(
+    turn: Turn, result: Message | None, cost: TurnCost, context: TurnContext, process_error: ClaudeError | None = None
 ) -> tuple[Response, ClaudeError | None]:
     """Say how a turn ended.
 
@@ -236,15 +236,15 @@ def conclude(
         turn: the turn, with all its messages.
         result: the CLI's result line, or `None` if none came.
         cost: what it cost.
-        facts: what only the session knows.
-        death: why there is no result, if the process died.
+        context: what only the session knows.
+        process_error: why there is no result, if the process died.
 
     Returns:
         The response, and the error to raise for outcomes that raise.
     """
     raw = result.raw if result is not None else {}
-    clean = facts.redactor
-    error = _failure(turn, result, raw, death, facts.wants_structure)
+    clean = context.redactor
+    error = _failure(turn, result, raw, process_error, context.wants_structure)
     response = Response(
         text=turn.text,
         structured=clean.value(raw.get("structured_output")),
@@ -263,16 +263,16 @@ def conclude(
         messages=tuple(turn.messages),
         started=turn.sent or unix_time(),
         error=str(error) if error is not None else "",
-        turn=facts.turn,
-        session_id=facts.session_id,
-        model=facts.model,
-        source=facts.source,
-        process_gone=death is not None,
+        turn=context.turn,
+        session_id=context.session_id,
+        model=context.model,
+        source=context.source,
+        process_gone=process_error is not None,
     )
     return response, error
 
 
-def unsent(turn: Turn, session_id: str, redactor: Redactor, source: AnswerSource) -> Response:
+def cancelled_response(turn: Turn, session_id: str, redactor: Redactor, source: AnswerSource) -> Response:
     """Return the response of a turn that was dropped before its prompt reached the CLI: it cost nothing.
 
     Args:
@@ -310,20 +310,20 @@ def _outcome(turn: Turn, raw: dict[str, Any], error: ClaudeError | None) -> Outc
 
 
 def _failure(
-    turn: Turn, result: Message | None, raw: dict[str, Any], death: ClaudeError | None, wants_structure: bool
+    turn: Turn, result: Message | None, raw: dict[str, Any], process_error: ClaudeError | None, wants_structure: bool
 ) -> ClaudeError | None:
     """The error a turn raises, or `None`. API failures come as subtype success with is_error: that flag decides."""
     if turn.timed_out and (result is None or raw.get("is_error")):
         return TurnTimeoutError(turn.timed_out)
     if result is None:
-        return None if turn.asked_to_stop else death
+        return None if turn.stop_requested else process_error
     if not raw.get("is_error"):
         if wants_structure and raw.get("structured_output") is None:
             return StructuredOutputError("The model gave no output for the schema. Prompt again, or loosen the schema.")
         return ConnectionFailedError(_CUT_OFF) if _was_cut_off(turn, raw) else None
     if raw.get("subtype") in ("error_max_turns", "error_max_budget_usd"):
         return None
-    if _was_aborted(raw) and (turn.asked_to_stop or turn.denied_and_stopped):
+    if _was_aborted(raw) and (turn.stop_requested or turn.denied_and_stopped):
         return None
     return classify_failure(
         result.text,

@@ -19,13 +19,13 @@ def told(subtype: str, **facts: object) -> Message:
 def tasks() -> BackgroundTasks:
     """One task runs."""
     made = BackgroundTasks()
-    made.started(told("task_started", task_id="a"))
+    made.on_started(told("task_started", task_id="a"))
     return made
 
 
 def test_a_task_in_the_foreground_is_none(tasks: BackgroundTasks) -> None:
     """2.1.330 says which are in the background; where nothing is said it may be one."""
-    tasks.started(told("task_started", task_id="b", is_backgrounded=False))
+    tasks.on_started(told("task_started", task_id="b", is_backgrounded=False))
 
     assert tasks.alive == {"a"}
 
@@ -33,11 +33,11 @@ def test_a_task_in_the_foreground_is_none(tasks: BackgroundTasks) -> None:
 @pytest.mark.parametrize(
     "end",
     [
-        lambda tasks: tasks.notified(told("task_notification", task_id="a", status="completed")),
-        lambda tasks: tasks.updated(told("task_updated", task_id="a", patch={"status": "killed"})),
-        lambda tasks: tasks.listed(told("background_tasks_changed", tasks=[])),
+        lambda tasks: tasks.on_notified(told("task_notification", task_id="a", status="completed")),
+        lambda tasks: tasks.on_updated(told("task_updated", task_id="a", patch={"status": "killed"})),
+        lambda tasks: tasks.on_listed(told("background_tasks_changed", tasks=[])),
     ],
-    ids=["notified", "updated", "listed"],
+    ids=["on_notified", "on_updated", "on_listed"],
 )
 def test_a_task_that_has_ended_has_still_to_report(
     tasks: BackgroundTasks, end: Callable[[BackgroundTasks], None]
@@ -46,7 +46,7 @@ def test_a_task_that_has_ended_has_still_to_report(
     end(tasks)
     assert (tasks.alive, tasks.may_report) == (set(), True)
 
-    tasks.reported(decode({"type": "result", "subtype": "success"})[0])
+    tasks.on_reported(decode({"type": "result", "subtype": "success"})[0])
     assert not tasks.may_report
 
 
@@ -54,7 +54,7 @@ def test_an_end_of_something_else_is_nothing_to_report() -> None:
     """A foreground task ends too, and the CLI says so."""
     tasks = BackgroundTasks()
 
-    tasks.notified(told("task_notification", task_id="other"))
-    tasks.updated(told("task_updated", task_id="other", patch={"status": "running"}))
+    tasks.on_notified(told("task_notification", task_id="other"))
+    tasks.on_updated(told("task_updated", task_id="other", patch={"status": "running"}))
 
     assert not tasks.may_report

@@ -32,7 +32,7 @@ class Line:
     async def open(self) -> Connection:
         connection = await Connection.open(self.cli.launch, self.start)
         connection.on_messages = self.tell
-        connection.on_extra = lambda turn, result: self.extras.append((turn, result))
+        connection.on_unsolicited = lambda turn, result: self.extras.append((turn, result))
         return connection
 
     def tell(self, turn: Turn | None, messages: list[Message]) -> None:
@@ -90,7 +90,7 @@ async def test_a_result_and_the_next_turn_in_one_batch(line: Line) -> None:
     result = await connection.run(Turn("main", "prompt"))
 
     assert result.text == "ours"
-    assert [extra.text for _, extra in line.extras] == ["its own"]
+    assert [unsolicited.text for _, unsolicited in line.extras] == ["its own"]
     assert not connection.is_busy
     await connection.close()
 
@@ -179,7 +179,7 @@ async def test_a_question_that_cannot_be_answered_is_refused(line: Line, caplog:
     async def fails(request: PermissionRequest) -> Decision:
         raise ArithmeticError("oh")
 
-    connection.answer = fails
+    connection.decide = fails
     answer = await line.cli.ask("Bash", {})
 
     assert answer["subtype"] == "error"
@@ -196,7 +196,7 @@ async def test_a_question_of_a_background_turn_has_no_prompt(line: Line) -> None
         asked.append(request)
         return Allow()
 
-    connection.answer = answer
+    connection.decide = answer
     connection.session = "main"
 
     assert (await line.cli.ask("Bash", {"command": "ls"}))["response"]["behavior"] == "allow"
@@ -234,7 +234,7 @@ async def test_closing_leaves_no_task(line: Line) -> None:
         await asyncio.Event().wait()
         return Allow()
 
-    connection.answer = never
+    connection.decide = never
     question = asyncio.create_task(line.cli.ask("Bash", {}))
     await settle()
 
@@ -281,7 +281,7 @@ async def test_question_that_is_withdrawn_at_once_is_not_asked(line: Line) -> No
         asked.append(request)
         return Deny()
 
-    connection.answer = answer
+    connection.decide = answer
     request = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {}, "tool_use_id": "t"}
 
     async def asks_and_withdraws(cli: FakeTransport, message: dict[str, Any]) -> None:

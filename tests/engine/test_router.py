@@ -40,7 +40,7 @@ class Routes:
     async def prompt(self, *lines: dict[str, Any]) -> tuple[str, bool, Turn]:
         """Send a prompt, let the CLI say these lines ("OURS" is its uuid); return its text and whether it is over."""
         turn = Turn("main", "prompt")
-        answered = self.router.begin(turn, uncertain=False)
+        answered = self.router.begin(turn, await_echo=False)
         written = [json.dumps(line).replace("OURS", turn.id).encode() for line in lines]
         self.router.route(self._decoder.decode(written, 0.0), lambda event, message: None)
         over = answered.done()
@@ -107,7 +107,7 @@ async def test_router_ends_a_prompt_that_will_never_run(state: str) -> None:
     """No result will come: the prompt fails at once, with the CLI's word for it."""
     turn = Turn("main", "prompt")
     router = Router(lambda turn, messages: None, lambda turn, message: None)
-    answered = router.begin(turn, uncertain=False)
+    answered = router.begin(turn, await_echo=False)
     lines = [json.dumps(life(turn.id, said)).encode() for said in ("queued", state)]
     router.route(Decoder().decode(lines, 0.0), lambda event, message: None)
 

@@ -21,7 +21,7 @@ from lines import (
 
 from claude_magic.engine import turn as turn_module
 from claude_magic.engine.cost import TurnCost
-from claude_magic.engine.turn import Facts, Turn, conclude, prompt_text
+from claude_magic.engine.turn import Turn, TurnContext, build_response, prompt_text
 from claude_magic.errors import (
     ConnectionFailedError,
     OverloadedError,
@@ -34,7 +34,9 @@ from claude_magic.messages import Message
 from claude_magic.redaction import Redactor
 from claude_magic.response import AnswerSource, Outcome, Response
 
-FACTS = Facts(3, "sid", "model-a", AnswerSource.SIMULATOR, wants_structure=False, redactor=Redactor({"K": "secret1"}))
+CONTEXT = TurnContext(
+    3, "sid", "model-a", AnswerSource.SIMULATOR, wants_structure=False, redactor=Redactor({"K": "secret1"})
+)
 
 
 class Clock:
@@ -57,7 +59,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def ended(*lines: Line, facts: Facts = FACTS, change: Any = None) -> tuple[Response, Any]:
+def ended(*lines: Line, context: TurnContext = CONTEXT, change: Any = None) -> tuple[Response, Any]:
     """Conclude a turn whose last line is its result."""
     turn = Turn("main", "prompt secret1")
     turn.mark_sent()
@@ -65,7 +67,7 @@ def ended(*lines: Line, facts: Facts = FACTS, change: Any = None) -> tuple[Respo
     turn.add(messages)
     if change is not None:
         change(turn)
-    return conclude(turn, messages[-1], TurnCost(0.5), facts)
+    return build_response(turn, messages[-1], TurnCost(0.5), context)
 
 
 def test_success() -> None:
@@ -120,7 +122,7 @@ ABORTED = {"subtype": "error_during_execution", "is_error": True, "terminal_reas
 def test_an_interrupted_turn_returns_what_there_is() -> None:
     """The text so far stays."""
     response, error = ended(
-        *streamed("So far"), result(**ABORTED), change=lambda turn: setattr(turn, "asked_to_stop", True)
+        *streamed("So far"), result(**ABORTED), change=lambda turn: setattr(turn, "stop_requested", True)
     )
 
     assert (error, response.outcome, response.text) == (None, "interrupted", "So far")
@@ -135,7 +137,7 @@ def test_deny_and_stop_is_denied() -> None:
 
 def test_a_turn_that_ended_before_the_interrupt_is_a_success() -> None:
     """The race is decided by the CLI's result."""
-    response, error = ended(*streamed("Done."), result(), change=lambda turn: setattr(turn, "asked_to_stop", True))
+    response, error = ended(*streamed("Done."), result(), change=lambda turn: setattr(turn, "stop_requested", True))
 
     assert (error, response.outcome) == (None, "success")
 
@@ -197,24 +199,24 @@ def test_a_slash_commands_result_without_a_stop_reason_is_a_success() -> None:
 
 def test_a_missing_structure_is_an_error() -> None:
     """The CLI calls it a success; the caller wanted an object."""
-    facts = Facts(1, "sid", "m", AnswerSource.MODEL, wants_structure=True, redactor=Redactor())
+    context = TurnContext(1, "sid", "m", AnswerSource.MODEL, wants_structure=True, redactor=Redactor())
 
-    assert isinstance(ended(result("words"), facts=facts)[1], StructuredOutputError)
-    assert ended(result("{}", structured_output={}), facts=facts)[0].structured == {}
+    assert isinstance(ended(result("words"), context=context)[1], StructuredOutputError)
+    assert ended(result("{}", structured_output={}), context=context)[0].structured == {}
 
 
 def test_a_dead_process_is_its_error_unless_it_was_stopped() -> None:
     """A turn that was asked to stop is interrupted, however its process ended."""
-    death = ProcessError("died", exit_code=-9)
+    process_error = ProcessError("died", exit_code=-9)
     turn = Turn("main", "p")
     turn.mark_sent()
     turn.add(decode(delta("So far")))
 
-    response, error = conclude(turn, None, TurnCost(), FACTS, death)
-    assert (error, response.outcome, response.text) == (death, "error", "So far")
+    response, error = build_response(turn, None, TurnCost(), CONTEXT, process_error)
+    assert (error, response.outcome, response.text) == (process_error, "error", "So far")
 
-    turn.asked_to_stop = True
-    response, error = conclude(turn, None, TurnCost(), FACTS, death)
+    turn.stop_requested = True
+    response, error = build_response(turn, None, TurnCost(), CONTEXT, process_error)
     assert (error, response.outcome) == (None, "interrupted")
 
 
