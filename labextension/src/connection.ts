@@ -1,5 +1,5 @@
 /**
- * The line to a kernel: comms that tell runs, requests that a running cell does not block.
+ * The connection to a kernel: comms that tell runs, requests that a running cell does not block.
  *
  * Nothing here needs JupyterLab at run time: the kernel connection is handed in.
  */
@@ -25,7 +25,7 @@ const MOST_ASKED = 3;
 const GONE: ReadonlySet<string> = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
 
 /** The part of a kernel connection that is used here. */
-export type KernelLine = Pick<
+export type KernelLike = Pick<
   Kernel.IKernelConnection,
   'clientId' | 'username' | 'connectionStatus' | 'registerCommTarget' | 'removeCommTarget' | 'sendControlMessage' | 'interrupt'
 > & {
@@ -135,8 +135,8 @@ export class Channel {
 }
 
 /** All runs of one kernel that this page knows of. */
-export class Line {
-  constructor(private readonly _kernel: KernelLine) {
+export class KernelConnection {
+  constructor(private readonly _kernel: KernelLike) {
     _kernel.registerCommTarget(COMM_TARGET, this._onOpen);
     _kernel.statusChanged.connect(this._onStatus);
   }

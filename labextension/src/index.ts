@@ -7,7 +7,7 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Widget } from '@lumino/widgets';
 
 import { markdownRenderer } from './markdown';
-import { Places } from './places';
+import { OutputLocations } from './output_locations';
 import { MIME_TYPE } from './protocol';
 import { RunRenderer } from './renderer';
 
@@ -26,7 +26,7 @@ const view: JupyterFrontEndPlugin<void> = {
     const activate = (panel: Widget): void => {
       app.shell.activateById(panel.id);
     };
-    const places = new Places(notebooks, consoles, app.serviceManager.contents, activate);
+    const locations = new OutputLocations(notebooks, consoles, app.serviceManager.contents, activate);
     let renderMarkdown: ReturnType<typeof markdownRenderer> | null = null;
     registry.addFactory(
       {
@@ -36,7 +36,7 @@ const view: JupyterFrontEndPlugin<void> = {
         createRenderer: () => {
           // Made late: by then every extension has said how it renders Markdown and formulas.
           renderMarkdown ??= markdownRenderer(registry);
-          return new RunRenderer(places, renderMarkdown);
+          return new RunRenderer(locations, renderMarkdown);
         }
       },
       0

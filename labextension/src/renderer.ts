@@ -10,7 +10,7 @@ import { Attention } from './attention';
 import type { NewCell } from './cells';
 import { JOIN_AFTER_MS } from './connection';
 import type { Channel, Watcher } from './connection';
-import type { Place, Places } from './places';
+import type { OutputLocation, OutputLocations } from './output_locations';
 import { MIME_TYPE } from './protocol';
 import type { Action } from './protocol';
 import { fromData } from './state';
@@ -25,14 +25,14 @@ type RenderMarkdown = (node: HTMLElement, text: string, onPage: Promise<void>) =
 
 export class RunRenderer extends Widget implements IRenderMime.IRenderer {
   constructor(
-    private readonly _places: Places,
+    private readonly _locations: OutputLocations,
     private readonly _renderMarkdown: RenderMarkdown
   ) {
     super();
     this.addClass('claude-output');
     this._view = new RunView(this._host());
     this.node.append(this._view.node);
-    _places.changed.connect(this._onPlaces);
+    _locations.changed.connect(this._onLocations);
   }
 
   /** Show what the model holds; may be called any number of times. */
@@ -47,7 +47,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     if (this.isDisposed) {
       return;
     }
-    this._places.changed.disconnect(this._onPlaces);
+    this._locations.changed.disconnect(this._onLocations);
     clearTimeout(this._patience);
     this._attention.dispose();
     this._channel?.watchers.delete(this._watcher);
@@ -57,7 +57,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
 
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
-    this._findPlace();
+    this._locate();
     this._onPage.resolve();
     this._follow();
   }
@@ -67,10 +67,10 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     if (this._model === null || this.isDisposed) {
       return;
     }
-    this._findPlace();
+    this._locate();
     const data = this._model.data[MIME_TYPE];
     const stored = fromData(data);
-    const channel = stored.run === '' ? null : (this._place?.line?.channel(stored.run) ?? null);
+    const channel = stored.run === '' ? null : (this._location?.connection?.channel(stored.run) ?? null);
     if (channel !== this._channel) {
       this._channel?.watchers.delete(this._watcher);
       channel?.watchers.add(this._watcher);
@@ -83,12 +83,12 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   /** A notebook may draw an output before it puts it on the page: where it stands is found out whenever that may change. */
-  private _findPlace(): void {
-    this._place = this._places.find(this.node) ?? this._place;
-    this.toggleClass('claude-in-notebook', this._place?.insertCell != null);
+  private _locate(): void {
+    this._location = this._locations.find(this.node) ?? this._location;
+    this.toggleClass('claude-in-notebook', this._location?.insertCell != null);
   }
 
-  private readonly _onPlaces = (): void => {
+  private readonly _onLocations = (): void => {
     this._follow();
   };
 
@@ -107,12 +107,12 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
 
   private _host(): Host {
     const request = async (action: Action): Promise<Answer> => {
-      const line = this._place?.line ?? null;
-      return line === null || this._channel === null ? 'unreachable' : line.request(this._channel.run, action);
+      const connection = this._location?.connection ?? null;
+      return connection === null || this._channel === null ? 'unreachable' : connection.request(this._channel.run, action);
     };
     const isReachable = (): boolean => this._channel !== null && !this._channel.lost && this._channel.state !== null;
-    const insertCell = (cell: NewCell): boolean => this._places.find(this.node)?.insertCell?.(cell) ?? false;
-    const again = (): (() => void) | null => this._places.find(this.node)?.runAgain ?? null;
+    const insertCell = (cell: NewCell): boolean => this._locations.find(this.node)?.insertCell?.(cell) ?? false;
+    const again = (): (() => void) | null => this._locations.find(this.node)?.runAgain ?? null;
     return {
       renderMarkdown: (node, text) => this._renderMarkdown(node, text, this._onPage.promise),
       get request() {
@@ -132,7 +132,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     const fresh = reasons.filter(reason => !this._savedFor.has(reason));
     if (fresh.length > 0) {
       fresh.forEach(reason => this._savedFor.add(reason));
-      this._place?.save();
+      this._location?.save();
     }
   }
 
@@ -144,7 +144,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
       const channel = this._channel;
       if (channel?.state && !this.isDisposed) {
         this._saveOnce(channel.state);
-        this._attention.update(channel.state.questions, this._place?.asked ?? null);
+        this._attention.update(channel.state.questions, this._location?.asked ?? null);
         this._view.show({ run: channel.state, reachable: !channel.lost });
       } else {
         this._follow();
@@ -159,7 +159,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
   private readonly _view: RunView;
   private readonly _onPage = new PromiseDelegate<void>();
   private _model: IRenderMime.IMimeModel | null = null;
-  private _place: Place | null = null;
+  private _location: OutputLocation | null = null;
   private _channel: Channel | null = null;
   private _patience: ReturnType<typeof setTimeout> | undefined;
   private _outOfPatience = false;

@@ -1,8 +1,8 @@
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { ACKNOWLEDGED_WITHIN_MS, Line } from '../src/connection';
-import type { KernelLine, Watcher } from '../src/connection';
+import { ACKNOWLEDGED_WITHIN_MS, KernelConnection } from '../src/connection';
+import type { KernelLike, Watcher } from '../src/connection';
 import { COMM_TARGET } from '../src/protocol';
 import type { Request } from '../src/protocol';
 
@@ -63,12 +63,12 @@ class FakeKernel {
 }
 
 let kernel: FakeKernel;
-let line: Line;
+let connection: KernelConnection;
 
 beforeEach(() => {
   vi.useFakeTimers();
   kernel = new FakeKernel();
-  line = new Line(kernel as unknown as KernelLine);
+  connection = new KernelConnection(kernel as unknown as KernelLike);
 });
 
 afterEach(() => {
@@ -92,7 +92,7 @@ const watcher = (): Watcher & { changes: number; bundles: unknown[] } => {
   return seen;
 };
 
-describe('a line to a kernel', () => {
+describe('a connection to a kernel', () => {
   it('says hello when asked whether it is there', () => {
     kernel.comm({ version: 1, hello: true });
     expect(kernel.requests).toEqual([{ version: 1, run: '', action: 'hello' }]);
@@ -105,14 +105,14 @@ describe('a line to a kernel', () => {
 
   it('tells its watchers what the kernel tells', () => {
     const seen = watcher();
-    line.channel('r').watchers.add(seen);
+    connection.channel('r').watchers.add(seen);
     const comm = kernel.comm({ version: 1, run: 'r' });
     comm.tell(snapshot('a'));
     comm.tell({ type: 'ops', seq: 2, ops: [['append', 0, 'b']] });
     comm.tell({ type: 'final', seq: 3, run: { run: 'r', outcome: 'success' }, bundle: { 'text/plain': 'x' } });
     expect(seen.changes).toBe(3);
     expect(seen.bundles).toEqual([{ 'text/plain': 'x' }]);
-    expect(line.channel('r').state).toMatchObject({ live: false, outcome: 'success' });
+    expect(connection.channel('r').state).toMatchObject({ live: false, outcome: 'success' });
   });
 
   it('asks for a snapshot once where a message is missing', async () => {
@@ -123,29 +123,29 @@ describe('a line to a kernel', () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(kernel.requests).toEqual([{ version: 1, run: 'r', action: 'attach' }]);
     kernel.comm({ version: 1, run: 'r' }).tell(snapshot('abc', 9));
-    expect(line.channel('r').state).toMatchObject({ gap: false, seq: 9 });
+    expect(connection.channel('r').state).toMatchObject({ gap: false, seq: 9 });
   });
 
   it('listens to the newest comm of a run only', () => {
     const old = kernel.comm({ version: 1, run: 'r' });
     kernel.comm({ version: 1, run: 'r' }).tell(snapshot('new', 5));
     old.tell(snapshot('old', 9));
-    expect(line.channel('r').state?.parts).toEqual([{ type: 'text', text: 'new' }]);
+    expect(connection.channel('r').state?.parts).toEqual([{ type: 'text', text: 'new' }]);
   });
 
   it('asks which runs go on, and takes only what it can use', async () => {
     const run = { run: 'r', cell: 'c1' };
     kernel.runs = [run, null, 'r', { run: 'r' }, { run: '', cell: 'c1' }, { run: 'r', cell: 7 }];
-    expect(await line.runs()).toEqual([run]);
+    expect(await connection.runs()).toEqual([run]);
     expect(kernel.requests).toEqual([expect.objectContaining({ action: 'runs' })]);
     kernel.runs = undefined;
-    expect(await line.runs()).toEqual([]);
+    expect(await connection.runs()).toEqual([]);
   });
 
   it('asks which runs go on when the page is connected, however long that takes', async () => {
     kernel.runs = [{ run: 'r', cell: 'c1' }];
     kernel.connectionStatus = 'connecting';
-    const runs = line.runs();
+    const runs = connection.runs();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(kernel.requests).toEqual([]);
     kernel.connectionStatus = 'connected';
@@ -155,14 +155,14 @@ describe('a line to a kernel', () => {
 
   it('leaves a kernel alone that does not answer', async () => {
     kernel.acknowledges = null;
-    const runs = line.runs();
+    const runs = connection.runs();
     await vi.advanceTimersByTimeAsync(10_000);
     expect(await runs).toEqual([]);
     expect(kernel.requests).toHaveLength(3);
   });
 
   it('joins a run only if no snapshot comes by itself', async () => {
-    line.channel('r').join(400);
+    connection.channel('r').join(400);
     kernel.comm({ version: 1, run: 'r' }).tell(snapshot('a'));
     await vi.advanceTimersByTimeAsync(1000);
     expect(kernel.requests).toEqual([]);
@@ -170,29 +170,29 @@ describe('a line to a kernel', () => {
 
   it('gives a run up that the kernel does not know', async () => {
     kernel.acknowledges = false;
-    line.channel('r').join(0);
+    connection.channel('r').join(0);
     await vi.advanceTimersByTimeAsync(1);
-    expect(line.channel('r').lost).toBe(true);
+    expect(connection.channel('r').lost).toBe(true);
   });
 
   it('gives live runs up when the kernel goes away', () => {
     kernel.comm({ version: 1, run: 'r' }).tell(snapshot('a'));
     kernel.status(null, 'restarting');
-    expect(line.channel('r').lost).toBe(true);
+    expect(connection.channel('r').lost).toBe(true);
   });
 });
 
 describe('a request', () => {
   it('is done when the kernel acknowledges it, and unknown when it does not know it', async () => {
-    expect(await line.request('r', { action: 'stop' })).toBe('done');
+    expect(await connection.request('r', { action: 'stop' })).toBe('done');
     kernel.acknowledges = false;
-    expect(await line.request('r', { action: 'stop' })).toBe('unknown');
+    expect(await connection.request('r', { action: 'stop' })).toBe('unknown');
   });
 
   it('goes over the comm when nobody acknowledges it', async () => {
     kernel.acknowledges = null;
     const comm = kernel.comm({ version: 1, run: 'r' });
-    const answer = line.request('r', { action: 'undo', dry_run: true });
+    const answer = connection.request('r', { action: 'undo', dry_run: true });
     await vi.advanceTimersByTimeAsync(ACKNOWLEDGED_WITHIN_MS);
     expect(await answer).toBe('done');
     expect(comm.heard).toEqual([{ version: 1, run: 'r', action: 'undo', dry_run: true }]);
@@ -200,7 +200,7 @@ describe('a request', () => {
 
   it('is unreachable when there is no comm either', async () => {
     kernel.acknowledges = null;
-    const answer = line.request('r', { action: 'attach' });
+    const answer = connection.request('r', { action: 'attach' });
     await vi.advanceTimersByTimeAsync(ACKNOWLEDGED_WITHIN_MS);
     expect(await answer).toBe('unreachable');
   });
@@ -208,7 +208,7 @@ describe('a request', () => {
   it('to stop interrupts the kernel where nothing else works', async () => {
     kernel.acknowledges = null;
     kernel.comm({ version: 1, run: 'r' }).tell(snapshot('a'));
-    const answer = line.request('r', { action: 'stop' });
+    const answer = connection.request('r', { action: 'stop' });
     await vi.advanceTimersByTimeAsync(2 * ACKNOWLEDGED_WITHIN_MS);
     expect(await answer).toBe('done');
     expect(kernel.interrupted).toBe(1);
@@ -218,7 +218,7 @@ describe('a request', () => {
     kernel.acknowledges = null;
     const comm = kernel.comm({ version: 1, run: 'r' });
     comm.tell(snapshot('a'));
-    const answer = line.request('r', { action: 'stop' });
+    const answer = connection.request('r', { action: 'stop' });
     await vi.advanceTimersByTimeAsync(ACKNOWLEDGED_WITHIN_MS);
     comm.tell({ type: 'final', seq: 2, run: { outcome: 'interrupted' }, bundle: {} });
     await vi.advanceTimersByTimeAsync(ACKNOWLEDGED_WITHIN_MS);

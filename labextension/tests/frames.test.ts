@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { Frames, framesOfPage } from '../src/view/frames';
+import { AnimationFrames, pageFrames } from '../src/view/animation_frames';
 
-let frames: Frames;
+let frames: AnimationFrames;
 let drawn: string[];
 const a = (): void => void drawn.push('a');
 const b = (): void => void drawn.push('b');
@@ -10,7 +10,7 @@ const b = (): void => void drawn.push('b');
 beforeEach(() => {
   vi.useFakeTimers();
   vi.advanceTimersByTime(1_000);
-  [frames, drawn] = [new Frames(), []];
+  [frames, drawn] = [new AnimationFrames(), []];
 });
 
 afterEach(() => {
@@ -72,8 +72,8 @@ describe('frames', () => {
 
   it('are shared by all copies of the module that a page loads', async () => {
     vi.resetModules();
-    const copy = await import('../src/view/frames');
-    expect(copy.Frames).not.toBe(Frames);
-    expect(copy.framesOfPage()).toBe(framesOfPage());
+    const copy = await import('../src/view/animation_frames');
+    expect(copy.AnimationFrames).not.toBe(AnimationFrames);
+    expect(copy.pageFrames()).toBe(pageFrames());
   });
 });

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { Item, SectionItem } from '../src/view/arrange';
-import { divide } from '../src/view/arrange';
+import type { Item, SectionItem } from '../src/view/items';
+import { divide } from '../src/view/items';
 import { el, setText } from '../src/view/dom';
 import type { Keyed, Piece } from '../src/view/dom';
-import { guessHeight, Heights } from '../src/view/heights';
+import { estimateHeight, HeightEstimator } from '../src/view/height_estimator';
 import { Section } from '../src/view/section';
 
 type Entry = Pick<IntersectionObserverEntry, 'isIntersecting' | 'boundingClientRect' | 'target'>;
@@ -38,7 +38,7 @@ afterEach(() => {
 
 const text = (key: string, words: string): Keyed<Item> => ({ key, shown: { kind: 'text', text: words } });
 
-function makeSection(shown: SectionItem, heights = new Heights(), rendered = Promise.resolve()): Section {
+function makeSection(shown: SectionItem, heights = new HeightEstimator(), rendered = Promise.resolve()): Section {
   const section = new Section((): Piece<Item> => {
     made++;
     const node = el('p');
@@ -148,7 +148,7 @@ describe('a section', () => {
 describe('heights', () => {
   it('of what is not drawn are learnt from what is', () => {
     vi.useFakeTimers();
-    const heights = new Heights();
+    const heights = new HeightEstimator();
     const drawn = makeSection(item('one\n\ntwo', { isFirst: true }), heights);
     const away = makeSection(item('three\n\nfour'), heights);
     const before = heightOf(away);
@@ -160,7 +160,7 @@ describe('heights', () => {
 
   it('that were measured hold until the run has another width', () => {
     vi.useFakeTimers();
-    const heights = new Heights();
+    const heights = new HeightEstimator();
     const section = makeSection(item('words', { isFirst: true }), heights);
     heights.learn(section, 800, 70);
     move(section, false, 77);
@@ -176,10 +176,10 @@ describe('heights', () => {
   });
 
   it('grow with lines, code and cards', () => {
-    const lines = guessHeight([text('a', 'one\n\ntwo\n\nthree')]);
-    expect(guessHeight([text('a', 'x'.repeat(1_000))])).toBeGreaterThan(lines);
-    expect(guessHeight([text('a', ['```', 'code\n'.repeat(30), '```'].join('\n'))])).toBeGreaterThan(500);
-    expect(guessHeight([])).toBe(0);
+    const lines = estimateHeight([text('a', 'one\n\ntwo\n\nthree')]);
+    expect(estimateHeight([text('a', 'x'.repeat(1_000))])).toBeGreaterThan(lines);
+    expect(estimateHeight([text('a', ['```', 'code\n'.repeat(30), '```'].join('\n'))])).toBeGreaterThan(500);
+    expect(estimateHeight([])).toBe(0);
   });
 });
 

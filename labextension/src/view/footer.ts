@@ -4,7 +4,7 @@ import type { RunState } from '../state';
 import { count, dollars, oneLine, plural, seconds, visible } from '../text';
 import { button, el, setText, show } from './dom';
 import type { Piece } from './dom';
-import type { Surroundings } from './surroundings';
+import type { ViewContext } from './view_context';
 import { UndoEdits } from './undo';
 
 /** Whether the run is known to have ended, goes on, or neither is known. */
@@ -25,10 +25,10 @@ const ENDINGS: ReadonlyMap<string, string> = new Map([
 export class Ending implements Piece<{ run: RunState; standing: Standing }> {
   readonly node = el('div', 'claude-end');
 
-  constructor(private readonly _around: Surroundings) {
+  constructor(private readonly _context: ViewContext) {
     const again = button('Try again', 'claude-again', event => {
-      if (_around.host.trusts(event)) {
-        _around.host.runAgain?.();
+      if (_context.host.trusts(event)) {
+        _context.host.runAgain?.();
       }
     });
     again.title = 'Run this cell again: sends the prompt once more, in the same session';
@@ -48,7 +48,7 @@ export class Ending implements Piece<{ run: RunState; standing: Standing }> {
       this.node.replaceChildren(sign, el('div', '', ...lines.map(line => el('p', '', visible(line)))), this._again);
     }
     // Only in the kernel that ran it is the session still there.
-    const isTheSame = this._around.host.request !== null && this._around.host.runAgain !== null;
+    const isTheSame = this._context.host.request !== null && this._context.host.runAgain !== null;
     show(this._again, standing === 'over' && (failed || run.outcome === 'timeout') && isTheSame);
   }
 
@@ -73,8 +73,8 @@ function endingLines(run: RunState): string[] {
 export class Footer implements Piece<{ run: RunState; standing: Standing }> {
   readonly node = el('footer', 'claude-foot');
 
-  constructor(around: Surroundings) {
-    this._undo = new UndoEdits(around);
+  constructor(context: ViewContext) {
+    this._undo = new UndoEdits(context);
     this._took.append(el('summary', '', this._line), this._all);
     this._took.addEventListener('toggle', () => {
       this._drawAll();

@@ -4,7 +4,7 @@ import type { RunState } from '../state';
 import { oneLine, visible, wholeSeconds } from '../text';
 import { button, el, setText, show } from './dom';
 import type { Piece } from './dom';
-import type { Surroundings } from './surroundings';
+import type { ViewContext } from './view_context';
 
 const MODES: ReadonlyMap<string, string> = new Map([
   ['acceptEdits', 'edits files without asking'],
@@ -17,7 +17,7 @@ export class Header implements Piece<RunState> {
   readonly node = el('header', 'claude-head');
 
   constructor(
-    private readonly _around: Surroundings,
+    private readonly _context: ViewContext,
     toQuestion: () => void
   ) {
     this._dot.setAttribute('aria-hidden', 'true');
@@ -27,12 +27,12 @@ export class Header implements Piece<RunState> {
     this._time.setAttribute('aria-label', 'Time so far');
     const controls = el('span', 'claude-controls', this._waiting, this._time, this._stop);
     this.node.append(this._dot, this._name, this._model, this._mode, this._simulated, this._granted, controls);
-    this._around.clock.add(this._tick);
+    this._context.clock.add(this._tick);
   }
 
   update(run: RunState): void {
     this._run = run;
-    const live = this._around.isLive();
+    const live = this._context.isLive();
     this._dot.classList.toggle('claude-live', live);
     setText(this._name, oneLine(run.session, 60) || 'claude');
     setText(this._model, modelWords(run.model));
@@ -49,7 +49,7 @@ export class Header implements Piece<RunState> {
     show(this._simulated, words !== '' && (run.simulated || run.source !== ''));
     this._showGranted(run.granted);
     show(this._waiting, live && run.questions.length > 0);
-    show(this._stop, live && this._around.host.request !== null);
+    show(this._stop, live && this._context.host.request !== null);
     show(this._time, live);
     if (!live) {
       this._stopping = false;
@@ -58,12 +58,12 @@ export class Header implements Piece<RunState> {
   }
 
   dispose(): void {
-    this._around.clock.delete(this._tick);
+    this._context.clock.delete(this._tick);
   }
 
   /** What runs without asking because a person said so; each can be taken back. */
   private _showGranted(granted: readonly string[]): void {
-    show(this._granted, granted.length > 0 && this._around.host.request !== null);
+    show(this._granted, granted.length > 0 && this._context.host.request !== null);
     if (this._listed === granted) {
       return;
     }
@@ -79,7 +79,7 @@ export class Header implements Piece<RunState> {
 
   private _takeBack(label: string, what: string): HTMLButtonElement {
     const element = button(label === '' ? 'Take back all' : 'Take back', '', () => {
-      void this._around.host.request?.({ action: 'revoke', grant: label });
+      void this._context.host.request?.({ action: 'revoke', grant: label });
     });
     element.setAttribute('aria-label', `Take back: ask again about ${visible(what)}`);
     return element;
@@ -92,7 +92,7 @@ export class Header implements Piece<RunState> {
     this._stopping = true;
     this._stop.disabled = true;
     setText(this._stopWords, 'Stopping…');
-    const answer = await this._around.host.request?.({ action: 'stop' });
+    const answer = await this._context.host.request?.({ action: 'stop' });
     if (answer !== 'done') {
       this._stopping = false;
       this._stop.disabled = false;
@@ -103,7 +103,7 @@ export class Header implements Piece<RunState> {
   private readonly _tick = (): void => {
     const started = this._run?.started ?? 0;
     if (started > 0 && !this._time.hidden) {
-      setText(this._time, wholeSeconds(Math.floor(Math.max(0, this._around.now() - started))));
+      setText(this._time, wholeSeconds(Math.floor(Math.max(0, this._context.now() - started))));
     }
   };
 

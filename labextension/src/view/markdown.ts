@@ -11,9 +11,9 @@ import { visible } from '../text';
 import { codeFrame, frameCode } from './code';
 import { el } from './dom';
 import type { Piece } from './dom';
-import { textHeight } from './heights';
+import { textHeight } from './height_estimator';
 import type { Host } from './host';
-import { forgetPlace, watchPlace } from './place';
+import { unobserveVisibility, observeVisibility } from './visibility';
 import { frameTables } from './table';
 
 const EVERY_MS = 250;
@@ -146,7 +146,7 @@ class Block {
       this.node.classList.add('claude-unrendered', 'claude-long');
       this.node.style.containIntrinsicBlockSize = `auto ${Math.round(textHeight(source))}px`;
       // It stands there plain until it comes near.
-      watchPlace(this.node, { near: this._renderIfNear, atHand: this._renderIfNear });
+      observeVisibility(this.node, { near: this._renderIfNear, imminent: this._renderIfNear });
       return;
     }
     void this._render();
@@ -155,12 +155,12 @@ class Block {
   dispose(): void {
     clearTimeout(this._timer);
     this._disposed = true;
-    forgetPlace(this.node);
+    unobserveVisibility(this.node);
   }
 
   private readonly _renderIfNear = (isNear: boolean): void => {
     if (isNear) {
-      forgetPlace(this.node);
+      unobserveVisibility(this.node);
       void this._render();
     }
   };

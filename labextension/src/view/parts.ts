@@ -1,28 +1,28 @@
 /** One item of a run -> one piece of the view. */
 
 import { seconds, visible } from '../text';
-import type { GroupItem, Item, NoteItem, TextItem, ThinkingItem, ToolNode } from './arrange';
+import type { GroupItem, Item, NoteItem, TextItem, ThinkingItem, ToolNode } from './items';
 import { el, setText } from './dom';
 import type { Piece } from './dom';
 import { MarkdownText } from './markdown';
-import type { Surroundings } from './surroundings';
+import type { ViewContext } from './view_context';
 import { ToolCard, ToolGroup } from './tool';
 
 /** Make the piece for an item; an item never changes its kind under one key. */
-export function pieceFor(item: Item, around: Surroundings): Piece<Item> {
+export function pieceFor(item: Item, context: ViewContext): Piece<Item> {
   switch (item.kind) {
     case 'text': {
-      const text = new MarkdownText(around.host, () => around.isLive());
+      const text = new MarkdownText(context.host, () => context.isLive());
       return adapt(text, shown => (shown as TextItem).text);
     }
     case 'thinking':
-      return adapt(new Thinking(around), shown => shown as ThinkingItem);
+      return adapt(new Thinking(context), shown => shown as ThinkingItem);
     case 'note':
       return adapt(new Note(), shown => shown as NoteItem);
     case 'tool':
-      return adapt(new ToolCard(around), shown => shown as ToolNode);
+      return adapt(new ToolCard(context), shown => shown as ToolNode);
     case 'group':
-      return adapt(new ToolGroup(around, inner => pieceFor(inner, around)), shown => (shown as GroupItem).items);
+      return adapt(new ToolGroup(context, inner => pieceFor(inner, context)), shown => (shown as GroupItem).items);
   }
 }
 
@@ -42,7 +42,7 @@ function adapt<Shown>(piece: Piece<Shown>, of: (item: Item) => Shown): Piece<Ite
 class Thinking implements Piece<ThinkingItem> {
   readonly node = el('details', 'claude-thinking');
 
-  constructor(private readonly _around: Surroundings) {
+  constructor(private readonly _context: ViewContext) {
     this.node.append(el('summary', '', this._words), this._body);
     this.node.addEventListener('toggle', () => {
       this._draw();
@@ -51,7 +51,7 @@ class Thinking implements Piece<ThinkingItem> {
 
   update(shown: ThinkingItem): void {
     this._text = shown.text;
-    const goesOn = shown.isLast && this._around.isLive();
+    const goesOn = shown.isLast && this._context.isLive();
     this.node.classList.toggle('claude-thinks', goesOn);
     const took = shown.duration_s >= 0.05 ? ` for ${seconds(shown.duration_s)}` : '';
     setText(this._words, goesOn ? 'Thinking…' : `Thought${took}`);

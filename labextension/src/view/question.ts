@@ -14,7 +14,7 @@ import { readForm } from './form';
 import type { Form } from './form';
 import type { Answer } from './host';
 import { MarkdownText } from './markdown';
-import type { Surroundings } from './surroundings';
+import type { ViewContext } from './view_context';
 import { toolInput } from './tool';
 
 const READY_AFTER_MS = 350;
@@ -28,7 +28,7 @@ export class QuestionCard implements Piece<Question> {
 
   constructor(
     question: Question,
-    private readonly _around: Surroundings
+    private readonly _context: ViewContext
   ) {
     this._question = question;
     const title = el('h4', 'claude-ask-title', oneLine(question.title || `Use ${toolTitle(question.tool)}?`));
@@ -116,7 +116,7 @@ export class QuestionCard implements Piece<Question> {
     if (plan.trim() === '') {
       this.node.append(el('p', 'claude-hint', 'Claude has written no plan.'));
     } else {
-      this._plan = new MarkdownText(this._around.host, () => false);
+      this._plan = new MarkdownText(this._context.host, () => false);
       this._plan.node.classList.add('claude-plan');
       this._plan.update(plan);
       this.node.append(this._plan.node);
@@ -145,7 +145,7 @@ export class QuestionCard implements Piece<Question> {
     const refuse = this._button(label, '', () => answer(false));
     this.node.addEventListener('keydown', event => {
       const isSent = event.key === 'Enter' && event.target === words;
-      if ((isSent || event.key === 'Escape') && !event.isComposing && this._around.host.trusts(event)) {
+      if ((isSent || event.key === 'Escape') && !event.isComposing && this._context.host.trusts(event)) {
         event.preventDefault();
         event.stopPropagation(); // to the notebook it would mean something else
         if (!isSent && (event.target === words || event.target === this._editor)) {
@@ -231,7 +231,7 @@ export class QuestionCard implements Piece<Question> {
 
   private _button(label: string, className: string, answer: () => Action | null): HTMLButtonElement {
     const element = button(label, className, event => {
-      if (this._around.host.trusts(event) && !element.disabled) {
+      if (this._context.host.trusts(event) && !element.disabled) {
         const action = answer();
         if (action !== null) {
           void this._send(action, label.replace(/: $/, ''));
@@ -248,7 +248,7 @@ export class QuestionCard implements Piece<Question> {
     this._hadFocus = this.node.contains(pressed); // a button that cannot be pressed has no focus either
     this._setEnabled(false);
     setText(this._said, `${label}: sent`);
-    const request = this._around.host.request;
+    const request = this._context.host.request;
     const answer: Answer = request === null ? 'unreachable' : await request({ ...action, question: id, token });
     if (answer === 'done') {
       return;

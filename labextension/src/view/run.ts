@@ -3,23 +3,23 @@
 import type { RunState } from '../state';
 import { isOver } from '../tools';
 import { plural, seconds, visible } from '../text';
-import { arrange, divide } from './arrange';
-import type { SectionItem } from './arrange';
+import { arrange, divide } from './items';
+import type { SectionItem } from './items';
 import { el, KeyedChildren, setText, show } from './dom';
 import { PromptNotes } from './notes';
 import { Follower } from './follow';
 import { Ending, Footer } from './footer';
 import type { Standing } from './footer';
-import { framesOfPage } from './frames';
+import { pageFrames } from './animation_frames';
 import { Header } from './header';
-import { Heights } from './heights';
+import { HeightEstimator } from './height_estimator';
 import type { Host } from './host';
-import { Keeper } from './keep';
+import { ScrollAnchor } from './scroll_anchor';
 import { pieceFor } from './parts';
 import { QuestionCard } from './question';
 import { Rendering } from './rendering';
 import { Section } from './section';
-import type { Surroundings } from './surroundings';
+import type { ViewContext } from './view_context';
 import type { Question } from '../protocol';
 
 /** What there is to show. */
@@ -42,7 +42,7 @@ export class RunView {
     now: () => number = () => Date.now() / 1000
   ) {
     const rendering = new Rendering(_host);
-    const around: Surroundings = {
+    const context: ViewContext = {
       host: rendering.host,
       opened: new Map(),
       clock: this._clock,
@@ -55,17 +55,17 @@ export class RunView {
     this.node.setAttribute('aria-label', 'Answer of Claude');
     this._spoken.setAttribute('role', 'status');
     this._spoken.setAttribute('aria-live', 'polite');
-    this._header = new Header(around, () => {
+    this._header = new Header(context, () => {
       const question = this._questionsNode.firstElementChild;
       question?.scrollIntoView({ block: 'nearest' });
       question?.querySelector<HTMLElement>('textarea, input, button')?.focus({ preventScroll: true });
     });
-    this._ending = new Ending(around);
-    this._footer = new Footer(around);
+    this._ending = new Ending(context);
+    this._footer = new Footer(context);
     this._parts = new KeyedChildren<SectionItem>(this._partsNode, () => {
-      return new Section(item => pieceFor(item, around), this._heights, rendering.done);
+      return new Section(item => pieceFor(item, context), this._estimator, rendering.done);
     });
-    this._questions = new KeyedChildren<Question>(this._questionsNode, question => new QuestionCard(question, around));
+    this._questions = new KeyedChildren<Question>(this._questionsNode, question => new QuestionCard(question, context));
     this.node.append(this._header.node, this._notes.node, this._partsNode, this._working, this._questionsNode);
     this.node.append(this._ending.node, this._footer.node, this._spoken);
   }
@@ -97,9 +97,9 @@ export class RunView {
     this._frames.drawNoMore(this.flush);
     clearInterval(this._timer);
     this._follower.release();
-    this._keeper.release();
+    this._scrollAnchor.release();
     this._parts.dispose();
-    this._heights.dispose();
+    this._estimator.dispose();
     this._questions.dispose();
     this._growth?.disconnect();
     this.node.remove();
@@ -119,7 +119,7 @@ export class RunView {
     const sections = divide(arrange(run.parts));
     this._parts.update(sections);
     if (sections.length > 1) {
-      this._keeper.start();
+      this._scrollAnchor.start();
     }
     const questions = standing === 'live' ? run.questions : [];
     this._questions.update(questions.map(question => ({ key: question.id, shown: question })));
@@ -171,7 +171,7 @@ export class RunView {
   private _disposed = false;
   private _timer: ReturnType<typeof setInterval> | undefined;
   private _growth: ResizeObserver | null = null;
-  private readonly _frames = framesOfPage();
+  private readonly _frames = pageFrames();
   private readonly _clock = new Set<() => void>();
   private readonly _partsNode = el('div', 'claude-sections');
   private readonly _questionsNode = el('div', 'claude-questions');
@@ -179,8 +179,8 @@ export class RunView {
   private readonly _working = el('div', 'claude-working', el('span'), el('span'), el('span'));
   private readonly _spoken = el('div', 'claude-spoken');
   private readonly _follower = new Follower(this.node);
-  private readonly _keeper = new Keeper(this.node, () => this._standing !== 'live' || !this._follower.follows);
-  private readonly _heights = new Heights();
+  private readonly _scrollAnchor = new ScrollAnchor(this.node, () => this._standing !== 'live' || !this._follower.follows);
+  private readonly _estimator = new HeightEstimator();
   private readonly _ending: Ending;
   private readonly _header: Header;
   private readonly _footer: Footer;

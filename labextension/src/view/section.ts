@@ -7,25 +7,25 @@
 
 import { visible } from '../text';
 import { tellingArgument, toolTitle } from '../tools';
-import type { Item, SectionItem } from './arrange';
+import type { Item, SectionItem } from './items';
 import { el, KeyedChildren } from './dom';
 import type { Piece } from './dom';
-import { guessHeight } from './heights';
-import type { Guessed, Heights } from './heights';
-import { pace } from './pace';
-import { forgetPlace, watchPlace } from './place';
+import { estimateHeight } from './height_estimator';
+import type { Estimated, HeightEstimator } from './height_estimator';
+import { scrollActivity } from './scroll_activity';
+import { unobserveVisibility, observeVisibility } from './visibility';
 
-export class Section implements Piece<SectionItem>, Guessed {
+export class Section implements Piece<SectionItem>, Estimated {
   readonly node = el('div', 'claude-parts');
 
   /**
    * @param make - makes the piece of an item.
-   * @param _heights - what is known of the heights of this run.
+   * @param _estimator - what is known of the heights of this run.
    * @param _rendered - returns when all that is being rendered of this run has been.
    */
   constructor(
     make: (item: Item) => Piece<Item>,
-    private readonly _heights: Heights,
+    private readonly _estimator: HeightEstimator,
     private readonly _rendered: () => Promise<void>
   ) {
     this._children = new KeyedChildren(this.node, make);
@@ -37,7 +37,7 @@ export class Section implements Piece<SectionItem>, Guessed {
     if (before === null) {
       this._begin(shown);
     } else if (shown.isEnd) {
-      this._come();
+      this._mount();
     } else if (before.isEnd) {
       this._watch(); // to be told anew where it is: now it may go
     }
@@ -49,27 +49,27 @@ export class Section implements Piece<SectionItem>, Guessed {
   get guess(): number {
     const items = this._shown?.items ?? [];
     if (this._guessed?.size !== this._shown?.size) {
-      this._guessed = { size: this._shown?.size ?? 0, height: guessHeight(items) };
+      this._guessed = { size: this._shown?.size ?? 0, height: estimateHeight(items) };
     }
     return this._guessed?.height ?? 0;
   }
 
-  guessAgain(): void {
-    const isKnown = this._measured !== null && this._measured.generation === this._heights.generation;
-    const height = isKnown ? (this._measured?.height ?? 0) : this._heights.of(this.guess);
+  estimateAgain(): void {
+    const isKnown = this._measured !== null && this._measured.generation === this._estimator.generation;
+    const height = isKnown ? (this._measured?.height ?? 0) : this._estimator.estimate(this.guess);
     this.node.style.height = `${height}px`;
   }
 
   dispose(): void {
-    forgetPlace(this.node);
-    this._heights.leave(this);
+    unobserveVisibility(this.node);
+    this._estimator.unmount(this);
     this._children.dispose();
   }
 
   /** What is far away need not be made. The first and the last stretches are there at once, so that nothing flickers. */
   private _begin({ isFirst, isEnd }: SectionItem): void {
     if (!isFirst && !isEnd && typeof IntersectionObserver !== 'undefined') {
-      this._go(null);
+      this._unmount(null);
     } else {
       void this._grow();
     }
@@ -77,20 +77,20 @@ export class Section implements Piece<SectionItem>, Guessed {
   }
 
   private _watch(): void {
-    watchPlace(this.node, {
+    observeVisibility(this.node, {
       near: (isNear, at) => {
         this._isNear = isNear;
         if (isNear) {
-          pace.whenAtRest(this._comeIfNear);
+          scrollActivity.whenAtRest(this._comeIfNear);
         } else if (this._mayGo(at)) {
-          this._go(at.height);
+          this._unmount(at.height);
         }
       },
-      atHand: isAtHand => {
+      imminent: isAtHand => {
         this._isAtHand = isAtHand;
         if (isAtHand) {
           this._isNear = true;
-          pace.whenReadable(this._comeIfNear);
+          scrollActivity.whenReadable(this._comeIfNear);
         }
       }
     });
@@ -106,11 +106,11 @@ export class Section implements Piece<SectionItem>, Guessed {
 
   private readonly _comeIfNear = (): void => {
     if (this._isNear) {
-      this._come();
+      this._mount();
     }
   };
 
-  private _come(): void {
+  private _mount(): void {
     if (!this._isHere && this._shown !== null) {
       this._isHere = true;
       this.node.classList.replace('claude-away', 'claude-coming');
@@ -127,7 +127,7 @@ export class Section implements Piece<SectionItem>, Guessed {
     if (this._isAtHand) {
       this._letGrow();
     } else {
-      pace.whenAtRest(this._letGrow); // a browser that scrolls smoothly does not notice that the page has moved meanwhile
+      scrollActivity.whenAtRest(this._letGrow); // a browser that scrolls smoothly does not notice that the page has moved meanwhile
     }
   }
 
@@ -135,20 +135,20 @@ export class Section implements Piece<SectionItem>, Guessed {
     if (this._isHere) {
       this.node.classList.remove('claude-coming');
       this.node.style.height = '';
-      this._heights.come(this);
+      this._estimator.mount(this);
     }
   };
 
   /** @param height - how high it is as it is drawn; `null` if it never was. */
-  private _go(height: number | null): void {
+  private _unmount(height: number | null): void {
     this._isHere = false;
-    this._measured = height === null ? null : { height, generation: this._heights.generation };
-    this._heights.leave(this);
+    this._measured = height === null ? null : { height, generation: this._estimator.generation };
+    this._estimator.unmount(this);
     this._kept = [...this.node.childNodes];
     this.node.classList.remove('claude-coming');
     this.node.classList.add('claude-away');
     this.node.replaceChildren(plainWords(this._shown?.items.map(item => item.shown) ?? []));
-    this.guessAgain();
+    this.estimateAgain();
   }
 
   private _shown: SectionItem | null = null;
@@ -165,7 +165,7 @@ export class Section implements Piece<SectionItem>, Guessed {
 function plainWords(items: readonly Item[]): HTMLElement {
   const words = items.map(item => {
     const line = el('div', '', wordsOf(item));
-    line.style.flexGrow = String(guessHeight([{ key: '', shown: item }]));
+    line.style.flexGrow = String(estimateHeight([{ key: '', shown: item }]));
     return line;
   });
   return el('div', 'claude-plain-words', ...words);

@@ -18,13 +18,13 @@ import {
   valueWords
 } from '../tools';
 import type { AskedQuestion } from '../tools';
-import { countNested } from './arrange';
-import type { Item, ToolNode } from './arrange';
+import { countNested } from './items';
+import type { Item, ToolNode } from './items';
 import { el, KeyedChildren, setText, show } from './dom';
 import type { Keyed, Piece } from './dom';
 import { MarkdownText } from './markdown';
 import { difference, plainText } from './output';
-import type { Surroundings } from './surroundings';
+import type { ViewContext } from './view_context';
 import { frameTables } from './table';
 
 const OPEN_DIFF_LINES = 60;
@@ -33,7 +33,7 @@ const SIGNS = { waiting: '?', running: '', done: '✓', failed: '✗', denied: '
 export class ToolCard implements Piece<ToolNode> {
   readonly node = el('details', 'claude-tool');
 
-  constructor(private readonly _around: Surroundings) {
+  constructor(private readonly _context: ViewContext) {
     this._state.append(this._sign, this._words);
     this._sign.setAttribute('aria-hidden', 'true');
     const summary = el('summary', '', this._name, this._what, el('span', 'claude-grow'), this._state);
@@ -41,7 +41,7 @@ export class ToolCard implements Piece<ToolNode> {
     summary.addEventListener('click', () => {
       const id = this._shown?.tool.id ?? '';
       if (id !== '') {
-        this._around.opened.set(id, !this.node.open);
+        this._context.opened.set(id, !this.node.open);
       }
     });
     this.node.append(summary, this._body);
@@ -49,12 +49,12 @@ export class ToolCard implements Piece<ToolNode> {
       this._sayWhat();
       this._showBody();
     });
-    this._around.clock.add(this._tick);
+    this._context.clock.add(this._tick);
   }
 
   update(shown: ToolNode): void {
     const before = this._shown;
-    show(this.node, !this._around.isAsked(shown.tool.id));
+    show(this.node, !this._context.isAsked(shown.tool.id));
     if (before?.tool === shown.tool && sameChildren(before, shown) && before.isNewestTodo === shown.isNewestTodo) {
       return;
     }
@@ -73,13 +73,13 @@ export class ToolCard implements Piece<ToolNode> {
   }
 
   dispose(): void {
-    this._around.clock.delete(this._tick);
+    this._context.clock.delete(this._tick);
     this._children?.dispose();
     this._plan?.dispose();
   }
 
   private _open(before: ToolNode | null, shown: ToolNode): void {
-    const chosen = this._around.opened.get(shown.tool.id);
+    const chosen = this._context.opened.get(shown.tool.id);
     if (chosen !== undefined) {
       this.node.open = chosen;
     } else if (before === null || isAnswered(shown.tool) !== isAnswered(before.tool) || shown.tool.pictures.length !== before.tool.pictures.length) {
@@ -115,7 +115,7 @@ export class ToolCard implements Piece<ToolNode> {
 
   private _sayState(): void {
     if (this._shown !== null) {
-      const words = stateWords(this._shown.tool, countNested(this._shown), this._around.now());
+      const words = stateWords(this._shown.tool, countNested(this._shown), this._context.now());
       setText(this._words, this._shown.tool.edited ? `${words}, edited by you` : words);
       show(this._state, this._shown.tool.todos.length === 0 || this._shown.tool.state !== 'done');
     }
@@ -135,7 +135,7 @@ export class ToolCard implements Piece<ToolNode> {
       }
     }
     if (children.length > 0) {
-      this._children ??= new KeyedChildren<ToolNode>(this._nested, () => new ToolCard(this._around));
+      this._children ??= new KeyedChildren<ToolNode>(this._nested, () => new ToolCard(this._context));
       this._children.update(children.map((shown, at) => ({ key: shown.tool.id || String(at), shown })));
     }
     show(this._nested, children.length > 0);
@@ -147,7 +147,7 @@ export class ToolCard implements Piece<ToolNode> {
       return inside(tool);
     }
     this._plan?.dispose();
-    this._plan = new MarkdownText(this._around.host, () => false);
+    this._plan = new MarkdownText(this._context.host, () => false);
     this._plan.node.classList.add('claude-plan');
     this._plan.update(plan);
     // What the model is told of an approved plan is the plan once more.
@@ -336,7 +336,7 @@ export class ToolGroup implements Piece<readonly Keyed<Item>[]> {
   readonly node = el('details', 'claude-group');
 
   constructor(
-    private readonly _around: Surroundings,
+    private readonly _context: ViewContext,
     make: (item: Item) => Piece<Item>
   ) {
     this.node.append(el('summary', '', this._words), this._body);
@@ -365,7 +365,7 @@ export class ToolGroup implements Piece<readonly Keyed<Item>[]> {
 
   /** Whether the reader has opened it, so that it must not go out of sight. */
   private _isRead(item: Item): boolean {
-    return item.kind === 'tool' && this._around.opened.get(item.tool.id) === true;
+    return item.kind === 'tool' && this._context.opened.get(item.tool.id) === true;
   }
 
   private _items: readonly Keyed<Item>[] = [];

@@ -4,7 +4,7 @@ import type { Undo } from '../protocol';
 import type { RunState } from '../state';
 import { plural, visible } from '../text';
 import { button, el, show } from './dom';
-import type { Surroundings } from './surroundings';
+import type { ViewContext } from './view_context';
 
 const NOT_COVERED = 'What commands did is not undone.';
 
@@ -35,14 +35,14 @@ export class UndoEdits {
   /** Stands below it. */
   readonly row = el('div', 'claude-undo');
 
-  constructor(private readonly _around: Surroundings) {
+  constructor(private readonly _context: ViewContext) {
     this.row.setAttribute('role', 'group');
     this.row.setAttribute('aria-label', 'Undo edits');
     this._say();
   }
 
   update(run: RunState, over: boolean): void {
-    this._possible = over && run.edits > 0 && this._around.host.request !== null;
+    this._possible = over && run.edits > 0 && this._context.host.request !== null;
     if (run.undo !== this._told) {
       this._told = run.undo;
       this._setAsking(false);
@@ -70,7 +70,7 @@ export class UndoEdits {
     const words = el('span', '', `${changes(undo)} (${lines})? ${NOT_COVERED}`);
     words.title = visible(undo.files.join('\n'));
     const restore = button('Restore', 'claude-main', event => {
-      if (this._around.host.trusts(event)) {
+      if (this._context.host.trusts(event)) {
         void this._ask(false);
       }
     });
@@ -92,7 +92,7 @@ export class UndoEdits {
       return;
     }
     this._setAsking(true);
-    const answer = await this._around.host.request?.({ action: 'undo', dry_run: dryRun });
+    const answer = await this._context.host.request?.({ action: 'undo', dry_run: dryRun });
     this._setAsking(false);
     if (answer !== 'done') {
       this._say(el('span', 'claude-warn', 'The kernel no longer knows this run.'));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { el } from '../src/view/dom';
-import { Keeper } from '../src/view/keep';
+import { ScrollAnchor } from '../src/view/scroll_anchor';
 
 // jsdom lays nothing out: the page here is a column of pieces, each with a height, inside something that scrolls.
 let resized: () => void;
@@ -51,8 +51,8 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function keeper(): Keeper {
-  const made = new Keeper(run, () => mayScroll);
+function anchor(): ScrollAnchor {
+  const made = new ScrollAnchor(run, () => mayScroll);
   made.start();
   return made;
 }
@@ -64,7 +64,7 @@ function scrollTo(place: number): void {
 
 describe('what is read', () => {
   it('stays where it is when something above it changes its height', () => {
-    const made = keeper();
+    const made = anchor();
     scrollTo(1_900);
     heights = [1_300, 900, 1_000];
     resized();
@@ -73,7 +73,7 @@ describe('what is read', () => {
   });
 
   it('stays also where what is above it becomes much higher', () => {
-    const made = keeper();
+    const made = anchor();
     scrollTo(1_900);
     heights = [50_000, 1_000, 1_000];
     resized();
@@ -82,7 +82,7 @@ describe('what is read', () => {
   });
 
   it('is another thing for somebody who has gone to another place meanwhile', () => {
-    const made = keeper();
+    const made = anchor();
     scrollTo(0);
     heights = [50_000, 1_000, 1_000];
     scrollTo(20_000);
@@ -91,7 +91,7 @@ describe('what is read', () => {
   });
 
   it('is left alone by what changes below it', () => {
-    const made = keeper();
+    const made = anchor();
     scrollTo(600);
     heights = [1_000, 1_000, 5_000];
     resized();
@@ -100,7 +100,7 @@ describe('what is read', () => {
   });
 
   it('stays where the change and a scroll come in one frame', () => {
-    const made = keeper();
+    const made = anchor();
     scrollTo(1_900);
     heights = [1_300, 1_000, 1_000];
     scrollTo(1_800);
@@ -109,7 +109,7 @@ describe('what is read', () => {
   });
 
   it('is not moved twice where the end of the page has come nearer', () => {
-    const made = keeper();
+    const made = anchor();
     scrollTo(2_500);
     heights = [400, 1_000, 1_000];
     scroller.scrollTop = 1_900; // as a browser does
@@ -123,7 +123,7 @@ describe('what is read', () => {
 
   it('stays also where the end of the page has come far nearer, and the browser has scrolled a part of it', () => {
     heights = [20_000, 1_000, 1_000];
-    const made = keeper();
+    const made = anchor();
     scrollTo(20_500); // 1,000 above the end
     heights = [8_000, 1_000, 1_000];
     scrollTo(9_500);
@@ -133,7 +133,7 @@ describe('what is read', () => {
 
   it('is left alone where only what is below it has become shorter, and the end of the page has come nearer', () => {
     heights = [1_000, 1_000, 20_000];
-    const made = keeper();
+    const made = anchor();
     scrollTo(1_900);
     heights = [1_000, 1_000, 300];
     scrollTo(1_800);
@@ -147,7 +147,7 @@ describe('what is read', () => {
     heights = [1_000, 1_000, 1_000];
     run.replaceChildren(...pieces.slice(0, 2));
     run.getBoundingClientRect = () => new DOMRect(0, top(0), 100, top(2) - top(0));
-    const made = keeper();
+    const made = anchor();
     scrollTo(2_200);
     heights = [1_500, 1_000, 1_000];
     resized();
@@ -157,7 +157,7 @@ describe('what is read', () => {
 
   it('is left to whoever follows the end', () => {
     mayScroll = false;
-    const made = keeper();
+    const made = anchor();
     scrollTo(1_900);
     heights = [1_300, 1_000, 1_000];
     resized();

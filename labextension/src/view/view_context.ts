@@ -2,7 +2,7 @@
 
 import type { Host } from './host';
 
-export interface Surroundings {
+export interface ViewContext {
   readonly host: Host;
   /** Tool uses that the reader has opened (true) or closed (false), by id. A card that moves keeps to it. */
   readonly opened: Map<string, boolean>;

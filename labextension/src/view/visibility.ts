@@ -5,14 +5,14 @@ import { scrollerOf } from './follow';
 /** Far enough that what comes there is drawn before it is seen, if scrolling rests. */
 const NEAR = '2000px 0px';
 /** So near that it must be drawn now. */
-const AT_HAND = '500px 0px';
+const IMMINENT = '500px 0px';
 
 type Told = (isThere: boolean, at: DOMRectReadOnly) => void;
 
 /** Who is told where an element is: once at the beginning, and when it comes or goes. */
-export interface Watching {
+export interface VisibilityCallbacks {
   readonly near: Told;
-  readonly atHand: Told;
+  readonly imminent: Told;
 }
 
 /**
@@ -22,12 +22,12 @@ export interface Watching {
 class Watcher {
   constructor(private readonly _scroller: HTMLElement | null) {
     this._near = this._observer(NEAR, 'near');
-    this._atHand = this._observer(AT_HAND, 'atHand');
+    this._imminent = this._observer(IMMINENT, 'imminent');
   }
 
   watch(node: Element): void {
     this._nodes.add(node);
-    for (const observer of [this._near, this._atHand]) {
+    for (const observer of [this._near, this._imminent]) {
       observer.unobserve(node);
       observer.observe(node);
     }
@@ -36,10 +36,10 @@ class Watcher {
   forget(node: Element): void {
     this._nodes.delete(node);
     this._near.unobserve(node);
-    this._atHand.unobserve(node);
+    this._imminent.unobserve(node);
   }
 
-  private _observer(margin: string, which: keyof Watching): IntersectionObserver {
+  private _observer(margin: string, which: keyof VisibilityCallbacks): IntersectionObserver {
     const tell = (entries: IntersectionObserverEntry[]): void => {
       this._checkScroller(entries[0]?.target);
       for (const { isIntersecting, boundingClientRect, target } of entries) {
@@ -70,16 +70,16 @@ class Watcher {
 
   private readonly _nodes = new Set<Element>();
   private readonly _near: IntersectionObserver;
-  private readonly _atHand: IntersectionObserver;
+  private readonly _imminent: IntersectionObserver;
 }
 
-const watching = new WeakMap<Element, Watching>();
+const watching = new WeakMap<Element, VisibilityCallbacks>();
 const placed = new WeakMap<Element, Watcher>();
 const inside = new WeakMap<HTMLElement, Watcher>();
 let inPage: Watcher | null = null;
 
 /** Tell of this element from now on. */
-export function watchPlace(node: Element, told: Watching): void {
+export function observeVisibility(node: Element, told: VisibilityCallbacks): void {
   if (typeof IntersectionObserver !== 'undefined') {
     watching.set(node, told);
     place(node, scrollerIn(node));
@@ -87,7 +87,7 @@ export function watchPlace(node: Element, told: Watching): void {
 }
 
 /** Tell of it no more. */
-export function forgetPlace(node: Element): void {
+export function unobserveVisibility(node: Element): void {
   placed.get(node)?.forget(node);
   placed.delete(node);
 }

@@ -12,19 +12,19 @@ import type { Widget } from '@lumino/widgets';
 import type { Asked } from './attention';
 import { insertBelow, promptCell } from './cells';
 import type { NewCell } from './cells';
-import { Line } from './connection';
+import { KernelConnection } from './connection';
 import { MIME_TYPE, VERSION } from './protocol';
 import { saveInTurn, saveSoon } from './saving';
 import { fromData } from './state';
 
-export interface Place {
+export interface OutputLocation {
   /**
    * Save its notebook, so that another page finds the run in it. Only the page that ran the cell does: several windows
    * that saved the same notebook at once would each meet a file that the other has changed.
    */
   readonly save: () => void;
-  /** The line to its kernel; `null` without one. */
-  readonly line: Line | null;
+  /** The connection to its kernel; `null` without one. */
+  readonly connection: KernelConnection | null;
   /** Insert a cell below the cell of this output; `null` where there are no cells. */
   readonly insertCell: ((cell: NewCell) => boolean) | null;
   /** Run the cell of this output again; `null` where it holds more than a prompt. */
@@ -40,8 +40,8 @@ interface Session {
 
 type Panel = Widget & { readonly sessionContext: Session };
 
-/** All notebooks and consoles, and a line to each of their kernels. */
-export class Places {
+/** All notebooks and consoles, and a connection to each of their kernels. */
+export class OutputLocations {
   constructor(
     notebooks: INotebookTracker | null,
     consoles: IConsoleTracker | null,
@@ -63,12 +63,12 @@ export class Places {
   readonly changed = new Signal<this, void>(this);
 
   /** Return the place of a node on the page; `null` where it is in no notebook and no console. */
-  find(node: HTMLElement): Place | null {
+  find(node: HTMLElement): OutputLocation | null {
     for (const [panel, isNotebook] of this._panels) {
       if (panel.node.contains(node)) {
         const kernel = panel.sessionContext.session?.kernel ?? null;
         return {
-          line: kernel === null ? null : this._line(kernel),
+          connection: kernel === null ? null : this._connectionTo(kernel),
           save: () => {
             if (isNotebook && this._hasExecuted(panel as NotebookPanel, node)) {
               saveSoon(panel as NotebookPanel, this._contents);
@@ -121,9 +121,9 @@ export class Places {
     const listen = (): void => {
       const kernel = panel.sessionContext.session?.kernel ?? null;
       if (kernel !== null) {
-        const line = this._line(kernel);
+        const connection = this._connectionTo(kernel);
         if (isNotebook) {
-          void putBack(panel as NotebookPanel, line);
+          void putBack(panel as NotebookPanel, connection);
         }
       }
       this.changed.emit();
@@ -132,29 +132,29 @@ export class Places {
     listen();
   }
 
-  private _line(kernel: Kernel.IKernelConnection): Line {
-    let line = this._lines.get(kernel);
-    if (line === undefined) {
-      const made = (line = new Line(kernel));
-      this._lines.set(kernel, made);
+  private _connectionTo(kernel: Kernel.IKernelConnection): KernelConnection {
+    let connection = this._connections.get(kernel);
+    if (connection === undefined) {
+      const made = (connection = new KernelConnection(kernel));
+      this._connections.set(kernel, made);
       kernel.disposed.connect(() => {
         made.dispose();
-        this._lines.delete(kernel);
+        this._connections.delete(kernel);
       });
     }
-    return line;
+    return connection;
   }
 
   /** The cells that this page has sent to a kernel. */
   private readonly _executed = new WeakSet<Cell>();
   private readonly _panels = new Map<Panel, boolean>();
-  private readonly _lines = new Map<Kernel.IKernelConnection, Line>();
+  private readonly _connections = new Map<Kernel.IKernelConnection, KernelConnection>();
 }
 
 /** Put the views of runs that go on back into their cells, where the page was loaded before they were saved. */
-async function putBack(panel: NotebookPanel, line: Line): Promise<void> {
+async function putBack(panel: NotebookPanel, connection: KernelConnection): Promise<void> {
   await panel.context.ready;
-  const runs = await line.runs();
+  const runs = await connection.runs();
   for (const { run, cell: id } of panel.isDisposed ? [] : runs) {
     const cell = panel.content.widgets.find(({ model }) => model.id === id);
     // The output of a cell that this page itself runs is on its way.

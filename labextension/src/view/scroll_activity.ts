@@ -6,7 +6,7 @@ const LEAPING_MS = 120;
 const MOVING_MS = 80;
 
 /** Watches everything that scrolls on the page. */
-class Pace {
+class ScrollActivity {
   /** Call this now, or as soon as the page is scrolled slowly enough to read. */
   whenReadable(then: () => void): void {
     this._listen();
@@ -81,4 +81,4 @@ function run(waiting: Set<() => void>): void {
 }
 
 /** The page's. */
-export const pace = new Pace();
+export const scrollActivity = new ScrollActivity();

@@ -10,7 +10,7 @@ const FAR = 3; // windows
  * After each scrolling it remembers how far what is in sight is below the beginning of the run. When the run gets another
  * size and that distance is another one, it scrolls by the difference, before anything is painted.
  */
-export class Keeper {
+export class ScrollAnchor {
   /**
    * @param _node - the run.
    * @param _mayScroll - whether nothing else decides what is in sight.

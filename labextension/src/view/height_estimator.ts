@@ -1,8 +1,8 @@
 /** How high the stretches of a run are that are not drawn: guessed from their text, corrected by those that were drawn. */
 
 import type { Keyed } from './dom';
-import type { Item } from './arrange';
-import { pace } from './pace';
+import type { Item } from './items';
+import { scrollActivity } from './scroll_activity';
 
 const LINE = 22.4; // pixels, as on a page of usual width; what is learnt makes up for any other
 const CODE_LINE = 19.5;
@@ -13,34 +13,34 @@ const DIFFERS = 0.02; // a change of the ratio that is worth another layout
 const SETTLED_MS = 200; // what is drawn takes a few frames to get its height
 
 /** Something whose height is learnt from, and that wants to know when the guesses have become better. */
-export interface Guessed {
+export interface Estimated {
   readonly node: HTMLElement;
   /** How high it was guessed to be as it is drawn now, before anything was learnt. */
   readonly guess: number;
   /** The guesses have changed. */
-  guessAgain(): void;
+  estimateAgain(): void;
 }
 
 /** What one run has taught about its heights. */
-export class Heights {
+export class HeightEstimator {
   /** Grows when the run has another width: a height that was measured before then tells nothing. */
   get generation(): number {
     return this._generation;
   }
 
   /** Return how high something is likely to be, in pixels. */
-  of(guess: number): number {
+  estimate(guess: number): number {
     return Math.round(guess * this._ratio);
   }
 
   /** This one is not drawn. */
-  leave(one: Guessed): void {
+  unmount(one: Estimated): void {
     this._away.add(one);
     this._observer?.unobserve(one.node);
   }
 
   /** This one is drawn: learn from it. */
-  come(one: Guessed): void {
+  mount(one: Estimated): void {
     this._away.delete(one);
     this._drawn.set(one.node, one);
     this._observer?.observe(one.node);
@@ -54,7 +54,7 @@ export class Heights {
   }
 
   /** Learn from what was measured; those that are not drawn are told when what is drawn has come to rest. */
-  learn(one: Guessed, width: number, height: number): void {
+  learn(one: Estimated, width: number, height: number): void {
     if (width !== this._width) {
       this._width = width;
       this._generation++;
@@ -79,14 +79,14 @@ export class Heights {
   private _tell(): void {
     clearTimeout(this._planned);
     this._planned = setTimeout(() => {
-      pace.whenAtRest(this._sayAgain);
+      scrollActivity.whenAtRest(this._sayAgain);
     }, SETTLED_MS);
   }
 
   private readonly _sayAgain = (): void => {
     this._told = this._ratio;
     for (const one of this._away) {
-      one.guessAgain();
+      one.estimateAgain();
     }
   };
 
@@ -95,9 +95,9 @@ export class Heights {
   private _width = 0;
   private _generation = 0;
   private _planned: ReturnType<typeof setTimeout> | undefined;
-  private readonly _away = new Set<Guessed>();
-  private readonly _drawn = new WeakMap<Element, Guessed>();
-  private readonly _measured = new Map<Guessed, readonly [guess: number, height: number]>();
+  private readonly _away = new Set<Estimated>();
+  private readonly _drawn = new WeakMap<Element, Estimated>();
+  private readonly _measured = new Map<Estimated, readonly [guess: number, height: number]>();
   private readonly _observer =
     typeof ResizeObserver === 'undefined'
       ? null
@@ -113,7 +113,7 @@ export class Heights {
 }
 
 /** Guess how high items are, in pixels. */
-export function guessHeight(items: readonly Keyed<Item>[]): number {
+export function estimateHeight(items: readonly Keyed<Item>[]): number {
   return items.reduce((sum, { shown }) => sum + heightOf(shown), 0);
 }
 

@@ -4,7 +4,7 @@
 const EVERY_MS = 40;
 
 /** Draws what is wanted, all of it in one frame. */
-export class Frames {
+export class AnimationFrames {
   /** Call this in one of the next frames, once, together with whatever else is waiting then. */
   drawSoon(draw: () => void): void {
     this._wanted.add(draw);
@@ -49,7 +49,7 @@ export class Frames {
 const SHARED = Symbol.for('claude-magic frames, version 1');
 
 /** The page's own: the extension and each widget come with a copy of this module. */
-export function framesOfPage(): Frames {
-  const page = globalThis as unknown as Record<symbol, Frames | undefined>;
-  return (page[SHARED] ??= new Frames());
+export function pageFrames(): AnimationFrames {
+  const page = globalThis as unknown as Record<symbol, AnimationFrames | undefined>;
+  return (page[SHARED] ??= new AnimationFrames());
 }
