@@ -51,7 +51,7 @@ def test_answer_streams_and_stays(notebook: MakeNotebook) -> None:
     expect(rich.locator("table")).to_contain_text("215")
     expect(rich.get_by_role("cell", name="215")).to_have_css("text-align", "right")
     expect(rich.locator("mjx-container, .MathJax, .katex").first).to_be_attached()
-    expect(rich.locator("pre").first).to_contain_text("return sum(values)")
+    expect(rich.locator(".claude-code pre").first).to_contain_text("return sum(values)")
     expect(rich.locator(".claude-head")).to_contain_text("simulated")
     expect(rich.locator(".claude-foot")).not_to_contain_text("simulated")
     expect(rich.locator(".claude-spent")).to_have_text(re.compile(r"^\d+(\.\d)? s$"))

@@ -20,7 +20,7 @@ export class PromptNotes implements Piece<RunState> {
     const lines = run.filled.split('\n').filter(line => line !== '');
     const sent = run.prompt === '' ? undefined : lines.find(line => WITH_VALUES.test(line));
     setText(this._summary, visible(sent ?? ''));
-    setText(this._prompt, visible(run.prompt));
+    setText(this._prompt, sent === undefined ? '' : visible(run.prompt));
     setText(this._words, visible(lines.filter(line => line !== sent).join('\n')));
     show(this._sent, sent !== undefined);
     show(this._words, this._words.textContent !== '');
