@@ -230,8 +230,8 @@ def _flags(values: Mapping[str, object]) -> list[str]:
     return [f"--{name}={value}" for name, value in values.items() if value is not None]
 
 
-def _list(words: Iterable[str] | None) -> str | None:
-    return None if words is None else ",".join(words)
+def _list(items: Iterable[str] | None) -> str | None:
+    return None if items is None else ",".join(items)
 
 
 def _sources(config: SessionConfig) -> tuple[str, ...]:

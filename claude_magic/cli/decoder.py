@@ -109,11 +109,11 @@ class Decoder:
             raw = mapping(decode_json(line))
         except (ValueError, RecursionError):
             return []
-        words = string(raw.get("result"))
+        text = string(raw.get("result"))
         is_answer = raw.get("structured_output") is None and not raw.get("is_error") and not raw.get("origin")
-        if not is_answer or words in ("", _NOTHING_SAID):
+        if not is_answer or text in ("", _NOTHING_SAID):
             return []
-        return [Message(_TEXT, self._redactor.text(words), b"", received)]
+        return [Message(_TEXT, self._redactor.text(text), b"", received)]
 
     def _show(self, index: int, text: str) -> str:
         """Count what a block shows; it is the open one now. After an earlier one and tools, it is a new paragraph."""
@@ -254,8 +254,8 @@ class Decoder:
         text = raw.get("result")
         errors = "; ".join(str(error) for error in items(raw.get("errors")))
         failed = bool(raw.get("is_error"))
-        words = self._redactor.text(str(text) if isinstance(text, str) else errors)
-        return MessageType.RESULT, words, MessageDetails(is_error=failed, error=words if failed else "", event="result")
+        shown = self._redactor.text(text if isinstance(text, str) else errors)
+        return MessageType.RESULT, shown, MessageDetails(is_error=failed, error=shown if failed else "", event="result")
 
     def _system(self, raw: dict[str, Any]) -> _Meaning:
         subtype = str(raw.get("subtype") or "")
@@ -268,7 +268,7 @@ class Decoder:
             details = MessageDetails(
                 tool_name=str(raw.get("tool_name") or ""), tool_use_id=str(raw.get("tool_use_id") or ""), is_error=True
             )
-        return kind, self._redactor.text(_system_words(subtype, raw)), details
+        return kind, self._redactor.text(_system_text(subtype, raw)), details
 
     def _control_request(self, raw: dict[str, Any]) -> _Meaning:
         request = raw["request"]
@@ -284,12 +284,12 @@ class Decoder:
         name, use_id, allowed = str(raw["tool_name"]), str(raw["tool_use_id"]), bool(raw["allowed"])
         given = raw.get("edited_input")
         edited = isinstance(given, dict)
-        words = f"{name} was {'allowed' if allowed else 'denied'}" + (", edited by you" if edited else "")
+        text = f"{name} was {'allowed' if allowed else 'denied'}" + (", edited by you" if edited else "")
         safe = self._redactor.value(given) if edited else {}
         details = MessageDetails(
             tool_name=name, tool_use_id=use_id, tool_input=safe, is_error=not allowed, edited=edited
         )
-        return MessageType.DECISION, words, details
+        return MessageType.DECISION, text, details
 
     def _rate_limit(self, raw: dict[str, Any]) -> _Meaning:
         info = mapping(raw.get("rate_limit_info"))
@@ -310,8 +310,8 @@ class Decoder:
     def _progress(self, raw: dict[str, Any]) -> _Meaning:
         # The id of a heartbeat is "<tool use>-heartbeat-<n>" (2.1.330); the tool use itself stands as its parent.
         name, use_id = str(raw.get("tool_name") or ""), str(raw.get("parent_tool_use_id") or "")
-        words = f"{name} running, {raw.get('elapsed_time_seconds', 0)} s"
-        return MessageType.TASK, words, MessageDetails(tool_name=name, tool_use_id=use_id)
+        text = f"{name} running, {raw.get('elapsed_time_seconds', 0)} s"
+        return MessageType.TASK, text, MessageDetails(tool_name=name, tool_use_id=use_id)
 
     def _reset(self, raw: dict[str, Any]) -> _Meaning:
         return MessageType.STATUS, "the conversation was cleared", _ACTED_ON["conversation_reset"]
@@ -403,7 +403,7 @@ _SYSTEM: dict[str, MessageType] = {
 }
 
 
-def _system_words(subtype: str, raw: dict[str, Any]) -> str:
+def _system_text(subtype: str, raw: dict[str, Any]) -> str:
     """What a system message says to a person; "" where it says nothing."""
     if subtype == "api_retry":
         cause = raw.get("error_status") or raw.get("error") or "connection failed"
@@ -446,10 +446,10 @@ def block_text(content: Any) -> str:
     if isinstance(content, str):
         return content
     blocks = [content] if isinstance(content, dict) else items(content)
-    return "\n".join(_words_of(block) for block in blocks if isinstance(block, dict))
+    return "\n".join(_shown_text(block) for block in blocks if isinstance(block, dict))
 
 
-def _words_of(block: dict[str, Any]) -> str:
+def _shown_text(block: dict[str, Any]) -> str:
     """Return what a block says to a person: its text, an address that was found, what a program wrote, or its kind."""
     if block.get("type") == "text":
         return str(block.get("text") or "")

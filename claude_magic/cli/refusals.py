@@ -17,7 +17,7 @@ SILENT_RETRIES = 2
 
 _MEMORY = "Give the machine or the container more memory, or run fewer sessions at once (`max_sessions`)"
 
-_WORDS: tuple[tuple[str, str], ...] = (
+_EXPLANATIONS: tuple[tuple[str, str], ...] = (
     (
         r"cannot be used with root/sudo privileges",
         "it does not bypass permissions for root. Choose another permission mode, such as acceptEdits, allow single "
@@ -135,7 +135,7 @@ def _how(code: int | None) -> str:
 
 
 def _why(code: int | None, tail: str) -> str:
-    for pattern, sentence in _WORDS:
+    for pattern, sentence in _EXPLANATIONS:
         if match := re.search(pattern, tail, re.MULTILINE):
             return sentence.format(next(filter(None, match.groups()), "its own files"))
     # Who is killed has no last word about it: what stands on stderr was about something else.
@@ -196,5 +196,5 @@ def _interpreter(program: str) -> str:
             first = file.readline(256)
     except OSError:
         return ""
-    words = first[2:].split()
-    return words[0].decode("utf-8", "replace") if first.startswith(b"#!") and words else ""
+    argv = first[2:].split()
+    return argv[0].decode("utf-8", "replace") if first.startswith(b"#!") and argv else ""

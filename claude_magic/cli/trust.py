@@ -70,7 +70,7 @@ def examine_folder(folder: str | Path, environ: Mapping[str, str]) -> TrustDecis
     """
     path = Path(os.path.realpath(folder))
     brought = list(_brought(path, _own_folders(environ)))
-    labelled = {f"{words} in {_label(place, path)}": place for place, words, _ in brought}
+    labelled = {f"{what} in {_label(place, path)}": place for place, what, _ in brought}
     prompts = tuple(finding for finding, place in labelled.items() if place.name in PROMPT_FOLDERS)
     digest = _digest({file for _, _, files in brought for file in files})
     trusted = _cli_trusts(path, environ) or _recorded(environ).get(str(path)) == digest
@@ -152,14 +152,14 @@ def _brought(folder: Path, own: frozenset[str]) -> Iterator[tuple[Path, str, tup
             continue
         if place in (folder, *roots):
             for name in SETTINGS_FILES:
-                yield from ((claude / name, words, (claude / name,)) for words in _settings(claude / name))
+                yield from ((claude / name, what, (claude / name,)) for what in _settings(claude / name))
             yield from _other_names(claude)
         for name in PROMPT_FOLDERS:
-            files, words = _prompt_files(claude / name, place)
-            if words:
-                yield claude / name, words, files
+            files, what = _prompt_files(claude / name, place)
+            if what:
+                yield claude / name, what, files
     for place in upwards:
-        yield from ((place / MCP_FILE, words, (place / MCP_FILE,)) for words in _mcp_servers(place / MCP_FILE))
+        yield from ((place / MCP_FILE, what, (place / MCP_FILE,)) for what in _mcp_servers(place / MCP_FILE))
 
 
 def _settings(file: Path) -> Iterator[str]:

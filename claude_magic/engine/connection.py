@@ -154,9 +154,9 @@ class Connection:
 
     def _last_activity(self) -> str:
         """What a CLI that does not get ready is busy with, for a person."""
-        words = self.transport.stderr_tail.strip()
-        if words:
-            last = words.rpartition("\n")[2]
+        tail = self.transport.stderr_tail.strip()
+        if tail:
+            last = tail.rpartition("\n")[2]
             return f"its last words were: {last}"
         return reaper.doing(self.transport.pid) if self.transport.pid is not None else ""
 
@@ -286,7 +286,7 @@ class Connection:
     def _end_reason(self) -> ClaudeError:
         """Why the line ended, in the CLI's own words where it has any."""
         for message in self._early:
-            if message.type is MessageType.RESULT and any(words in message.text for words in _NOT_FOUND):
+            if message.type is MessageType.RESULT and any(phrase in message.text for phrase in _NOT_FOUND):
                 return SessionNotFoundError(_not_found(message.text))
         code, tail = self.transport.exit_code, self.transport.stderr_tail.strip()
         if "No message found with message.uuid" in tail:
@@ -352,8 +352,8 @@ class Connection:
 _NOT_FOUND = ("No conversation found", "requires a valid session ID", "does not match any session title")
 
 
-def _not_found(words: str) -> str:
-    known = words.strip().rstrip(".") if "No conversation found" in words else "The CLI knows no such conversation"
+def _not_found(text: str) -> str:
+    known = text.strip().rstrip(".") if "No conversation found" in text else "The CLI knows no such conversation"
     return f"{known}. `%claude transcripts` lists the ids there are; `%claude new NAME` begins a new conversation."
 
 

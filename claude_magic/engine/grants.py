@@ -67,10 +67,10 @@ class Grant:
         if self.kind == "input":
             return _canonical(self.tool, given) == self.scope
         if self.kind == "command":
-            words = _simple_command(given.get("command"))
+            argv = _simple_command(given.get("command"))
             named = self.scope.split(" ")
             is_elsewhere = request.blocked_path != "" or bool(given.get("dangerouslyDisableSandbox"))
-            return words[: len(named)] == named and not is_elsewhere
+            return argv[: len(named)] == named and not is_elsewhere
         if self.kind == "reading":
             return _is_in_folder(given.get("file_path"), self.scope, request.working_dir, hidden=True)
         return self.scope != "" and _host(given.get("url")) == self.scope
@@ -116,8 +116,8 @@ def exactly(request: PermissionRequest, given: dict[str, Any] | None) -> Grant:
 
 def _exactly(request: PermissionRequest, given: dict[str, Any] | None = None) -> Grant:
     shown = request.tool_input if given is None else given
-    thing = "command" if request.tool_name == "Bash" else "input"
-    return Grant("input", request.tool_name, _canonical(request.tool_name, shown), f"exactly this {thing}")
+    what = "command" if request.tool_name == "Bash" else "input"
+    return Grant("input", request.tool_name, _canonical(request.tool_name, shown), f"exactly this {what}")
 
 
 def _suggested(request: PermissionRequest) -> Iterator[Grant]:
@@ -139,9 +139,9 @@ def _rule(tool: str, rule: dict[str, Any]) -> Iterator[Grant]:
         return
     if tool == "Bash":
         named = re.fullmatch(r"(.*?)(?::\*| \*)", content)
-        words = _simple_command(named[1]) if named is not None else []
-        if words and not any(mark in word for word in words for mark in "*?[ "):
-            yield Grant("command", tool, " ".join(words), f"{named[1]} *" if named is not None else "")
+        argv = _simple_command(named[1]) if named is not None else []
+        if argv and not any(character in word for word in argv for character in "*?[ "):
+            yield Grant("command", tool, " ".join(argv), f"{named[1]} *" if named is not None else "")
     elif tool == "Read":
         if content.startswith("//") and content.endswith("/**"):
             folder = content[1:-3]
@@ -185,8 +185,8 @@ def _told(grant: Grant) -> str:
 
 
 def _canonical(tool: str, given: dict[str, Any]) -> str:
-    told = {name: value for name, value in given.items() if name not in _SAYS_NOTHING.get(tool, ())}
-    return json.dumps(told, sort_keys=True, ensure_ascii=False, default=str)
+    shown = {name: value for name, value in given.items() if name not in _SAYS_NOTHING.get(tool, ())}
+    return json.dumps(shown, sort_keys=True, ensure_ascii=False, default=str)
 
 
 def _simple_command(command: Any) -> list[str]:
@@ -204,9 +204,9 @@ def _simple_command(command: Any) -> list[str]:
             quote = sign
         elif sign in _ACTIVE:
             return []
-    words = shlex.split(command, posix=True) if not quote else []
+    argv = shlex.split(command, posix=True) if not quote else []
     # `NAME=value` in front of a command changes what it does.
-    return [] if not words or _ASSIGNMENT.match(words[0]) else words
+    return [] if not argv or _ASSIGNMENT.match(argv[0]) else argv
 
 
 def _is_in_folder(path: Any, folder: str, working_dir: str, *, hidden: bool) -> bool:

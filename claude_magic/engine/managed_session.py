@@ -176,10 +176,10 @@ class ManagedSession:
         """Whether the turn at hand waits for a process as long as it takes."""
         return self._turn is not None and self._turn.patient
 
-    def note(self, words: str) -> None:
+    def note(self, text: str) -> None:
         """Tell the readers of the turn at hand something that the CLI does not say."""
         if self._turn is not None:
-            self._turn.add([Message(MessageType.STATUS, words, b"", unix_time())])
+            self._turn.add([Message(MessageType.STATUS, text, b"", unix_time())])
 
     def note_start(self, seconds: float) -> None:
         """A process was started for the turn at hand: that counts as its time."""
