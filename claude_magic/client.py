@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from claude_magic.cli.command import build_command
 from claude_magic.cli.decoder import Content
 from claude_magic.cli.process import Process
-from claude_magic.cli.transport import Compile, Conversation, Launcher, Start
+from claude_magic.cli.transport import Compile, Launcher, SessionOrigin, Start
 from claude_magic.clock import steady
 from claude_magic.config import PERMISSION_MODES, PoolConfig, RetryPolicy, SessionConfig, json_text, one_of, positive
 from claude_magic.engine.connection import Connection
@@ -348,7 +348,7 @@ class AsyncClaudeClient:
             ProcessError: it does not start.
         """
         command = await self._compile_config(self.config)
-        connection = await Connection.open(command.launch(Conversation(session_id=str(uuid.uuid4()))), self._start)
+        connection = await Connection.open(command.launch(SessionOrigin(session_id=str(uuid.uuid4()))), self._start)
         try:
             return connection.info
         finally:

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from claude_magic.cli.decoder import Decoder
-from claude_magic.cli.transport import NEW_CONVERSATION, Conversation, Launch
+from claude_magic.cli.transport import NEW_SESSION, Launch, SessionOrigin
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.clock import unix_time
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
@@ -245,12 +245,12 @@ class FakeCommand:
         config = self.config
         return (config.model, config.system_prompt, config.working_dir, config.json_schema)
 
-    def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
+    def launch(self, origin: SessionOrigin = NEW_SESSION) -> Launch:
         argv = ["fake"]
-        argv += [f"--session-id={conversation.session_id}"] if conversation.session_id else []
-        argv += [f"--resume={conversation.resume}"] if conversation.resume else []
-        argv += ["--fork-session"] if conversation.fork else []
-        argv += [f"--resume-session-at={conversation.resume_at}"] if conversation.resume_at else []
+        argv += [f"--session-id={origin.session_id}"] if origin.session_id else []
+        argv += [f"--resume={origin.resume}"] if origin.resume else []
+        argv += ["--fork-session"] if origin.fork else []
+        argv += [f"--resume-session-at={origin.resume_at}"] if origin.resume_at else []
         return Launch(tuple(argv), redactor=Redactor(dict(self.config.secrets)))
 
 

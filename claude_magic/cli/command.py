@@ -20,7 +20,7 @@ from typing import Any
 from claude_magic.cli.discovery import find_cli, knows_option
 from claude_magic.cli.environment import Environment, child_environment, with_folder_last
 from claude_magic.cli.instructions import project_instructions
-from claude_magic.cli.transport import NEW_CONVERSATION, Conversation, Launch
+from claude_magic.cli.transport import NEW_SESSION, Launch, SessionOrigin
 from claude_magic.cli.trust import (
     MCP_FILE,
     PROMPT_FOLDERS,
@@ -102,22 +102,22 @@ class Command:
         environ = Environment(self.environment)
         return tuple(_state(path) for path in _files_read(Path(self.config.working_dir), environ))
 
-    def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
+    def launch(self, origin: SessionOrigin = NEW_SESSION) -> Launch:
         """Return how to start one CLI, in the permission mode of the configuration.
 
         Args:
-            conversation: which conversation it is started for.
+            origin: which conversation it is started for.
         """
         flags = _flags(
             {
-                "resume": conversation.resume,
-                "session-id": conversation.session_id,
-                "resume-session-at": conversation.resume_at,
+                "resume": origin.resume,
+                "session-id": origin.session_id,
+                "resume-session-at": origin.resume_at,
             }
         )
-        if conversation.fork:
+        if origin.fork:
             flags.append("--fork-session")
-        if conversation.resume is not None and self.keeps_system_prompt:
+        if origin.resume is not None and self.keeps_system_prompt:
             flags.append("--system-prompt-snapshot=off")
         mode = f"--permission-mode={self.config.permission_mode}"
         return Launch(

@@ -29,8 +29,8 @@ class Launch:
 
 
 @dataclass(frozen=True)
-class Conversation:
-    """Which conversation a CLI is started for; a new one if nothing is said.
+class SessionOrigin:
+    """Where the conversation of a CLI comes from: a new one, one that is resumed, or a copy; a new one by default.
 
     Attributes:
         session_id: id for a new conversation, a uuid; with `fork`, for the copy.
@@ -56,7 +56,7 @@ class Conversation:
             raise ValueError("resume_at needs fork: the conversation itself must not lose its end.")
 
 
-NEW_CONVERSATION = Conversation()
+NEW_SESSION = SessionOrigin()
 
 
 class Transport(Protocol):
@@ -128,7 +128,7 @@ class Launcher(Protocol):
     def may_prewarm(self) -> bool:
         """Whether starting one ahead of its use runs nothing of the user's."""
 
-    def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
+    def launch(self, origin: SessionOrigin = NEW_SESSION) -> Launch:
         """Return what to start."""
 
 

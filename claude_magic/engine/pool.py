@@ -24,7 +24,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from claude_magic.cli.transport import Compile, Conversation, Launch, Launcher, Start
+from claude_magic.cli.transport import Compile, Launch, Launcher, SessionOrigin, Start
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.engine.connection import Connection
 from claude_magic.engine.managed_session import ManagedSession
@@ -253,7 +253,7 @@ class SessionPool:
 
     async def _start_for(self, session: ManagedSession, command: Launcher, process: PooledProcess) -> Connection:
         resume = session.resume_id
-        conversation = Conversation(
+        origin = SessionOrigin(
             session_id=None if resume else str(uuid.uuid4()),
             resume=resume,
             fork=session.config.fork and session.is_fresh,
@@ -261,7 +261,7 @@ class SessionPool:
         )
         began = time.monotonic()
         try:
-            connection = await self._open(command.launch(conversation), process, session.name, session.start_limit_s)
+            connection = await self._open(command.launch(origin), process, session.name, session.start_limit_s)
             process.connection = connection
             session.note_start(time.monotonic() - began)
             await session.attach(connection, resumed=resume is not None)
@@ -373,7 +373,7 @@ class SessionPool:
         process.permission_mode = config.permission_mode
         try:
             process.connection = await self._open(
-                command.launch(Conversation(session_id=str(uuid.uuid4()))), process, ""
+                command.launch(SessionOrigin(session_id=str(uuid.uuid4()))), process, ""
             )
         except ClaudeError as error:
             self._trace("prewarm_failed", {"error": str(error)})

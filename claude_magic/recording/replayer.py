@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from claude_magic.cli.decoder import Content, Decoder
-from claude_magic.cli.transport import NEW_CONVERSATION, Conversation, Launch, Transport
+from claude_magic.cli.transport import NEW_SESSION, Launch, SessionOrigin, Transport
 from claude_magic.clock import unix_time
 from claude_magic.config import SessionConfig
 from claude_magic.errors import ProcessError
@@ -84,7 +84,7 @@ class TapeCommand:
     def __init__(self, replayer: TapeReplayer) -> None:
         self.key: Hashable = replayer
 
-    def launch(self, conversation: Conversation = NEW_CONVERSATION) -> Launch:
+    def launch(self, origin: SessionOrigin = NEW_SESSION) -> Launch:
         """Return a launch that starts nothing."""
         return Launch(("tape",))
 

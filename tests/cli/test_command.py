@@ -16,7 +16,7 @@ import pytest
 from claude_magic.cli import discovery as cli_module
 from claude_magic.cli.command import Command, build_command
 from claude_magic.cli.discovery import cli_version, find_cli
-from claude_magic.cli.transport import Conversation, Launch
+from claude_magic.cli.transport import Launch, SessionOrigin
 from claude_magic.cli.trust import trust_folder
 from claude_magic.config import RetryPolicy, SessionConfig, SimulatedAPI
 from claude_magic.errors import CLINotFoundError, ProcessError
@@ -218,7 +218,7 @@ def test_the_real_cli_tells_its_version(cli_path: Path) -> None:
 
 def test_a_plain_session_streams_both_ways(build: Build) -> None:
     """Without settings, the command line is the fixed part, the mode and the id."""
-    launch = build().launch(Conversation(session_id=SESSION))
+    launch = build().launch(SessionOrigin(session_id=SESSION))
     assert launch.argv[1:] == (
         "-p", "--input-format=stream-json", "--output-format=stream-json", "--verbose", "--include-partial-messages",
         "--replay-user-messages", "--permission-prompt-tool=stdio", "--thinking-display=summarized",
@@ -255,19 +255,19 @@ def test_empty_is_not_the_same_as_unset(build: Build) -> None:
 def test_resume_and_fork(build: Build) -> None:
     """A conversation is resumed under its id, or copied under another one."""
     command = build()
-    assert command.launch(Conversation(resume=SESSION)).argv[-1:] == (f"--resume={SESSION}",)
-    assert command.launch(Conversation(resume=SESSION, fork=True, session_id=OTHER)).argv[-3:] == (
+    assert command.launch(SessionOrigin(resume=SESSION)).argv[-1:] == (f"--resume={SESSION}",)
+    assert command.launch(SessionOrigin(resume=SESSION, fork=True, session_id=OTHER)).argv[-3:] == (
         f"--resume={SESSION}", f"--session-id={OTHER}", "--fork-session",
     )  # fmt: skip
-    assert command.launch(Conversation(resume=SESSION, fork=True, resume_at=OTHER)).argv[-3:] == (
+    assert command.launch(SessionOrigin(resume=SESSION, fork=True, resume_at=OTHER)).argv[-3:] == (
         f"--resume={SESSION}", f"--resume-session-at={OTHER}", "--fork-session",
     )  # fmt: skip
     with pytest.raises(ValueError, match="fork needs resume"):
-        Conversation(fork=True)
+        SessionOrigin(fork=True)
     with pytest.raises(ValueError, match="resume_at needs fork"):
-        Conversation(resume=SESSION, resume_at=OTHER)
+        SessionOrigin(resume=SESSION, resume_at=OTHER)
     with pytest.raises(ValueError, match="keeps its id"):
-        Conversation(resume=SESSION, session_id=OTHER)
+        SessionOrigin(resume=SESSION, session_id=OTHER)
 
 
 @pytest.mark.parametrize(("help_text", "expected"), [("--system-prompt-snapshot <on|off>", True), ("--other", False)])
@@ -277,9 +277,9 @@ def test_a_cli_that_records_system_prompts_is_told_not_to(
     """The flag is given to a CLI that knows it, on resuming with a system prompt, and only then."""
     cli = make_program(tmp_path / "other/claude", f"print({help_text!r})")
     flag = "--system-prompt-snapshot=off"
-    assert (flag in build(cli_path=cli, system_prompt="S").launch(Conversation(resume=SESSION)).argv) is expected
-    assert flag not in build(cli_path=cli, system_prompt="S").launch(Conversation(session_id=SESSION)).argv
-    assert flag not in build(cli_path=cli).launch(Conversation(resume=SESSION)).argv
+    assert (flag in build(cli_path=cli, system_prompt="S").launch(SessionOrigin(resume=SESSION)).argv) is expected
+    assert flag not in build(cli_path=cli, system_prompt="S").launch(SessionOrigin(session_id=SESSION)).argv
+    assert flag not in build(cli_path=cli).launch(SessionOrigin(resume=SESSION)).argv
 
 
 def test_what_a_command_line_cannot_carry_is_one_sentence(build: Build) -> None:
@@ -376,7 +376,7 @@ def test_credential_that_loses_is_left_out(
 def test_secrets_are_known_to_the_redactor_and_shown_nowhere(build: Build) -> None:
     """Credentials are in no argument, no repr and no key; the redactor hides them and secrets of the environment."""
     command = build(api_key=KEY, environment={"DB_PASSWORD": "hunter-22"})
-    launch = command.launch(Conversation(session_id=SESSION))
+    launch = command.launch(SessionOrigin(session_id=SESSION))
     for text in (" ".join(launch.argv), repr(command), repr(launch), repr(command.key)):
         assert KEY not in text
         assert "hunter-22" not in text
@@ -641,7 +641,7 @@ def test_the_real_cli_takes_every_argument(real: Build, tmp_path: Path) -> None:
             allowed_tools=["Bash(git log *)", "Bash(echo a,b)"], disallowed_tools=["Edit"], permission_mode="plan",
             json_schema={"type": "object"}, mcp_config={"mcpServers": {}}, setting_sources=[], add_dirs=[tmp_path],
         )  # fmt: skip
-        result, messages, _ = run_turn(command.launch(Conversation(session_id=SESSION)))
+        result, messages, _ = run_turn(command.launch(SessionOrigin(session_id=SESSION)))
         init = next(message for message in messages if message.get("subtype") == "init")
         body = next(request.body for request in simulator.requests if request.body)
     assert result["session_id"] == SESSION
@@ -656,9 +656,9 @@ def test_the_real_cli_takes_every_argument(real: Build, tmp_path: Path) -> None:
 def test_a_resumed_session_has_the_system_prompt_of_today(real: Build) -> None:
     """A changed system prompt reaches the API on resume, whether or not the CLI keeps the old one on record."""
     with Simulator(pace=0, key=SIMULATOR_KEY) as simulator:
-        run_turn(real(simulator.url, system_prompt="yesterday").launch(Conversation(session_id=SESSION)))
+        run_turn(real(simulator.url, system_prompt="yesterday").launch(SessionOrigin(session_id=SESSION)))
         before = simulator.request_count
-        run_turn(real(simulator.url, system_prompt="today").launch(Conversation(resume=SESSION)))
+        run_turn(real(simulator.url, system_prompt="today").launch(SessionOrigin(resume=SESSION)))
         later = [request.body for request in simulator.requests[before:] if request.body]
     assert [body["system"][-1]["text"] for body in later] == ["today"] * len(later)
     assert later
