@@ -18,7 +18,7 @@ _OF_THE_API = "the simulator stands apart and uses the words of the Messages API
 _OF_A_FILE = "what a session file says of it; `records` says it of a running session"
 MAY_SHARE = {
     **dict.fromkeys(("NotePart", "Picture", "TextPart", "ThinkingPart", "Todo", "ToolPart"), _ON_THE_WIRE),
-    **dict.fromkeys(("Call", "Recorder", "Stage", "ToolUse"), _OF_THE_API),
+    **dict.fromkeys(("Call", "Recorder", "ToolUse"), _OF_THE_API),
     **dict.fromkeys(("History", "Turn"), _OF_A_FILE),
     "Command": "the command line of the CLI, and a command of `%claude`",
     "Stream": "the same for programs that wait and for asyncio, as the two clients are",
