@@ -226,11 +226,13 @@ async def test_a_failed_first_turn_can_be_resumed(stage: Stage) -> None:
     assert (await client.execute("main", "bye")).text == "Bye."
 
 
-async def test_a_background_command_and_its_extra_turn(stage: Stage) -> None:
+async def test_a_background_command_and_its_extra_turn(stage: Stage, tmp_path: Path) -> None:
     """The session has a background task; its report is a turn of its own and confuses nobody."""
+    gate = tmp_path / "gate"
+    wait = f"until [ -e {gate} ]; do {NAP}; done"
     client = await stage.begin(
         rule("task-notification", text("The command is done.")),
-        rule("start", tool("Bash", command=NAP, run_in_background=True), text("Started.")),
+        rule("start", tool("Bash", command=wait, run_in_background=True), text("Started.")),
         allowed_tools=["Bash"], background_tasks=True,
     )  # fmt: skip
     session = client.get_session("main")
@@ -238,6 +240,7 @@ async def test_a_background_command_and_its_extra_turn(stage: Stage) -> None:
     assert (await client.execute("main", "start")).text == "Started."
     assert managed(session).connection is not None
     assert managed(session).connection.has_background
+    gate.touch()
     await until(lambda: session.turns == 2)
 
     record = client.records.turn_records()[1]
