@@ -16,7 +16,6 @@ from real import GUARD_S, real_client, real_config, until_told
 from claude_magic import read_transcripts
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.errors import ProcessError
-from claude_magic.records.frames import Frames
 from claude_magic.simulator import Scenario, Simulator, Step, Usage, rule, step, text, tool
 
 TOKENS = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"]
@@ -95,7 +94,7 @@ async def test_tokens_and_money_are_those_counted_by_hand(client: AsyncClaudeCli
         await client.execute("main", "delegate")
     await client.close()  # the CLI may write its files later than it answers
 
-    live = Frames(client).turns()
+    live = client.frames.turns()
     assert live["prompt"].to_list() == ["plain", "look", "delegate", "slow", "plain", "slow", "look", "delegate"]
     assert_by_hand(live)
     assert live["estimated"].to_list() == [name == "slow" for name in live["prompt"]]
@@ -115,7 +114,7 @@ async def test_what_a_tool_did_is_told_alike(client: AsyncClaudeClient, tmp_path
     await client.execute("main", "delegate")
     await client.close()
 
-    live, told = Frames(client), read_transcripts(tmp_path / "config", cache=tmp_path / "cache")
+    live, told = client.frames, read_transcripts(tmp_path / "config", cache=tmp_path / "cache")
     for frames in (live, told):
         tools = frames.tools()
         assert tools["name"].to_list() == ["Bash", "Bash", "Agent"]
