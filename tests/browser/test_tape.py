@@ -34,7 +34,7 @@ def test_tape_plays_like_a_live_run(notebook: MakeNotebook) -> None:
     expect(played.locator(".claude-tool")).to_have_attribute("data-state", "done")
     expect(played.locator(".claude-ask")).to_have_count(0)
     body = ".claude-parts, .claude-body"
-    texts = [re.sub(r"\d+\.\d s", "", nb.view(cell).locator(body).first.inner_text()) for cell in (2, 5)]
+    texts = [re.sub(r"\d+(?:\.\d)? s", "", nb.view(cell).locator(body).first.inner_text()) for cell in (2, 5)]
     assert texts[0] == texts[1]
     nb.picture("played", 5)
 
