@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import wraps
 from pathlib import Path
@@ -20,19 +20,13 @@ from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.engine.rewind import Rewind
 from claude_magic.engine.session import Session
 from claude_magic.engine.session_info import SessionInfo
-from claude_magic.engine.stream import Stream as AsyncStream
+from claude_magic.engine.stream import AsyncStream
 from claude_magic.errors import ClaudeError
 from claude_magic.messages import Message
 from claude_magic.permissions import Ask
 from claude_magic.recording import TapeRecorder, TapeReplayer
-from claude_magic.records.client_records import ClientRecords
 from claude_magic.records.history import History
-from claude_magic.records.log import LogEntry, LogSummary
-from claude_magic.records.message_records import MessageRecord
 from claude_magic.records.metrics import Stats
-from claude_magic.records.spans import SpanRecord
-from claude_magic.records.tool_uses import ToolRecord
-from claude_magic.records.turns import TurnRecord
 from claude_magic.response import Response
 
 if TYPE_CHECKING:
@@ -369,7 +363,8 @@ class ClaudeClient:
         if self._frames is None:
             from claude_magic.records.frames import Frames
 
-            self._frames = Frames(_Snapshots(self._client.records, self._loop))
+            records, loop = self._client.records, self._loop
+            self._frames = Frames(records, read=loop.run, flush=lambda: loop.call(records.flush_history()))
         return self._frames
 
     @property
@@ -383,42 +378,6 @@ class ClaudeClient:
         """Send the log to a file or a `logging` handler too; see `AsyncClaudeClient.log_to`."""
         stop = self._loop.run(lambda: self._client.log_to(target))
         return lambda: self._loop.run(stop)
-
-
-class _Snapshots:
-    """The client's records, read on the loop's thread."""
-
-    def __init__(self, records: ClientRecords, loop: BackgroundLoop) -> None:
-        self._records = records
-        self._loop = loop
-
-    def session_infos(self) -> Sequence[SessionInfo]:
-        return self._loop.run(self._records.session_infos)
-
-    def turn_records(self) -> Sequence[TurnRecord]:
-        return self._loop.run(self._records.turn_records)
-
-    def message_records(self) -> Sequence[MessageRecord]:
-        return self._loop.run(self._records.message_records)
-
-    def tool_records(self) -> Sequence[ToolRecord]:
-        return self._loop.run(self._records.tool_records)
-
-    def span_records(self) -> Sequence[SpanRecord]:
-        return self._loop.run(self._records.span_records)
-
-    def past(self) -> History:
-        self._loop.call(self._records.flush_history())
-        return self._records.past()
-
-    def log_entries(self, session: str | None) -> Sequence[LogEntry]:
-        return self._loop.run(lambda: self._records.log_entries(session))
-
-    def log_summaries(self) -> Sequence[LogSummary]:
-        return self._loop.run(self._records.log_summaries)
-
-    def stats(self) -> Stats:
-        return self._loop.run(self._records.stats)
 
 
 _client: ClaudeClient | None = None

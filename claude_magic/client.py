@@ -6,17 +6,15 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
-from claude_magic.cli.command import build_command
+from claude_magic.cli.command import compile_with
 from claude_magic.cli.decoder import Content
 from claude_magic.cli.process import Process
-from claude_magic.cli.transport import Compile, Launcher, SessionOrigin, Start
-from claude_magic.clock import steady
-from claude_magic.config import PERMISSION_MODES, PoolConfig, RetryPolicy, SessionConfig, json_text, one_of, positive
+from claude_magic.cli.transport import Compile, SessionOrigin, Start
+from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig, json_text
 from claude_magic.engine.connection import Connection
 from claude_magic.engine.managed_session import ManagedSession
 from claude_magic.engine.pool import SessionPool
@@ -24,19 +22,19 @@ from claude_magic.engine.registry import SessionRegistry, info_of
 from claude_magic.engine.rewind import Rewind
 from claude_magic.engine.session import Session, managed
 from claude_magic.engine.session_info import SessionInfo
-from claude_magic.engine.stream import Stream
+from claude_magic.engine.stream import AsyncStream
 from claude_magic.engine.turn import Turn
+from claude_magic.engine.turn_tasks import TurnTasks
 from claude_magic.errors import ClaudeError, PoolClosedError
 from claude_magic.messages import Batch, Message
-from claude_magic.observers import ObserverGuard, name_of
+from claude_magic.observers import ObserverGuard
 from claude_magic.permissions import Ask, Decision, PermissionRequest, decide
-from claude_magic.recording import TapeRecorder, TapeReplayer
+from claude_magic.recording import ReplaySwitch, TapeRecorder, TapeReplayer
 from claude_magic.records.client_records import ClientRecords
 from claude_magic.records.history import History
 from claude_magic.records.metrics import Stats
 from claude_magic.response import AnswerSource, Response
 
-T = TypeVar("T")
 if TYPE_CHECKING:
     from claude_magic.records.frames import Frames
     from claude_magic.records.plots import Plots
@@ -95,26 +93,24 @@ class AsyncClaudeClient:
         compile: Compile | None = None,
         ask_in_thread: bool = False,
     ) -> None:
+        retry = retry or RetryPolicy()
         self.config = config or SessionConfig()
         self._ask_in_thread = ask_in_thread
         self.ask = ask
         self.observers: list[Observer] = []
         self.response_observers: list[Callable[[Response], None]] = []
-        self._pool_config = pool or PoolConfig()
-        self._retry = retry or RetryPolicy()
         self._tracer = tracer
         self._sessions = SessionRegistry()
         self._closed = False
-        self._turns: set[asyncio.Task[None]] = set()
         self._guard = ObserverGuard()
         self.tape = TapeRecorder(self._guard)
         if record is not None:
             self.tape.begin(record)
-        self._live = (start, compile or self._compile)
-        self._replayer = None if replay is None else _replayer_of(replay)
-        self._start, self._compile_config = self._ways()
-        self._pool = SessionPool(self._pool_config, self._retry, self._start, self._compile_config, self._trace)
+        self._switch = ReplaySwitch(start, compile or compile_with(retry), replay)
+        self._start = self.tape.wrap(self._switch.start)
+        self._pool = SessionPool(pool or PoolConfig(), retry, self._start, self._switch.compile, self._trace)
         self.records = ClientRecords(self._sessions, self._pool, self._guard, history)
+        self._turn_tasks = TurnTasks(self._pool, self._trace, self.records.note_unsent)
 
     async def __aenter__(self) -> Self:
         return self
@@ -147,7 +143,7 @@ class AsyncClaudeClient:
     @property
     def replayer(self) -> TapeReplayer | None:
         """The tape that answers in place of the CLI; `None` while the CLI does."""
-        return self._replayer
+        return self._switch.replayer
 
     async def play(self, replay: str | Path | TapeReplayer | None) -> list[SessionInfo]:
         """Answer from a tape from now on, or from the CLI again. A played turn costs nothing and is marked.
@@ -162,19 +158,14 @@ class AsyncClaudeClient:
             ValueError: the file is not a tape; nothing has changed.
         """
         self._check_open()
-        self._replayer = None if replay is None else _replayer_of(replay)
+        self._switch.put_in(replay)
         infos = self.list_sessions()
         sessions = self._sessions.close_all()
-        self._start, self._compile_config = self._ways()
-        self._pool.switch(self._start, self._compile_config)
+        self._pool.end_warm()
         for session in sessions:
             await self._pool.release(managed(session))
         self.records.note_closed()
         return infos
-
-    def _ways(self) -> tuple[Start, Compile]:
-        start, compile = (self._replayer.start, self._replayer.compile) if self._replayer is not None else self._live
-        return self.tape.wrap(start), compile
 
     # Sessions.
 
@@ -190,8 +181,8 @@ class AsyncClaudeClient:
             PoolClosedError: the client is closed.
         """
         self._check_open()
-        session = ManagedSession(self._sessions.free_name(name), config or self.config, self._pool_config.messages)
-        if self._replayer is not None:
+        session = ManagedSession(self._sessions.free_name(name), config or self.config, self.pool.messages)
+        if self.replayer is not None:
             session.source = AnswerSource.RECORDING
         session.decide = self._decide
         session.on_turn_begin = self.records.note_begin
@@ -281,7 +272,7 @@ class AsyncClaudeClient:
         timeout_s: float | None = None,
         json_schema: str | Mapping[str, Any] | None = None,
         patient: bool = False,
-    ) -> Stream:
+    ) -> AsyncStream:
         """Prompt a session and follow what comes.
 
         A busy session lets the prompt wait for its turn.
@@ -309,17 +300,10 @@ class AsyncClaudeClient:
         """
         self._check_open()
         target = managed(self.get_session(session))
-        if not prompt or (isinstance(prompt, str) and not prompt.strip()):
-            raise ValueError("The prompt is empty: say what Claude should do.")
-        if permission_mode is not None:
-            one_of("permission_mode", permission_mode, PERMISSION_MODES)
-        if timeout_s is not None:
-            positive("timeout_s", timeout_s)
-        if model is not None and not model.strip():
-            raise ValueError("model is empty: leave it out, or give a name.")
         schema = json_text("json_schema", json_schema)
         turn = Turn(target.name, prompt, literal, model, permission_mode, timeout_s, schema, patient)
-        return Stream(turn, partial(self._submit, target), target.interrupt)
+        turn.check()
+        return AsyncStream(turn, partial(self._submit, target), target.interrupt)
 
     async def execute(self, session: str | Session, prompt: Content, **options: Any) -> Response:
         """Prompt a session and return the response; the same as draining `stream`.
@@ -347,8 +331,8 @@ class AsyncClaudeClient:
             CLINotFoundError: there is no CLI.
             ProcessError: it does not start.
         """
-        command = await self._compile_config(self.config)
-        connection = await Connection.open(command.launch(SessionOrigin(session_id=str(uuid.uuid4()))), self._start)
+        launcher = await self._switch.compile(self.config)
+        connection = await Connection.open(launcher.launch(SessionOrigin(session_id=str(uuid.uuid4()))), self._start)
         try:
             return connection.info
         finally:
@@ -382,47 +366,20 @@ class AsyncClaudeClient:
         self._closed = True
         self._sessions.close_all()
         await self._pool.close()
-        if self._turns:
-            await asyncio.wait(self._turns)
+        await self._turn_tasks.wait()
         await self.records.flush_history()
         self.tape.close()
         self.records.close_logs()
 
     # How it works.
 
-    async def _compile(self, config: SessionConfig) -> Launcher:
-        # Finding the CLI, its version and the folder's settings reads files and may run `claude --version`.
-        return await asyncio.to_thread(build_command, config, self._retry)
-
     def _submit(self, session: ManagedSession, turn: Turn) -> None:
         self._check_open()
-        session.enqueue(turn)
-        turn.task = asyncio.create_task(self._run(session, turn))
-        self._turns.add(turn.task)
-        turn.task.add_done_callback(partial(self._task_over, session, turn))
-
-    def _task_over(self, session: ManagedSession, turn: Turn, task: asyncio.Task[None]) -> None:
-        self._turns.discard(task)
-        # Dropped in the very moment of asking, it never got to its own clean-up.
-        session.cancel(turn)
-
-    async def _run(self, session: ManagedSession, turn: Turn) -> None:
-        self._trace("turn", {"session": session.name, "turn_id": turn.id})
-        try:
-            with steady():
-                await session.run(turn, self._pool.lease)
-        except Exception as error:
-            logger.exception("a turn failed in a way it should not")
-            turn.fail(error)
-        finally:
-            if turn.error is not None and turn.response is None:
-                self.records.note_unsent(turn)
-            self._trace("turn_over", {"session": session.name, "turn_id": turn.id, "error": str(turn.error or "")})
-            self._pool.turn_over(session)
+        self._turn_tasks.submit(session, turn)
 
     async def _decide(self, request: PermissionRequest) -> Decision:
         # A played question has its answer on the tape: nothing runs, so no one is asked.
-        decision = self._replayer.decision(request.tool_use_id) if self._replayer is not None else None
+        decision = self.replayer.decision(request.tool_use_id) if self.replayer is not None else None
         if decision is None:
             decision = await decide(self.ask, request, in_thread=self._ask_in_thread)
         return decision
@@ -430,12 +387,12 @@ class AsyncClaudeClient:
     def _observe(self, session: ManagedSession, turn: Turn | None, messages: list[Message]) -> None:
         batch = Batch(session.name, session.session_id, turn.id if turn is not None else "", messages)
         self.records.note_batch(batch)
-        self._tell(self.observers, batch)
+        self._guard.tell(self.observers, batch)
 
     def _turn_ends(self, session: ManagedSession, response: Response, error: ClaudeError | None) -> None:
         session.last_response = response
         self.records.note_response(response, info_of(session))
-        self._tell(self.response_observers, response)
+        self._guard.tell(self.response_observers, response)
         # A background task that reported may have been all that kept this process from being wanted elsewhere.
         asyncio.get_running_loop().call_soon(self._pool.turn_over, session)
 
@@ -448,21 +405,6 @@ class AsyncClaudeClient:
     def _drop_tracer(self) -> None:
         self._tracer = None
 
-    def _tell(self, observers: list[Callable[[T], None]], value: T) -> None:
-        """Tell the user's observers; one that fails is taken off the list."""
-        for observer in list(observers):
-            off = partial(_take_off, observers, observer)
-            self._guard.call(f"The observer {name_of(observer)}", observer, value, off=off)
-
     def _check_open(self) -> None:
         if self._closed:
             raise PoolClosedError("The client is closed. Make a new one.")
-
-
-def _take_off(observers: list[Callable[[T], None]], observer: Callable[[T], None]) -> None:
-    with suppress(ValueError):  # it took itself off
-        observers.remove(observer)
-
-
-def _replayer_of(replay: str | Path | TapeReplayer) -> TapeReplayer:
-    return replay if isinstance(replay, TapeReplayer) else TapeReplayer(replay)

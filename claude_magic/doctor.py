@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from claude_magic._version import __version__
 from claude_magic.cli.account import key_notice, who_pays
-from claude_magic.cli.command import build_command
+from claude_magic.cli.command import build_launcher
 from claude_magic.cli.discovery import cli_version, find_cli
 from claude_magic.cli.trust import examine_folder
 from claude_magic.config import RetryPolicy, SessionConfig
@@ -40,7 +40,7 @@ def diagnose(client: ClaudeClient, config: SessionConfig) -> Iterator[str]:
         path = find_cli(config.cli_path)
         yield f"CLI:       {cli_version(path)} at {path}"
         yield f"account:   {_account(client, config)}"
-        left_out = build_command(config, RetryPolicy()).notice or "No settings are left out."
+        left_out = build_launcher(config, RetryPolicy()).notice or "No settings are left out."
         yield f"folder:    {config.working_dir}. {left_out}"
         findings = examine_folder(config.working_dir, os.environ).findings
         yield f"brings:    {', '.join(findings) or 'nothing that needs trust'}"

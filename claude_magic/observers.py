@@ -12,9 +12,13 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 logger = logging.getLogger("claude_magic")
+
+T = TypeVar("T")
 
 
 class ObserverGuard:
@@ -64,6 +68,17 @@ class ObserverGuard:
             self._say(name, failure, "is switched off" if off is not None else "misses something")
         return False
 
+    def tell(self, observers: list[Callable[[T], None]], value: T) -> None:
+        """Call each of the user's observers with a value; one that fails is taken off the list.
+
+        Args:
+            observers: they; one of them may change the list meanwhile.
+            value: what they get.
+        """
+        for observer in list(observers):
+            off = partial(_take_off, observers, observer)
+            self.call(f"The observer {name_of(observer)}", observer, value, off=off)
+
     def _say(self, name: str, failure: BaseException, consequence: str) -> None:
         words = f"{name} {consequence}, the turn goes on: {described(failure)}"
         with suppress(Exception):  # a filter or a handler of the user's may raise as well
@@ -71,6 +86,11 @@ class ObserverGuard:
             logger.debug("what failed", exc_info=failure)
         with suppress(Exception):
             self.note(words)
+
+
+def _take_off(observers: list[Callable[[T], None]], observer: Callable[[T], None]) -> None:
+    with suppress(ValueError):  # it took itself off
+        observers.remove(observer)
 
 
 def described(failure: BaseException) -> str:

@@ -20,8 +20,6 @@ MAY_SHARE = {
     **dict.fromkeys(("NotePart", "Picture", "TextPart", "ThinkingPart", "Todo", "ToolPart"), _ON_THE_WIRE),
     **dict.fromkeys(("Call", "Recorder", "ToolUse"), _OF_THE_API),
     **dict.fromkeys(("History", "Turn"), _OF_A_FILE),
-    "Command": "the command line of the CLI, and a command of `%claude`",
-    "Stream": "the same for programs that wait and for asyncio, as the two clients are",
     "Usage": "tokens of a turn; of an API call in a session file; of the simulated API; on the way to a page",
 }
 

@@ -231,7 +231,7 @@ class FakeCLIs:
         return AsyncClaudeClient(config, pool=pool, start=self.start, **options)
 
 
-class FakeCommand:
+class FakeLauncher:
     """What the pool needs of a configuration, without looking at this machine."""
 
     def __init__(self, config: SessionConfig) -> None:
@@ -254,6 +254,6 @@ class FakeCommand:
         return Launch(tuple(argv), redactor=Redactor(dict(self.config.secrets)))
 
 
-async def compile_fake(config: SessionConfig) -> FakeCommand:
+async def compile_fake(config: SessionConfig) -> FakeLauncher:
     """Compile for a fake CLI."""
-    return FakeCommand(config)
+    return FakeLauncher(config)

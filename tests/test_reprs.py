@@ -12,7 +12,7 @@ import pytest
 from IPython.core.ultratb import VerboseTB
 
 from claude_magic.blocking import ClaudeClient
-from claude_magic.cli.command import build_command
+from claude_magic.cli.command import build_launcher
 from claude_magic.cli.decoder import Decoder
 from claude_magic.cli.environment import Environment
 from claude_magic.config import RetryPolicy, SessionConfig
@@ -83,7 +83,7 @@ def test_the_repr_of_a_launch_shows_names_of_no_value(cli_path: Path, tmp_path: 
         api_key=SECRET,
         mcp_config={"mcpServers": {"a": {"command": "x", "env": {"TOKEN": SECRET}}}},
     )
-    command = build_command(config, RetryPolicy(), environ={"HOME": str(tmp_path), "A": SECRET})
+    command = build_launcher(config, RetryPolicy(), environ={"HOME": str(tmp_path), "A": SECRET})
 
     assert SECRET not in repr(command)
     assert SECRET not in repr(command.launch())
@@ -126,7 +126,7 @@ def test_an_error_leaves_the_client_without_our_frames(
 
     assert "Error" in told
     assert SECRET not in told
-    assert "build_command" not in told
+    assert "build_launcher" not in told
     assert "runtime.py" not in told
 
 

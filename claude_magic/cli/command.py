@@ -1,11 +1,12 @@
-"""From a configuration to a command: the CLI, its arguments and its environment.
+"""From a configuration to what starts the CLI: the program, its arguments and its environment.
 
-`build_command` reads files and may run `claude --help` once: call it on a worker thread. What is known here of
+`build_launcher` reads files and may run `claude --help` once: call it on a worker thread. What is known here of
 the CLI's arguments and variables was measured on 2.1.197 and 2.1.330.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ from typing import Any
 from claude_magic.cli.discovery import find_cli, knows_option
 from claude_magic.cli.environment import Environment, child_environment, with_folder_last
 from claude_magic.cli.instructions import project_instructions
-from claude_magic.cli.transport import NEW_SESSION, Launch, SessionOrigin
+from claude_magic.cli.transport import NEW_SESSION, Compile, Launch, SessionOrigin
 from claude_magic.cli.trust import (
     MCP_FILE,
     PROMPT_FOLDERS,
@@ -59,8 +60,8 @@ _SECRET_HEADER = re.compile(r"authorization|cookie", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Command:
-    """One configuration in the form that starts a CLI on this machine; made by `build_command`.
+class CLILauncher:
+    """One configuration in the form that starts a CLI on this machine; made by `build_launcher`.
 
     Attributes:
         config: the configuration it was made from.
@@ -128,13 +129,13 @@ class Command:
         )
 
 
-def build_command(
+def build_launcher(
     config: SessionConfig,
     retry: RetryPolicy,
     *,
     environ: Mapping[str, str] | None = None,
-) -> Command:
-    """Turn a configuration into a command. Blocks: reads the folder, and may ask the CLI for its options.
+) -> CLILauncher:
+    """Turn a configuration into a launcher. Blocks: reads the folder, and may ask the CLI for its options.
 
     Args:
         config: what the user wants.
@@ -159,7 +160,7 @@ def build_command(
     environment |= mcp.variables
     arguments = _arguments(config, mcp.text, instructions, leaves_out)
     _check_length(arguments)
-    return Command(
+    return CLILauncher(
         config=config,
         cli=cli,
         trust=trust,
@@ -170,6 +171,19 @@ def build_command(
         keeps_system_prompt=_has_system_prompt(arguments) and knows_option(cli, "--system-prompt-snapshot"),
         may_prewarm=mcp.text is None and not _starts_programs(config, environment, leaves_out),
     )
+
+
+def compile_with(retry: RetryPolicy) -> Compile:
+    """Return what turns configurations into launchers, on a worker thread.
+
+    Args:
+        retry: how often the CLI tries the API again.
+    """
+
+    async def compile(config: SessionConfig) -> CLILauncher:
+        return await asyncio.to_thread(build_launcher, config, retry)
+
+    return compile
 
 
 def _starts_programs(config: SessionConfig, environment: Mapping[str, str], leaves_out: bool) -> bool:

@@ -385,9 +385,8 @@ class SessionPool:
         # Another prompt may have come to wait while it started.
         self._queue.wake_next()
 
-    def switch(self, start: Start, compile: Compile) -> None:
-        """Start and compile in another way from now on; warm processes end. Sessions give theirs up by `release`."""
-        self._start, self._compile = start, compile
+    def end_warm(self) -> None:
+        """End the warm processes: what they were started with has changed. Sessions give theirs up by `release`."""
         for task in self._prewarming:
             task.cancel()
         for process in self._processes.warm:

@@ -1,4 +1,4 @@
-"""`Stream`: one prompt's messages as they come."""
+"""`AsyncStream`: one prompt's messages as they come."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from claude_magic.messages import Message
 from claude_magic.response import Response
 
 
-class Stream:
+class AsyncStream:
     """A prompt's messages as they come. Use it in `async with`: leaving early interrupts the turn.
 
     Args:

@@ -11,6 +11,7 @@ from typing import Any
 
 from claude_magic.cli.decoder import Content
 from claude_magic.clock import unix_time
+from claude_magic.config import PERMISSION_MODES, one_of, positive
 from claude_magic.engine.cost import TurnCost
 from claude_magic.errors import (
     ClaudeError,
@@ -84,6 +85,17 @@ class Turn:
     def __repr__(self) -> str:
         state = "over" if self.is_over else "waiting" if self.sent is None else "running"
         return f"<Turn {self.id} session={self.session!r} {state} {len(self.messages)} messages>"
+
+    def check(self) -> None:
+        """Raise `ValueError` where the prompt is empty, or an option of it makes no sense."""
+        if not self.prompt or (isinstance(self.prompt, str) and not self.prompt.strip()):
+            raise ValueError("The prompt is empty: say what Claude should do.")
+        if self.permission_mode is not None:
+            one_of("permission_mode", self.permission_mode, PERMISSION_MODES)
+        if self.timeout_s is not None:
+            positive("timeout_s", self.timeout_s)
+        if self.model is not None and not self.model.strip():
+            raise ValueError("model is empty: leave it out, or give a name.")
 
     @property
     def is_over(self) -> bool:

@@ -3,10 +3,11 @@
 from claude_magic.recording.format import TapeRun, decode_record, encode_record, read_tape
 from claude_magic.recording.recorder import TapeRecorder
 from claude_magic.recording.redacted_lines import RedactedLines
-from claude_magic.recording.replayer import TapeReplayer
+from claude_magic.recording.replayer import ReplaySwitch, TapeReplayer
 
 __all__ = [
     "RedactedLines",
+    "ReplaySwitch",
     "TapeRecorder",
     "TapeReplayer",
     "TapeRun",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from claude_magic.cli.decoder import Content, Decoder
-from claude_magic.cli.transport import NEW_SESSION, Launch, SessionOrigin, Transport
+from claude_magic.cli.transport import NEW_SESSION, Compile, Launch, Launcher, SessionOrigin, Start, Transport
 from claude_magic.clock import unix_time
 from claude_magic.config import SessionConfig
 from claude_magic.errors import ProcessError
@@ -65,12 +65,49 @@ class TapeReplayer:
         """Start a replayer in place of a CLI."""
         return PlayedTransport(self, launch.redactor)
 
-    async def compile(self, config: SessionConfig) -> TapeCommand:
+    async def compile(self, config: SessionConfig) -> TapeLauncher:
         """Return what the pool needs of a configuration: nothing of this machine."""
-        return TapeCommand(self)
+        return TapeLauncher(self)
 
 
-class TapeCommand:
+class ReplaySwitch:
+    """Lets the CLI answer, or a tape in its place.
+
+    Args:
+        start: starts the CLI.
+        compile: turns a configuration into what starts the CLI.
+        replay: the tape that answers at first, as for `put_in`.
+
+    Attributes:
+        replayer: the tape that answers; `None` while the CLI does.
+
+    Raises:
+        ValueError: the file is not a tape.
+    """
+
+    def __init__(self, start: Start, compile: Compile, replay: str | Path | TapeReplayer | None) -> None:
+        self.replayer: TapeReplayer | None = None
+        self._start_cli, self._compile_for_cli = start, compile
+        self.put_in(replay)
+
+    def put_in(self, replay: str | Path | TapeReplayer | None) -> None:
+        """Let a tape answer from the next start on, or the CLI (`None`).
+
+        Raises:
+            ValueError: the file is not a tape; nothing has changed.
+        """
+        self.replayer = TapeReplayer(replay) if isinstance(replay, str | Path) else replay
+
+    async def start(self, launch: Launch) -> Transport:
+        """Start what answers now."""
+        return await (self._start_cli if self.replayer is None else self.replayer.start)(launch)
+
+    async def compile(self, config: SessionConfig) -> Launcher:
+        """Turn a configuration into what starts that."""
+        return await (self._compile_for_cli if self.replayer is None else self.replayer.compile)(config)
+
+
+class TapeLauncher:
     """A configuration for a replayer: every session can use every process of the same tape.
 
     Args:

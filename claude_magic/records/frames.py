@@ -282,10 +282,20 @@ class Frames:
 
     Args:
         source: where the records come from.
+        read: calls one of its functions on the thread where the records live; this one if not given.
+        flush: called before what is kept of all kernels is read, so that the newest turns are there.
     """
 
-    def __init__(self, source: FrameSource) -> None:
+    def __init__(
+        self,
+        source: FrameSource,
+        *,
+        read: Callable[[Callable[[], Any]], Any] = lambda function: function(),
+        flush: Callable[[], None] = lambda: None,
+    ) -> None:
         self._source = source
+        self._read = read
+        self._flush = flush
         self._turns = GrowingFrame(turns_frame)
         self._messages = GrowingFrame(messages_frame)
         self._tools = GrowingFrame(tools_frame)
@@ -303,8 +313,8 @@ class Frames:
             HistoryError: what is kept cannot be read; the same holds for `turns` and `tools`.
         """
         if history:
-            return sessions_frame(self._source.past().sessions())
-        return sessions_frame(self._source.session_infos())
+            return sessions_frame(self._past().sessions())
+        return sessions_frame(self._read(self._source.session_infos))
 
     def turns(self, *, history: bool = False) -> pd.DataFrame:
         """Return one row per finished turn: time, tokens, cost, prompt and answer.
@@ -314,12 +324,12 @@ class Frames:
                 and prompt and text are NA unless the user asked to keep them (`History(texts=True)`).
         """
         if history:
-            return turns_frame(self._source.past().turns())
-        return self._turns.of(self._source.turn_records())
+            return turns_frame(self._past().turns())
+        return self._turns.of(self._read(self._source.turn_records))
 
     def messages(self) -> pd.DataFrame:
         """Return one row per message that a person would read."""
-        return self._messages.of(self._source.message_records())
+        return self._messages.of(self._read(self._source.message_records))
 
     def tools(self, *, history: bool = False) -> pd.DataFrame:
         """Return one row per tool use; one that runs has no duration yet, and one that was denied never has.
@@ -330,8 +340,8 @@ class Frames:
             history: those that are kept of all kernels; their input is NA unless the user asked to keep it.
         """
         if history:
-            return tools_frame(self._source.past().tools())
-        return self._tools.of(self._source.tool_records())
+            return tools_frame(self._past().tools())
+        return self._tools.of(self._read(self._source.tool_records))
 
     def spans(self) -> pd.DataFrame:
         """Return one row per stretch of a turn's time, in the order they ended: what it was spent on, and how long.
@@ -339,7 +349,7 @@ class Frames:
         `kind` is `queue`, `spawn`, `model`, `thinking`, `text`, `tool` or `person`; see `SpanRecord`. Only tools
         overlap, each other and a person who is asked, so that sums by kind say where the time went.
         """
-        return self._spans.of(self._source.span_records())
+        return self._spans.of(self._read(self._source.span_records))
 
     def logs(self, session: str | None = None, level: str | None = None) -> pd.DataFrame:
         """Return one row per log entry; `frame.attrs["dropped"]` says how many older ones are gone.
@@ -352,23 +362,27 @@ class Frames:
             ValueError: there is no such level.
         """
         least = _level(level).rank if level is not None else 0
-        frame = self._logs.of(self._source.log_entries(None))
+        frame = self._logs.of(self._read(lambda: self._source.log_entries(None)))
         if session is not None:
             frame = frame[frame["session"] == session]
         if least > 0:
             frame = frame[frame["level"].isin([one.value for one in Level if one.rank >= least])]
         frame = frame.reset_index(drop=True)
-        summaries = self._source.log_summaries()
+        summaries = self._read(self._source.log_summaries)
         frame.attrs["dropped"] = sum(one.dropped for one in summaries if session in (None, one.session))
         return frame
 
     def log_summary(self) -> pd.DataFrame:
         """Return one row per session: lines, errors, warnings, and how often each tool was used."""
-        return log_summary_frame(self._source.log_summaries())
+        return log_summary_frame(self._read(self._source.log_summaries))
 
     def metrics(self) -> pd.DataFrame:
         """Return one row: how many turns, how fast, and what the pool does."""
-        return metrics_frame(self._source.stats())
+        return metrics_frame(self._read(self._source.stats))
+
+    def _past(self) -> History:
+        self._flush()
+        return self._source.past()
 
 
 def _level(name: str) -> Level:

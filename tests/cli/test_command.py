@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from claude_magic.cli import discovery as cli_module
-from claude_magic.cli.command import Command, build_command
+from claude_magic.cli.command import CLILauncher, build_launcher
 from claude_magic.cli.discovery import cli_version, find_cli
 from claude_magic.cli.transport import Launch, SessionOrigin
 from claude_magic.cli.trust import trust_folder
@@ -27,7 +27,7 @@ OTHER = "22222222-2222-4222-8222-222222222222"
 KEY = "sk-ant-dummy-key"
 SIMULATOR_KEY = "sk-ant-simulated-by-the-test"
 TOKEN = "sk-ant-oat01-dummy"
-Build = Callable[..., Command]
+Build = Callable[..., CLILauncher]
 
 
 def make_program(path: Path, body: str = "print('9.8.7 (Claude Code)')") -> Path:
@@ -55,9 +55,9 @@ def build(tmp_path: Path, project: Path, cli_env: dict[str, str]) -> Build:
         environ: dict[str, str] | None = None,
         retry: RetryPolicy | None = None,
         **settings: Any,
-    ) -> Command:
+    ) -> CLILauncher:
         config = SessionConfig(**{"working_dir": project, "cli_path": cli, **settings})
-        return build_command(config, retry or RetryPolicy(), environ=cli_env | (environ or {}))
+        return build_launcher(config, retry or RetryPolicy(), environ=cli_env | (environ or {}))
 
     return build_it
 
@@ -183,7 +183,7 @@ def test_command_finds_the_node_beside_its_cli(tmp_path: Path) -> None:
     cli = make_program(tmp_path / "claude", "print('2.1.330 (Claude Code)')")
     make_program(tmp_path / "python3", "")
 
-    command = build_command(
+    command = build_launcher(
         SessionConfig(cli_path=cli, working_dir=tmp_path), RetryPolicy(), environ={"PATH": "/usr/bin"}
     )
 
@@ -592,10 +592,10 @@ def run_turn(launch: Launch, prompt: str = "hello") -> tuple[dict[str, Any], lis
 def real(cli_path: Path, project: Path, cli_env: dict[str, str]) -> Build:
     """Build a command for a real CLI that talks to the given address with a dummy key."""
 
-    def build_it(url: str, **settings: Any) -> Command:
+    def build_it(url: str, **settings: Any) -> CLILauncher:
         environ = cli_env | {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": SIMULATOR_KEY}
         config = SessionConfig(**{"working_dir": project, "cli_path": cli_path, **settings})
-        return build_command(config, RetryPolicy(max_retries=0), environ=environ)
+        return build_launcher(config, RetryPolicy(max_retries=0), environ=environ)
 
     return build_it
 

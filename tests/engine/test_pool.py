@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from fakes import FakeCLIs, FakeCommand, FakeTransport, compile_fake, echo, prompt_of
+from fakes import FakeCLIs, FakeLauncher, FakeTransport, echo, prompt_of
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
@@ -446,17 +446,17 @@ async def test_as_many_are_kept_warm_as_asked_for(make: Make, count: int) -> Non
 
 
 async def test_warm_processes_end_when_the_way_to_start_changes(make: Make) -> None:
-    """A process that was started in the old way serves nobody any more, and new ones start in the new way."""
-    old, new = FakeCLIs(), FakeCLIs()
-    client = await warm(make, old)
+    """A process that was started in the old way serves no session any more, and the next one starts anew."""
+    clis = FakeCLIs()
+    client = await warm(make, clis)
 
-    client._pool.switch(new.start, compile_fake)
+    client._pool.end_warm()
     await settle()
-    assert old.alive == old.started[:1]
+    assert clis.alive == clis.started[:1]
 
     await client.create_session(name="second")
     await client.execute("second", "x")
-    assert new.started[0].prompts == ["x"]
+    assert clis.started[2].prompts == ["x"]
 
 
 async def test_an_equal_session_takes_the_warm_process(make: Make) -> None:
@@ -501,8 +501,8 @@ async def test_a_stale_warm_process_is_not_used_but_replaced(make: Make) -> None
     clis = FakeCLIs()
     prints = [1]
 
-    async def compile(config: SessionConfig) -> FakeCommand:
-        command = FakeCommand(config)
+    async def compile(config: SessionConfig) -> FakeLauncher:
+        command = FakeLauncher(config)
         command.fingerprint = prints[0]
         return command
 
