@@ -90,12 +90,12 @@ def _logs(entries: int) -> list[float]:
     source.log = LogAggregator(entries)
     frames = _frames(source)
     for number in range(entries):
-        source.log.note("main", Level.INFO, f"entry {number}: something was done and went well")
+        source.log.add_note("main", Level.INFO, f"entry {number}: something was done and went well")
     frames.logs()
     calls = []
     for _ in range(_CALLS):
         for number in range(10):
-            source.log.note("main", Level.INFO, f"new entry {number}")
+            source.log.add_note("main", Level.INFO, f"new entry {number}")
         calls.append(_timed(frames.logs))
     return calls
 
@@ -105,7 +105,7 @@ def _recorded() -> list[float]:
     kept: deque[TurnRecord] = deque(maxlen=100_000)
     messages = tuple(Message(MessageType.TEXT, "a few words ", b"{}", _BEGAN) for _ in range(200))
     response = Response("an answer", usage=Usage(10, 20, 30, 40), messages=messages)
-    return [_timed(lambda: kept.append(TurnRecord.of(response))) for _ in range(_CALLS)]
+    return [_timed(lambda: kept.append(TurnRecord.from_response(response))) for _ in range(_CALLS)]
 
 
 def _frames(source: Any) -> Any:
@@ -123,7 +123,7 @@ def _timed(work: Callable[[], Any]) -> float:
 
 def _turn(number: int) -> TurnRecord:
     usage = Usage(12, 400 + number % 300, 15_000, 250)
-    return TurnRecord.of(
+    return TurnRecord.from_response(
         Response(
             text=f"Answer {number}: " + "what was found, and what to do about it. " * 10,
             cost_usd=0.01,

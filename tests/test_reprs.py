@@ -21,7 +21,7 @@ from claude_magic.errors import ClaudeError, CLINotFoundError
 from claude_magic.messages import Batch
 from claude_magic.permissions import Allow, PermissionRequest
 from claude_magic.recording import TapeRun
-from claude_magic.records.blocks import BlockJoiner
+from claude_magic.records.blocks import BlockAssembler
 from claude_magic.redaction import Redactor
 from claude_magic.response import Response
 
@@ -54,7 +54,7 @@ def shown() -> dict[str, object]:
     return {
         "messages": told,
         "batch": batch,
-        "blocks": BlockJoiner().join(batch),
+        "blocks": BlockAssembler().assemble(batch),
         "turn": turn,
         "response": Response("text", prompt=SECRET, messages=tuple(told)),
         "question": question,

@@ -1,4 +1,4 @@
-"""`BlockJoiner`: streamed pieces of text and thinking joined to whole blocks, so that records are made of these."""
+"""`BlockAssembler`: streamed pieces of text and thinking joined to whole blocks, so that records are made of these."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _OpenBlock:
         return max(0, count - len(text))
 
 
-class BlockJoiner:
+class BlockAssembler:
     """Reduces batches to what is worth a record: whole blocks, and the messages that are not parts of one.
 
     A thousand pieces cost one short loop. Subagents, running tools and stderr may speak while a block is
@@ -58,12 +58,12 @@ class BlockJoiner:
     def __init__(self) -> None:
         self._open: dict[str, _OpenBlock] = {}
 
-    def join(self, batch: Batch) -> list[Batch]:
+    def assemble(self, batch: Batch) -> list[Batch]:
         """Return what is complete now: one batch, and before it one more where a dead turn left a block open."""
         block = self._open.get(batch.session)
         if block is None:
             block = self._open[batch.session] = _OpenBlock()
-        done = self.end(batch.session) if block.turn_id != batch.turn_id else []
+        done = self.end_block(batch.session) if block.turn_id != batch.turn_id else []
         block.session_id, block.turn_id = batch.session_id, batch.turn_id
         whole = self._whole(batch.messages, block)
         if batch.messages:
@@ -72,16 +72,16 @@ class BlockJoiner:
             done.append(Batch(batch.session, batch.session_id, batch.turn_id, whole))
         return done
 
-    def end(self, session: str) -> list[Batch]:
+    def end_block(self, session: str) -> list[Batch]:
         """End a session's open block, because nothing more comes; return it, or nothing."""
         block = self._open.get(session)
         if block is None or block.kind is None:
             return []
         return [Batch(session, block.session_id, block.turn_id, [block.end(block.received)])]
 
-    def keep_open(self, sessions: Collection[str]) -> None:
+    def forget_closed(self, open_sessions: Collection[str]) -> None:
         """Drop what is open of all other sessions."""
-        for session in self._open.keys() - set(sessions):
+        for session in self._open.keys() - set(open_sessions):
             del self._open[session]
 
     def _whole(self, messages: list[Message], block: _OpenBlock) -> list[Message]:

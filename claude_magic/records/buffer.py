@@ -1,4 +1,4 @@
-"""`Ring`: the newest records, bounded in number and in memory; what was dropped is counted."""
+"""`BoundedBuffer`: the newest records, bounded in number and in memory; what was dropped is counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + SHORTENED
 
 
-class Ring(Generic[Record]):
+class BoundedBuffer(Generic[Record]):
     """The newest records in the order they came.
 
     Args:
@@ -58,7 +58,7 @@ class Ring(Generic[Record]):
             self._bytes -= self._size_of(records.popleft())
             self.dropped += 1
 
-    def replace(self, records: list[Record]) -> None:
+    def replace_all(self, records: list[Record]) -> None:
         """Keep these instead of all there are; for the rare change in the middle. Nothing counts as dropped."""
         self._records = deque(records)
         self._bytes = sum(map(self._size_of, records))

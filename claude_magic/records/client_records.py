@@ -17,12 +17,12 @@ from claude_magic.engine.session_info import SessionInfo
 from claude_magic.engine.turn import Turn
 from claude_magic.messages import Batch
 from claude_magic.observers import ObserverGuard
-from claude_magic.records.buffer import Ring
+from claude_magic.records.buffer import BoundedBuffer
 from claude_magic.records.history import FinishedTurn, History, HistoryWriter, history_of
 from claude_magic.records.log import LogAggregator, LogEntry, LogSummary
 from claude_magic.records.message_records import MessageRecord
 from claude_magic.records.metrics import Metrics, Stats
-from claude_magic.records.observer import Recorder
+from claude_magic.records.recorder import Recorder
 from claude_magic.records.sinks import sink_for
 from claude_magic.records.spans import SpanRecord
 from claude_magic.records.tool_uses import ToolRecord
@@ -73,12 +73,12 @@ class ClientRecords:
         self._sessions = sessions
         self._pool = pool
         self._metrics = Metrics()
-        self._turn_records: Ring[TurnRecord] = Ring(_KEPT_TURNS, _KEPT_TURNS_BYTES, _bytes_of)
+        self._turn_records: BoundedBuffer[TurnRecord] = BoundedBuffer(_KEPT_TURNS, _KEPT_TURNS_BYTES, _bytes_of)
         self._frames: Frames | None = None
         self._log_stops: list[Callable[[], None]] = []
         log = LogAggregator(pool.config.log_entries, redactor=redactor_for(os.environ), guard=guard)
         self._recorder = Recorder(log, self._guard)
-        self._guard.note = lambda words: self._recorder.note("", "warning", words, turn_id="")
+        self._guard.note = lambda words: self._recorder.add_note("", "warning", words, turn_id="")
         self._history = HistoryWriter(history_of(history))
 
     @property
@@ -135,7 +135,7 @@ class ClientRecords:
         """Return the stretches of the turns' time, in the order they ended."""
         return self._recorder.spans.records()
 
-    def past(self) -> History:
+    def stored_history(self) -> History:
         """Return what is kept of earlier kernels; a turn that ended just now may not be there yet."""
         return self.history or History()
 
@@ -165,41 +165,43 @@ class ClientRecords:
     # What happens is written down here. The engine calls these in the middle of a turn, so none of them raises.
 
     def note_batch(self, batch: Batch) -> None:
-        self._guard.call(_RECORDS, self._recorder.add, batch)
+        self._guard.call(_RECORDS, self._recorder.add_batch, batch)
 
     def note_begin(self, turn: Turn, number: int, prompt: str) -> None:
-        self._guard.call(_RECORDS, self._recorder.begin, turn.session, number, turn.id, prompt, unix_time(), turn.asked)
+        self._guard.call(
+            _RECORDS, self._recorder.begin_turn, turn.session, number, turn.id, prompt, unix_time(), turn.asked
+        )
 
     def note_response(self, response: Response, info: SessionInfo) -> None:
-        self._guard.call(_RECORDS, self._recorder.end, info.name)
+        self._guard.call(_RECORDS, self._recorder.end_turn, info.name)
         self._guard.call(_RECORDS, self._record_turn, response, info)
 
     def _record_turn(self, response: Response, info: SessionInfo) -> None:
-        record = TurnRecord.of(response)
+        record = TurnRecord.from_response(response)
         self._turn_records.append(record)
-        self._metrics.record_turn(record)
+        self._metrics.count_record(record)
         if self.history is not None and not record.simulated:
-            tools = self._recorder.tools.of_turn(info.name, response.turn_id)
-            self._history.add(FinishedTurn(record, tools, info))
+            tools = self._recorder.tools.records_of_turn(info.name, response.turn_id)
+            self._history.add_turn(FinishedTurn(record, tools, info))
 
     def note_unsent(self, turn: Turn) -> None:
-        self._metrics.record(0.0, ok=False)
-        self._guard.call(_RECORDS, self._recorder.unsent, turn.session, turn.id)
+        self._metrics.count_turn(0.0, ok=False)
+        self._guard.call(_RECORDS, self._recorder.end_unsent, turn.session, turn.id)
         words = f"the prompt was not sent: {turn.error}"
-        self._guard.call(_RECORDS, partial(self._recorder.note, turn.session, "error", words, turn_id=turn.id))
+        self._guard.call(_RECORDS, partial(self._recorder.add_note, turn.session, "error", words, turn_id=turn.id))
 
     def note_event(self, event: str, fields: dict[str, Any]) -> None:
         self._guard.call(_RECORDS, self._record_event, event, fields)
 
     def _record_event(self, event: str, fields: dict[str, Any]) -> None:
         if event == "spawn" and fields["session"]:
-            self._recorder.spans.spawned(fields["session"], fields["took_s"])
+            self._recorder.spans.note_spawn(fields["session"], fields["took_s"])
         if event in _NOTED:
             words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "session")
-            self._recorder.note(str(fields.get("session", "")), _NOTED[event], f"{event}: {words}")
+            self._recorder.add_note(str(fields.get("session", "")), _NOTED[event], f"{event}: {words}")
 
     def note_closed(self) -> None:
-        self._guard.call(_RECORDS, self._recorder.keep_open, [info.name for info in self._sessions.infos()])
+        self._guard.call(_RECORDS, self._recorder.forget_closed, [info.name for info in self._sessions.infos()])
 
     def close_logs(self) -> None:
         for stop in list(self._log_stops):

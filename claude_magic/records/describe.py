@@ -29,15 +29,15 @@ class Level(StrEnum):
 _RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
-class Said(msgspec.Struct, frozen=True, gc=False):
+class LogLine(msgspec.Struct, frozen=True, gc=False):
     """What a message says to a person who reads the log."""
 
     level: Level
     source: str
-    words: str
+    text: str
 
 
-def describe(message: Message) -> Said | None:
+def describe(message: Message) -> LogLine | None:
     """Return what a message says, or `None` where it says nothing to a person.
 
     The level comes from what the message means, and from words only for lines that have no meaning for us.
@@ -50,110 +50,110 @@ def describe(message: Message) -> Said | None:
 # What each type of message says. Streamed pieces have been joined to whole blocks before.
 
 
-def _spoken(message: Message) -> Said | None:
+def _spoken(message: Message) -> LogLine | None:
     words = message.text.strip("\n")
-    return Said(Level.INFO, "assistant", words) if words else None
+    return LogLine(Level.INFO, "assistant", words) if words else None
 
 
-def _init(message: Message) -> Said:
+def _init(message: Message) -> LogLine:
     raw = message.raw
-    return Said(Level.INFO, "system", f"turn starts: {raw.get('model')}, CLI {raw.get('claude_code_version')}")
+    return LogLine(Level.INFO, "system", f"turn starts: {raw.get('model')}, CLI {raw.get('claude_code_version')}")
 
 
-def _tool_use(message: Message) -> Said:
-    return Said(Level.INFO, "assistant", f"{message.tool_name} {input_text(message.tool_input)}")
+def _tool_use(message: Message) -> LogLine:
+    return LogLine(Level.INFO, "assistant", f"{message.tool_name} {input_text(message.tool_input)}")
 
 
-def _tool_result(message: Message) -> Said:
-    return Said(Level.WARNING if message.is_error else Level.INFO, "tool", message.text)
+def _tool_result(message: Message) -> LogLine:
+    return LogLine(Level.WARNING if message.is_error else Level.INFO, "tool", message.text)
 
 
-def _permission(message: Message) -> Said:
+def _permission(message: Message) -> LogLine:
     if not message.is_error:
-        return Said(Level.INFO, "system", message.text)
-    return Said(Level.WARNING, "system", f"{message.tool_name} was denied: {message.text}")
+        return LogLine(Level.INFO, "system", message.text)
+    return LogLine(Level.WARNING, "system", f"{message.tool_name} was denied: {message.text}")
 
 
-def _decision(message: Message) -> Said:
+def _decision(message: Message) -> LogLine:
     words = f"{message.text}: {input_text(message.tool_input)}" if message.edited else message.text
-    return Said(Level.INFO, "system", words)
+    return LogLine(Level.INFO, "system", words)
 
 
-def _status(message: Message) -> Said | None:
+def _status(message: Message) -> LogLine | None:
     raw = message.raw
     subtype = raw.get("subtype")
     if raw.get("type") == "stream_event":
-        # A broken or interrupted stream; it matters where text was taken back, which the joiner says in words.
-        return Said(Level.WARNING, "system", message.text) if message.text else None
+        # A broken or interrupted stream; it matters where text was taken back, which the assembler says in words.
+        return LogLine(Level.WARNING, "system", message.text) if message.text else None
     if not message.text or subtype == "session_state_changed" or raw.get("status") == "requesting":
         return None  # routine of every turn
     if subtype in ("model_fallback", "model_refusal_no_fallback") or raw.get("level") in ("warning", "error"):
-        return Said(Level.WARNING, "system", message.text)
-    return Said(Level.INFO, "system", message.text)
+        return LogLine(Level.WARNING, "system", message.text)
+    return LogLine(Level.INFO, "system", message.text)
 
 
-def _retry(message: Message) -> Said:
-    return Said(Level.WARNING, "system", message.text)
+def _retry(message: Message) -> LogLine:
+    return LogLine(Level.WARNING, "system", message.text)
 
 
-def _rate_limit(message: Message) -> Said:
+def _rate_limit(message: Message) -> LogLine:
     near = message.text.endswith(("allowed_warning", "rejected"))
-    return Said(Level.WARNING if near else Level.INFO, "system", message.text)
+    return LogLine(Level.WARNING if near else Level.INFO, "system", message.text)
 
 
-def _task(message: Message) -> Said | None:
+def _task(message: Message) -> LogLine | None:
     if not message.text:
         return None
     if message.tool_name:
-        return Said(Level.INFO, "tool", message.text)
+        return LogLine(Level.INFO, "tool", message.text)
     if message.parent_tool_use_id:
-        return Said(Level.INFO, "assistant", message.text)
+        return LogLine(Level.INFO, "assistant", message.text)
     raw = message.raw
     step = str(raw.get("subtype") or "").removeprefix("task_")
     level = Level.WARNING if raw.get("status") == "failed" else Level.INFO
-    return Said(level, "system", f"task {step}: {message.text}")
+    return LogLine(level, "system", f"task {step}: {message.text}")
 
 
-def _stderr(message: Message) -> Said:
+def _stderr(message: Message) -> LogLine:
     level = level_of_words(message.text)
-    return Said(Level.ERROR if level is Level.ERROR else Level.WARNING, "stderr", message.text)
+    return LogLine(Level.ERROR if level is Level.ERROR else Level.WARNING, "stderr", message.text)
 
 
-def _error(message: Message) -> Said:
-    return Said(Level.ERROR, "system", message.error or message.text)
+def _error(message: Message) -> LogLine:
+    return LogLine(Level.ERROR, "system", message.error or message.text)
 
 
-def _result(message: Message) -> Said:
+def _result(message: Message) -> LogLine:
     """The answer itself is an entry already: the end of a turn is told by its outcome."""
     raw = message.raw
     if str(raw.get("terminal_reason") or "").startswith("aborted"):
-        return Said(Level.WARNING, "system", "turn ended: interrupted")
+        return LogLine(Level.WARNING, "system", "turn ended: interrupted")
     subtype = str(raw.get("subtype") or "")
     if message.is_error:
         # A limit that the user set is not a failure: such a turn returns.
         level = Level.WARNING if subtype in ("error_max_turns", "error_max_budget_usd") else Level.ERROR
-        return Said(level, "system", f"turn ended: {message.error or subtype}")
+        return LogLine(level, "system", f"turn ended: {message.error or subtype}")
     took = raw.get("duration_ms")
     seconds = f", {took / 1000:.1f} s" if isinstance(took, int | float) else ""
-    return Said(Level.INFO, "system", f"turn ended: {subtype}, {raw.get('num_turns')} steps{seconds}")
+    return LogLine(Level.INFO, "system", f"turn ended: {subtype}, {raw.get('num_turns')} steps{seconds}")
 
 
-def _unknown(message: Message) -> Said:
+def _unknown(message: Message) -> LogLine:
     if message.text:
-        return Said(level_of_words(message.text), "system", message.text)
+        return LogLine(level_of_words(message.text), "system", message.text)
     raw = message.raw
     names = "/".join(str(raw[key]) for key in ("type", "subtype") if raw.get(key))
-    return Said(Level.INFO, "system", f"a message of a type we do not know: {names}")
+    return LogLine(Level.INFO, "system", f"a message of a type we do not know: {names}")
 
 
-def _event(message: Message) -> Said:
+def _event(message: Message) -> LogLine:
     raw = message.raw
     event = raw.get("event")
     name = event.get("type") if isinstance(event, dict) else raw.get("subtype")
-    return Said(Level.DEBUG, "system", "/".join(str(part) for part in (raw.get("type"), name) if part))
+    return LogLine(Level.DEBUG, "system", "/".join(str(part) for part in (raw.get("type"), name) if part))
 
 
-_DESCRIBERS: dict[MessageType, Callable[[Message], Said | None]] = {
+_DESCRIBERS: dict[MessageType, Callable[[Message], LogLine | None]] = {
     MessageType.INIT: _init,
     MessageType.TEXT: _spoken,
     MessageType.THINKING: _spoken,

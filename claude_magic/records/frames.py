@@ -1,18 +1,26 @@
-"""Records as pandas DataFrames, with the same columns and dtypes whether there are rows or not."""
+"""What happened, as pandas DataFrames: one function per frame, and `Frames`, which converts only what is new."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
 from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
 
 from claude_magic.engine.session_info import SessionInfo
+from claude_magic.records.columns import (
+    LOG_SUMMARY,
+    LOGS,
+    MESSAGES,
+    METRICS,
+    SESSIONS,
+    SPANS,
+    TOOLS,
+    TURNS,
+    to_frame,
+)
 from claude_magic.records.describe import Level
-from claude_magic.records.growing import GrowingFrame
-from claude_magic.records.history import History, within_int64
+from claude_magic.records.history import History
 from claude_magic.records.log import LogEntry, LogSummary
 from claude_magic.records.message_records import MessageRecord
 from claude_magic.records.metrics import Stats
@@ -20,186 +28,8 @@ from claude_magic.records.spans import SpanRecord
 from claude_magic.records.tool_uses import ToolRecord
 from claude_magic.records.turns import TurnRecord
 
-_LAST_MOMENT_S = 9.2e9
-"""In the year 2261; nanoseconds in 64 bit reach no further."""
-
-Column = Callable[[list[Any]], Any]
-"""Turns the plain values of one column into an array of its dtype."""
-
-
-def text(values: list[Any]) -> Any:
-    """Words as they are: dtype `string`, `None` is NA."""
-    if pd.StringDtype().storage == "python":
-        # They are strings already, so pandas need not look at each one whether it can become one.
-        return pd.arrays.StringArray(thing(values))
-    try:
-        return pd.array(values, dtype="string")
-    except UnicodeEncodeError:
-        # Strings kept by pyarrow are UTF-8: half a surrogate pair (from a broken file) cannot be one.
-        clean = [None if value is None else value.encode("utf-8", "replace").decode() for value in values]
-        return pd.array(clean, dtype="string")
-
-
-def word(values: list[Any]) -> Any:
-    """Words where an empty one means that there is none: dtype `string`, `None` and "" are NA."""
-    return text([str(value) if value else None for value in values])
-
-
-def count(values: list[Any]) -> Any:
-    """Whole numbers: dtype `Int64`, `None` is NA; one that is too large becomes the largest there is."""
-    try:
-        if None in values:
-            return pd.array(values, dtype="Int64")
-        return pd.array(np.array(values, dtype="int64"), dtype="Int64")
-    except OverflowError:
-        return count([None if value is None else within_int64(value) for value in values])
-
-
-def number(values: list[Any]) -> Any:
-    """Money and seconds: dtype `float64`, `None` is NaN."""
-    try:
-        return np.array(values, dtype="float64")
-    except OverflowError:
-        return np.array([None if value is None else within_int64(int(value)) for value in values], dtype="float64")
-
-
-def flag(values: list[Any]) -> Any:
-    """Yes or no: dtype `boolean`, `None` is NA."""
-    if None in values:
-        return pd.array(values, dtype="boolean")
-    return pd.array(np.array(values, dtype="bool"), dtype="boolean")
-
-
-def moment(values: list[Any]) -> Any:
-    """Unix seconds: dtype `datetime64[ns, UTC]`, exact to the microsecond, `None` and what is out of range is NaT."""
-    seconds = number(values)
-    known = np.abs(seconds) < _LAST_MOMENT_S
-    micros = np.round(np.where(known, seconds, 0.0) * 1e6).astype("int64")
-    stamps = (micros * 1000).astype("datetime64[ns]")
-    stamps[~known] = np.datetime64("NaT")
-    return pd.DatetimeIndex(stamps, tz="UTC")
-
-
-def thing(values: list[Any]) -> Any:
-    """Python objects: dtype `object`."""
-    column = np.empty(len(values), dtype=object)
-    column[:] = values
-    return column
-
-
-Schema = dict[str, Column]
-
-SESSIONS: Schema = {
-    "name": text,
-    "session_id": word,
-    "workspace_id": word,
-    "state": word,
-    "model": word,
-    "working_dir": word,
-    "pid": count,
-    "created": moment,
-    "last_used": moment,
-    "turns": count,
-    "cost_usd": number,
-    "simulated": flag,
-}
-TURNS: Schema = {
-    "session": text,
-    "session_id": word,
-    "turn": count,
-    "turn_id": word,
-    "model": word,
-    "started": moment,
-    "duration_s": number,
-    "ttft_s": number,
-    "outcome": word,
-    "error": word,
-    "num_steps": count,
-    "input_tokens": count,
-    "output_tokens": count,
-    "cache_read_tokens": count,
-    "cache_write_tokens": count,
-    "cost_usd": number,
-    "estimated": flag,
-    "tool_uses": count,
-    "prompt": text,
-    "text": text,
-    "simulated": flag,
-}
-MESSAGES: Schema = {
-    "session": text,
-    "turn": count,
-    "turn_id": word,
-    "time": moment,
-    "role": word,
-    "kind": word,
-    "text": text,
-}
-TOOLS: Schema = {
-    "session": text,
-    "turn": count,
-    "turn_id": word,
-    "tool_use_id": word,
-    "parent_tool_use_id": word,
-    "name": word,
-    "input": text,
-    "started": moment,
-    "duration_s": number,
-    "is_error": flag,
-    "permission": word,
-    "result_chars": count,
-}
-SPANS: Schema = {
-    "session": text,
-    "turn": count,
-    "turn_id": word,
-    "kind": word,
-    "name": word,
-    "started": moment,
-    "duration_s": number,
-}
-LOGS: Schema = {
-    "time": moment,
-    "session": text,
-    "session_id": word,
-    "turn_id": word,
-    "level": word,
-    "source": word,
-    "type": word,
-    "message": text,
-}
-LOG_SUMMARY: Schema = {
-    "session": text,
-    "total_lines": count,
-    "error_count": count,
-    "warning_count": count,
-    "tool_usages": thing,
-}
-METRICS: Schema = {
-    "total_requests": count,
-    "success_requests": count,
-    "failed_requests": count,
-    "avg_response_time_s": number,
-    "p50_response_time_s": number,
-    "p95_response_time_s": number,
-    "active_sessions": count,
-    "created": count,
-    "reused": count,
-    "destroyed": count,
-    "waiting": count,
-}
-
-
-def to_frame(records: Iterable[Any], schema: Schema) -> pd.DataFrame:
-    """Return one row per record, with exactly the columns of `schema`, made column by column.
-
-    Args:
-        records: objects that have an attribute for each column.
-        schema: names of the columns in order, and what makes each.
-    """
-    rows = records if isinstance(records, Sequence) else list(records)
-    columns = {name: column(list(map(attrgetter(name), rows))) for name, column in schema.items()}
-    return pd.DataFrame(columns, copy=False)
+_MOST_PIECES = 200
+"""Columns that pyarrow keeps grow by chunks; with too many of them everything else gets slow."""
 
 
 def sessions_frame(infos: Iterable[SessionInfo]) -> pd.DataFrame:
@@ -244,6 +74,54 @@ def metrics_frame(stats: Stats) -> pd.DataFrame:
     return to_frame([stats], METRICS)
 
 
+class IncrementalFrame:
+    """Caches the frame of the last call, and converts only the records that are new.
+
+    Records are known by themselves and not by a count, so that the frame is right whatever happened between two
+    calls: oldest ones dropped, one replaced by a changed copy, those of a session forgotten.
+
+    It may be called on several threads: what it remembers is exchanged in one step, and at worst work is done twice.
+
+    Args:
+        convert: makes the frame of some records, its index from 0.
+    """
+
+    def __init__(self, convert: Callable[[Sequence[Any]], pd.DataFrame]) -> None:
+        self._convert = convert
+        self._last: tuple[Sequence[Any], pd.DataFrame, int] = ([], convert([]), 1)
+
+    def update(self, records: Sequence[Any]) -> pd.DataFrame:
+        """Return one row per record; the frame is the caller's own.
+
+        Args:
+            records: all of them, oldest first; this sequence does not change any more.
+        """
+        known, frame, pieces = self._last
+        begin, same = overlap(known, records)
+        if same == 0 or pieces >= _MOST_PIECES:
+            frame, pieces = self._convert(records), 1
+        else:
+            if same < len(known):
+                frame = frame.iloc[begin : begin + same].reset_index(drop=True)
+            if same < len(records):
+                frame = pd.concat([frame, self._convert(records[same:])], ignore_index=True)
+                pieces += 1
+        self._last = (records, frame, pieces)
+        return frame.copy()
+
+
+def overlap(known: Sequence[Any], records: Sequence[Any]) -> tuple[int, int]:
+    """Return where in `known` the first of `records` stands, and how many of them go on alike from there."""
+    first = records[0] if records else None
+    begin = next((place for place, record in enumerate(known) if record is first), len(known))
+    same = min(len(known) - begin, len(records))
+    # Comparing lists looks at identity first, so that nothing is looked into but what has changed.
+    if list(known[begin : begin + same]) != list(records[:same]):
+        pairs = zip(known[begin:], records, strict=False)
+        same = next(place for place, (old, new) in enumerate(pairs) if old is not new)
+    return begin, same
+
+
 class FrameSource(Protocol):
     """Where the records come from: each call returns a snapshot that does not change any more."""
 
@@ -271,7 +149,7 @@ class FrameSource(Protocol):
     def stats(self) -> Stats:
         """The metrics as they are now."""
 
-    def past(self) -> History:
+    def stored_history(self) -> History:
         """What is kept of earlier kernels, and of this one."""
 
 
@@ -296,11 +174,11 @@ class Frames:
         self._source = source
         self._read = read
         self._flush = flush
-        self._turns = GrowingFrame(turns_frame)
-        self._messages = GrowingFrame(messages_frame)
-        self._tools = GrowingFrame(tools_frame)
-        self._spans = GrowingFrame(spans_frame)
-        self._logs = GrowingFrame(logs_frame)
+        self._turns = IncrementalFrame(turns_frame)
+        self._messages = IncrementalFrame(messages_frame)
+        self._tools = IncrementalFrame(tools_frame)
+        self._spans = IncrementalFrame(spans_frame)
+        self._logs = IncrementalFrame(logs_frame)
 
     def sessions(self, *, history: bool = False) -> pd.DataFrame:
         """Return one row per session.
@@ -325,11 +203,11 @@ class Frames:
         """
         if history:
             return turns_frame(self._past().turns())
-        return self._turns.of(self._read(self._source.turn_records))
+        return self._turns.update(self._read(self._source.turn_records))
 
     def messages(self) -> pd.DataFrame:
         """Return one row per message that a person would read."""
-        return self._messages.of(self._read(self._source.message_records))
+        return self._messages.update(self._read(self._source.message_records))
 
     def tools(self, *, history: bool = False) -> pd.DataFrame:
         """Return one row per tool use; one that runs has no duration yet, and one that was denied never has.
@@ -341,7 +219,7 @@ class Frames:
         """
         if history:
             return tools_frame(self._past().tools())
-        return self._tools.of(self._read(self._source.tool_records))
+        return self._tools.update(self._read(self._source.tool_records))
 
     def spans(self) -> pd.DataFrame:
         """Return one row per stretch of a turn's time, in the order they ended: what it was spent on, and how long.
@@ -349,7 +227,7 @@ class Frames:
         `kind` is `queue`, `spawn`, `model`, `thinking`, `text`, `tool` or `person`; see `SpanRecord`. Only tools
         overlap, each other and a person who is asked, so that sums by kind say where the time went.
         """
-        return self._spans.of(self._read(self._source.span_records))
+        return self._spans.update(self._read(self._source.span_records))
 
     def logs(self, session: str | None = None, level: str | None = None) -> pd.DataFrame:
         """Return one row per log entry; `frame.attrs["dropped"]` says how many older ones are gone.
@@ -362,7 +240,7 @@ class Frames:
             ValueError: there is no such level.
         """
         least = _level(level).rank if level is not None else 0
-        frame = self._logs.of(self._read(lambda: self._source.log_entries(None)))
+        frame = self._logs.update(self._read(lambda: self._source.log_entries(None)))
         if session is not None:
             frame = frame[frame["session"] == session]
         if least > 0:
@@ -382,7 +260,7 @@ class Frames:
 
     def _past(self) -> History:
         self._flush()
-        return self._source.past()
+        return self._source.stored_history()
 
 
 def _level(name: str) -> Level:

@@ -233,7 +233,7 @@ class HistoryWriter:
         self._task: asyncio.Task[None] | None = None
         self._warned = False
 
-    def add(self, finished: FinishedTurn) -> None:
+    def add_turn(self, finished: FinishedTurn) -> None:
         """Take a turn, to be written soon."""
         self._waiting.append(finished)
         if self._task is None or self._task.done():

@@ -13,8 +13,8 @@ import msgspec
 from claude_magic.clock import unix_time
 from claude_magic.messages import Batch, Message, MessageType
 from claude_magic.observers import ObserverGuard, name_of
-from claude_magic.records.buffer import Ring, shortened
-from claude_magic.records.describe import Level, Said, describe
+from claude_magic.records.buffer import BoundedBuffer, shortened
+from claude_magic.records.describe import Level, LogLine, describe
 from claude_magic.redaction import NOTHING_SECRET, Redactor
 
 LONGEST_MESSAGE = 2_000
@@ -87,7 +87,7 @@ class SessionLogs:
     """The log of one session: its newest entries, and counts of all there were."""
 
     session: str
-    entries: Ring[LogEntry]
+    entries: BoundedBuffer[LogEntry]
     session_id: str = ""
     turn_id: str = ""
     total_lines: int = 0
@@ -128,7 +128,7 @@ class LogAggregator:
 
     Args:
         max_entries: entries kept for each session; older ones are dropped and counted.
-        redactor: secrets to hide in what comes from raw lines and from `note`.
+        redactor: secrets to hide in what comes from raw lines and from `add_note`.
         guard: calls the sinks; one of its own if not given.
 
     Attributes:
@@ -150,25 +150,25 @@ class LogAggregator:
         self._sessions: dict[str, SessionLogs] = {}
         self.sinks: list[Sink] = []
 
-    def count(self, batch: Batch) -> None:
+    def count_lines(self, batch: Batch) -> None:
         """Count the lines of a batch as it came; what goes on from here on belongs to its turn."""
         logs = self._logs(batch.session)
         logs.session_id, logs.turn_id = batch.session_id, batch.turn_id
         # Decisions are put among the CLI's lines by us.
         logs.total_lines += sum(message.type is not _DECISION for message in batch.messages)
 
-    def take(self, batch: Batch, message: Message) -> None:
+    def add_message(self, batch: Batch, message: Message) -> None:
         """Take a whole block, or a message that is not part of one, of a batch; its lines are not counted."""
         logs = self._logs(batch.session)
         if message.type is _TOOL_USE:
             logs.tool_usages[message.tool_name] += 1
         if message.type is _RESULT and logs.turn_id == batch.turn_id:
             logs.turn_id = ""
-        said = describe(message)
-        if said is not None:
-            self._append(logs, message.received, batch.session_id, batch.turn_id, said, str(message.type))
+        line = describe(message)
+        if line is not None:
+            self._append(logs, message.received, batch.session_id, batch.turn_id, line, str(message.type))
 
-    def note(
+    def add_note(
         self, session: str, level: Level | str, message: str, source: str = "engine", turn_id: str | None = None
     ) -> None:
         """Log something that is not a message of the CLI: a process started, exited or was reaped, a new try.
@@ -185,9 +185,9 @@ class LogAggregator:
         """
         logs = self._logs(session)
         turn_id = logs.turn_id if turn_id is None else turn_id
-        self._append(logs, unix_time(), logs.session_id, turn_id, Said(Level(level), source, message), "note")
+        self._append(logs, unix_time(), logs.session_id, turn_id, LogLine(Level(level), source, message), "note")
 
-    def turn_over(self, session: str) -> None:
+    def end_turn(self, session: str) -> None:
         """Say that a turn is over also where no result came; later notes belong to no turn."""
         if session in self._sessions:
             self._sessions[session].turn_id = ""
@@ -220,15 +220,15 @@ class LogAggregator:
         """Return the counts of each session, in the order they were first seen."""
         return [logs.summary() for logs in self._sessions.values()]
 
-    def keep_open(self, sessions: Collection[str]) -> None:
+    def forget_closed(self, open_sessions: Collection[str]) -> None:
         """Drop the logs of other sessions, their counts too, that are too many: the longest silent ones first.
 
         All closed sessions together may keep as much as one open session, and there may be 100 of them.
 
         Args:
-            sessions: names of the sessions that are open.
+            open_sessions: names of the sessions that are open.
         """
-        closed = [logs for name, logs in self._sessions.items() if name and name not in sessions]
+        closed = [logs for name, logs in self._sessions.items() if name and name not in open_sessions]
         closed.sort(key=lambda logs: logs.last_time, reverse=True)
         entries = size = gone = 0
         for place, logs in enumerate(closed):
@@ -247,16 +247,16 @@ class LogAggregator:
 
     def _logs_or_empty(self, session: str) -> SessionLogs:
         known = self._sessions.get(session)
-        return known or SessionLogs(session, Ring(self._max_entries, _MAX_TEXT_BYTES, _bytes_of))
+        return known or SessionLogs(session, BoundedBuffer(self._max_entries, _MAX_TEXT_BYTES, _bytes_of))
 
-    def _append(self, logs: SessionLogs, when: float, session_id: str, turn_id: str, said: Said, kind: str) -> None:
+    def _append(self, logs: SessionLogs, when: float, session_id: str, turn_id: str, line: LogLine, kind: str) -> None:
         # Cut after hiding secrets, lest the cut leaves half of one; a huge result need not be searched to its end.
-        words = self._redactor.text(said.words[: LONGEST_MESSAGE + _LONGEST_SECRET])
+        words = self._redactor.text(line.text[: LONGEST_MESSAGE + _LONGEST_SECRET])
         words = shortened(words, LONGEST_MESSAGE)
-        entry = LogEntry(when, logs.session, session_id, turn_id, said.level, said.source, kind, words)
+        entry = LogEntry(when, logs.session, session_id, turn_id, line.level, line.source, kind, words)
         logs.append(entry)
         if self.sinks:
-            whole = msgspec.structs.replace(entry, message=self._redactor.text(said.words))
+            whole = msgspec.structs.replace(entry, message=self._redactor.text(line.text))
             for sink in list(self.sinks):
                 self._guard.call(f"The log to {name_of(sink)}", sink, whole, off=partial(self._take_off, sink))
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 import msgspec
 
 from claude_magic.messages import Batch, Message, MessageType
-from claude_magic.records.buffer import Ring, shortened
+from claude_magic.records.buffer import BoundedBuffer, shortened
 from claude_magic.records.describe import describe
 from claude_magic.records.tool_uses import input_text
 
@@ -46,17 +46,17 @@ def _bytes_of(record: MessageRecord) -> int:
 class MessageRecorder:
     """Keeps what was said in every session; an observer of message batches, on the loop's thread.
 
-    Prompts are not messages of the CLI: `begin` records them.
+    Prompts are not messages of the CLI: `begin_turn` records them.
 
     Args:
         max_records: records that are kept, of all sessions together; older ones are dropped.
     """
 
     def __init__(self, max_records: int = 20_000) -> None:
-        self._records: Ring[MessageRecord] = Ring(max_records, _MAX_TEXT_BYTES, _bytes_of)
+        self._records: BoundedBuffer[MessageRecord] = BoundedBuffer(max_records, _MAX_TEXT_BYTES, _bytes_of)
         self._turns: dict[str, tuple[str, int]] = {}
 
-    def begin(self, session: str, turn: int, turn_id: str, prompt: str, started: float) -> None:
+    def begin_turn(self, session: str, turn: int, turn_id: str, prompt: str, started: float) -> None:
         """Record a prompt.
 
         Args:
@@ -71,7 +71,7 @@ class MessageRecorder:
             text = shortened(prompt, LONGEST_TEXT)
             self._records.append(MessageRecord(session, turn, turn_id, started, "user", "text", text))
 
-    def take(self, batch: Batch, message: Message) -> None:
+    def add_message(self, batch: Batch, message: Message) -> None:
         """Take a whole block, or a message that is not part of one, of a batch."""
         announced, number = self._turns.get(batch.session, ("", 0))
         turn = number if announced == batch.turn_id and batch.turn_id else None
@@ -96,9 +96,9 @@ class MessageRecorder:
         """Return the records that are kept, of all sessions, in the order they were complete."""
         return list(self._records)
 
-    def keep_open(self, sessions: Collection[str]) -> None:
+    def forget_closed(self, open_sessions: Collection[str]) -> None:
         """Let go of what goes on in all other sessions; what was said there stays."""
-        for session in self._turns.keys() - set(sessions):
+        for session in self._turns.keys() - set(open_sessions):
             del self._turns[session]
 
     def _withdraw(self, batch: Batch, count: int) -> None:
@@ -113,7 +113,7 @@ class MessageRecorder:
             kept = record.text[: max(0, len(record.text) - count)]
             count -= len(record.text)
             records[place : place + 1] = [msgspec.structs.replace(record, text=kept)] if kept else []
-        self._records.replace(records)
+        self._records.replace_all(records)
 
 
 def _read(message: Message) -> tuple[str, str, str] | None:
@@ -129,12 +129,12 @@ def _read(message: Message) -> tuple[str, str, str] | None:
         return ("user", "note", f"{message.text}: {input_text(message.tool_input)}") if message.edited else None
     if kind in _NOT_FOR_READING or (kind is MessageType.TASK and not _is_news(message)):
         return None
-    said = describe(message)
-    if said is None or (kind is MessageType.RATE_LIMIT and said.level == "info"):
+    line = describe(message)
+    if line is None or (kind is MessageType.RATE_LIMIT and line.level == "info"):
         return None
-    if kind is MessageType.RESULT and said.level == "info":
+    if kind is MessageType.RESULT and line.level == "info":
         return None
-    return "assistant" if said.source == "assistant" else "system", "note", said.words
+    return "assistant" if line.source == "assistant" else "system", "note", line.text
 
 
 def _is_news(message: Message) -> bool:

@@ -53,7 +53,7 @@ class Metrics:
         self._total_s = 0.0
         self._newest: deque[float] = deque(maxlen=_NEWEST)
 
-    def record(self, duration_s: float, ok: bool) -> None:
+    def count_turn(self, duration_s: float, ok: bool) -> None:
         """Count a turn that has ended.
 
         Args:
@@ -67,9 +67,9 @@ class Metrics:
         self._total_s += duration_s
         self._newest.append(duration_s)
 
-    def record_turn(self, turn: TurnRecord) -> None:
+    def count_record(self, turn: TurnRecord) -> None:
         """Count a finished turn; its outcome says whether it succeeded."""
-        self.record(turn.duration_s, turn.outcome not in _FAILED)
+        self.count_turn(turn.duration_s, turn.outcome not in _FAILED)
 
     def snapshot(
         self, *, active_sessions: int = 0, created: int = 0, reused: int = 0, destroyed: int = 0, waiting: int = 0

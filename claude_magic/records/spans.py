@@ -68,7 +68,7 @@ class SpanRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenTurn:
     """The turn of a session that is going on.
 
     Attributes:
@@ -98,13 +98,13 @@ class SpanRecorder:
     def __init__(self, max_records: int = 20_000) -> None:
         self._records: deque[SpanRecord] = deque(maxlen=max_records)
         self._spawned: dict[str, float] = {}
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, _OpenTurn] = {}
 
-    def spawned(self, session: str, took_s: float) -> None:
+    def note_spawn(self, session: str, took_s: float) -> None:
         """Say that a process was started for a session's next turn, and how long that took, in seconds."""
         self._spawned[session] = took_s
 
-    def begin(self, session: str, turn: int, turn_id: str, asked: float, started: float) -> None:
+    def begin_turn(self, session: str, turn: int, turn_id: str, asked: float, started: float) -> None:
         """Say that a turn begins.
 
         Args:
@@ -114,23 +114,23 @@ class SpanRecorder:
             asked: when the prompt was handed in, in unix seconds.
             started: when it is sent, in the same form.
         """
-        current = self._open[session] = _Open(turn_id, turn, started, started)
+        current = self._open[session] = _OpenTurn(turn_id, turn, started, started)
         spawn_s = min(self._spawned.pop(session, 0.0), started - asked)
         self._keep(session, current, SpanKind.QUEUE, "", asked, started - spawn_s)
         self._keep(session, current, SpanKind.SPAWN, "", started - spawn_s, started)
 
-    def take(self, batch: Batch, message: Message) -> None:
+    def add_message(self, batch: Batch, message: Message) -> None:
         """Take a whole block, or a message that is not part of one, of a batch."""
         if not batch.turn_id:
             return
         session, current = batch.session, self._open.get(batch.session)
         if current is None or current.turn_id != batch.turn_id:
             # It was not announced: a background task reports.
-            current = self._open[session] = _Open(batch.turn_id, None, message.received, message.received)
+            current = self._open[session] = _OpenTurn(batch.turn_id, None, message.received, message.received)
         self._take(session, current, message)
         current.seen = message.received
 
-    def end(self, session: str) -> None:
+    def end_turn(self, session: str) -> None:
         """Say that a turn is over; what still ran, ran until the last message."""
         current = self._open.pop(session, None)
         if current is not None:
@@ -140,14 +140,14 @@ class SpanRecorder:
         """Return the spans that are kept, of all sessions, in the order they ended."""
         return list(self._records)
 
-    def keep_open(self, sessions: Collection[str]) -> None:
+    def forget_closed(self, open_sessions: Collection[str]) -> None:
         """Let go of what goes on in all other sessions; their spans stay."""
-        for session in self._open.keys() - set(sessions):
+        for session in self._open.keys() - set(open_sessions):
             del self._open[session]
-        for session in self._spawned.keys() - set(sessions):
+        for session in self._spawned.keys() - set(open_sessions):
             del self._spawned[session]
 
-    def _take(self, session: str, current: _Open, message: Message) -> None:
+    def _take(self, session: str, current: _OpenTurn, message: Message) -> None:
         kind = message.type
         if isinstance(message, WholeBlock):
             self._model_until(session, current, message.began)
@@ -169,7 +169,7 @@ class SpanRecorder:
         elif kind is MessageType.RESULT:
             self._close(session, current, message.received)
 
-    def _decided(self, session: str, current: _Open, message: Message) -> None:
+    def _decided(self, session: str, current: _OpenTurn, message: Message) -> None:
         """A person has answered: the tool runs from here on."""
         use_id, now = message.tool_use_id, message.received
         if use_id not in current.asked:
@@ -181,14 +181,14 @@ class SpanRecorder:
         else:
             current.allowed[use_id] = now
 
-    def _tool_over(self, session: str, current: _Open, message: Message) -> None:
+    def _tool_over(self, session: str, current: _OpenTurn, message: Message) -> None:
         current.asked.pop(message.tool_use_id, None)
         known = current.tools.pop(message.tool_use_id, None)
         if known is not None:
             self._keep(session, current, SpanKind.TOOL, known[0], known[1], message.received)
             current.since = message.received
 
-    def _close(self, session: str, current: _Open, at: float) -> None:
+    def _close(self, session: str, current: _OpenTurn, at: float) -> None:
         for name, asked in current.asked.values():
             self._keep(session, current, SpanKind.PERSON, name, asked, at)
         for use_id, (name, begun) in current.tools.items():
@@ -200,13 +200,13 @@ class SpanRecorder:
         current.asked.clear()
         current.since = at
 
-    def _model_until(self, session: str, current: _Open, at: float) -> None:
+    def _model_until(self, session: str, current: _OpenTurn, at: float) -> None:
         """What is not spent on anything else, the model is waited for; while tools run, it is not."""
         if not current.tools and not current.asked:
             self._keep(session, current, SpanKind.MODEL, "", current.since, at)
             current.since = max(current.since, at)
 
-    def _keep(self, session: str, current: _Open, kind: SpanKind, name: str, begin: float, end: float) -> None:
+    def _keep(self, session: str, current: _OpenTurn, kind: SpanKind, name: str, begin: float, end: float) -> None:
         if end - begin >= _SHORTEST_S:
             span = SpanRecord(session, current.turn, current.turn_id, kind.value, name, begin, end - begin)
             self._records.append(span)

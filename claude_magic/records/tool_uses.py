@@ -75,11 +75,11 @@ class ToolRecorder:
         self._allowed: dict[tuple[str, str], float] = {}
         self._turns: dict[str, tuple[str, int]] = {}
 
-    def begin(self, session: str, turn: int, turn_id: str) -> None:
+    def begin_turn(self, session: str, turn: int, turn_id: str) -> None:
         """Say which turn of a session `turn_id` is; tools of turns that were not announced have no `turn`."""
         self._turns[session] = (turn_id, turn)
 
-    def take(self, batch: Batch, message: Message) -> None:
+    def add_message(self, batch: Batch, message: Message) -> None:
         """Take a message of a batch."""
         kind = message.type
         if kind is MessageType.TOOL_USE:
@@ -97,7 +97,7 @@ class ToolRecorder:
         """Return the tool uses that are kept, of all sessions, in the order they began."""
         return list(self._records.values())
 
-    def of_turn(self, session: str, turn_id: str) -> list[ToolRecord]:
+    def records_of_turn(self, session: str, turn_id: str) -> list[ToolRecord]:
         """Return the tool uses of the last turn of a session, if `turn_id` is its id, in the order they began."""
         found: list[ToolRecord] = []
         for record in reversed(self._records.values()):
@@ -107,9 +107,9 @@ class ToolRecorder:
                 found.append(record)
         return found[::-1]
 
-    def keep_open(self, sessions: Collection[str]) -> None:
+    def forget_closed(self, open_sessions: Collection[str]) -> None:
         """Let go of what goes on in all other sessions; their tool uses stay."""
-        for session in self._turns.keys() - set(sessions):
+        for session in self._turns.keys() - set(open_sessions):
             del self._turns[session]
 
     def _use(self, batch: Batch, message: Message) -> None:

@@ -40,7 +40,7 @@ class TurnRecord:
     simulated: bool
 
     @classmethod
-    def of(cls, response: Response) -> TurnRecord:
+    def from_response(cls, response: Response) -> TurnRecord:
         """Return the record of a response, whatever its outcome."""
         usage = response.usage
         return cls(

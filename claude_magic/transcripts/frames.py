@@ -8,19 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claude_magic.records.frames import (
-    SESSIONS,
-    TOOLS,
-    TURNS,
-    Schema,
-    count,
-    flag,
-    moment,
-    number,
-    text,
-    to_frame,
-    word,
-)
+from claude_magic.records.columns import SESSIONS, TOOLS, TURNS, Schema, to_frame
+from claude_magic.records.columns import boolean_column as flag
+from claude_magic.records.columns import float_column as number
+from claude_magic.records.columns import integer_column as count
+from claude_magic.records.columns import optional_string_column as word
+from claude_magic.records.columns import string_column as text
+from claude_magic.records.columns import timestamp_column as moment
 from claude_magic.transcripts.history import FoundProblem
 from claude_magic.transcripts.tables import (
     NO_COUNT,

@@ -15,7 +15,7 @@ from claude_magic.engine.cost import CostMeter, streamed_cost
 from claude_magic.engine.router import Router
 from claude_magic.messages import Batch, MessageType
 from claude_magic.observers import ObserverGuard
-from claude_magic.records.observer import Recorder
+from claude_magic.records.recorder import Recorder
 from claude_magic.redaction import Redactor
 from claude_magic.rendering import response_bundle
 from claude_magic.rendering.view import RunView
@@ -66,7 +66,7 @@ def test_changed_lines_fail_nothing(lines: list[bytes]) -> None:
     guard = ObserverGuard()
     guard.note = failures.append
     recorder = Recorder(guard=guard)
-    recorder.add(Batch("main", "s1", "t1", messages))
+    recorder.add_batch(Batch("main", "s1", "t1", messages))
     assert failures == []
     for message in messages:
         if message.type is MessageType.RESULT:

@@ -105,4 +105,4 @@ def test_a_history_that_cannot_be_read_is_one_line(shell: Any, state_folder: Pat
 def _turn_of_another_kernel() -> FinishedTurn:
     response = Response("", turn_id="1", session="elsewhere", started=1000.0, cost_usd=0.5)
     info = SessionInfo("elsewhere", "", "", "", "", "", None, 1000.0, 1000.0, 1, 0.5, False)
-    return FinishedTurn(TurnRecord.of(response), [], info)
+    return FinishedTurn(TurnRecord.from_response(response), [], info)

@@ -8,30 +8,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.messages import Batch, Message, MessageType
-from claude_magic.records.blocks import BlockJoiner
+from claude_magic.records.blocks import BlockAssembler
 
 from .lines import Stream, delta, result, said, stop, system, thought, tool_result, use
 
 
-def whole(joiner: BlockJoiner, batch: Batch) -> list[tuple[str, str]]:
-    """What a joiner makes of a batch, as pairs of type and text."""
-    return [(message.type.value, message.text) for part in joiner.join(batch) for message in part.messages]
+def whole(assembler: BlockAssembler, batch: Batch) -> list[tuple[str, str]]:
+    """What a assembler makes of a batch, as pairs of type and text."""
+    return [(message.type.value, message.text) for part in assembler.assemble(batch) for message in part.messages]
 
 
 def test_the_pieces_of_a_block_become_one_message_when_it_ends() -> None:
     """A block may come in many batches; nothing is passed on before it is complete."""
-    joiner, stream = BlockJoiner(), Stream()
+    assembler, stream = BlockAssembler(), Stream()
 
-    assert whole(joiner, stream.batch(delta("Hel"), delta("lo "))) == []
-    assert whole(joiner, stream.batch(delta("you"), stop())) == []
-    assert whole(joiner, stream.batch(said("Hello you"), stop())) == [("text", "Hello you")]
+    assert whole(assembler, stream.batch(delta("Hel"), delta("lo "))) == []
+    assert whole(assembler, stream.batch(delta("you"), stop())) == []
+    assert whole(assembler, stream.batch(said("Hello you"), stop())) == [("text", "Hello you")]
 
 
 def test_thinking_and_text_are_blocks_of_their_own() -> None:
     """Text that follows thinking ends it."""
     lines = (thought("hm"), thought("m"), delta("a"), delta("b"), result())
 
-    kinds = whole(BlockJoiner(), Stream().batch(*lines))
+    kinds = whole(BlockAssembler(), Stream().batch(*lines))
 
     assert kinds == [("thinking", "hmm"), ("text", "ab"), ("result", "done")]
 
@@ -40,7 +40,7 @@ def test_what_others_say_does_not_split_a_block() -> None:
     """A tool's result and a subagent's tool use in the middle of a text come before it."""
     lines = (delta("a"), tool_result("x", "42"), use("y", parent="x"), delta("b"), use("z"))
 
-    kinds = whole(BlockJoiner(), Stream().batch(*lines))
+    kinds = whole(BlockAssembler(), Stream().batch(*lines))
 
     assert kinds == [("tool_result", "42"), ("tool_use", ""), ("text", "ab"), ("tool_use", "")]
 
@@ -48,10 +48,10 @@ def test_what_others_say_does_not_split_a_block() -> None:
 def test_text_taken_back_is_not_in_the_block() -> None:
     """The CLI abandons a broken stream: its text never happened, what came before stays to be taken back."""
     broken = {"type": "stream_event", "event": {"type": "ping"}, "abandoned_blocks": {"from_block_index": 0}}
-    joiner, stream = BlockJoiner(), Stream()
-    joiner.join(stream.batch(delta("half a sen"), delta("ten")))
+    assembler, stream = BlockAssembler(), Stream()
+    assembler.assemble(stream.batch(delta("half a sen"), delta("ten")))
 
-    (part,) = joiner.join(stream.batch(broken))
+    (part,) = assembler.assemble(stream.batch(broken))
 
     texts = [message.text for message in part.messages if message.type == "text"]
     assert "".join(texts) == ""
@@ -61,10 +61,10 @@ def test_text_taken_back_is_not_in_the_block() -> None:
 
 def test_a_block_left_open_by_a_dead_turn_belongs_to_that_turn() -> None:
     """The next turn's first batch brings the old block under its own id."""
-    joiner = BlockJoiner()
-    joiner.join(Stream(turn_id="old").batch(delta("unfin"), delta("ished")))
+    assembler = BlockAssembler()
+    assembler.assemble(Stream(turn_id="old").batch(delta("unfin"), delta("ished")))
 
-    old, new = joiner.join(Stream(turn_id="new").batch(system("init", model="m")))
+    old, new = assembler.assemble(Stream(turn_id="new").batch(system("init", model="m")))
 
     assert (old.turn_id, old.messages[0].text) == ("old", "unfinished")
     assert (new.turn_id, new.messages[0].type) == ("new", "init")
@@ -72,23 +72,23 @@ def test_a_block_left_open_by_a_dead_turn_belongs_to_that_turn() -> None:
 
 def test_sessions_do_not_mix() -> None:
     """Blocks of two sessions that stream at once are kept apart."""
-    joiner = BlockJoiner()
+    assembler = BlockAssembler()
     a, b = Stream("a"), Stream("b")
-    joiner.join(a.batch(delta("one")))
-    joiner.join(b.batch(delta("two")))
+    assembler.assemble(a.batch(delta("one")))
+    assembler.assemble(b.batch(delta("two")))
 
-    assert whole(joiner, a.batch(result())) == [("text", "one"), ("result", "done")]
-    assert whole(joiner, b.batch(result())) == [("text", "two"), ("result", "done")]
+    assert whole(assembler, a.batch(result())) == [("text", "one"), ("result", "done")]
+    assert whole(assembler, b.batch(result())) == [("text", "two"), ("result", "done")]
 
 
 def test_ending_a_session_with_nothing_open_gives_nothing() -> None:
     """Also for a session never seen, and for one that was closed."""
-    joiner = BlockJoiner()
-    joiner.join(Stream().batch(delta("a")))
-    joiner.keep_open(["other"])
+    assembler = BlockAssembler()
+    assembler.assemble(Stream().batch(delta("a")))
+    assembler.forget_closed(["other"])
 
-    assert joiner.end("main") == []
-    assert joiner.end("other") == []
+    assert assembler.end_block("main") == []
+    assert assembler.end_block("other") == []
 
 
 KINDS = st.sampled_from(
@@ -101,13 +101,13 @@ def test_no_text_is_lost_or_moved_however_it_is_cut(spoken: list[tuple[MessageTy
     """However messages fall into batches, the joined blocks carry the same text in the same order."""
     messages = [Message(kind, text, b"", 1.0) for kind, text in spoken]
     edges = sorted({0, len(messages), *(cut for cut in cuts if cut < len(messages))})
-    joiner = BlockJoiner()
+    assembler = BlockAssembler()
     parts = [
         part
         for first, last in itertools.pairwise(edges)
-        for part in joiner.join(Batch("s", "", "t", messages[first:last]))
+        for part in assembler.assemble(Batch("s", "", "t", messages[first:last]))
     ]
-    parts += joiner.end("s")
+    parts += assembler.end_block("s")
     joined = [message for part in parts for message in part.messages]
 
     for kind in (MessageType.TEXT, MessageType.THINKING):

@@ -6,40 +6,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_magic.records.buffer import Ring, shortened
+from claude_magic.records.buffer import BoundedBuffer, shortened
 
 
 @given(st.lists(st.text(max_size=9)), st.integers(1, 8), st.integers(1, 30))
-def test_a_ring_keeps_the_newest_and_counts_the_rest(texts: list[str], number: int, size: int) -> None:
+def test_a_buffer_keeps_the_newest_and_counts_the_rest(texts: list[str], number: int, size: int) -> None:
     """What is kept is the end of what came, within both bounds, and nothing is lost without being counted."""
-    ring: Ring[str] = Ring(number, size, len)
+    buffer: BoundedBuffer[str] = BoundedBuffer(number, size, len)
     for text in texts:
-        ring.append(text)
+        buffer.append(text)
 
-    kept = list(ring)
+    kept = list(buffer)
     assert kept == texts[len(texts) - len(kept) :]
     assert bool(kept) == bool(texts)
-    assert ring.dropped + len(ring) == len(texts)
+    assert buffer.dropped + len(buffer) == len(texts)
     assert len(kept) <= number
     assert sum(map(len, kept)) <= size or len(kept) == 1
 
 
-def test_a_replaced_ring_goes_on_counting_its_size() -> None:
+def test_a_replaced_buffer_goes_on_counting_its_size() -> None:
     """After a change in the middle the bounds still hold."""
-    ring: Ring[str] = Ring(10, 6, len)
+    buffer: BoundedBuffer[str] = BoundedBuffer(10, 6, len)
     for text in ("aa", "bb", "cc"):
-        ring.append(text)
-    ring.replace(["aa", "c"])
-    ring.append("dddd")
+        buffer.append(text)
+    buffer.replace_all(["aa", "c"])
+    buffer.append("dddd")
 
-    assert list(ring) == ["c", "dddd"]
-    assert ring.dropped == 1
+    assert list(buffer) == ["c", "dddd"]
+    assert buffer.dropped == 1
 
 
-def test_a_ring_that_keeps_nothing_is_refused() -> None:
+def test_a_buffer_that_keeps_nothing_is_refused() -> None:
     """At least one record must fit."""
     with pytest.raises(ValueError, match="At least 1"):
-        Ring(0, 1, len)
+        BoundedBuffer(0, 1, len)
 
 
 @given(st.text(), st.integers(1, 20))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.engine.session_info import SessionInfo
-from claude_magic.records import frames
+from claude_magic.records import columns
 from claude_magic.records.describe import Level
 from claude_magic.records.frames import Frames
 from claude_magic.records.log import LogEntry, LogSummary
@@ -254,7 +254,7 @@ def test_tool_usages_are_dicts() -> None:
 @given(st.lists(st.none() | st.floats(0, 4e9)))
 def test_times_are_exact_to_the_microsecond(seconds: list[float | None]) -> None:
     """An unknown time is NaT."""
-    for moment, second in zip(frames.moment(seconds), seconds, strict=True):
+    for moment, second in zip(columns.timestamp_column(seconds), seconds, strict=True):
         if second is None:
             assert moment is pd.NaT
         else:
@@ -264,7 +264,7 @@ def test_times_are_exact_to_the_microsecond(seconds: list[float | None]) -> None
 @given(st.lists(st.none() | st.text(st.characters(exclude_categories=[]))))
 def test_any_text_can_be_kept(values: list[str | None]) -> None:
     """Also half a surrogate pair, which a prompt from a broken file may have."""
-    column = frames.text(values)
+    column = columns.string_column(values)
 
     assert [value is pd.NA for value in column] == [value is None for value in values]
 
@@ -272,12 +272,12 @@ def test_any_text_can_be_kept(values: list[str | None]) -> None:
 @given(st.lists(st.none() | st.integers(-(2**63), 2**63 - 1)))
 def test_counts_are_exact(values: list[int | None]) -> None:
     """Large numbers do not pass through floats, with or without NA beside them."""
-    assert [None if value is pd.NA else value for value in frames.count(values)] == values
+    assert [None if value is pd.NA else value for value in columns.integer_column(values)] == values
 
 
 def test_records_are_kept_without_pandas() -> None:
     """Only the frames and the tables need it."""
-    program = "import sys, claude_magic.records.observer, claude_magic.records.metrics; print('pandas' in sys.modules)"
+    program = "import sys, claude_magic.records.recorder, claude_magic.records.metrics; print('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout == "False\n"

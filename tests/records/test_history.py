@@ -23,7 +23,8 @@ from claude_magic.config import SessionConfig, SimulatedAPI
 from claude_magic.engine.session_info import SessionInfo
 from claude_magic.errors import HistoryError
 from claude_magic.permissions import Allow
-from claude_magic.records.frames import SESSIONS, TOOLS, TURNS, sessions_frame, to_frame, tools_frame, turns_frame
+from claude_magic.records.columns import SESSIONS, TOOLS, TURNS, to_frame
+from claude_magic.records.frames import sessions_frame, tools_frame, turns_frame
 from claude_magic.records.history import FinishedTurn, History, HistoryWriter, history_of
 from claude_magic.records.tool_uses import ToolRecord
 from claude_magic.records.turns import TurnRecord
@@ -201,11 +202,11 @@ async def test_what_cannot_be_written_waits_for_the_next_turn(
     with caplog.at_level(logging.WARNING, "claude_magic"):
         other.execute("BEGIN IMMEDIATE")
         for number in (1, 2):
-            writer.add(finished(number))
+            writer.add_turn(finished(number))
             await writer.flush()
         other.execute("ROLLBACK")
         other.close()
-        writer.add(finished(3))
+        writer.add_turn(finished(3))
         await writer.flush()
 
     assert [record.getMessage().count("database is locked") for record in caplog.records] == [1]
@@ -216,7 +217,7 @@ async def test_turns_that_end_while_it_writes_are_written_next(path: Path) -> No
     """None is forgotten."""
     writer = HistoryWriter(History(path))
     for number in range(5):
-        writer.add(finished(number))
+        writer.add_turn(finished(number))
         await asyncio.sleep(0)
     await writer.flush()
 

@@ -11,7 +11,7 @@ from claude_magic.messages import Batch, Message, MessageType
 from claude_magic.records.describe import Level
 from claude_magic.records.log import LogAggregator, LogEntry
 from claude_magic.records.message_records import MessageRecorder
-from claude_magic.records.observer import Recorder
+from claude_magic.records.recorder import Recorder
 from claude_magic.records.tool_uses import ToolRecorder
 from claude_magic.redaction import Redactor
 
@@ -36,7 +36,7 @@ from .lines import (
 def entry_of(line: Line | bytes) -> LogEntry:
     """The only entry that a line makes."""
     recorder = Recorder()
-    recorder.add(batch(line))
+    recorder.add_batch(batch(line))
     (entry,) = recorder.log.entries()
     return entry
 
@@ -116,7 +116,7 @@ def test_the_level_comes_from_the_meaning(line: Line | bytes, level: str, source
 def test_stderr_is_a_warning_and_an_error_where_it_says_so(text: str, level: str) -> None:
     """Words count as whole words only."""
     recorder = Recorder()
-    recorder.add(stderr(text))
+    recorder.add_batch(stderr(text))
 
     assert [(entry.level.value, entry.source, entry.message) for entry in recorder.log.entries()] == [
         (level, "stderr", text)
@@ -130,7 +130,7 @@ def test_stderr_is_a_warning_and_an_error_where_it_says_so(text: str, level: str
 def test_routine_makes_no_entry(line: Line) -> None:
     """What every turn does again and again is counted only."""
     recorder = Recorder()
-    recorder.add(batch(line))
+    recorder.add_batch(batch(line))
 
     assert recorder.log.entries() == []
     assert recorder.log.summary("main").total_lines == 1
@@ -140,8 +140,8 @@ def test_text_that_was_taken_back_is_a_warning() -> None:
     """An abandoned stream that had shown nothing more is no news."""
     abandoned = {"type": "stream_event", "event": {"type": "message_stop"}}
     recorder, stream = Recorder(), Stream()
-    recorder.add(stream.batch(abandoned | {"abandoned_blocks": {"from_block_index": 1}}))
-    recorder.add(stream.batch(delta("half"), abandoned | {"abandoned_blocks": {"from_block_index": 0}}))
+    recorder.add_batch(stream.batch(abandoned | {"abandoned_blocks": {"from_block_index": 1}}))
+    recorder.add_batch(stream.batch(delta("half"), abandoned | {"abandoned_blocks": {"from_block_index": 0}}))
 
     assert [(entry.level.value, entry.message) for entry in recorder.log.entries()] == [
         ("warning", "the CLI took back the last 4 characters of its answer")
@@ -151,10 +151,10 @@ def test_text_that_was_taken_back_is_a_warning() -> None:
 def test_streamed_text_is_counted_in_pieces_and_kept_in_blocks() -> None:
     """A thousand pieces are a thousand lines and one entry."""
     recorder, stream = Recorder(), Stream()
-    recorder.add(stream.batch(thought("let me "), thought("see")))
+    recorder.add_batch(stream.batch(thought("let me "), thought("see")))
     for _ in range(10):
-        recorder.add(stream.batch(*[delta("ab")] * 100))
-    recorder.add(stream.batch(said("ab" * 1000), result()))
+        recorder.add_batch(stream.batch(*[delta("ab")] * 100))
+    recorder.add_batch(stream.batch(said("ab" * 1000), result()))
 
     kinds = [(entry.type, len(entry.message)) for entry in recorder.log.entries()]
     assert kinds[:2] == [("thinking", 10), ("text", 2000)]
@@ -172,7 +172,7 @@ def test_a_long_message_is_cut_and_says_so() -> None:
 def test_a_decision_is_no_line_of_the_cli() -> None:
     """It is put among them by us: it has an entry, and `total_lines` does not count it."""
     recorder = Recorder()
-    recorder.add(batch(asks("1"), decides("1"), tool_result("1", "done")))
+    recorder.add_batch(batch(asks("1"), decides("1"), tool_result("1", "done")))
 
     assert [entry.type for entry in recorder.log.entries()] == ["permission", "decision", "tool_result"]
     assert recorder.log.summary("main").total_lines == 2
@@ -181,8 +181,10 @@ def test_a_decision_is_no_line_of_the_cli() -> None:
 def test_the_summary_counts_lines_levels_and_tools() -> None:
     """For one session, for each, and for all together."""
     recorder = Recorder()
-    recorder.add(batch(use("1", "Read"), use("2", "Bash"), use("3", "Bash"), tool_result("2", "no", is_error=True)))
-    recorder.add(batch(use("1", "Read"), result("bad", is_error=True), session="other"))
+    recorder.add_batch(
+        batch(use("1", "Read"), use("2", "Bash"), use("3", "Bash"), tool_result("2", "no", is_error=True))
+    )
+    recorder.add_batch(batch(use("1", "Read"), result("bad", is_error=True), session="other"))
 
     main, other = recorder.log.summaries()
     assert (main.session, main.total_lines, main.error_count, main.warning_count) == ("main", 4, 0, 1)
@@ -197,7 +199,7 @@ def test_what_is_dropped_is_counted_and_stays_in_the_counts() -> None:
     """The bound is on what is kept, not on what is known."""
     recorder = Recorder(LogAggregator(max_entries=3))
     for place in range(5):
-        recorder.add(batch(tool_result("x", str(place), is_error=True)))
+        recorder.add_batch(batch(tool_result("x", str(place), is_error=True)))
 
     summary = recorder.log.summary("main")
     assert [entry.message for entry in recorder.log.entries()] == ["2", "3", "4"]
@@ -213,9 +215,9 @@ def test_an_impossible_bound_is_refused() -> None:
 def test_entries_of_all_sessions_are_in_the_order_of_time() -> None:
     """And those of one session can be had alone."""
     recorder = Recorder()
-    recorder.add(batch(tool_result("x", "first"), at=1.0, session="a"))
-    recorder.add(batch(tool_result("x", "third"), at=3.0, session="a"))
-    recorder.add(batch(tool_result("x", "second"), at=2.0, session="b"))
+    recorder.add_batch(batch(tool_result("x", "first"), at=1.0, session="a"))
+    recorder.add_batch(batch(tool_result("x", "third"), at=3.0, session="a"))
+    recorder.add_batch(batch(tool_result("x", "second"), at=2.0, session="b"))
 
     assert [entry.message for entry in recorder.log.entries()] == ["first", "second", "third"]
     assert [entry.message for entry in recorder.log.entries("b")] == ["second"]
@@ -226,8 +228,8 @@ def test_entries_of_all_sessions_are_in_the_order_of_time() -> None:
 def test_a_note_is_the_engines_own_entry() -> None:
     """It belongs to the turn that runs, and closes a block that a dead process left open."""
     recorder = Recorder()
-    recorder.add(batch(delta("half an ans")))
-    recorder.note("main", "error", "the process died")
+    recorder.add_batch(batch(delta("half an ans")))
+    recorder.add_note("main", "error", "the process died")
 
     text, note = recorder.log.entries()
     assert (text.type, text.message) == ("text", "half an ans")
@@ -238,13 +240,13 @@ def test_a_note_is_the_engines_own_entry() -> None:
 def test_a_note_after_a_turn_belongs_to_none() -> None:
     """With a result or without one; whoever knows better says which turn it is."""
     recorder = Recorder()
-    recorder.add(batch(result(), turn_id="one"))
-    recorder.note("main", "info", "reaped")
-    recorder.add(batch(tool_result("x", "ok"), turn_id="two"))
-    recorder.log.turn_over("main")
-    recorder.log.turn_over("never seen")
-    recorder.note("main", "info", "ended")
-    recorder.note("main", "error", "not sent", turn_id="three")
+    recorder.add_batch(batch(result(), turn_id="one"))
+    recorder.add_note("main", "info", "reaped")
+    recorder.add_batch(batch(tool_result("x", "ok"), turn_id="two"))
+    recorder.log.end_turn("main")
+    recorder.log.end_turn("never seen")
+    recorder.add_note("main", "info", "ended")
+    recorder.add_note("main", "error", "not sent", turn_id="three")
 
     assert {entry.message: entry.turn_id for entry in recorder.log.entries() if entry.type == "note"} == {
         "reaped": "",
@@ -257,14 +259,14 @@ def test_a_note_after_a_turn_belongs_to_none() -> None:
 def test_a_note_of_an_unknown_level_is_refused() -> None:
     """Levels are the four there are."""
     with pytest.raises(ValueError, match="loud"):
-        LogAggregator().note("main", "loud", "hello")
+        LogAggregator().add_note("main", "loud", "hello")
 
 
 def test_secrets_are_hidden_in_notes_and_in_raw_values() -> None:
     """Text of messages comes redacted; what the log reads from raw lines it redacts itself."""
     recorder = Recorder(LogAggregator(redactor=Redactor({"API_KEY": "sk-secret-1"})))
-    recorder.note("main", Level.INFO, "started with sk-secret-1")
-    recorder.add(batch({"type": "odd sk-secret-1"}, system("init", model="sk-secret-1")))
+    recorder.add_note("main", Level.INFO, "started with sk-secret-1")
+    recorder.add_batch(batch({"type": "odd sk-secret-1"}, system("init", model="sk-secret-1")))
 
     assert all("sk-secret-1" not in entry.message for entry in recorder.log.entries())
     assert sum("[redacted API_KEY]" in entry.message for entry in recorder.log.entries()) == 3
@@ -273,7 +275,7 @@ def test_secrets_are_hidden_in_notes_and_in_raw_values() -> None:
 def test_a_secret_at_the_cut_is_hidden_whole() -> None:
     """No half of it is left where a long message is cut."""
     recorder = Recorder(LogAggregator(redactor=Redactor({"API_KEY": "sk-secret-1"})))
-    recorder.note("main", Level.INFO, "a" * 1995 + "sk-secret-1" + "b" * 100)
+    recorder.add_note("main", Level.INFO, "a" * 1995 + "sk-secret-1" + "b" * 100)
 
     (entry,) = recorder.log.entries()
     assert (len(entry.message), "sk-" in entry.message) == (2000, False)
@@ -287,7 +289,7 @@ def test_a_long_history_holds_a_bounded_amount_of_memory() -> None:
     before = tracemalloc.get_traced_memory()[0]
     for place in range(12):
         messages = [Message(MessageType.TOOL_RESULT, f"{place}{at} {longest}", b"", 1.0) for at in range(500)]
-        recorder.add(Batch("main", "sid", "t", messages))
+        recorder.add_batch(Batch("main", "sid", "t", messages))
     del messages
     recorder.messages, recorder.tools = MessageRecorder(), ToolRecorder()  # it is the log that is measured
     held = tracemalloc.get_traced_memory()[0] - before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from claude_magic.messages import Batch, Message, MessageDetails, MessageType
 from claude_magic.records.message_records import LONGEST_TEXT, MessageRecord, MessageRecorder
-from claude_magic.records.observer import Recorder
+from claude_magic.records.recorder import Recorder
 
 from .lines import Stream, asks, batch, delta, result, said, stderr, stop, system, thought, tool_result, use
 
@@ -12,10 +12,10 @@ from .lines import Stream, asks, batch, delta, result, said, stderr, stop, syste
 def test_a_turn_reads_like_a_conversation() -> None:
     """Prompt, thinking, answer, tool use, result and the rest of the answer, each whole and in order."""
     recorder, stream = Recorder(), Stream()
-    recorder.messages.begin("main", 3, "t1", "how many?", 90.0)
-    recorder.add(stream.batch(system("init", model="m"), thought("hm"), delta("I look"), stop(), at=91.0))
-    recorder.add(stream.batch(said("I look"), use("x", "Bash", command="ls"), asks("x"), at=92.0))
-    recorder.add(stream.batch(tool_result("x", "42"), delta("It is "), delta("42."), result(), at=93.0))
+    recorder.messages.begin_turn("main", 3, "t1", "how many?", 90.0)
+    recorder.add_batch(stream.batch(system("init", model="m"), thought("hm"), delta("I look"), stop(), at=91.0))
+    recorder.add_batch(stream.batch(said("I look"), use("x", "Bash", command="ls"), asks("x"), at=92.0))
+    recorder.add_batch(stream.batch(tool_result("x", "42"), delta("It is "), delta("42."), result(), at=93.0))
 
     assert recorder.messages.records() == [
         MessageRecord("main", 3, "t1", 90.0, "user", "text", "how many?"),
@@ -33,8 +33,8 @@ def test_notes_tell_what_went_wrong() -> None:
     near = {"type": "rate_limit_event", "rate_limit_info": {"status": "allowed_warning"}}
     fine = {"type": "rate_limit_event", "rate_limit_info": {"status": "allowed"}}
     retry = system("api_retry", attempt=1, max_retries=4, retry_delay_ms=500, error_status=529)
-    recorder.add(batch(retry, near, fine, result("Overloaded", is_error=True)))
-    recorder.add(stderr("some warning"))
+    recorder.add_batch(batch(retry, near, fine, result("Overloaded", is_error=True)))
+    recorder.add_batch(stderr("some warning"))
 
     notes = [(record.role, record.kind, record.text) for record in recorder.messages.records()]
     assert notes == [
@@ -48,8 +48,8 @@ def test_a_failure_that_is_told_twice_is_read_once() -> None:
     """The CLI says it in a message and again in the result."""
     recorder = Recorder()
     failure = said("Credit balance is too low") | {"error": "billing_error"}
-    recorder.add(batch(failure, result("Credit balance is too low", is_error=True)))
-    recorder.add(batch(result("Credit balance is too low", is_error=True), session="other"))
+    recorder.add_batch(batch(failure, result("Credit balance is too low", is_error=True)))
+    recorder.add_batch(batch(result("Credit balance is too low", is_error=True), session="other"))
 
     assert [(record.session, record.text) for record in recorder.messages.records()] == [
         ("main", "Credit balance is too low"),
@@ -63,7 +63,7 @@ def test_of_tasks_the_end_is_read_and_what_subagents_say() -> None:
     progress = {"type": "tool_progress", "tool_name": "Bash", "parent_tool_use_id": "x", "elapsed_time_seconds": 30}
     spoken = said("I found it") | {"parent_tool_use_id": "x"}
     ended = system("task_notification", status="completed", summary="tests ran")
-    recorder.add(batch(system("task_started", description="tests"), progress, spoken, ended))
+    recorder.add_batch(batch(system("task_started", description="tests"), progress, spoken, ended))
 
     assert [(record.role, record.text) for record in recorder.messages.records()] == [
         ("assistant", "I found it"),
@@ -74,8 +74,8 @@ def test_of_tasks_the_end_is_read_and_what_subagents_say() -> None:
 def test_a_turn_that_nobody_prompted_has_no_prompt_to_read() -> None:
     """Its messages still have its number."""
     recorder = Recorder()
-    recorder.messages.begin("main", 4, "t1", "", 90.0)
-    recorder.add(batch(delta("The task is done."), result()))
+    recorder.messages.begin_turn("main", 4, "t1", "", 90.0)
+    recorder.add_batch(batch(delta("The task is done."), result()))
 
     assert [(record.turn, record.role) for record in recorder.messages.records()] == [(4, "assistant")]
 
@@ -83,7 +83,7 @@ def test_a_turn_that_nobody_prompted_has_no_prompt_to_read() -> None:
 def test_text_that_the_cli_takes_back_is_gone() -> None:
     """First what is open, then whole blocks, then the end of an earlier one."""
     recorder = recorder_of_three_turns()
-    recorder.add(taken_back(len(", lost" + "\n\nlost too" + "open")))
+    recorder.add_batch(taken_back(len(", lost" + "\n\nlost too" + "open")))
 
     texts = [record.text for record in recorder.messages.records() if record.kind == "text"]
     assert texts == ["other", "before", "kept"]
@@ -93,7 +93,7 @@ def test_text_that_the_cli_takes_back_is_gone() -> None:
 def test_only_text_of_the_same_turn_is_taken_back() -> None:
     """However much it is."""
     recorder = recorder_of_three_turns()
-    recorder.add(taken_back(1000))
+    recorder.add_batch(taken_back(1000))
 
     assert [record.text for record in recorder.messages.records() if record.kind == "text"] == ["other", "before"]
 
@@ -101,11 +101,11 @@ def test_only_text_of_the_same_turn_is_taken_back() -> None:
 def recorder_of_three_turns() -> Recorder:
     """A turn of another session, an earlier turn, and one that runs, with three texts."""
     recorder = Recorder()
-    recorder.add(batch(delta("other"), result(), session="other"))
-    recorder.add(batch(delta("before"), result(), turn_id="t0"))
+    recorder.add_batch(batch(delta("other"), result(), session="other"))
+    recorder.add_batch(batch(delta("before"), result(), turn_id="t0"))
     blocks = (delta("kept, lost"), said("kept, lost"), use("x"), delta("lost too"), said("lost too"))
-    recorder.add(Stream().batch(*blocks))
-    recorder.add(batch(delta("open")))
+    recorder.add_batch(Stream().batch(*blocks))
+    recorder.add_batch(batch(delta("open")))
     return recorder
 
 
@@ -118,9 +118,9 @@ def test_long_texts_are_cut_and_old_records_dropped() -> None:
     """Both bounds hold."""
     recorder = Recorder()
     recorder.messages = MessageRecorder(max_records=2)
-    recorder.messages.begin("main", 1, "t1", "first", 1.0)
-    recorder.messages.begin("main", 2, "t2", "second", 2.0)
-    recorder.messages.begin("main", 3, "t3", "x" * (LONGEST_TEXT + 1), 3.0)
+    recorder.messages.begin_turn("main", 1, "t1", "first", 1.0)
+    recorder.messages.begin_turn("main", 2, "t2", "second", 2.0)
+    recorder.messages.begin_turn("main", 3, "t3", "x" * (LONGEST_TEXT + 1), 3.0)
 
     second, third = recorder.messages.records()
     assert (second.text, len(third.text), third.text[-1]) == ("second", LONGEST_TEXT, "…")
@@ -129,10 +129,10 @@ def test_long_texts_are_cut_and_old_records_dropped() -> None:
 def test_the_recorder_keeps_what_a_dead_process_left_open() -> None:
     """The half block is recorded when the engine says that nothing more comes."""
     recorder = Recorder()
-    recorder.add(batch(delta("half an ans")))
-    recorder.end("main")
-    recorder.end("main")
-    recorder.log.note("main", "info", "reaped")
+    recorder.add_batch(batch(delta("half an ans")))
+    recorder.end_turn("main")
+    recorder.end_turn("main")
+    recorder.log.add_note("main", "info", "reaped")
 
     assert [record.text for record in recorder.messages.records()] == ["half an ans"]
     entries = [(entry.message, entry.turn_id) for entry in recorder.log.entries("main")]

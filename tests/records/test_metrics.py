@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.engine.session_info import SessionInfo
-from claude_magic.records.frames import METRICS, SESSIONS
+from claude_magic.records.columns import METRICS, SESSIONS
 from claude_magic.records.metrics import Metrics, Stats
 
 from .lines import turn
@@ -25,8 +25,8 @@ def test_before_the_first_turn_there_is_no_time_to_tell() -> None:
 def test_a_snapshot_has_the_counts_of_pool_and_client() -> None:
     """What only they can count is handed in."""
     metrics = Metrics()
-    metrics.record(1.0, ok=True)
-    metrics.record(3.0, ok=False)
+    metrics.count_turn(1.0, ok=True)
+    metrics.count_turn(3.0, ok=False)
 
     stats = metrics.snapshot(active_sessions=1, created=2, reused=3, destroyed=4, waiting=5)
 
@@ -48,7 +48,7 @@ def test_a_snapshot_has_the_counts_of_pool_and_client() -> None:
 def test_a_turn_that_returns_has_succeeded(outcome: str, succeeded: int) -> None:
     """Only the outcomes that raise are failures."""
     metrics = Metrics()
-    metrics.record_turn(turn(outcome=outcome, duration_s=2.5))
+    metrics.count_record(turn(outcome=outcome, duration_s=2.5))
 
     stats = metrics.snapshot()
     assert (stats.success_requests, stats.failed_requests) == (succeeded, 1 - succeeded)
@@ -60,7 +60,7 @@ def test_mean_and_percentiles_agree_with_numpy(durations: list[float]) -> None:
     """The mean is a true one, the percentiles are numpy's."""
     metrics = Metrics()
     for duration in durations:
-        metrics.record(duration, ok=True)
+        metrics.count_turn(duration, ok=True)
 
     stats = metrics.snapshot()
     assert stats.avg_response_time_s == pytest.approx(np.mean(durations))
@@ -72,7 +72,7 @@ def test_percentiles_follow_the_newest_turns_and_the_mean_all() -> None:
     """After 10,000 newer turns the old ones weigh in the mean alone."""
     metrics = Metrics()
     for duration in [100.0] * 10_000 + [1.0] * 10_000:
-        metrics.record(duration, ok=True)
+        metrics.count_turn(duration, ok=True)
 
     stats = metrics.snapshot()
     assert stats.avg_response_time_s == pytest.approx(50.5)

@@ -129,7 +129,7 @@ def test_sinks_get_what_memory_drops_and_cuts() -> None:
     log, got = LogAggregator(max_entries=2, redactor=Redactor({"API_KEY": "hunter22"})), []
     log.sinks.append(got.append)
     for number in range(5):
-        log.note("main", Level.INFO, f"{number} " + "x" * 50_000 + " hunter22")
+        log.add_note("main", Level.INFO, f"{number} " + "x" * 50_000 + " hunter22")
 
     assert len(log.entries()) == 2
     assert [entry.message[0] for entry in got] == list("01234")
@@ -145,10 +145,10 @@ def test_a_sink_that_fails_is_left_out_and_the_log_says_so(caplog: pytest.LogCap
 
     guard, got = ObserverGuard(), []
     log = LogAggregator(guard=guard)
-    guard.note = lambda words: log.note("", "warning", words)
+    guard.note = lambda words: log.add_note("", "warning", words)
     log.sinks += [broken, got.append]
-    log.note("main", "info", "one")
-    log.note("main", "info", "two")
+    log.add_note("main", "info", "one")
+    log.add_note("main", "info", "two")
 
     assert [entry.message for entry in got if entry.session == "main"] == ["one", "two"]
     (complaint,) = [entry for entry in log.entries() if entry.level == "warning"]

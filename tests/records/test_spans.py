@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from claude_magic.messages import Batch
-from claude_magic.records.observer import Recorder
+from claude_magic.records.recorder import Recorder
 from claude_magic.records.spans import KIND_WORDS, SpanKind, SpanRecorder
 
 from .lines import Stream, asks, decides, delta, result, said, stop, thought, tool_result, use
@@ -12,7 +12,7 @@ from .lines import Stream, asks, decides, delta, result, said, stop, thought, to
 def recorder_at(began: float, *, asked: float | None = None) -> Recorder:
     """A recorder whose session `main` has begun a turn."""
     recorder = Recorder()
-    recorder.begin("main", 1, "t1", "hi", began, asked)
+    recorder.begin_turn("main", 1, "t1", "hi", began, asked)
     return recorder
 
 
@@ -24,16 +24,16 @@ def spans(recorder: Recorder) -> list[tuple[str, str, float, float]]:
 def test_the_time_of_a_turn_is_told_apart() -> None:
     """What lies between two things is the model's; the spans follow each other without a gap."""
     recorder, stream = recorder_at(101.0, asked=100.0), Stream()
-    recorder.add(stream.batch(thought("h"), at=103.0))
-    recorder.add(stream.batch(thought("m"), stop(), at=104.0))
-    recorder.add(stream.batch(said("hm", "thinking"), delta("Let me"), at=105.0))
-    recorder.add(stream.batch(said("Let me"), at=106.0))
-    recorder.add(stream.batch(use("x"), at=107.0))
-    recorder.add(stream.batch(tool_result("x", "42"), at=109.0))
-    recorder.add(stream.batch(delta("42"), at=110.0))
-    recorder.add(stream.batch(said("42"), at=112.0))
-    recorder.add(stream.batch(result(), at=112.0))
-    recorder.end("main")
+    recorder.add_batch(stream.batch(thought("h"), at=103.0))
+    recorder.add_batch(stream.batch(thought("m"), stop(), at=104.0))
+    recorder.add_batch(stream.batch(said("hm", "thinking"), delta("Let me"), at=105.0))
+    recorder.add_batch(stream.batch(said("Let me"), at=106.0))
+    recorder.add_batch(stream.batch(use("x"), at=107.0))
+    recorder.add_batch(stream.batch(tool_result("x", "42"), at=109.0))
+    recorder.add_batch(stream.batch(delta("42"), at=110.0))
+    recorder.add_batch(stream.batch(said("42"), at=112.0))
+    recorder.add_batch(stream.batch(result(), at=112.0))
+    recorder.end_turn("main")
 
     assert spans(recorder) == [
         ("queue", "", 100.0, 101.0),
@@ -50,9 +50,9 @@ def test_the_time_of_a_turn_is_told_apart() -> None:
 def test_starting_a_process_is_part_of_the_wait_before() -> None:
     """It is told apart once, for the turn it was started for."""
     recorder = Recorder()
-    recorder.spans.spawned("main", 0.75)
-    recorder.begin("main", 1, "t1", "hi", 102.0, 100.0)
-    recorder.begin("main", 2, "t2", "hi", 202.0, 200.0)
+    recorder.spans.note_spawn("main", 0.75)
+    recorder.begin_turn("main", 1, "t1", "hi", 102.0, 100.0)
+    recorder.begin_turn("main", 2, "t2", "hi", 202.0, 200.0)
 
     assert spans(recorder) == [
         ("queue", "", 100.0, 101.25),
@@ -65,9 +65,9 @@ def test_a_persons_time_is_not_the_tools() -> None:
     """The tool runs from the answer on; 2.1.330 may ask before it shows the use, 2.1.197 after."""
     for lines in ([use("x"), asks("x")], [asks("x"), use("x")]):
         recorder, stream = recorder_at(100.0), Stream()
-        recorder.add(stream.batch(*lines, at=101.0))
-        recorder.add(stream.batch(decides("x"), at=105.0))
-        recorder.add(stream.batch(tool_result("x", "42"), at=106.0))
+        recorder.add_batch(stream.batch(*lines, at=101.0))
+        recorder.add_batch(stream.batch(decides("x"), at=105.0))
+        recorder.add_batch(stream.batch(tool_result("x", "42"), at=106.0))
 
         assert spans(recorder) == [
             ("model", "", 100.0, 101.0),
@@ -79,7 +79,7 @@ def test_a_persons_time_is_not_the_tools() -> None:
 def test_the_answer_to_a_question_that_is_not_open_changes_nothing() -> None:
     """It was withdrawn, or the turn is over."""
     recorder = recorder_at(100.0)
-    recorder.add(Stream().batch(decides("x"), at=105.0))
+    recorder.add_batch(Stream().batch(decides("x"), at=105.0))
 
     assert spans(recorder) == []
 
@@ -87,10 +87,10 @@ def test_the_answer_to_a_question_that_is_not_open_changes_nothing() -> None:
 def test_tools_that_run_at_the_same_time_overlap() -> None:
     """The model is waited for from the end of the last one."""
     recorder, stream = recorder_at(100.0), Stream()
-    recorder.add(stream.batch(use("x", "Bash"), use("y", "Read"), at=100.0))
-    recorder.add(stream.batch(tool_result("y", "1"), at=101.0))
-    recorder.add(stream.batch(tool_result("x", "2"), at=103.0))
-    recorder.add(stream.batch(result(), at=104.0))
+    recorder.add_batch(stream.batch(use("x", "Bash"), use("y", "Read"), at=100.0))
+    recorder.add_batch(stream.batch(tool_result("y", "1"), at=101.0))
+    recorder.add_batch(stream.batch(tool_result("x", "2"), at=103.0))
+    recorder.add_batch(stream.batch(result(), at=104.0))
 
     assert spans(recorder) == [
         ("tool", "Read", 100.0, 101.0),
@@ -102,10 +102,10 @@ def test_tools_that_run_at_the_same_time_overlap() -> None:
 def test_a_subagents_tools_are_inside_of_the_tool_that_started_it() -> None:
     """Their time is not counted twice."""
     recorder, stream = recorder_at(100.0), Stream()
-    recorder.add(stream.batch(use("x", "Agent"), at=100.0))
-    recorder.add(stream.batch(use("y", "Bash", parent="x"), at=101.0))
-    recorder.add(stream.batch(tool_result("y", "1"), at=102.0))
-    recorder.add(stream.batch(tool_result("x", "2"), at=103.0))
+    recorder.add_batch(stream.batch(use("x", "Agent"), at=100.0))
+    recorder.add_batch(stream.batch(use("y", "Bash", parent="x"), at=101.0))
+    recorder.add_batch(stream.batch(tool_result("y", "1"), at=102.0))
+    recorder.add_batch(stream.batch(tool_result("x", "2"), at=103.0))
 
     assert spans(recorder) == [("tool", "Agent", 100.0, 103.0)]
 
@@ -114,9 +114,9 @@ def test_a_turn_that_is_cut_off_ends_with_its_last_message() -> None:
     """The tool or the question that was open ran until then."""
     for line, expected in ((use("x"), "tool"), (asks("x"), "person")):
         recorder, stream = recorder_at(100.0), Stream()
-        recorder.add(stream.batch(line, at=100.0))
-        recorder.add(stream.batch(stop(), delta("a"), said("a"), at=103.0))
-        recorder.end("main")
+        recorder.add_batch(stream.batch(line, at=100.0))
+        recorder.add_batch(stream.batch(stop(), delta("a"), said("a"), at=103.0))
+        recorder.end_turn("main")
 
         assert spans(recorder)[-1] == (expected, "Bash", 100.0, 103.0)
 
@@ -124,7 +124,7 @@ def test_a_turn_that_is_cut_off_ends_with_its_last_message() -> None:
 def test_a_failed_turn_waited_for_the_model() -> None:
     """Nothing came but the result."""
     recorder = recorder_at(100.0)
-    recorder.add(Stream().batch(result(is_error=True), at=160.0))
+    recorder.add_batch(Stream().batch(result(is_error=True), at=160.0))
 
     assert spans(recorder) == [("model", "", 100.0, 160.0)]
 
@@ -132,8 +132,8 @@ def test_a_failed_turn_waited_for_the_model() -> None:
 def test_a_turn_that_nobody_prompted_begins_with_its_first_message() -> None:
     """And has no number."""
     recorder, stream = Recorder(), Stream(turn_id="extra")
-    recorder.add(stream.batch(delta("a"), at=100.0))
-    recorder.add(stream.batch(said("a"), at=101.0))
+    recorder.add_batch(stream.batch(delta("a"), at=100.0))
+    recorder.add_batch(stream.batch(said("a"), at=101.0))
 
     assert spans(recorder) == [("text", "", 100.0, 101.0)]
     assert [(one.turn, one.turn_id) for one in recorder.spans.records()] == [(None, "extra")]
@@ -142,8 +142,8 @@ def test_a_turn_that_nobody_prompted_begins_with_its_first_message() -> None:
 def test_between_turns_nothing_is_recorded() -> None:
     """Nor for a batch with nothing in it."""
     recorder = Recorder()
-    recorder.add(Stream(turn_id="").batch(delta("a"), said("a"), at=100.0))
-    recorder.add(Batch("main", "sid", "t1", []))
+    recorder.add_batch(Stream(turn_id="").batch(delta("a"), said("a"), at=100.0))
+    recorder.add_batch(Batch("main", "sid", "t1", []))
 
     assert recorder.spans.records() == []
 
@@ -152,8 +152,8 @@ def test_spans_are_bounded() -> None:
     """The oldest go first."""
     recorder = SpanRecorder(max_records=2)
     for number in range(3):
-        recorder.begin("main", number, f"t{number}", 100.0 + number, 101.0 + number)
-    recorder.begin("other", 1, "u", 100.0, 101.0)
+        recorder.begin_turn("main", number, f"t{number}", 100.0 + number, 101.0 + number)
+    recorder.begin_turn("other", 1, "u", 100.0, 101.0)
 
     assert [one.turn_id for one in recorder.records()] == ["t2", "u"]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_magic.records.observer import Recorder
+from claude_magic.records.recorder import Recorder
 from claude_magic.records.tool_uses import LONGEST_STRING, ToolRecord, ToolRecorder, input_text
 from claude_magic.rendering.view import RunView, ToolPart, ToolState
 from claude_magic.response import Response
@@ -20,7 +20,7 @@ from .lines import Line, Stream, asks, batch, decides, delta, result, system, to
 def followed(*lines: Line) -> ToolRecord:
     """The record of the only tool use in a turn's lines."""
     recorder = Recorder()
-    recorder.add(batch(*lines))
+    recorder.add_batch(batch(*lines))
     (record,) = recorder.tools.records()
     return record
 
@@ -28,9 +28,9 @@ def followed(*lines: Line) -> ToolRecord:
 def test_a_tool_is_followed_from_use_to_result() -> None:
     """Every column has its value; the time is from use to result."""
     recorder, stream = Recorder(), Stream()
-    recorder.tools.begin("main", 7, "t1")
-    recorder.add(stream.batch(delta("I look."), use("x", "Bash", parent="p", command="ls"), at=10.0))
-    recorder.add(stream.batch(tool_result("x", "a.py"), at=12.5))
+    recorder.tools.begin_turn("main", 7, "t1")
+    recorder.add_batch(stream.batch(delta("I look."), use("x", "Bash", parent="p", command="ls"), at=10.0))
+    recorder.add_batch(stream.batch(tool_result("x", "a.py"), at=12.5))
 
     expected = ToolRecord("main", 7, "t1", "x", "p", "Bash", '{"command":"ls"}', 10.0, 2.5, False, "", 4)
     assert recorder.tools.records() == [expected]
@@ -57,9 +57,9 @@ def test_tool_of_the_api_is_followed_and_shown() -> None:
 def test_a_running_tool_has_no_end_yet() -> None:
     """What is not known is not made up, and a snapshot does not change afterwards."""
     recorder, stream = Recorder(), Stream()
-    recorder.add(stream.batch(use("x")))
+    recorder.add_batch(stream.batch(use("x")))
     before = recorder.tools.records()
-    recorder.add(stream.batch(tool_result("x", "done")))
+    recorder.add_batch(stream.batch(tool_result("x", "done")))
 
     assert (before[0].duration_s, before[0].is_error, before[0].result_chars) == (None, None, None)
     assert recorder.tools.records()[0].is_error is False
@@ -97,8 +97,8 @@ def test_the_permission_is_read_from_how_the_turn_goes_on(lines: tuple[Line, ...
 def test_a_turn_that_never_ended_leaves_its_question_open() -> None:
     """The next turn's result says nothing about it."""
     recorder = Recorder()
-    recorder.add(batch(use("x"), asks("x"), tool_result("x", "bad", is_error=True), turn_id="t1"))
-    recorder.add(batch(use("y"), asks("y"), tool_result("y", "bad", is_error=True), result(), turn_id="t2"))
+    recorder.add_batch(batch(use("x"), asks("x"), tool_result("x", "bad", is_error=True), turn_id="t1"))
+    recorder.add_batch(batch(use("y"), asks("y"), tool_result("y", "bad", is_error=True), result(), turn_id="t2"))
 
     assert [record.permission for record in recorder.tools.records()] == ["asked", "allowed"]
 
@@ -107,8 +107,8 @@ def test_a_turn_that_never_ended_leaves_its_question_open() -> None:
 def test_who_decides_may_say_so_at_once(allowed: bool, permission: str) -> None:
     """Then nothing needs to be read from the turn."""
     recorder = Recorder()
-    recorder.add(batch(use("x"), asks("x"), decides("x", allowed), decides("never seen", allowed)))
-    recorder.add(batch(tool_result("x", "bad", is_error=True), result()))
+    recorder.add_batch(batch(use("x"), asks("x"), decides("x", allowed), decides("never seen", allowed)))
+    recorder.add_batch(batch(tool_result("x", "bad", is_error=True), result()))
 
     assert [record.permission for record in recorder.tools.records()] == [permission]
 
@@ -126,9 +126,9 @@ def test_a_persons_time_is_not_the_tools(lines: tuple[Line, ...]) -> None:
     """It counts from the decision on, whatever comes first; what was denied never ran."""
     for allowed, duration_s in ((True, 0.25), (False, None)):
         recorder, stream = Recorder(), Stream()
-        recorder.add(stream.batch(*lines, at=10.0))
-        recorder.add(stream.batch(decides("x", allowed), at=30.0))
-        recorder.add(stream.batch(tool_result("x", "?", is_error=not allowed), at=30.25))
+        recorder.add_batch(stream.batch(*lines, at=10.0))
+        recorder.add_batch(stream.batch(decides("x", allowed), at=30.0))
+        recorder.add_batch(stream.batch(tool_result("x", "?", is_error=not allowed), at=30.25))
 
         (record,) = recorder.tools.records()
         assert (record.started, record.duration_s) == (10.0, duration_s)
@@ -149,8 +149,8 @@ def test_a_question_that_comes_before_the_use_is_the_same_use() -> None:
 def test_an_id_that_comes_again_in_another_turn_is_another_use() -> None:
     """Results go to the latest one."""
     recorder = Recorder()
-    recorder.add(batch(use("x"), tool_result("x", "one"), turn_id="t1"))
-    recorder.add(batch(use("x"), tool_result("x", "three"), turn_id="t2"))
+    recorder.add_batch(batch(use("x"), tool_result("x", "one"), turn_id="t1"))
+    recorder.add_batch(batch(use("x"), tool_result("x", "three"), turn_id="t2"))
 
     assert [(record.turn_id, record.result_chars) for record in recorder.tools.records()] == [("t1", 3), ("t2", 5)]
 
@@ -158,9 +158,9 @@ def test_an_id_that_comes_again_in_another_turn_is_another_use() -> None:
 def test_turns_that_nobody_announced_have_no_number() -> None:
     """Also where an older turn of the session has one."""
     recorder = Recorder()
-    recorder.tools.begin("main", 1, "t1")
-    recorder.add(batch(use("x"), turn_id="t1"))
-    recorder.add(batch(use("y"), turn_id="background"))
+    recorder.tools.begin_turn("main", 1, "t1")
+    recorder.add_batch(batch(use("x"), turn_id="t1"))
+    recorder.add_batch(batch(use("y"), turn_id="background"))
 
     assert [record.turn for record in recorder.tools.records()] == [1, None]
 
@@ -168,7 +168,7 @@ def test_turns_that_nobody_announced_have_no_number() -> None:
 def test_results_of_unknown_uses_are_left_alone() -> None:
     """A session that was resumed may bring some."""
     recorder = Recorder()
-    recorder.add(batch(tool_result("x", "late"), result()))
+    recorder.add_batch(batch(tool_result("x", "late"), result()))
 
     assert recorder.tools.records() == []
 
@@ -177,7 +177,7 @@ def test_the_number_of_uses_is_bounded_and_the_dropped_are_counted() -> None:
     """The newest stay, and still get their results."""
     recorder = Recorder()
     recorder.tools = ToolRecorder(max_records=2)
-    recorder.add(batch(use("1"), use("2"), use("3"), tool_result("1", "gone"), tool_result("3", "kept")))
+    recorder.add_batch(batch(use("1"), use("2"), use("3"), tool_result("1", "gone"), tool_result("3", "kept")))
 
     assert [(record.tool_use_id, record.result_chars) for record in recorder.tools.records()] == [("2", None), ("3", 4)]
     assert recorder.tools.dropped == 1
@@ -189,7 +189,7 @@ def test_the_memory_of_inputs_is_bounded() -> None:
     """Large inputs make room as well."""
     recorder = Recorder()
     large = {str(place): "x" * LONGEST_STRING for place in range(300)}
-    recorder.add(batch(use("1", **large), use("2", **large), use("3", **large)))
+    recorder.add_batch(batch(use("1", **large), use("2", **large), use("3", **large)))
 
     assert [record.tool_use_id for record in recorder.tools.records()] == ["2", "3"]
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from claude_magic import read_transcripts
-from claude_magic.records.frames import MESSAGES, SESSIONS, TOOLS, TURNS, Schema, to_frame
+from claude_magic.records.columns import MESSAGES, SESSIONS, TOOLS, TURNS, Schema, to_frame
 from claude_magic.redaction import redactor_for
 from claude_magic.transcripts.files import moment_of
 from claude_magic.transcripts.frames import USAGE

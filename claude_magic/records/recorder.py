@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from claude_magic.messages import Batch
 from claude_magic.observers import ObserverGuard
-from claude_magic.records.blocks import BlockJoiner
+from claude_magic.records.blocks import BlockAssembler
 from claude_magic.records.describe import Level
 from claude_magic.records.log import LogAggregator
 from claude_magic.records.message_records import MessageRecorder
@@ -31,10 +31,10 @@ class Recorder:
         self.tools = ToolRecorder()
         self.spans = SpanRecorder()
         self._guard = guard or ObserverGuard()
-        self._joiner = BlockJoiner()
+        self._assembler = BlockAssembler()
         self._running: dict[str, str] = {}
 
-    def begin(
+    def begin_turn(
         self, session: str, turn: int, turn_id: str, prompt: str, started: float, asked: float | None = None
     ) -> None:
         """Record that a turn begins.
@@ -48,57 +48,57 @@ class Recorder:
             asked: when it was handed in, in the same form; `None` means at the same time.
         """
         self._running[session] = turn_id
-        self.messages.begin(session, turn, turn_id, prompt, started)
-        self.tools.begin(session, turn, turn_id)
-        self.spans.begin(session, turn, turn_id, started if asked is None else asked, started)
+        self.messages.begin_turn(session, turn, turn_id, prompt, started)
+        self.tools.begin_turn(session, turn, turn_id)
+        self.spans.begin_turn(session, turn, turn_id, started if asked is None else asked, started)
 
-    def add(self, batch: Batch) -> None:
+    def add_batch(self, batch: Batch) -> None:
         """Take a batch as it came from the CLI."""
-        self.log.count(batch)
-        self._take(self._joiner.join(batch))
+        self.log.count_lines(batch)
+        self._record(self._assembler.assemble(batch))
 
-    def note(
+    def add_note(
         self, session: str, level: Level | str, message: str, source: str = "engine", turn_id: str | None = None
     ) -> None:
-        """Log something that is not a message of the CLI, after the text before it; see `LogAggregator.note`."""
-        self._take(self._joiner.end(session))
-        self.log.note(session, level, message, source, turn_id)
+        """Log something that is not a message of the CLI, after the text before it; see `LogAggregator.add_note`."""
+        self._record(self._assembler.end_block(session))
+        self.log.add_note(session, level, message, source, turn_id)
 
-    def end(self, session: str) -> None:
+    def end_turn(self, session: str) -> None:
         """Record that a turn is over, with the block it left open if its process is gone."""
         self._running.pop(session, None)
-        self._take(self._joiner.end(session))
-        self.log.turn_over(session)
-        self.spans.end(session)
+        self._record(self._assembler.end_block(session))
+        self.log.end_turn(session)
+        self.spans.end_turn(session)
 
-    def unsent(self, session: str, turn_id: str) -> None:
+    def end_unsent(self, session: str, turn_id: str) -> None:
         """Record that a turn came to nothing; another one of its session may be running."""
         if self._running.get(session) == turn_id:
-            self.end(session)
+            self.end_turn(session)
 
-    def keep_open(self, sessions: Collection[str]) -> None:
+    def forget_closed(self, open_sessions: Collection[str]) -> None:
         """Let go of what only open sessions need, so that any number of them may come and go.
 
         What a closed session did stays readable as long as there is room for it.
 
         Args:
-            sessions: names of the sessions that are open.
+            open_sessions: names of the sessions that are open.
         """
-        needed = {*sessions, *self._running}
-        self._joiner.keep_open(needed)
-        self.log.keep_open(needed)
-        self.messages.keep_open(needed)
-        self.tools.keep_open(needed)
-        self.spans.keep_open(needed)
+        needed = {*open_sessions, *self._running}
+        self._assembler.forget_closed(needed)
+        self.log.forget_closed(needed)
+        self.messages.forget_closed(needed)
+        self.tools.forget_closed(needed)
+        self.spans.forget_closed(needed)
 
-    def _take(self, wholes: list[Batch]) -> None:
-        takers = (
-            ("The log", self.log.take),
-            ("The record of messages", self.messages.take),
-            ("The record of tools", self.tools.take),
-            ("The record of times", self.spans.take),
+    def _record(self, wholes: list[Batch]) -> None:
+        recorders = (
+            ("The log", self.log.add_message),
+            ("The record of messages", self.messages.add_message),
+            ("The record of tools", self.tools.add_message),
+            ("The record of times", self.spans.add_message),
         )
         for whole in wholes:
             for message in whole.messages:
-                for name, take in takers:
-                    self._guard.call(name, take, whole, message)
+                for name, add_message in recorders:
+                    self._guard.call(name, add_message, whole, message)

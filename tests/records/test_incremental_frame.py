@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_magic.records import growing
-from claude_magic.records.frames import turns_frame
-from claude_magic.records.growing import GrowingFrame, overlap
+from claude_magic.records import frames
+from claude_magic.records.frames import IncrementalFrame, overlap, turns_frame
 from claude_magic.records.turns import TurnRecord
 
 from .lines import turn
@@ -37,11 +36,11 @@ def turns(count: int, begin: int = 0) -> list[TurnRecord]:
 def test_only_what_is_new_is_converted() -> None:
     """And nothing at all if nothing is."""
     convert = Converter()
-    frame, records = GrowingFrame(convert), turns(5)
-    frame.of(list(records))
-    frame.of(list(records))
+    frame, records = IncrementalFrame(convert), turns(5)
+    frame.update(list(records))
+    frame.update(list(records))
     records += turns(2, begin=5)
-    made = frame.of(list(records))
+    made = frame.update(list(records))
 
     assert convert.sizes == [0, 5, 2]
     pd.testing.assert_frame_equal(made, turns_frame(records))
@@ -50,10 +49,10 @@ def test_only_what_is_new_is_converted() -> None:
 def test_dropped_records_are_dropped_without_converting_the_rest() -> None:
     """A bounded deque loses its oldest."""
     convert = Converter()
-    frame, records = GrowingFrame(convert), deque(turns(5), maxlen=5)
-    frame.of(list(records))
+    frame, records = IncrementalFrame(convert), deque(turns(5), maxlen=5)
+    frame.update(list(records))
     records.extend(turns(2, begin=5))
-    made = frame.of(list(records))
+    made = frame.update(list(records))
 
     assert convert.sizes == [0, 5, 2]
     pd.testing.assert_frame_equal(made, turns_frame(list(records)))
@@ -63,7 +62,7 @@ def test_dropped_records_are_dropped_without_converting_the_rest() -> None:
 @given(st.lists(st.sampled_from(["add", "drop", "change", "remove", "clear", "ask"]), max_size=30), st.randoms())
 def test_the_frame_is_right_whatever_happened_between_two_calls(steps: list[str], random: Any) -> None:
     """The same as one made anew, dtypes and index included."""
-    frame, records, made = GrowingFrame(turns_frame), list[TurnRecord](), 0
+    frame, records, made = IncrementalFrame(turns_frame), list[TurnRecord](), 0
     for step in [*steps, "ask"]:
         place = random.randrange(len(records)) if records else 0
         if step == "add":
@@ -79,34 +78,34 @@ def test_the_frame_is_right_whatever_happened_between_two_calls(steps: list[str]
         elif step == "clear":
             records = []
         else:
-            pd.testing.assert_frame_equal(frame.of(records), turns_frame(records))
+            pd.testing.assert_frame_equal(frame.update(records), turns_frame(records))
 
 
 @pytest.mark.parametrize("appended", [False, True])
 def test_the_caller_may_change_the_frame(appended: bool) -> None:
     """In place, down to the arrays of its columns; the next frame is as it should be."""
-    frame, records = GrowingFrame(turns_frame), turns(3)
+    frame, records = IncrementalFrame(turns_frame), turns(3)
     if appended:
-        frame.of(records[:2])
-    mine = frame.of(records)
+        frame.update(records[:2])
+    mine = frame.update(records)
     mine.loc[0, "text"] = "changed"
     mine["prompt"].array[1] = "changed"
     mine["output_tokens"].array[1] = 0
     del mine["model"]
     mine.attrs["dropped"] = 7
 
-    again = frame.of(records)
+    again = frame.update(records)
     pd.testing.assert_frame_equal(again, turns_frame(records))
     assert again.attrs == {}
 
 
 def test_columns_do_not_fall_into_ever_more_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Now and then the whole is converted again."""
-    monkeypatch.setattr(growing, "_MOST_PIECES", 3)
+    monkeypatch.setattr(frames, "_MOST_PIECES", 3)
     convert = Converter()
-    frame, records = GrowingFrame(convert), turns(10)
+    frame, records = IncrementalFrame(convert), turns(10)
     for count in range(1, 8):
-        made = frame.of(records[:count])
+        made = frame.update(records[:count])
 
     assert convert.sizes == [0, 1, 1, 1, 4, 1, 1, 7]
     pd.testing.assert_frame_equal(made, turns_frame(records[:7]))

@@ -9,7 +9,7 @@ from fakes import FakeCLIs
 
 from claude_magic.messages import Batch, Message, MessageType
 from claude_magic.records.log import LogAggregator
-from claude_magic.records.observer import Recorder
+from claude_magic.records.recorder import Recorder
 
 from .lines import Stream, asks, batch, delta, result, tool_result, use
 
@@ -17,11 +17,11 @@ from .lines import Stream, asks, batch, delta, result, tool_result, use
 def test_a_note_comes_after_the_text_before_it_and_belongs_to_its_turn() -> None:
     """Through the recorder, as the client does it; the text goes on as another block."""
     recorder = Recorder()
-    recorder.begin("main", 1, "t1", "go", 90.0)
-    recorder.add(batch(delta("half an ")))
-    recorder.note("main", "info", "a word between")
-    recorder.add(batch(delta("answer"), result()))
-    recorder.note("main", "info", "a word after")
+    recorder.begin_turn("main", 1, "t1", "go", 90.0)
+    recorder.add_batch(batch(delta("half an ")))
+    recorder.add_note("main", "info", "a word between")
+    recorder.add_batch(batch(delta("answer"), result()))
+    recorder.add_note("main", "info", "a word after")
 
     assert [(entry.message.split(":")[0], entry.turn_id) for entry in recorder.log.entries("main")] == [
         ("half an ", "t1"),
@@ -36,9 +36,9 @@ def test_a_note_comes_after_the_text_before_it_and_belongs_to_its_turn() -> None
 def test_a_note_belongs_to_the_turn_also_before_its_first_block() -> None:
     """Pieces that are not whole yet, or technical events, are enough."""
     recorder, stream = Recorder(), Stream()
-    recorder.add(stream.batch(delta("a")))
-    recorder.add(stream.batch(delta("b")))
-    recorder.note("main", "warning", "now")
+    recorder.add_batch(stream.batch(delta("a")))
+    recorder.add_batch(stream.batch(delta("b")))
+    recorder.add_note("main", "warning", "now")
 
     assert [(entry.message, entry.turn_id) for entry in recorder.log.entries()] == [("ab", "t1"), ("now", "t1")]
 
@@ -48,15 +48,15 @@ def test_a_message_that_one_record_cannot_take_is_in_the_others(
 ) -> None:
     """And the messages after it are in all of them; it is said once."""
     recorder = Recorder()
-    take = recorder.tools.take
+    add_message = recorder.tools.add_message
 
     def picky(batch: Batch, message: Message) -> None:
         if message.tool_use_id == "x":
             raise OverflowError("too large")
-        take(batch, message)
+        add_message(batch, message)
 
-    monkeypatch.setattr(recorder.tools, "take", picky)
-    recorder.add(batch(use("x"), tool_result("x", "1"), use("y"), tool_result("y", "2"), result()))
+    monkeypatch.setattr(recorder.tools, "add_message", picky)
+    recorder.add_batch(batch(use("x"), tool_result("x", "1"), use("y"), tool_result("y", "2"), result()))
 
     assert [record.tool_use_id for record in recorder.tools.records()] == ["y"]
     assert [record.kind for record in recorder.messages.records()] == ["tool_use", "tool_result"] * 2
@@ -67,13 +67,15 @@ def test_a_message_that_one_record_cannot_take_is_in_the_others(
 def test_closed_sessions_leave_a_bounded_log() -> None:
     """Over any number of them: the newest stay readable, what is dropped is counted, and open ones lose nothing."""
     recorder = Recorder(LogAggregator(max_entries=50))
-    recorder.add(batch(*[tool_result("x", "1")] * 40, session="open"))
+    recorder.add_batch(batch(*[tool_result("x", "1")] * 40, session="open"))
     for number in range(300):
         name = f"session-{number}"
-        recorder.begin(name, 1, "t1", "go", 90.0)
-        recorder.add(Batch(name, "sid", "t1", [Message(MessageType.TOOL_RESULT, "x" * 100, b"{}", float(number))] * 10))
-        recorder.end(name)
-        recorder.keep_open(["open"])
+        recorder.begin_turn(name, 1, "t1", "go", 90.0)
+        recorder.add_batch(
+            Batch(name, "sid", "t1", [Message(MessageType.TOOL_RESULT, "x" * 100, b"{}", float(number))] * 10)
+        )
+        recorder.end_turn(name)
+        recorder.forget_closed(["open"])
 
     assert [one.session for one in recorder.log.summaries() if one.session.startswith("session")] == [
         f"session-{number}" for number in range(295, 300)
@@ -85,14 +87,14 @@ def test_closed_sessions_leave_a_bounded_log() -> None:
 def test_a_closed_session_leaves_nothing_that_only_an_open_one_needs() -> None:
     """Whatever it was in the middle of; what it did stays on record."""
     recorder = Recorder()
-    recorder.spans.spawned("main", 0.5)
-    recorder.begin("main", 1, "t1", "go", 90.0)
-    recorder.add(batch(use("x"), asks("x"), delta("open")))
-    recorder.keep_open([])
+    recorder.spans.note_spawn("main", 0.5)
+    recorder.begin_turn("main", 1, "t1", "go", 90.0)
+    recorder.add_batch(batch(use("x"), asks("x"), delta("open")))
+    recorder.forget_closed([])
     assert held(recorder)  # its turn still runs
 
-    recorder.end("main")
-    recorder.keep_open([])
+    recorder.end_turn("main")
+    recorder.forget_closed([])
 
     assert not held(recorder)
     assert len(recorder.tools.records()) == 1
@@ -100,19 +102,19 @@ def test_a_closed_session_leaves_nothing_that_only_an_open_one_needs() -> None:
 
 def held(recorder: Recorder) -> list[Any]:
     """What the recorder holds for sessions that may go on."""
-    tracked = (recorder._joiner._open, recorder.messages._turns, recorder.tools._turns, recorder.spans._open)
+    tracked = (recorder._assembler._open, recorder.messages._turns, recorder.tools._turns, recorder.spans._open)
     return [name for names in (*tracked, recorder.spans._spawned, recorder._running) for name in names]
 
 
 def test_a_turn_that_was_never_sent_ends_no_other() -> None:
     """One that waited is dropped while another one runs."""
     recorder = Recorder()
-    recorder.begin("main", 1, "t1", "go", 90.0)
-    recorder.unsent("main", "t2")
+    recorder.begin_turn("main", 1, "t1", "go", 90.0)
+    recorder.end_unsent("main", "t2")
     assert held(recorder)
 
-    recorder.unsent("main", "t1")
-    recorder.keep_open([])
+    recorder.end_unsent("main", "t1")
+    recorder.forget_closed([])
     assert not held(recorder)
 
 
