@@ -13,14 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_ON_THE_WIRE = "what `rendering` says of a turn, and its form on the way to a page"
-_OF_THE_API = "the simulator stands apart and uses the words of the Messages API"
 _OF_A_FILE = "what a session file says of it; `records` says it of a running session"
 MAY_SHARE = {
-    **dict.fromkeys(("NotePart", "Picture", "TextPart", "ThinkingPart", "Todo", "ToolPart"), _ON_THE_WIRE),
-    **dict.fromkeys(("Call", "Recorder", "ToolUse"), _OF_THE_API),
-    **dict.fromkeys(("History", "Turn"), _OF_A_FILE),
-    "Usage": "tokens of a turn; of an API call in a session file; of the simulated API; on the way to a page",
+    "History": _OF_A_FILE,
+    "Turn": _OF_A_FILE,
+    "Usage": "tokens of a turn; of an API call in a session file; what the simulator reports, in the API's words",
 }
 
 

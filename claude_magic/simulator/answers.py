@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from claude_magic.simulator.calls import STRUCTURED_TOOL, Call
+from claude_magic.simulator.calls import STRUCTURED_TOOL, APICall
 from claude_magic.simulator.failures import FAILURES
-from claude_magic.simulator.scenario import Block, Scenario, Step, Text, Thinking, Usage
+from claude_magic.simulator.scenario import Block, Scenario, Step, TextBlock, ThinkingBlock, Usage
 from claude_magic.simulator.schema_values import example
 
 __all__ = ["PLACEHOLDERS", "Answer", "compose", "count_tokens", "fill", "side_step", "token_estimate"]
@@ -71,7 +71,7 @@ class Answer:
         }
 
 
-def compose(step: Step, call: Call, scenario: Scenario, groups: Sequence[str] = ()) -> Answer:
+def compose(step: Step, call: APICall, scenario: Scenario, groups: Sequence[str] = ()) -> Answer:
     """The message that `step` gives to `call`. `groups` are those of the rule's expression, for `{match_1}`."""
     words = _words(call, groups)
     content = [_content(block, words) for block in step.blocks]
@@ -88,16 +88,16 @@ def compose(step: Step, call: Call, scenario: Scenario, groups: Sequence[str] = 
     )
 
 
-def fill(template: str, call: Call, groups: Sequence[str] = ()) -> str:
+def fill(template: str, call: APICall, groups: Sequence[str] = ()) -> str:
     """`template` with the known placeholders replaced, each once: what is filled in is not looked at again."""
     return _fill(template, _words(call, groups))
 
 
-def side_step(call: Call) -> Step:
+def side_step(call: APICall) -> Step:
     """A harmless answer to a request that is the CLI's own business and no part of a conversation."""
     if call.format_schema is not None:
-        return Step((Text(json.dumps(example(call.format_schema, "session"))),))
-    return Step((Text(_SIDE_ANSWERS[call.side or "title"]),))
+        return Step((TextBlock(json.dumps(example(call.format_schema, "session"))),))
+    return Step((TextBlock(_SIDE_ANSWERS[call.side or "title"]),))
 
 
 def token_estimate(chars: int) -> int:
@@ -111,7 +111,7 @@ def count_tokens(body: Mapping[str, Any]) -> int:
     return token_estimate(sum(len(json.dumps(part, ensure_ascii=False)) for part in parts))
 
 
-def _words(call: Call, groups: Sequence[str]) -> dict[str, str]:
+def _words(call: APICall, groups: Sequence[str]) -> dict[str, str]:
     prompts = [prompt for prompt in call.prompts if not prompt.startswith("<task-notification>")]
     words = {
         "prompt": call.prompt,
@@ -137,9 +137,9 @@ def _one_line(text: str) -> str:
 
 
 def _content(block: Block, words: Mapping[str, str]) -> dict[str, Any]:
-    if isinstance(block, Text):
+    if isinstance(block, TextBlock):
         return {"type": "text", "text": _fill(block.text, words)}
-    if isinstance(block, Thinking):
+    if isinstance(block, ThinkingBlock):
         thought = _fill(block.text, words)
         return {"type": "thinking", "thinking": thought, "signature": _signature(thought)}
     return _tool_use(block.name, block.input)
@@ -153,13 +153,13 @@ def _signature(thought: str) -> str:
     return "sim" + base64.b64encode(hashlib.sha256(thought.encode()).digest()).decode()
 
 
-def _structured(step: Step, call: Call, scenario: Scenario, words: Mapping[str, str]) -> Mapping[str, Any] | None:
+def _structured(step: Step, call: APICall, scenario: Scenario, words: Mapping[str, str]) -> Mapping[str, Any] | None:
     if call.schema is None:
         return None
     if step.structured is not None and _has_keys_for(step.structured, call.schema):
         filled: Mapping[str, Any] = _filled_in(step.structured, words)
         return filled
-    has_tools = not all(isinstance(block, Text | Thinking) for block in step.blocks)
+    has_tools = not all(isinstance(block, TextBlock | ThinkingBlock) for block in step.blocks)
     if not scenario.fill_schema or has_tools:
         return None
     made = example(call.schema)
@@ -181,7 +181,7 @@ def _filled_in(value: Any, words: Mapping[str, str]) -> Any:
     return [_filled_in(item, words) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _usage(given: Usage, call: Call, content: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def _usage(given: Usage, call: APICall, content: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     said = sum(len(block.get("text") or block.get("thinking") or json.dumps(block.get("input"))) for block in content)
     asked = len(call.tool_result) if call.rounds else len(call.prompt)
     return {

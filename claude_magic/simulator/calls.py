@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["STRUCTURED_TOOL", "Call", "read_call"]
+__all__ = ["STRUCTURED_TOOL", "APICall", "read_call"]
 
 STRUCTURED_TOOL = "StructuredOutput"
 """The tool through which the CLI's --json-schema gets its answer."""
@@ -35,7 +35,7 @@ _NOTIFICATION = re.compile(r"<task-notification>.*?</task-notification>", re.DOT
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class APICall:
     """One request, understood.
 
     `prompts` are the user's own texts in this conversation, the running turn's last; the notice that a background
@@ -62,7 +62,7 @@ class Call:
         return self.prompts[-1] if self.prompts else ""
 
 
-def read_call(body: Mapping[str, Any]) -> Call:
+def read_call(body: Mapping[str, Any]) -> APICall:
     """Understand the JSON body of a Messages request; fields that are missing or odd count as empty."""
     messages = [message for message in _list(body.get("messages")) if isinstance(message, Mapping)]
     starts = [(index, prompt) for index, message in enumerate(messages) for prompt in _own_prompts(message)]
@@ -71,7 +71,7 @@ def read_call(body: Mapping[str, Any]) -> Call:
     results = _newest_results(turn[1:] if starts else turn)
     called = _structured_called(turn)
     format_schema = _format_schema(body)
-    return Call(
+    return APICall(
         model=str(body.get("model") or "claude-simulated"),
         stream=bool(body.get("stream")),
         prompts=tuple(text for _, text in starts),

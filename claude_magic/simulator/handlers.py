@@ -20,11 +20,11 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from claude_magic.simulator.answers import compose, count_tokens, fill
-from claude_magic.simulator.calls import Call, read_call
+from claude_magic.simulator.calls import APICall, read_call
 from claude_magic.simulator.events import Event, events, events_until_cut
 from claude_magic.simulator.failures import FAILURES, Failure, How
-from claude_magic.simulator.request_log import RecordedRequest, Recorder, mask_headers
-from claude_magic.simulator.scenario import Pace, Step, Text
+from claude_magic.simulator.request_log import RecordedRequest, RequestLog, mask_headers
+from claude_magic.simulator.scenario import Pace, Step, TextBlock
 from claude_magic.simulator.script import Choice, Script
 
 __all__ = ["Stage", "make_application"]
@@ -34,11 +34,11 @@ _log = logging.getLogger(__name__)
 _FLUSH_BYTES = 32_768
 _BROKEN_EVENT = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"del\n\n'
 _RESET_AFTER_S = 0.1
-_SPARED = Step((Text("(simulated) The stream broke. This is the second try, which was not streamed."),))
+_SPARED = Step((TextBlock("(simulated) The stream broke. This is the second try, which was not streamed."),))
 # The CLI falls back to a request without streaming unless a whole block has arrived, so one block is whole.
 _CUT_SHORT = (
-    Text("(simulated) This block is complete."),
-    Text("(simulated) This one breaks off in the middle, because the scenario says so."),
+    TextBlock("(simulated) This block is complete."),
+    TextBlock("(simulated) This one breaks off in the middle, because the scenario says so."),
 )
 _INVALID = Failure("invalid", status=400, error_type="invalid_request_error", message="the body is not a JSON object")
 _NOT_FOUND = Failure("not_found", status=404, error_type="not_found_error", message="Not found")
@@ -63,11 +63,11 @@ class _ClientGone(Exception):
 
 
 class Stage:
-    """What all handlers share: the script that is played, the recorder, the pace, the key, the open answers."""
+    """What all handlers share: the script that is played, the log of requests, the pace, the key, the open answers."""
 
-    def __init__(self, script: Script, recorder: Recorder, pace: float, key: str | None) -> None:
+    def __init__(self, script: Script, requests: RequestLog, pace: float, key: str | None) -> None:
         self.script = script
-        self.recorder = recorder
+        self.requests = requests
         self.pace = pace
         self.key = key
         self._open: set[MessagesHandler] = set()
@@ -142,8 +142,8 @@ class _Handler(web.RequestHandler):
     def on_connection_close(self) -> None:
         self.gone.set()
 
-    def record(self, call: Call | None = None, rule: str = "") -> None:
-        self.stage.recorder.add(
+    def record(self, call: APICall | None = None, rule: str = "") -> None:
+        self.stage.requests.add(
             RecordedRequest(
                 time=time.time(),
                 method=self.request.method or "",
@@ -218,7 +218,7 @@ class MessagesHandler(_Handler):
         finally:
             self.stage.leave(self)
 
-    async def _play(self, call: Call, choice: Choice, script: Script) -> None:
+    async def _play(self, call: APICall, choice: Choice, script: Script) -> None:
         step, failure = _resolve(call, choice)
         pace = step.pace(script.scenario.pace) if call.side is None else Pace()
         await self._pause(pace.delay_s)
@@ -320,7 +320,7 @@ class MessagesHandler(_Handler):
         stream.close()
 
 
-def _resolve(call: Call, choice: Choice) -> tuple[Step, Failure | None]:
+def _resolve(call: APICall, choice: Choice) -> tuple[Step, Failure | None]:
     """The step to play and the failure it means, if any.
 
     Damage to a stream spares a request that asked for none: that is the CLI's second try, and it gets an answer.
@@ -331,7 +331,7 @@ def _resolve(call: Call, choice: Choice) -> tuple[Step, Failure | None]:
     name = fill(step.fail, call, choice.groups).lower()
     failure = FAILURES.get(name)
     if failure is None:
-        return Step((Text(f"(simulated) There is no failure `{name}`. The known ones: {{failures}}."),)), None
+        return Step((TextBlock(f"(simulated) There is no failure `{name}`. The known ones: {{failures}}."),)), None
     damages_stream = failure.how.mid_stream or failure.how is How.EMPTY
     if damages_stream and not call.stream:
         return (replace(step, fail=None) if step.blocks else _SPARED), None

@@ -45,9 +45,9 @@ from claude_magic.simulator.scenario import (
     Rule,
     Scenario,
     Step,
-    Text,
-    Thinking,
-    ToolUse,
+    TextBlock,
+    ThinkingBlock,
+    ToolUseBlock,
     Usage,
     check_failure_name,
 )
@@ -191,9 +191,9 @@ def _blocks(table: Mapping[str, Any], place: _Place) -> Iterable[Block]:
     if "block" in table and short:
         raise place.wrong(f"it has blocks and also {short[0]!r}", f"write {short[0]!r} as a block, too")
     if thought := _text(table, "thinking", place):
-        yield Thinking(thought)
+        yield ThinkingBlock(thought)
     if words := _text(table, "text", place):
-        yield Text(words)
+        yield TextBlock(words)
     for tool in _tables(table, "tool", place):
         yield _tool(tool, place.within("tool"), {"name", "input"})
     for number, block in enumerate(_tables(table, "block", place), start=1):
@@ -210,15 +210,15 @@ def _block(table: Mapping[str, Any], place: _Place) -> Block:
     words = _text(table, kind, place)
     if words is None:
         raise place.wrong(f"it has no {kind}", f'write {kind} = "..."')
-    return Text(words) if kind == "text" else Thinking(words)
+    return TextBlock(words) if kind == "text" else ThinkingBlock(words)
 
 
-def _tool(table: Mapping[str, Any], place: _Place, keys: Iterable[str]) -> ToolUse:
+def _tool(table: Mapping[str, Any], place: _Place, keys: Iterable[str]) -> ToolUseBlock:
     place.only(table, keys)
     name = _text(table, "name", place)
     if not name:
         raise place.wrong("the tool has no name", 'write tool = {name = "Bash", input = {command = "ls"}}')
-    return ToolUse(name, _json_table(table, "input", place))
+    return ToolUseBlock(name, _json_table(table, "input", place))
 
 
 def _failure(table: Mapping[str, Any], place: _Place) -> str | None:

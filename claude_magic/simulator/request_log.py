@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-__all__ = ["RecordedRequest", "Recorder", "mask_headers"]
+__all__ = ["RecordedRequest", "RequestLog", "mask_headers"]
 
 MAX_REQUESTS = 1000
 MAX_BODY_BYTES = 64_000_000
@@ -52,7 +52,7 @@ def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): _masked(name.lower(), value) for name, value in headers.items()}
 
 
-class Recorder:
+class RequestLog:
     """The last requests, bounded in number and in bytes, and how many there were in all."""
 
     def __init__(self) -> None:

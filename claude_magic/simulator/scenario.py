@@ -25,9 +25,9 @@ __all__ = [
     "Rule",
     "Scenario",
     "Step",
-    "Text",
-    "Thinking",
-    "ToolUse",
+    "TextBlock",
+    "ThinkingBlock",
+    "ToolUseBlock",
     "Usage",
     "fail",
     "rule",
@@ -44,28 +44,28 @@ DEFAULT_CLOSING = "(simulated) That is all this rule has to say."
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextBlock:
     """A text block. `{prompt}` and the other known placeholders are filled in."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Thinking:
-    """A thinking block, with the same placeholders as `Text`."""
+class ThinkingBlock:
+    """A thinking block, with the same placeholders as `TextBlock`."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class ToolUse:
+class ToolUseBlock:
     """A call of a tool. The input is literal: a prompt must not find its way into a shell command."""
 
     name: str
     input: Mapping[str, Any] = field(default_factory=dict)
 
 
-Block = Text | Thinking | ToolUse
+Block = TextBlock | ThinkingBlock | ToolUseBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,27 +180,27 @@ class Scenario:
     description: str = ""
     pace: Pace = field(default_factory=Pace)
     usage: Usage = field(default_factory=Usage)
-    fallback: Step = field(default_factory=lambda: Step((Text(DEFAULT_FALLBACK),)))
-    closing: Step = field(default_factory=lambda: Step((Text(DEFAULT_CLOSING),)))
+    fallback: Step = field(default_factory=lambda: Step((TextBlock(DEFAULT_FALLBACK),)))
+    closing: Step = field(default_factory=lambda: Step((TextBlock(DEFAULT_CLOSING),)))
     fill_schema: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", tuple(self.rules))
 
 
-def text(words: str) -> Text:
+def text(words: str) -> TextBlock:
     """A text block. `{prompt}`, `{tool_result}` and the other known placeholders are filled in."""
-    return Text(words)
+    return TextBlock(words)
 
 
-def thinking(words: str) -> Thinking:
+def thinking(words: str) -> ThinkingBlock:
     """A thinking block."""
-    return Thinking(words)
+    return ThinkingBlock(words)
 
 
-def tool(name: str, /, **input: Any) -> ToolUse:
+def tool(name: str, /, **input: Any) -> ToolUseBlock:
     """A call of the tool `name`: `tool("Bash", command="ls")`."""
-    return ToolUse(name, input)
+    return ToolUseBlock(name, input)
 
 
 def step(*blocks: Block, **options: Any) -> Step:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from claude_magic.simulator.answers import side_step
-from claude_magic.simulator.calls import Call
+from claude_magic.simulator.calls import APICall
 from claude_magic.simulator.scenario import Rule, Scenario, Step
 
 __all__ = ["Choice", "Script"]
@@ -35,7 +35,7 @@ class Script:
         self._by_tool: OrderedDict[str, int] = OrderedDict()
         self._streamed: OrderedDict[str, tuple[tuple[str, ...], int, Choice]] = OrderedDict()
 
-    def choose(self, call: Call, conversation: str = "") -> Choice:
+    def choose(self, call: APICall, conversation: str = "") -> Choice:
         """The step for this call. `conversation` tells callers apart (the CLI's session id).
 
         A side call gets a harmless answer and counts for nothing. A request without streaming that repeats the last
@@ -57,7 +57,7 @@ class Script:
         if choice.index is not None:
             _remember(self._by_tool, tool_id, choice.index)
 
-    def _continue(self, call: Call) -> Choice | None:
+    def _continue(self, call: APICall) -> Choice | None:
         """The next step of the rule whose tool calls are answered here."""
         for tool_id in call.tool_ids:
             if (index := self._by_tool.get(tool_id)) is not None:
@@ -65,7 +65,7 @@ class Script:
                 return self._step(index, call.rounds, groups)
         return None
 
-    def _begin(self, call: Call) -> Choice:
+    def _begin(self, call: APICall) -> Choice:
         for index, rule in enumerate(self.scenario.rules):
             if rule.times is not None and self._used[index] >= rule.times:
                 continue

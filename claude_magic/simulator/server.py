@@ -15,7 +15,7 @@ from tornado.httpserver import HTTPServer
 
 from claude_magic.simulator.handlers import Stage, make_application
 from claude_magic.simulator.loading import load_scenario
-from claude_magic.simulator.request_log import RecordedRequest, Recorder
+from claude_magic.simulator.request_log import RecordedRequest, RequestLog
 from claude_magic.simulator.scenario import Scenario
 from claude_magic.simulator.script import Script
 
@@ -50,8 +50,8 @@ class Simulator:
             raise ValueError(f"pace = {pace} is negative; write 0 for no pauses or a number above")
         if not 0 <= port <= 65535:
             raise ValueError(f"port = {port} is not a port number; write 1 to 65535, or 0 for a free one")
-        self._recorder = Recorder()
-        self._stage = Stage(Script(_scenario(scenario)), self._recorder, pace, key)
+        self._requests = RequestLog()
+        self._stage = Stage(Script(_scenario(scenario)), self._requests, pace, key)
         self._wanted_port = port
         self._changing = threading.Lock()
         self._running: _Running | None = None
@@ -114,12 +114,12 @@ class Simulator:
     @property
     def requests(self) -> list[RecordedRequest]:
         """The last requests (at most 1000), oldest first."""
-        return self._recorder.snapshot()
+        return self._requests.snapshot()
 
     @property
     def request_count(self) -> int:
         """How many requests came since the simulator was made."""
-        return self._recorder.count
+        return self._requests.count
 
     def wait_for_request(
         self, wanted: Callable[[RecordedRequest], bool] | str, timeout_s: float = 10.0
@@ -130,8 +130,8 @@ class Simulator:
         """
         if isinstance(wanted, str):
             words = wanted
-            return self._recorder.wait(lambda request: words in request.prompt, timeout_s)
-        return self._recorder.wait(wanted, timeout_s)
+            return self._requests.wait(lambda request: words in request.prompt, timeout_s)
+        return self._requests.wait(wanted, timeout_s)
 
     def wait_until_idle(self, timeout_s: float = 10.0) -> None:
         """Wait until no answer is being sent, for instance until an interrupted client has hung up.

@@ -1,4 +1,6 @@
-"""What kernel and page say to each other; `labextension/src/protocol.ts` holds the same names.
+"""What kernel and page say to each other; `labextension/src/protocol.ts` holds the same.
+
+What `rendering` and `response` have a class for, such as `TextPart`, is `TextPartData` here, and `TextPart` there.
 
 Kernel to page, on a comm: a snapshot, then numbered operations on it, at last the final data. Page to kernel, on the
 control channel (which a running cell does not block) or on the comm: `Request`.
@@ -15,7 +17,7 @@ REPLY = "claude_magic_reply"
 MIME_TYPE = "application/vnd.claude-magic.v1+json"
 
 
-class Usage(TypedDict):
+class UsageData(TypedDict):
     """Tokens of a turn."""
 
     input_tokens: int
@@ -38,14 +40,14 @@ class Cut(TypedDict):
     parts: int
 
 
-class TextPart(TypedDict):
+class TextPartData(TypedDict):
     """Markdown of the model."""
 
     type: Literal["text"]
     text: str
 
 
-class ThinkingPart(TypedDict):
+class ThinkingPartData(TypedDict):
     """Thoughts of the model."""
 
     type: Literal["thinking"]
@@ -53,7 +55,7 @@ class ThinkingPart(TypedDict):
     duration_s: float
 
 
-class Todo(TypedDict):
+class TodoData(TypedDict):
     """One thing to do; the status is "pending", "in_progress" or "completed"."""
 
     text: str
@@ -68,7 +70,7 @@ class Patch(TypedDict):
     lines: list[str]
 
 
-class Picture(TypedDict):
+class PictureData(TypedDict):
     """A picture that a tool gave back: MIME type, base64 ("" where it is not shown), and what it is in words."""
 
     kind: str
@@ -76,7 +78,7 @@ class Picture(TypedDict):
     words: str
 
 
-class ToolPart(TypedDict):
+class ToolPartData(TypedDict):
     """One tool use; `parent` is the tool use that started the subagent it belongs to, or "".
 
     `keys` are those of the input, at any depth, in the order they came: a notebook file sorts them.
@@ -89,10 +91,10 @@ class ToolPart(TypedDict):
     input: dict[str, Any]
     keys: list[str]
     edited: bool
-    todos: list[Todo]
+    todos: list[TodoData]
     result: str
     patch: list[Patch]
-    pictures: list[Picture]
+    pictures: list[PictureData]
     is_error: bool
     state: str
     parent: str
@@ -100,7 +102,7 @@ class ToolPart(TypedDict):
     started: float
 
 
-class NotePart(TypedDict):
+class NotePartData(TypedDict):
     """A quiet line: retries, rate limits, compaction."""
 
     type: Literal["note"]
@@ -133,11 +135,11 @@ class RunData(TypedDict, total=False):
     simulated: bool
     source: str
     prompt: str
-    parts: list[TextPart | ThinkingPart | ToolPart | NotePart]
+    parts: list[TextPartData | ThinkingPartData | ToolPartData | NotePartData]
     outcome: str | None
     error: str
     notice: str
-    usage: Usage
+    usage: UsageData
     cost_usd: float
     estimated: bool
     duration_s: float

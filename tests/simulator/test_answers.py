@@ -9,12 +9,12 @@ import pytest
 
 from claude_magic.simulator import Scenario, Usage, step, text, thinking, tool
 from claude_magic.simulator.answers import compose, count_tokens, fill, token_estimate
-from claude_magic.simulator.calls import Call, read_call
+from claude_magic.simulator.calls import APICall, read_call
 from claude_magic.simulator.events import chunks, events, events_until_cut
 from claude_magic.simulator.schema_values import example
 
 
-def call(*prompts: str, **body: Any) -> Call:
+def call(*prompts: str, **body: Any) -> APICall:
     messages: list[dict[str, Any]] = []
     for prompt in prompts:
         messages += [{"role": "user", "content": prompt}, {"role": "assistant", "content": "ok"}]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from claude_magic.simulator import Pace, Usage, load_scenario, parse_scenario, scenario_names
-from claude_magic.simulator.scenario import Step, Text, Thinking, ToolUse
+from claude_magic.simulator.scenario import Step, TextBlock, ThinkingBlock, ToolUseBlock
 
 WHOLE = """
 name = "whole"
@@ -80,26 +80,26 @@ def test_a_whole_file_is_read_as_written() -> None:
     assert (scenario.name, scenario.description, scenario.fill_schema) == ("whole", "everything once", False)
     assert scenario.pace == Pace(delay_s=0.5, chunk_chars=24, chunk_delay_s=0.02)
     assert scenario.usage == Usage(cache_read_input_tokens=100)
-    assert hello.steps[0].blocks == (Text("Hi."),)
+    assert hello.steps[0].blocks == (TextBlock("Hi."),)
     assert (look.name, look.contains, look.model, look.times) == ("look", "Look", "opus", 2)
     assert look.steps[0].blocks == (
-        Thinking("Hm."),
-        Text("Let me see."),
-        ToolUse("Bash", {"command": "ls"}),
-        ToolUse("Read", {}),
+        ThinkingBlock("Hm."),
+        TextBlock("Let me see."),
+        ToolUseBlock("Bash", {"command": "ls"}),
+        ToolUseBlock("Read", {}),
     )
     assert look.steps[0].pace(scenario.pace) == Pace(1, 5, 0.02)
     assert look.steps[0].usage.over(scenario.usage) == Usage(output_tokens=7, cache_read_input_tokens=100)
     assert look.steps[0].headers == {"x-extra": "1"}
-    assert look.steps[1].blocks == (Text("first"), ToolUse("Bash", {"command": "pwd"}), Thinking("last"))
+    assert look.steps[1].blocks == (TextBlock("first"), ToolUseBlock("Bash", {"command": "pwd"}), ThinkingBlock("last"))
     assert (look.steps[2].fail, look.steps[2].retry_after_s, look.steps[2].fail_message) == (
         "429_retry_after",
         3,
         "slow down",
     )
     assert look.steps[3].structured == {"total": 1}
-    assert scenario.fallback.blocks == (Text("no"),)
-    assert scenario.closing.blocks == (Text("over"),)
+    assert scenario.fallback.blocks == (TextBlock("no"),)
+    assert scenario.closing.blocks == (TextBlock("over"),)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_mistake_is_one_sentence_with_place_and_remedy(written: str, sentence:
 
 def test_the_line_break_that_ends_a_long_text_is_dropped() -> None:
     """It belongs to the way TOML is written, not to the answer."""
-    assert parse_scenario('[[rule]]\ntext = """\none\ntwo\n"""').rules[0].steps[0].blocks == (Text("one\ntwo"),)
+    assert parse_scenario('[[rule]]\ntext = """\none\ntwo\n"""').rules[0].steps[0].blocks == (TextBlock("one\ntwo"),)
 
 
 def test_a_failure_may_be_named_by_the_prompt() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from claude_magic.simulator import FAILURES, Rule, Scenario, fail, rule, step, text, thinking, tool
-from claude_magic.simulator.calls import Call, read_call
-from claude_magic.simulator.scenario import Text, Thinking, ToolUse
+from claude_magic.simulator.calls import APICall, read_call
+from claude_magic.simulator.scenario import TextBlock, ThinkingBlock, ToolUseBlock
 from claude_magic.simulator.script import Choice, Script
 
 
 def call(
     prompt: str, *, rounds: int = 0, stream: bool = True, model: str = "claude-opus", tool_ids: list[str] | None = None
-) -> Call:
+) -> APICall:
     messages: list[dict[str, object]] = [{"role": "user", "content": prompt}]
     for number in range(rounds):
         tool_id = (tool_ids or ["unknown"])[min(number, len(tool_ids or [0]) - 1)]
@@ -25,7 +25,7 @@ def call(
 
 def said(choice: Choice) -> str:
     block = choice.step.blocks[0]
-    assert isinstance(block, Text | Thinking)
+    assert isinstance(block, TextBlock | ThinkingBlock)
     return block.text
 
 
@@ -33,8 +33,8 @@ def test_builders_make_what_they_say() -> None:
     """Short words for the same dataclasses that a file gives."""
     built = rule("x", text("a"), step(thinking("b"), tool("Bash", command="ls", name="n"), delay_s=1), fail("529"))
 
-    assert built.steps[0].blocks == (Text("a"),)
-    assert built.steps[1].blocks == (Thinking("b"), ToolUse("Bash", {"command": "ls", "name": "n"}))
+    assert built.steps[0].blocks == (TextBlock("a"),)
+    assert built.steps[1].blocks == (ThinkingBlock("b"), ToolUseBlock("Bash", {"command": "ls", "name": "n"}))
     assert built.steps[1].delay_s == 1
     assert built.steps[2].fail == "529"
 

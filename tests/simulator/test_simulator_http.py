@@ -15,7 +15,7 @@ from simulator_support import KEY, ask, connect, message, request
 
 from claude_magic.simulator import FAILURES, Scenario, Simulator, fail, new_key, rule, step, text, tool
 from claude_magic.simulator.failures import How
-from claude_magic.simulator.request_log import MAX_REQUESTS, RecordedRequest, Recorder
+from claude_magic.simulator.request_log import MAX_REQUESTS, RecordedRequest, RequestLog
 
 Play = Callable[..., Simulator]
 
@@ -201,15 +201,15 @@ def test_requests_are_recorded_with_credentials_masked(play: Play) -> None:
 
 def test_the_record_is_bounded_and_counts_on() -> None:
     """By number and by bytes."""
-    recorder = Recorder()
+    log = RequestLog()
     for number in range(MAX_REQUESTS + 5):
-        recorder.add(RecordedRequest(time=number, method="GET", path="/", headers={}))
-    assert (len(recorder.snapshot()), recorder.count) == (MAX_REQUESTS, MAX_REQUESTS + 5)
-    assert recorder.snapshot()[0].time == 5
+        log.add(RecordedRequest(time=number, method="GET", path="/", headers={}))
+    assert (len(log.snapshot()), log.count) == (MAX_REQUESTS, MAX_REQUESTS + 5)
+    assert log.snapshot()[0].time == 5
 
     for _ in range(3):
-        recorder.add(RecordedRequest(time=0, method="GET", path="/", headers={}, raw=bytes(40_000_000)))
-    assert len(recorder.snapshot()) == 1
+        log.add(RecordedRequest(time=0, method="GET", path="/", headers={}, raw=bytes(40_000_000)))
+    assert len(log.snapshot()) == 1
 
 
 def test_waiting_for_an_answer_that_does_not_end(play: Play) -> None:

@@ -15,7 +15,11 @@ from claude_magic.widgets import protocol
 SOURCE = Path(__file__).parents[2] / "labextension" / "src" / "protocol.ts"
 PLAIN = re.sub(r"/\*.*?\*/|//[^\n]*", "", SOURCE.read_text(encoding="utf-8"), flags=re.S)
 INTERFACES = {name: body for name, body in re.findall(r"export interface (\w+) \{(.*?)\n\}", PLAIN, flags=re.S)}
-TYPED_DICTS = {name: item for name, item in vars(protocol).items() if is_typeddict(item)}
+TYPED_DICTS = {
+    name if name in INTERFACES else name.removesuffix("Data"): item
+    for name, item in vars(protocol).items()
+    if is_typeddict(item)
+}
 
 
 def fields_of(body: str) -> dict[str, str]:
