@@ -9,6 +9,10 @@ from typing import Any
 
 import msgspec
 
+from claude_magic.strings import shortened
+
+_LONGEST_IN_REPR = 60
+
 
 class MessageType(StrEnum):
     """What a message means to a reader; the values are plain strings and may be compared as such."""
@@ -78,10 +82,10 @@ class Message(msgspec.Struct, gc=False):
     def __repr__(self) -> str:
         """The type and the beginning of the text: the line as it came may hold secrets."""
         named = f" {self.tool_name}" if self.tool_name else ""
-        return f"<{type(self).__name__} {self.type}{named} {beginning(self.text)!r}>"
+        return f"<{type(self).__name__} {self.type}{named} {shortened(self.text, _LONGEST_IN_REPR)!r}>"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("type", str(self.type)), ("text", beginning(self.text))]
+        return [("type", str(self.type)), ("text", shortened(self.text, _LONGEST_IN_REPR))]
 
     @property
     def tool_name(self) -> str:
@@ -173,11 +177,6 @@ def decode_json(line: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError):
         lenient = json.dumps(json.loads(line.decode("utf-8", "replace")), ensure_ascii=False)
         return json.loads(lenient.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-
-
-def beginning(text: str, limit: int = 60) -> str:
-    """Return the beginning of a text, for a `repr`."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.messages import Message
+from claude_magic.strings import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,8 +170,8 @@ class Response:
 
     def __repr__(self) -> str:
         first = self.text.strip().split("\n", 1)[0]
-        short = first if len(first) <= 60 else first[:59] + "…"
-        return f"<Response {self.outcome} turn={self.turn} {self.duration_s:.1f} s ${self.cost_usd:.4f} {short!r}>"
+        numbers = f"turn={self.turn} {self.duration_s:.1f} s ${self.cost_usd:.4f}"
+        return f"<Response {self.outcome} {numbers} {shortened(first, 60)!r}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from claude_magic.rendering import response_bundle

@@ -16,9 +16,10 @@ from claude_magic.messages import Message
 from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import RunView, error_bundle, response_bundle, run_bundle
 from claude_magic.response import AnswerSource, Outcome, Response
+from claude_magic.strings import utf8_safe
 from claude_magic.widgets.facts import facts_of
 from claude_magic.widgets.kernel_bridge import KernelBridge, RunChannel
-from claude_magic.widgets.live import LiveRun, sound
+from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.protocol import MIME_TYPE, RunData
 
 BATCH_S = 0.05
@@ -124,7 +125,7 @@ class LiveDisplay(TurnDisplay):
     def _end(self, bundle: dict[str, Any], facts: RunData) -> None:
         ended: RunData = {"run": self._run.id, "live": False, "mode": self._run.mode}
         if MIME_TYPE in bundle:
-            run: RunData = {**bundle[MIME_TYPE], **sound(facts), **ended}
+            run: RunData = {**bundle[MIME_TYPE], **utf8_safe(facts), **ended}
             # Where the view stays, it asks by the id for the edits to be undone.
             bundle[MIME_TYPE] = run if self._surface.is_persistent else {**run, "run": ""}
         else:

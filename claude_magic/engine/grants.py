@@ -18,6 +18,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from claude_magic.permissions import PLAN_TOOL, QUESTION_TOOL, Allow, PermissionRequest
+from claude_magic.strings import shortened
 
 Kind = Literal["input", "command", "edits", "reading", "site", "tool"]
 
@@ -171,9 +172,8 @@ def _named(grant: Grant) -> Grant:
         "site": f"{grant.tool}: {grant.scope}",
         "tool": f"all of {grant.tool}",
     }
-    label = labels[grant.kind]
-    cut = label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
-    return Grant(grant.kind, grant.tool, grant.scope, grant.choice, cut)
+    label = shortened(labels[grant.kind], _LONGEST_LABEL)
+    return Grant(grant.kind, grant.tool, grant.scope, grant.choice, label)
 
 
 def _told(grant: Grant) -> str:

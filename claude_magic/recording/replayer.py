@@ -20,6 +20,7 @@ from claude_magic.messages import Message
 from claude_magic.permissions import Decision
 from claude_magic.recording.format import TapeRun, prompt_key, read_tape
 from claude_magic.redaction import Redactor
+from claude_magic.strings import opening
 
 logger = logging.getLogger("claude_magic")
 
@@ -190,7 +191,8 @@ class PlayedTransport:
         prompt = message["message"]["content"]
         run = self._replayer.find(prompt)
         if run is None:
-            known = "; ".join(map(_short, dict.fromkeys(self._replayer.prompts[:5]))) or "none"
+            prompts = dict.fromkeys(self._replayer.prompts[:5])
+            known = "; ".join(opening(one, 60).rstrip(".") for one in prompts) or "none"
             self._fail(message, f"This prompt is not on the tape. It knows: {known}.")
             return
         try:
@@ -261,11 +263,6 @@ def _renamed(line: dict[str, Any], old: str, new: str) -> dict[str, Any]:
         return names.get(value, value) if isinstance(value, str) else value
 
     return {key: list(map(of, value)) if isinstance(value, list) else of(value) for key, value in line.items()}
-
-
-def _short(prompt: str) -> str:
-    line = " ".join(prompt.split()).rstrip(".")
-    return line if len(line) <= 60 else line[:59] + "…"
 
 
 def _interrupted(session_id: str) -> dict[str, Any]:

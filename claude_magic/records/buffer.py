@@ -8,13 +8,6 @@ from typing import Generic, TypeVar
 
 Record = TypeVar("Record")
 
-SHORTENED = "…"
-
-
-def shortened(text: str, longest: int) -> str:
-    """Return `text`, cut to `longest` characters; a cut is marked by "…" at the end."""
-    return text if len(text) <= longest else text[: longest - 1] + SHORTENED
-
 
 class BoundedBuffer(Generic[Record]):
     """The newest records in the order they came.

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from claude_magic.records.history import within_int64
+from claude_magic.strings import utf8_safe
 
 _LAST_MOMENT_S = 9.2e9
 """In the year 2261; nanoseconds in 64 bit reach no further."""
@@ -27,7 +28,7 @@ def string_column(values: list[Any]) -> Any:
         return pd.array(values, dtype="string")
     except UnicodeEncodeError:
         # Strings kept by pyarrow are UTF-8: half a surrogate pair (from a broken file) cannot be one.
-        clean = [None if value is None else value.encode("utf-8", "replace").decode() for value in values]
+        clean = utf8_safe(values)
         return pd.array(clean, dtype="string")
 
 

@@ -27,6 +27,7 @@ from claude_magic.observers import described
 from claude_magic.paths import make_private_dir, open_private, open_regular, user_dir
 from claude_magic.records.tool_uses import ToolRecord
 from claude_magic.records.turns import TurnRecord
+from claude_magic.strings import utf8_safe
 
 logger = logging.getLogger("claude_magic")
 
@@ -191,7 +192,7 @@ def _storable(value: Any) -> Any:
     if isinstance(value, int):
         return within_int64(value)
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+        return utf8_safe(value)
     return value if value is None or isinstance(value, float) else str(value)
 
 

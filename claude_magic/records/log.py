@@ -13,9 +13,10 @@ import msgspec
 from claude_magic.clock import unix_time
 from claude_magic.messages import Batch, Message, MessageType
 from claude_magic.observers import ObserverGuard, name_of
-from claude_magic.records.buffer import BoundedBuffer, shortened
+from claude_magic.records.buffer import BoundedBuffer
 from claude_magic.records.describe import Level, LogLine, describe
 from claude_magic.redaction import NOTHING_SECRET, Redactor
+from claude_magic.strings import shortened
 
 LONGEST_MESSAGE = 2_000
 """Characters of an entry's `message`; a longer one is cut and ends in "…"."""

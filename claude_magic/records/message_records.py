@@ -8,9 +8,10 @@ from collections.abc import Collection
 import msgspec
 
 from claude_magic.messages import Batch, Message, MessageType
-from claude_magic.records.buffer import BoundedBuffer, shortened
+from claude_magic.records.buffer import BoundedBuffer
 from claude_magic.records.describe import describe
 from claude_magic.records.tool_uses import input_text
+from claude_magic.strings import shortened
 
 LONGEST_TEXT = 100_000
 """Characters of one record's text; a longer one is cut and ends in "…"."""

@@ -33,14 +33,13 @@ from claude_magic.records.drawing import (
     steps,
 )
 from claude_magic.records.spans import KIND_WORDS
-from claude_magic.records.summary import FAILED, tool_failures
+from claude_magic.records.summary import FAILED, TOKENS_READ, tool_failures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_ROWS = 40
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_READ = ["input_tokens", "cache_read_tokens", "cache_write_tokens"]
 _SHORTEST_SHARE = 0.005
 """Stretches that take less of a turn than this cannot be seen in its waterfall."""
 _LOOKS = {
@@ -139,7 +138,7 @@ def cost(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def tokens(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the tokens read and written over time, by model, added up."""
     ax = axes(ax, "Tokens by model", y="tokens, added up (log scale)")
-    known = turns.assign(read=floats(turns[_READ]).sum(axis=1), written=floats(turns["output_tokens"]))
+    known = turns.assign(read=floats(turns[TOKENS_READ]).sum(axis=1), written=floats(turns["output_tokens"]))
     known = known[(known["read"] + known["written"] > 0) & known["started"].notna()]
     if known.empty:
         return nothing_yet(ax)
@@ -155,7 +154,7 @@ def tokens(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def cache_hits(turns: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw how much of what each turn read came from the prompt cache."""
     ax = axes(ax, "Read from the prompt cache", y="% of the tokens read")
-    counts = floats(turns[_READ])
+    counts = floats(turns[TOKENS_READ])
     read = counts.sum(axis=1)
     known = turns.assign(share=100 * counts["cache_read_tokens"] / read.where(read > 0))
     known = known.dropna(subset=["started", "share"])

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from claude_magic.records.summary import html_table, text_table
+from claude_magic.strings import opening
 
 WAITING = "waiting"
 """State of a session that runs and waits for a person's answer."""
@@ -64,9 +65,8 @@ def session_list(
 def _row(one: Any, prompt: str, waiting: Mapping[str, str], now: float) -> list[str]:
     state = f"waits for you ({waiting[one.name]})" if one.state == WAITING else str(one.state)
     kind = "simulated" if one.simulated else str(one.model or "default model")
-    words = " ".join(prompt[: 4 * _LONGEST_PROMPT].split())
-    short = words if len(words) <= _LONGEST_PROMPT else words[: _LONGEST_PROMPT - 1] + "…"
-    return [one.name, state, kind, f"{one.turns:,}", f"${one.cost_usd:,.4f}", _ago(one.last_used, now), short]
+    begun = opening(prompt, _LONGEST_PROMPT)
+    return [one.name, state, kind, f"{one.turns:,}", f"${one.cost_usd:,.4f}", _ago(one.last_used, now), begun]
 
 
 def _ago(moment: pd.Timestamp, now: float) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from claude_magic.paths import open_private, write_all
 from claude_magic.records.describe import Level
 from claude_magic.records.log import LogEntry
+from claude_magic.strings import utf8_safe
 
 LOGGER_NAME = "claude_magic.log"
 """Name of the records that handlers get; the package's own `logging.getLogger("claude_magic")` is something else."""
@@ -105,9 +106,7 @@ def sink_for(target: str | Path | logging.Handler) -> LinesSink | HandlerSink:
 
 def _as_json(entry: LogEntry) -> dict[str, Any]:
     when = datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="microseconds")
-    # Half a surrogate pair, from a broken line, is not valid UTF-8.
-    words = entry.message.encode("utf-8", "replace").decode()
-    return {**msgspec.structs.asdict(entry), "time": when, "message": words}
+    return {**msgspec.structs.asdict(entry), "time": when, "message": utf8_safe(entry.message)}
 
 
 def _as_record(entry: LogEntry, level: int) -> logging.LogRecord:

@@ -11,8 +11,9 @@ import pandas as pd
 from claude_magic.records.spans import KIND_WORDS
 
 FAILED = ("error", "timeout")
-_SUMS = ["input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "cost_usd", "duration_s"]
-_READ = ["input_tokens", "cache_read_tokens", "cache_write_tokens"]
+TOKENS_READ = ["input_tokens", "cache_read_tokens", "cache_write_tokens"]
+"""Columns of the turns that add up to what the model read, as `Usage.total_input_tokens` does."""
+_SUMS = [*TOKENS_READ, "output_tokens", "cost_usd", "duration_s"]
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _SHORTEST_S = 0.05
@@ -75,7 +76,7 @@ class Summary(pd.DataFrame):
 
     def _session_rows(self) -> list[list[str]]:
         rows = [["session", "turns", "failed", "tokens in", "out", "cost", "median", "cost of each turn"]]
-        table = pd.DataFrame(self).assign(read=self[_READ].sum(axis=1))
+        table = pd.DataFrame(self).assign(read=self[TOKENS_READ].sum(axis=1))
         table["tokens"] = table["read"] + table["output_tokens"]
         dearest = table.sort_values(["cost_usd", "tokens"], ascending=False, kind="stable")
         for one in _each(dearest.head(_MOST_ROWS)):

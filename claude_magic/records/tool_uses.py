@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from claude_magic.messages import Batch, Message, MessageType
-from claude_magic.records.buffer import shortened
+from claude_magic.strings import shortened
 
 ALLOWED, EDITED, DENIED, ASKED, STOPPED = "allowed", "edited", "denied", "asked", "stopped"
 LONGEST_STRING = 10_000

@@ -19,6 +19,7 @@ from claude_magic.rendering.text import excerpt, shares, visible
 from claude_magic.rendering.tool_summaries import asked_questions, state_words, telling_argument, tool_title
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
 from claude_magic.response import Response
+from claude_magic.strings import utf8_safe
 
 MIME_TYPE = "application/vnd.claude-magic.v1+json"
 _TEXT_LIMIT = 1_000_000  # characters of answer in the stored data, and as plain text
@@ -167,7 +168,7 @@ class Budget:
         if size > min(4 * _ONE_LIMIT, self._other):
             return []
         self._other -= size
-        return [{**one, "lines": [_sound(line) for line in one["lines"]]} for one in as_data(hunks)]
+        return [{**one, "lines": [utf8_safe(line) for line in one["lines"]]} for one in as_data(hunks)]
 
     def picture(self, picture: Picture) -> dict[str, str]:
         """A picture as data, while there is room; else what it is."""
@@ -179,20 +180,15 @@ class Budget:
         if isinstance(value, str):
             return self.other(value)
         if isinstance(value, dict):
-            return {_sound(str(key)[:200]): self._value(item) for key, item in value.items()}
+            return {utf8_safe(str(key)[:200]): self._value(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self._value(item) for item in value]
         return value if isinstance(value, bool | int | float) or value is None else self.other(str(value))
 
     def _cut(self, text: str, limit: int) -> str:
-        kept, left_out = excerpt(_sound(text), limit)
+        kept, left_out = excerpt(utf8_safe(text), limit)
         self.left_out += left_out
         return kept
-
-
-def _sound(text: str) -> str:
-    """Half a surrogate pair cannot be written to a notebook."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
@@ -212,11 +208,11 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
     budget = Budget(stored)
     data: dict[str, Any] = {
         "version": 1,
-        "session": _sound(response.session),
-        "session_id": _sound(response.session_id),
+        "session": utf8_safe(response.session),
+        "session_id": utf8_safe(response.session_id),
         "turn": response.turn,
         "turn_id": response.turn_id,
-        "model": _sound(view.model),
+        "model": utf8_safe(view.model),
         "outcome": str(response.outcome),
         "simulated": response.simulated,
         "source": source_note(response),
@@ -243,10 +239,10 @@ def part_data(part: Part, budget: Budget) -> dict[str, Any]:
         return {"type": "note", "text": budget.other(part.text)}
     return {
         "type": "tool",
-        "id": _sound(part.id),
+        "id": utf8_safe(part.id),
         "name": budget.other(part.name),
         "input": budget.input(part.input),
-        "keys": [_sound(key[:200]) for key in keys_in_order(part.input)],
+        "keys": [utf8_safe(key[:200]) for key in keys_in_order(part.input)],
         "edited": part.edited,
         "todos": [{"text": budget.other(todo.text), "status": budget.other(todo.status)} for todo in part.todos[:100]],
         "result": budget.other(part.result),
@@ -254,6 +250,6 @@ def part_data(part: Part, budget: Budget) -> dict[str, Any]:
         "pictures": [budget.picture(picture) for picture in part.pictures],
         "is_error": part.is_error,
         "state": str(part.state),
-        "parent": _sound(part.parent),
+        "parent": utf8_safe(part.parent),
         "duration_s": round(part.duration_s(), 3),
     }

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from claude_magic.records.buffer import shortened
 from claude_magic.records.message_records import LONGEST_TEXT, MessageRecord
+from claude_magic.strings import shortened
 from claude_magic.transcripts.files import SessionFile, new_facts
 from claude_magic.transcripts.lines import SYNTHETIC, Block, Record, plain, queued_prompt
 from claude_magic.transcripts.prompts import is_prompt, prompt_of, words_of

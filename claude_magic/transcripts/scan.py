@@ -12,8 +12,8 @@ from typing import Any, cast
 import msgspec
 
 from claude_magic.paths import open_regular
-from claude_magic.records.buffer import shortened
 from claude_magic.records.tool_uses import LONGEST_STRING, input_text
+from claude_magic.strings import shortened
 from claude_magic.transcripts.facts import Call, FileFacts, Problem, ToolUse, Turn
 from claude_magic.transcripts.lines import (
     SYNTHETIC,

@@ -15,6 +15,7 @@ from claude_magic.rendering.footer import SOURCE_NOTES
 from claude_magic.rendering.tool_summaries import tool_title
 from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
 from claude_magic.response import AnswerSource
+from claude_magic.strings import utf8_safe
 from claude_magic.widgets.protocol import VERSION, Op, Question, RunData
 
 _SAYS_MODE = (MessageType.INIT, MessageType.STATUS)
@@ -48,7 +49,7 @@ class LiveRun:
         self.id = secrets.token_urlsafe(18)
         self.view = view
         self.questions: dict[str, Question] = {}
-        known: RunData = sound(facts)
+        known: RunData = utf8_safe(facts)
         self._facts: RunData = {**known, "started": time.time()}
         self._order: list[Part] = []
         self._known: set[int] = set()
@@ -77,8 +78,8 @@ class LiveRun:
             "version": VERSION,
             "run": self.id,
             "live": True,
-            "session": sound(self.view.session),
-            "model": sound(self.view.model),
+            "session": utf8_safe(self.view.session),
+            "model": utf8_safe(self.view.model),
             "simulated": self.view.source is not AnswerSource.MODEL,
             "source": SOURCE_NOTES.get(self.view.source, ""),
             "outcome": None,
@@ -91,7 +92,7 @@ class LiveRun:
         ops: list[Op] = []
         if self.view.model != self._model:
             self._model = self.view.model
-            ops.append(["set", {"model": sound(self._model)}])
+            ops.append(["set", {"model": utf8_safe(self._model)}])
         if self._mode != self._facts.get("mode", ""):
             ops.append(self.set({"mode": self._mode}))
         for part in self.view.walk():
@@ -114,7 +115,7 @@ class LiveRun:
             return None
         grown = isinstance(part, TextPart | ThinkingPart) and state[0] > before[0] and state[1:] == before[1:]
         if grown and isinstance(part, TextPart | ThinkingPart):
-            return ["append", index, sound(part.text[before[0] :])]
+            return ["append", index, utf8_safe(part.text[before[0] :])]
         return ["part", index, _data(part)]
 
     def ask(
@@ -131,21 +132,21 @@ class LiveRun:
             "id": str(uuid.uuid4()),
             "token": secrets.token_urlsafe(18),
             "tool_use_id": request.tool_use_id,
-            "tool": sound(request.tool_name),
-            "title": sound(_TITLES.get(request.tool_name, f"Use {tool_title(request.tool_name)}?")),
-            "input": sound(request.tool_input),
+            "tool": utf8_safe(request.tool_name),
+            "title": utf8_safe(_TITLES.get(request.tool_name, f"Use {tool_title(request.tool_name)}?")),
+            "input": utf8_safe(request.tool_input),
             "editable": _EDITABLE.get(request.tool_name, ""),
             "kind": _KINDS.get(request.tool_name, "permission"),
-            "plan": sound(request.plan),
-            "grants": sound(grants),
-            "patch": sound(patch),
+            "plan": utf8_safe(request.plan),
+            "grants": utf8_safe(grants),
+            "patch": utf8_safe(patch),
         }
         self.questions[question["id"]] = question
         return question
 
     def set(self, facts: RunData) -> Op:
         """Change fields of the run, and return the operation that tells it."""
-        told: RunData = sound(facts)
+        told: RunData = utf8_safe(facts)
         self._facts = {**self._facts, **told}
         return ["set", dict(told)]
 
@@ -166,12 +167,3 @@ def _data(part: Part) -> dict[str, Any]:
     if isinstance(part, ToolPart):
         data["started"] = part.started
     return data
-
-
-def sound(value: Any) -> Any:
-    """Return JSON-like data that can be sent as UTF-8: half a surrogate pair cannot."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, dict):
-        return {sound(key): sound(item) for key, item in value.items()}
-    return [sound(item) for item in value] if isinstance(value, list | tuple) else value

@@ -18,8 +18,8 @@ from claude_magic.display.live import LiveDisplay
 from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import MIME_TYPE, response_bundle
 from claude_magic.response import AnswerSource
+from claude_magic.strings import utf8_safe
 from claude_magic.widgets.kernel_bridge import bridge_of
-from claude_magic.widgets.live import sound
 from claude_magic.widgets.viewer import StreamViewer
 
 TEXTS_OF_AN_ANSWER = 10
@@ -79,7 +79,7 @@ def viewers(first: int, last: int) -> VBox:
     for payload in PAYLOADS[first:last]:
         made.append(StreamViewer("main"))
         run = response_bundle(hostile_response(payload))[MIME_TYPE]
-        made[-1].show(sound({**run, **_facts(payload, refused=False), "mode": payload, "filled": payload}))
+        made[-1].show(utf8_safe({**run, **_facts(payload, refused=False), "mode": payload, "filled": payload}))
     return VBox(made)
 
 
@@ -100,7 +100,7 @@ def say(home: str, answers: Iterable[Sequence[str]]) -> VBox | None:
     if home == "widget":
         made = [StreamViewer("main") for _ in bundles]
         for viewer, bundle in zip(made, bundles, strict=True):
-            viewer.show(sound(bundle[MIME_TYPE]))
+            viewer.show(utf8_safe(bundle[MIME_TYPE]))
         return VBox(made)
     kind = MIME_TYPE if home == "view" else "text/html"
     for bundle in bundles:

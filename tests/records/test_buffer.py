@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_magic.records.buffer import BoundedBuffer, shortened
+from claude_magic.records.buffer import BoundedBuffer
 
 
 @given(st.lists(st.text(max_size=9)), st.integers(1, 8), st.integers(1, 30))
@@ -40,11 +40,3 @@ def test_a_buffer_that_keeps_nothing_is_refused() -> None:
     """At least one record must fit."""
     with pytest.raises(ValueError, match="At least 1"):
         BoundedBuffer(0, 1, len)
-
-
-@given(st.text(), st.integers(1, 20))
-def test_a_shortened_text_fits_and_says_that_it_was_cut(text: str, longest: int) -> None:
-    """Short texts stay, long ones end in an ellipsis."""
-    short = shortened(text, longest)
-
-    assert short == text if len(text) <= longest else (len(short) == longest and short.endswith("…"))
