@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from claude_magic.lenient import count, items, mapping, mappings, number, string
+from claude_magic.cli.line_text import block_text, content_blocks, failed_at_the_api, system_text
+from claude_magic.lenient import count, items, mapping, string
 from claude_magic.messages import NO_DETAILS, Message, MessageDetails, MessageType, decode_json
 from claude_magic.redaction import NOTHING_SECRET, Redactor, StreamRedactor
 
@@ -173,7 +174,7 @@ class Decoder:
 
     def _assistant(self, raw: dict[str, Any]) -> _Meaning:
         parent = string(raw.get("parent_tool_use_id"))
-        blocks = _blocks(raw)
+        blocks = content_blocks(raw)
         uses = [block for block in blocks if block.get("type") in _TOOL_USES]
         if uses:
             return self._tool_use(uses[0], parent)
@@ -220,7 +221,7 @@ class Decoder:
 
     def _user(self, raw: dict[str, Any]) -> _Meaning:
         parent = string(raw.get("parent_tool_use_id"))
-        blocks = _blocks(raw)
+        blocks = content_blocks(raw)
         results = [block for block in blocks if block.get("type") == "tool_result"]
         if not results:
             if raw.get("isSynthetic"):
@@ -236,7 +237,7 @@ class Decoder:
     ) -> _Meaning:
         text = self._redactor.text("\n".join(block_text(block.get("content")) for block in results))
         use_id = str(results[0].get("tool_use_id") or "")
-        failed = any(bool(block.get("is_error")) or _failed_at_the_api(block) for block in results)
+        failed = any(bool(block.get("is_error")) or failed_at_the_api(block) for block in results)
         name = self._tool_names.get(use_id, "")
         details = MessageDetails(
             tool_name=name,
@@ -268,7 +269,7 @@ class Decoder:
             details = MessageDetails(
                 tool_name=str(raw.get("tool_name") or ""), tool_use_id=str(raw.get("tool_use_id") or ""), is_error=True
             )
-        return kind, self._redactor.text(_system_text(subtype, raw)), details
+        return kind, self._redactor.text(system_text(subtype, raw)), details
 
     def _control_request(self, raw: dict[str, Any]) -> _Meaning:
         request = raw["request"]
@@ -351,6 +352,8 @@ class _BlockText:
 
 
 _Meaning = tuple[MessageType, str, MessageDetails]
+_TOOL_USES = ("tool_use", "server_tool_use", "mcp_tool_use")
+_OF_AN_EDIT = ("structuredPatch", "original_file", "cell_id", "new_source", "edit_mode")
 _REMEMBERED_TOOLS = 4096
 _NOTHING_SAID = "(no content)"  # what 2.1.202 says after `/clear`
 
@@ -401,57 +404,3 @@ _SYSTEM: dict[str, MessageType] = {
     "model_refusal_no_fallback": MessageType.STATUS,
     "ui_invalidate": MessageType.EVENT,
 }
-
-
-def _system_text(subtype: str, raw: dict[str, Any]) -> str:
-    """What a system message says to a person; "" where it says nothing."""
-    if subtype == "api_retry":
-        cause = raw.get("error_status") or raw.get("error") or "connection failed"
-        wait_s = number(raw.get("retry_delay_ms")) / 1000
-        return f"the API failed ({cause}): retry {raw.get('attempt')} of {raw.get('max_retries')} in {wait_s:.1f} s"
-    if subtype == "model_fallback":
-        return f"{raw.get('original_model')} is not available: {raw.get('fallback_model')} answers"
-    if subtype == "compact_boundary":
-        return "the conversation was compacted"
-    if subtype == "status":
-        return str(raw.get("status") or "")
-    if subtype == "session_state_changed":
-        return str(raw.get("state") or "")
-    for key in ("message", "summary", "description", "content"):
-        if isinstance(raw.get(key), str):
-            return str(raw[key])
-    return ""
-
-
-_TOOL_USES = ("tool_use", "server_tool_use", "mcp_tool_use")
-_SAYING = ("title", "url", "stdout", "stderr", "error_code", "error_message")
-"""Fields that say something in the results of the tools that the API runs itself: search, fetch, code."""
-_OF_AN_EDIT = ("structuredPatch", "original_file", "cell_id", "new_source", "edit_mode")
-
-
-def _blocks(raw: dict[str, Any]) -> list[dict[str, Any]]:
-    content = raw["message"].get("content")
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    return mappings(content)
-
-
-def _failed_at_the_api(block: dict[str, Any]) -> bool:
-    """Whether the result of a tool that the API runs itself is an error."""
-    return str(mapping(block.get("content")).get("type")).endswith("_error")
-
-
-def block_text(content: Any) -> str:
-    """Return the readable text of a tool result's `content`: a string, or blocks of which pictures are named."""
-    if isinstance(content, str):
-        return content
-    blocks = [content] if isinstance(content, dict) else items(content)
-    return "\n".join(_shown_text(block) for block in blocks if isinstance(block, dict))
-
-
-def _shown_text(block: dict[str, Any]) -> str:
-    """Return what a block says to a person: its text, an address that was found, what a program wrote, or its kind."""
-    if block.get("type") == "text":
-        return str(block.get("text") or "")
-    texts = [str(block[name]) for name in _SAYING if isinstance(block.get(name), str | int) and block[name] != ""]
-    return "\n".join(texts) if texts else f"[{block.get('type', 'block')}]"

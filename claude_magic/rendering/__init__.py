@@ -9,10 +9,11 @@ Markdown that knows no HTML, and what comes out is cleaned by nh3 with a short l
 from claude_magic.rendering.bundle import MIME_TYPE, error_bundle, response_bundle, run_bundle, run_data
 from claude_magic.rendering.footer import footer, notice
 from claude_magic.rendering.markdown import MarkdownStream, to_html
+from claude_magic.rendering.parts import NotePart, Part, TextPart, ThinkingPart, ToolPart, ToolState
 from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.terminal import TerminalPrinter
 from claude_magic.rendering.text import visible
-from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart, ToolState
+from claude_magic.rendering.view import RunView
 
 __all__ = [
     "MIME_TYPE",

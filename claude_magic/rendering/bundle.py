@@ -12,12 +12,13 @@ from claude_magic.errors import ClaudeError, ProcessError, TurnTimeoutError
 from claude_magic.rendering import page
 from claude_magic.rendering.footer import advice_for, ending_of, footer, footer_facts, notice, source_note
 from claude_magic.rendering.images import Picture
+from claude_magic.rendering.parts import NotePart, Part, TextPart, ThinkingPart, ToolPart
 from claude_magic.rendering.patches import Hunk, as_data
 from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.structured import keys_in_order
 from claude_magic.rendering.text import excerpt, shares, visible
 from claude_magic.rendering.tool_summaries import asked_questions, state_words, telling_argument, tool_title
-from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
+from claude_magic.rendering.view import RunView
 from claude_magic.response import Response
 from claude_magic.strings import utf8_safe
 

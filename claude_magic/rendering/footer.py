@@ -11,8 +11,9 @@ from claude_magic.errors import ClaudeError, ProcessError, RateLimitError
 from claude_magic.lenient import count, mapping
 from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import NO_ONE_TO_ASK
+from claude_magic.rendering.parts import ToolState
 from claude_magic.rendering.text import clock, one_line, seconds
-from claude_magic.rendering.view import RunView, ToolState
+from claude_magic.rendering.view import RunView
 from claude_magic.response import AnswerSource, Outcome, Response
 
 SIMULATED = "simulated: no model was called"

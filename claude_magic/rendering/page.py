@@ -6,6 +6,7 @@ from claude_magic.rendering import style
 from claude_magic.rendering.footer import SIMULATED, model_words
 from claude_magic.rendering.highlight import ColouringBudget
 from claude_magic.rendering.markdown import MarkdownStream, to_html
+from claude_magic.rendering.parts import NotePart, Part, TextPart, ThinkingPart, ToolPart, ToolState
 from claude_magic.rendering.sanitizer import clean
 from claude_magic.rendering.segments import Work
 from claude_magic.rendering.structured import STRUCTURED_TOOL, Table, table_of
@@ -23,7 +24,7 @@ from claude_magic.rendering.tool_summaries import (
     telling_argument,
     tool_title,
 )
-from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart, ToolState
+from claude_magic.rendering.view import RunView
 from claude_magic.response import AnswerSource, Outcome
 
 _TEXT_LIMIT = 200_000  # characters of answer; as HTML they are about seven times as many

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from claude_magic.messages import Message, MessageType
 from claude_magic.rendering.footer import ending_of, footer
 from claude_magic.rendering.notes import note_words
+from claude_magic.rendering.parts import ToolPart, ToolState
 from claude_magic.rendering.patches import as_text, stated
 from claude_magic.rendering.text import one_line, visible
 from claude_magic.rendering.tool_summaries import asked_questions, state_words, telling_argument, tool_title
-from claude_magic.rendering.view import RunView, ToolPart, ToolState
+from claude_magic.rendering.view import RunView
 from claude_magic.response import Outcome, Response
 
 _SHOWN = (MessageType.TEXT, MessageType.TOOL_USE, MessageType.TOOL_RESULT, MessageType.RETRY, MessageType.ERROR)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from claude_magic.permissions import PLAN_TOOL
+from claude_magic.rendering.parts import ToolPart, ToolState
 from claude_magic.rendering.patches import Hunk, compared, lines_of
 from claude_magic.rendering.structured import STRUCTURED_TOOL, table_of
 from claude_magic.rendering.text import one_line, plural, seconds
-from claude_magic.rendering.view import ToolPart, ToolState
 
 _TELLING = {
     "Agent": "description",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from claude_magic.lenient import mappings
@@ -13,168 +11,17 @@ from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import PLAN_TOOL
 from claude_magic.rendering.images import Picture, pictures_in
 from claude_magic.rendering.notes import Retries, agent_report, note_words
-from claude_magic.rendering.patches import Hunk, from_data, patch_in
-from claude_magic.rendering.todos import Todo, TodoList
+from claude_magic.rendering.parts import NotePart, Part, TextBuffer, TextPart, ThinkingPart, ToolPart, ToolState
+from claude_magic.rendering.patches import from_data, patch_in
+from claude_magic.rendering.todos import TodoList
 from claude_magic.response import AnswerSource, Outcome, Response
-
-
-class ToolState(StrEnum):
-    """Where a tool use stands."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    DENIED = "denied"
-    CANCELLED = "cancelled"
-
 
 AGENT_TOOLS = frozenset({"Agent", "Task"})
 """Names of the tool that starts a subagent."""
 
-_ENDED = frozenset({ToolState.DONE, ToolState.FAILED, ToolState.DENIED, ToolState.CANCELLED})
 _STOPPED = frozenset({Outcome.INTERRUPTED, Outcome.TIMEOUT, Outcome.ERROR})
 # What the CLI (2.1.197 and 2.1.330) tells the model of a tool that was refused or interrupted.
 _REJECTED = "The user doesn't want to proceed with this tool use."
-
-
-class _Growing:
-    """Text that arrives in pieces; joined only when it is read."""
-
-    def __init__(self, text: str = "") -> None:
-        self._pieces = [text] if text else []
-        self._size = len(text)
-
-    def append(self, piece: str) -> None:
-        self._pieces.append(piece)
-        self._size += len(piece)
-
-    def drop(self, size: int) -> int:
-        """Take back the last `size` characters; return how many there were not."""
-        kept = self.read()[: max(0, self._size - size)]
-        missing = size - (self._size - len(kept))
-        self._pieces, self._size = [kept], len(kept)
-        return missing
-
-    def read(self) -> str:
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-        return self._pieces[0] if self._pieces else ""
-
-
-@dataclass(eq=False)
-class TextPart:
-    """A stretch of the answer.
-
-    Attributes:
-        cache: room for what a renderer has finished of it.
-    """
-
-    _raw: _Growing = field(default_factory=_Growing)
-    cache: Any = field(default=None, repr=False)
-
-    @property
-    def text(self) -> str:
-        """Markdown, without the empty lines that set it off from what came before."""
-        return self._raw.read().lstrip("\n")
-
-
-@dataclass(eq=False)
-class ThinkingPart:
-    """What the model thought.
-
-    Attributes:
-        started: when its first word came, in unix seconds.
-        ended: when its last word came, in unix seconds.
-    """
-
-    started: float
-    ended: float
-    _raw: _Growing = field(default_factory=_Growing)
-
-    @property
-    def text(self) -> str:
-        """The thought."""
-        return self._raw.read().strip("\n")
-
-    @property
-    def duration_s(self) -> float:
-        """From the first to the last word, in seconds."""
-        return max(0.0, self.ended - self.started)
-
-
-@dataclass(eq=False)
-class ToolPart:
-    """One use of a tool.
-
-    Attributes:
-        id: id of the tool use.
-        name: name of the tool.
-        input: what it was given, secrets redacted.
-        edited: whether a person gave it this input in place of the model's.
-        state: where it stands.
-        started: when it was asked for; where a person had to allow it, when they did. In unix seconds.
-        ended: when it ended, in unix seconds; `None` while it has not.
-        result: what it gave back, as text.
-        todos: the to-do list after it, for a tool that changed or listed it.
-        patch: what it changed in a file, with the lines around, where the CLI says so.
-        pictures: what it gave back to look at.
-        children: the tool uses of the subagent it started, in order.
-        parent: id of the tool use that started the subagent this is from, or "".
-        cache: room for what a renderer has finished of it.
-    """
-
-    id: str
-    name: str
-    input: dict[str, Any]
-    started: float
-    parent: str = ""
-    state: ToolState = ToolState.RUNNING
-    ended: float | None = None
-    result: str = ""
-    edited: bool = False
-    todos: tuple[Todo, ...] = ()
-    patch: tuple[Hunk, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    children: list[ToolPart] = field(default_factory=list)
-    cache: Any = field(default=None, repr=False)
-
-    @property
-    def is_error(self) -> bool:
-        """Whether it failed or was denied."""
-        return self.state in (ToolState.FAILED, ToolState.DENIED)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more is to come of it."""
-        return self.state in _ENDED
-
-    def duration_s(self, now: float | None = None) -> float:
-        """How long it took, or takes, in seconds; 0 for one that was denied and never ran.
-
-        Args:
-            now: the time, in unix seconds, for one that still runs; without it such a one has taken 0 s.
-        """
-        if self.state is ToolState.DENIED:
-            return 0.0
-        end = self.ended if self.ended is not None else now
-        return max(0.0, end - self.started) if end is not None else 0.0
-
-
-@dataclass(eq=False)
-class NotePart:
-    """A quiet line: a retry, a limit, another model.
-
-    Attributes:
-        text: the line.
-        is_error: whether it reports a failure of the API.
-    """
-
-    text: str
-    is_error: bool = False
-
-
-Part = TextPart | ThinkingPart | ToolPart | NotePart
 
 
 class RunView:
@@ -221,7 +68,7 @@ class RunView:
         view = cls(response.session, response.model, response.source)
         view.add(response.messages)
         if not response.messages and response.text:
-            view.parts.append(TextPart(_Growing(response.text)))
+            view.parts.append(TextPart(TextBuffer(response.text)))
         for denial in response.denials:
             view._deny(str(denial.get("tool_use_id", "")))
         view.model = response.model or view.model
@@ -272,7 +119,7 @@ class RunView:
     @property
     def text(self) -> str:
         """The answer so far, as in `Response.text`."""
-        return "".join(part._raw.read() for part in self.parts if isinstance(part, TextPart))
+        return "".join(part.buffer.read() for part in self.parts if isinstance(part, TextPart))
 
     @property
     def tools(self) -> list[ToolPart]:
@@ -298,7 +145,7 @@ class RunView:
         if text is None or not goes_on:
             text = self._text = TextPart()
             self.parts.append(text)
-        text._raw.append(piece)
+        text.buffer.append(piece)
         self._text_open = True
 
     def _add_thinking(self, message: Message) -> None:
@@ -307,7 +154,7 @@ class RunView:
         if not isinstance(last, ThinkingPart):
             last = ThinkingPart(message.received, message.received)
             self.parts.append(last)
-        last._raw.append(message.text)
+        last.buffer.append(message.text)
         last.ended = message.received
 
     def _add_tool_use(self, message: Message) -> None:
@@ -426,7 +273,7 @@ class RunView:
             if size <= 0:
                 break
             if isinstance(part, TextPart):
-                size = part._raw.drop(size)
+                size = part.buffer.withdraw(size)
                 part.cache = None
         self.parts = [part for part in self.parts if not isinstance(part, TextPart) or part.text]
         if self._text not in self.parts:

@@ -12,8 +12,9 @@ from claude_magic.messages import Message, MessageType
 from claude_magic.permissions import PLAN_TOOL, QUESTION_TOOL, PermissionRequest
 from claude_magic.rendering.bundle import Budget, part_data
 from claude_magic.rendering.footer import SOURCE_NOTES
+from claude_magic.rendering.parts import NotePart, Part, TextPart, ThinkingPart, ToolPart
 from claude_magic.rendering.tool_summaries import tool_title
-from claude_magic.rendering.view import NotePart, Part, RunView, TextPart, ThinkingPart, ToolPart
+from claude_magic.rendering.view import RunView
 from claude_magic.response import AnswerSource
 from claude_magic.strings import utf8_safe
 from claude_magic.widgets.protocol import VERSION, Op, Question, RunData

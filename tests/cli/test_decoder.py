@@ -25,7 +25,8 @@ from lines import (
     tool_use,
 )
 
-from claude_magic.cli.decoder import Decoder, block_text
+from claude_magic.cli.decoder import Decoder
+from claude_magic.cli.line_text import block_text
 from claude_magic.messages import MessageType
 from claude_magic.redaction import Redactor
 

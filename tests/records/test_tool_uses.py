@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from claude_magic.records.recorder import Recorder
 from claude_magic.records.tool_uses import LONGEST_STRING, ToolRecord, ToolRecorder, input_text
-from claude_magic.rendering.view import RunView, ToolPart, ToolState
+from claude_magic.rendering.parts import ToolPart, ToolState
+from claude_magic.rendering.view import RunView
 from claude_magic.response import Response
 
 from .lines import Line, Stream, asks, batch, decides, delta, result, system, tool_result, use
