@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from enum import StrEnum
 from typing import Any
 
 from claude_magic.cli.account import key_notice
@@ -18,6 +17,7 @@ from claude_magic.config import SessionConfig
 from claude_magic.engine.connection import Connection, DecidePermission
 from claude_magic.engine.cost import CostMeter, streamed_cost
 from claude_magic.engine.rewind import Rewind, edited_files, rewound
+from claude_magic.engine.session_info import SessionState
 from claude_magic.engine.stopping import interrupted, overdue
 from claude_magic.engine.turn import Turn, TurnContext, build_response, cancelled_response, prompt_text
 from claude_magic.errors import (
@@ -37,24 +37,8 @@ Lease = Callable[["ManagedSession"], AbstractAsyncContextManager[Connection]]
 """Gives a session a process, and the right to run, for as long as the block lasts."""
 
 
-class SessionState(StrEnum):
-    """What a session is doing."""
-
-    STARTING = "starting"
-    IDLE = "idle"
-    RUNNING = "running"
-    CLOSED = "closed"
-    ERROR = "error"
-
-
 class ManagedSession:
     """One conversation as the engine manages it: its order of turns, its process, its cost. Users see a `Session`.
-
-    Example::
-
-        session = client.create_session(name="review")
-        client.execute(session, "Hello")
-        print(session.state, session.turns, session.cost_usd)
 
     A session outlives its CLI process: idle, it may give the process up, and it resumes by its id when it is next
     prompted.

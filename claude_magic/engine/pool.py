@@ -19,17 +19,16 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from claude_magic.cli.transport import Compile, Launch, Launcher, SessionOrigin, Start
+from claude_magic.cli.transport import Compile, Launcher, SessionOrigin, Start
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.engine.connection import Connection
 from claude_magic.engine.managed_session import ManagedSession
-from claude_magic.engine.process_table import PooledProcess, ProcessTable
-from claude_magic.engine.retry import retrying
+from claude_magic.engine.process_table import PoolCounts, PooledProcess, ProcessTable
+from claude_magic.engine.starting import ProcessStarter, Trace
 from claude_magic.engine.waiting import CapacityLimiter, WaitQueue
 from claude_magic.errors import ClaudeError, PoolClosedError, PoolTimeoutError
 
@@ -39,19 +38,6 @@ PREWARM_AFTER_S = 1.5
 """How long no turn must have run before a process is started for a prompt that may never come."""
 _UNTOLD_S = 2.0
 """How long a prompt waits before its readers are told what for."""
-_LEAST_S = 0.1
-"""What a start has, in seconds, whose prompt has used up its time while others failed."""
-
-Trace = Callable[[str, dict[str, Any]], None]
-
-
-@dataclass
-class PoolCounts:
-    """Processes created, reused (warm or kept) and destroyed so far."""
-
-    created: int = 0
-    reused: int = 0
-    destroyed: int = 0
 
 
 class SessionPool:
@@ -68,8 +54,7 @@ class SessionPool:
     def __init__(self, config: PoolConfig, retry: RetryPolicy, start: Start, compile: Compile, trace: Trace) -> None:
         self.config = config
         self.counts = PoolCounts()
-        self._retry = retry
-        self._start = start
+        self._starter = ProcessStarter(start, retry, trace)
         self._compile = compile
         self._trace = trace
         self._processes = ProcessTable()
@@ -181,7 +166,8 @@ class SessionPool:
             SessionNotFoundError: the conversation to resume is not there.
         """
         self._check_open()
-        self._ensure_reaper()
+        if self._reaper is None:
+            self._reaper = asyncio.create_task(self._reap_regularly())
         if session.connection is not None:
             process = self._processes.in_use_by(session)
             if process is not None and session.has_matching_process():
@@ -243,11 +229,13 @@ class SessionPool:
                 return None
             evicted.replaced = True
             self._end(evicted)
-        return self._add_process(session, command), evicted
+        return self._add_process(command, session.config, session), evicted
 
-    def _add_process(self, session: ManagedSession | None, command: Launcher) -> PooledProcess:
-        mode = session.config.permission_mode if session is not None else "default"
-        process = PooledProcess(command.key, mode, command.fingerprint, owner=session, busy=session is not None)
+    def _add_process(
+        self, command: Launcher, config: SessionConfig, owner: ManagedSession | None = None
+    ) -> PooledProcess:
+        mode = config.permission_mode
+        process = PooledProcess(command.key, mode, command.fingerprint, owner=owner, busy=owner is not None)
         self._processes.add(process)
         return process
 
@@ -261,7 +249,13 @@ class SessionPool:
         )
         began = time.monotonic()
         try:
-            connection = await self._open(command.launch(origin), process, session.name, session.start_limit_s)
+            connection = await self._starter.open(
+                command.launch(origin),
+                session.name,
+                permission_mode=process.permission_mode,
+                limit_s=session.start_limit_s,
+            )
+            self.counts.created += 1
             process.connection = connection
             session.note_start(time.monotonic() - began)
             await session.attach(connection, resumed=resume is not None)
@@ -269,26 +263,6 @@ class SessionPool:
             session.detach()
             await asyncio.shield(self._end(process))
             raise
-        return connection
-
-    async def _open(self, launch: Launch, process: PooledProcess, name: str, limit_s: float = math.inf) -> Connection:
-        def tell(number: int, delay_s: float, error: ClaudeError) -> None:
-            self._trace("retry", {"session": name, "retry": number, "delay_s": delay_s, "error": str(error)})
-
-        began = time.monotonic()
-        connection = await retrying(
-            lambda: Connection.open(
-                launch,
-                self._start,
-                permission_mode=process.permission_mode,
-                within_s=max(_LEAST_S, limit_s - (time.monotonic() - began)),
-            ),
-            self._retry,
-            on_retry=tell,
-        )
-        self.counts.created += 1
-        took_s = round(time.monotonic() - began, 3)
-        self._trace("spawn", {"session": name, "pid": connection.transport.pid, "took_s": took_s})
         return connection
 
     async def release(self, session: ManagedSession) -> None:
@@ -331,12 +305,8 @@ class SessionPool:
         self._queue.wake_next()
         self._quiet_since = time.monotonic()
         config = session.config
-        if (
-            self._processes.owned_by(session)
-            and self.config.prewarm
-            and not self._closed
-            and config not in self._to_prewarm
-        ):
+        is_wanted = self.config.prewarm and not self._closed and config not in self._to_prewarm
+        if is_wanted and self._processes.owned_by(session):
             self._to_prewarm.add(config)
             self._in_background(self._prewarm(config), self._prewarming)
 
@@ -369,12 +339,11 @@ class SessionPool:
         full = self.processes >= self.config.max_sessions
         if len(kept) >= self.config.prewarm or full or self._queue or self._closed:
             return
-        process = self._add_process(None, command)
-        process.permission_mode = config.permission_mode
+        process = self._add_process(command, config)
         try:
-            process.connection = await self._open(
-                command.launch(SessionOrigin(session_id=str(uuid.uuid4()))), process, ""
-            )
+            launch = command.launch(SessionOrigin(session_id=str(uuid.uuid4())))
+            process.connection = await self._starter.open(launch, "", permission_mode=config.permission_mode)
+            self.counts.created += 1
         except ClaudeError as error:
             self._trace("prewarm_failed", {"error": str(error)})
             self._end(process)
@@ -393,10 +362,6 @@ class SessionPool:
             self._end(process)
 
     # Housekeeping.
-
-    def _ensure_reaper(self) -> None:
-        if self._reaper is None:
-            self._reaper = asyncio.create_task(self._reap_regularly())
 
     async def _reap_regularly(self) -> None:
         while True:

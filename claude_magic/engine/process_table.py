@@ -79,6 +79,15 @@ class PooledProcess:
         return now - self.idle_since >= idle_timeout_s and self.is_evictable()
 
 
+@dataclass
+class PoolCounts:
+    """Processes created, reused (warm or kept) and destroyed so far."""
+
+    created: int = 0
+    reused: int = 0
+    destroyed: int = 0
+
+
 class ProcessTable:
     """The processes of a pool, in the order they were made."""
 

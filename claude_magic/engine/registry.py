@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from claude_magic.engine.managed_session import ManagedSession, SessionState
+from claude_magic.engine.managed_session import ManagedSession
 from claude_magic.engine.session import Session, managed
-from claude_magic.engine.session_info import SessionInfo
+from claude_magic.engine.session_info import SessionInfo, SessionState
 from claude_magic.errors import SessionClosedError, SessionNotFoundError
 from claude_magic.response import AnswerSource
 

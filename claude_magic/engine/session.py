@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from claude_magic.config import SessionConfig
-from claude_magic.engine.managed_session import ManagedSession, SessionState
+from claude_magic.engine.managed_session import ManagedSession
+from claude_magic.engine.session_info import SessionState
 from claude_magic.messages import Message
 from claude_magic.response import AnswerSource, Response
 
@@ -15,6 +16,12 @@ class Session:
 
     A session outlives its CLI process: idle, it may give the process up, and it resumes by its id when it is next
     prompted.
+
+    Example::
+
+        session = client.create_session(name="review")
+        client.execute(session, "Hello")
+        print(session.state, session.turns, session.cost_usd)
 
     Args:
         managed: what the engine knows of it.

@@ -1,8 +1,19 @@
-"""`SessionInfo`: one session at one moment, as a plain record."""
+"""`SessionInfo`: one session at one moment, as a plain record; `SessionState`: what it does then."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SessionState(StrEnum):
+    """What a session is doing."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    RUNNING = "running"
+    CLOSED = "closed"
+    ERROR = "error"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from functools import partial
 
 from claude_magic.clock import steady
 from claude_magic.engine.managed_session import ManagedSession
-from claude_magic.engine.pool import SessionPool, Trace
+from claude_magic.engine.pool import SessionPool
+from claude_magic.engine.starting import Trace
 from claude_magic.engine.turn import Turn
 
 logger = logging.getLogger("claude_magic")

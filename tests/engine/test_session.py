@@ -278,7 +278,7 @@ async def test_an_unknown_id_to_resume(begin: Begin) -> None:
         refuse(cli)
         return cli
 
-    client._pool._start = start_and_refuse
+    client._pool._starter._start = start_and_refuse
     with pytest.raises(SessionNotFoundError, match="No conversation found"):
         await client.execute("main", "x")
     assert len(clis.started) == 1
@@ -299,7 +299,7 @@ async def test_a_resumed_process_restores_its_total(begin: Begin) -> None:
         cli.total_usd = 0.01
         return cli
 
-    client._pool._start = restored
+    client._pool._starter._start = restored
     response = await client.execute("main", "y")
 
     assert response.cost_usd == pytest.approx(0.01)

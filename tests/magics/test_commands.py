@@ -187,7 +187,7 @@ def test_a_conversation_that_is_not_there(shell: Any, clis: FakeCLIs, said: str,
         return cli
 
     client = magics_of(shell).client._client
-    client._pool._start = refuse
+    client._pool._starter._start = refuse
     shell.run_cell(f"%claude resume {ID}")
     with pytest.raises(SessionNotFoundError) as caught:
         shell.run_cell("%claude ask --quiet hi")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from claude_magic.config import RetryPolicy
-from claude_magic.engine.retry import retrying
+from claude_magic.engine.starting import retrying
 from claude_magic.errors import ClaudeError, ProcessError, SessionNotFoundError
 
 
