@@ -38,7 +38,7 @@ LOGIN = {"claudeAiOauth": {
         ({"tokenSource": "ANTHROPIC_AUTH_TOKEN", **KEY}, f"{GATEWAY}, and the key in ANTHROPIC_API_KEY"),
     ],
 )
-def test_who_pays(account: dict[str, Any], words: str) -> None:
+def test_account_says_who_pays(account: dict[str, Any], words: str) -> None:
     """A key, a login, the token of a gateway, a cloud, or nobody, and then nobody is logged in."""
     assert who_pays({"account": account}) == words
     assert is_logged_in({"account": account}) is bool(words)
@@ -49,7 +49,7 @@ def test_who_pays(account: dict[str, Any], words: str) -> None:
     ("variables", "words"),
     [({}, "your login pays (Claude Max)"), ({"ANTHROPIC_API_KEY": "sk-ant-not-a-key"}, "the key in ANTHROPIC_API_KEY")],
 )
-async def test_login_of_the_real_cli(
+async def test_account_of_the_real_cli(
     cli_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], words: str
 ) -> None:
     """Somebody who has only logged in is logged in, and a key wins over it."""
@@ -76,7 +76,7 @@ async def test_login_of_the_real_cli(
         ({}, False, ""),
     ],
 )
-def test_key_that_wins_over_a_login_is_said(account: dict[str, str], given: bool, words: str) -> None:
+def test_account_notice_of_a_key_that_wins_over_a_login(account: dict[str, str], given: bool, words: str) -> None:
     """It says who pays, unless the key was given on purpose or there is no login."""
     said = key_notice({"account": account}, given)
 

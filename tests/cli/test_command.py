@@ -82,7 +82,7 @@ def variables(launch: Launch) -> dict[str, str]:
 # ---- finding ----
 
 
-def test_the_ways_to_find_a_cli_are_tried_in_order(
+def test_find_cli_tries_the_ways_in_order(
     tmp_path: Path, cli_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An explicit path wins over the variable, that over PATH, that over the usual places, that over the bundled."""
@@ -104,7 +104,7 @@ def test_the_ways_to_find_a_cli_are_tried_in_order(
     assert find_cli(None, environ) == bundled
 
 
-def test_the_bundled_cli_is_found_without_importing_the_sdk(tmp_path: Path) -> None:
+def test_find_cli_finds_the_bundled_one_without_importing_the_sdk(tmp_path: Path) -> None:
     """The CLI inside claude-agent-sdk is located; the package is not imported."""
     code = (
         "import sys; from claude_magic.cli import discovery; print(*discovery._bundled(), sep='\\n'); "
@@ -116,7 +116,7 @@ def test_the_bundled_cli_is_found_without_importing_the_sdk(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "plain file"])
 @pytest.mark.parametrize("source", ["cli_path", "CLAUDE_MAGIC_CLI"])
-def test_a_given_path_that_is_no_program_is_an_error_that_names_it(
+def test_find_cli_names_a_given_path_that_is_not_a_program(
     tmp_path: Path, cli_env: dict[str, str], kind: str, source: str
 ) -> None:
     """A path that the user gave is used or refused, never silently replaced."""
@@ -130,7 +130,7 @@ def test_a_given_path_that_is_no_program_is_an_error_that_names_it(
         find_cli(explicit, cli_env if explicit else cli_env | {"CLAUDE_MAGIC_CLI": str(path)})
 
 
-def test_without_a_cli_the_error_says_three_ways_to_get_one(
+def test_find_cli_without_a_cli_says_three_ways_to_get_one(
     cli_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message names the installer, the extra and the path."""
@@ -142,7 +142,7 @@ def test_without_a_cli_the_error_says_three_ways_to_get_one(
         assert way in str(caught.value)
 
 
-def test_a_relative_entry_of_path_is_passed_over(
+def test_find_cli_passes_over_a_relative_entry_of_path(
     project: Path, cli_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A program that a notebook's folder brings is not run because PATH contains a dot."""
@@ -157,7 +157,7 @@ def test_a_relative_entry_of_path_is_passed_over(
 # ---- version ----
 
 
-def test_the_version_is_asked_once_per_file(tmp_path: Path) -> None:
+def test_cli_version_is_asked_once_per_file(tmp_path: Path) -> None:
     """The answer is kept until the file changes."""
     count = tmp_path / "count"
     body = f"open({str(count)!r}, 'a').write('x'); print('%s (Claude Code)')"
@@ -172,13 +172,13 @@ def test_the_version_is_asked_once_per_file(tmp_path: Path) -> None:
     ("body", "words"),
     [("print('hello')", "hello"), ("import sys; sys.exit('no good')", "exit code 1")],
 )
-def test_a_program_that_is_no_cli_is_a_process_error(tmp_path: Path, body: str, words: str) -> None:
+def test_cli_version_of_another_program_is_a_process_error(tmp_path: Path, body: str, words: str) -> None:
     """A wrong answer, or none, says what was seen."""
     with pytest.raises(ProcessError, match=words):
         cli_version(make_program(tmp_path / "claude", body))
 
 
-def test_command_finds_the_node_beside_its_cli(tmp_path: Path) -> None:
+def test_launcher_finds_the_node_beside_its_cli(tmp_path: Path) -> None:
     """A CLI of npm is a script for `node`, which a kernel that a desktop started does not have in PATH."""
     cli = make_program(tmp_path / "claude", "print('2.1.330 (Claude Code)')")
     make_program(tmp_path / "python3", "")
@@ -192,14 +192,14 @@ def test_command_finds_the_node_beside_its_cli(tmp_path: Path) -> None:
     assert "/usr/bin" in path[:-1]
 
 
-def test_cli_is_found_behind_folders_that_cannot_be_looked_into(tmp_path: Path) -> None:
+def test_find_cli_passes_over_folders_that_cannot_be_looked_into(tmp_path: Path) -> None:
     """A folder of PATH that is too long, as one without permission, is passed over."""
     cli = make_program(tmp_path / "claude", "pass")
 
     assert find_cli(environ={"PATH": f"/{'x' * 300}:{tmp_path}", "HOME": str(tmp_path)}) == cli
 
 
-def test_a_file_that_cannot_run_is_a_process_error(tmp_path: Path) -> None:
+def test_cli_version_of_a_file_that_cannot_run_is_a_process_error(tmp_path: Path) -> None:
     """A file that the system cannot execute is reported, not raised raw."""
     cli = tmp_path / "claude"
     cli.write_bytes(b"\0not a program")
@@ -208,7 +208,7 @@ def test_a_file_that_cannot_run_is_a_process_error(tmp_path: Path) -> None:
         cli_version(cli)
 
 
-def test_the_real_cli_tells_its_version(cli_path: Path) -> None:
+def test_cli_version_of_the_real_cli(cli_path: Path) -> None:
     """The version is three numbers."""
     assert re.fullmatch(r"\d+\.\d+\.\d+", cli_version(cli_path))
 
@@ -216,7 +216,7 @@ def test_the_real_cli_tells_its_version(cli_path: Path) -> None:
 # ---- arguments ----
 
 
-def test_a_plain_session_streams_both_ways(build: Build) -> None:
+def test_launcher_of_a_plain_session_streams_both_ways(build: Build) -> None:
     """Without settings, the command line is the fixed part, the mode and the id."""
     launch = build().launch(SessionOrigin(session_id=SESSION))
     assert launch.argv[1:] == (
@@ -227,7 +227,7 @@ def test_a_plain_session_streams_both_ways(build: Build) -> None:
 
 
 @pytest.mark.usefixtures("trusted")
-def test_every_setting_has_its_argument(build: Build, tmp_path: Path) -> None:
+def test_launcher_has_an_argument_for_every_setting(build: Build, tmp_path: Path) -> None:
     """Settings arrive as one word each, so that no value can pass for an option."""
     launch = build(
         model="-m", effort="low", system_prompt="--s", append_system_prompt="-a", max_turns=3, max_budget_usd=0.5,
@@ -245,14 +245,14 @@ def test_every_setting_has_its_argument(build: Build, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("trusted")
-def test_empty_is_not_the_same_as_unset(build: Build) -> None:
+def test_launcher_tells_empty_from_unset(build: Build) -> None:
     """No tools and no setting sources are said; unset ones are left out."""
     assert {"--tools=", "--setting-sources="} <= set(build(tools=[], setting_sources=[]).launch().argv)
     assert not {"--tools", "--setting-sources", "--allowedTools"} & set(flags(build().launch()))
 
 
 @pytest.mark.usefixtures("trusted")
-def test_resume_and_fork(build: Build) -> None:
+def test_launcher_resumes_and_forks(build: Build) -> None:
     """A conversation is resumed under its id, or copied under another one."""
     command = build()
     assert command.launch(SessionOrigin(resume=SESSION)).argv[-1:] == (f"--resume={SESSION}",)
@@ -271,7 +271,7 @@ def test_resume_and_fork(build: Build) -> None:
 
 
 @pytest.mark.parametrize(("help_text", "expected"), [("--system-prompt-snapshot <on|off>", True), ("--other", False)])
-def test_a_cli_that_records_system_prompts_is_told_not_to(
+def test_launcher_tells_the_cli_not_to_record_system_prompts(
     build: Build, tmp_path: Path, help_text: str, expected: bool
 ) -> None:
     """The flag is given to a CLI that knows it, on resuming with a system prompt, and only then."""
@@ -282,7 +282,7 @@ def test_a_cli_that_records_system_prompts_is_told_not_to(
     assert flag not in build(cli_path=cli).launch(SessionOrigin(resume=SESSION)).argv
 
 
-def test_what_a_command_line_cannot_carry_is_one_sentence(build: Build) -> None:
+def test_launcher_says_in_one_sentence_what_a_command_line_cannot_carry(build: Build) -> None:
     """A system prompt that is too long, or has a NUL, is a ValueError that names the argument."""
     with pytest.raises(ValueError, match=r"--system-prompt is too long for a command line: 100,01\d bytes"):
         build(system_prompt="x" * 100_000)
@@ -290,7 +290,7 @@ def test_what_a_command_line_cannot_carry_is_one_sentence(build: Build) -> None:
         build(append_system_prompt="\0")
 
 
-def test_secrets_of_mcp_servers_travel_in_the_environment(build: Build) -> None:
+def test_launcher_puts_secrets_of_mcp_servers_into_the_environment(build: Build) -> None:
     """Values of `env` and `headers` become variables, which the CLI fills in; a reference of the user stays."""
     servers = {
         "a": {"command": "x", "env": {"API_TOKEN": "tok-123456", "MODE": "production", "REF": "${HOME}"}},
@@ -312,7 +312,7 @@ def test_secrets_of_mcp_servers_travel_in_the_environment(build: Build) -> None:
 # ---- environment ----
 
 
-def test_the_kernels_environment_is_passed_on_without_the_clis_markers(build: Build) -> None:
+def test_environment_is_the_kernels_without_the_clis_markers(build: Build) -> None:
     """Clouds, proxies and certificates stay; what another CLI set for its children does not."""
     kept = {"AWS_PROFILE": "p", "CLAUDE_CODE_USE_BEDROCK": "1", "HTTPS_PROXY": "http://p", "NODE_EXTRA_CA_CERTS": "/c"}
     dropped = {"CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": "s", "CLAUDE_CODE_ENTRYPOINT": "cli", "CLAUDE_PID": "1"}
@@ -321,7 +321,7 @@ def test_the_kernels_environment_is_passed_on_without_the_clis_markers(build: Bu
     assert not dropped.keys() & child.keys()
 
 
-def test_our_own_variables(build: Build) -> None:
+def test_environment_has_our_own_variables(build: Build) -> None:
     """Events and file checkpoints are switched on; retries follow the policy; the user's wishes stay."""
     child = variables(build({"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "0"}, RetryPolicy(max_retries=7)).launch())
     assert child["CLAUDE_CODE_MAX_RETRIES"] == "7"
@@ -331,14 +331,14 @@ def test_our_own_variables(build: Build) -> None:
     assert child["CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"] == "0"
 
 
-def test_the_configurations_environment_wins(build: Build) -> None:
+def test_environment_of_the_configuration_wins(build: Build) -> None:
     """The configuration beats us, and we beat the kernel."""
     name = "CLAUDE_CODE_MAX_RETRIES"
     assert variables(build({name: "1"}).launch())[name] == "4"
     assert variables(build({name: "1"}, environment={name: "3"}).launch())[name] == "3"
 
 
-def test_the_kernels_python_comes_first_in_path(build: Build) -> None:
+def test_environment_has_the_kernels_python_first_in_path(build: Build) -> None:
     """The agent's `python` is the notebook's, and its folder is in PATH once."""
     ours = str(Path(sys.executable).parent)
     child = variables(build({"PATH": os.pathsep.join(["/a", ours, "/b"]), "VIRTUAL_ENV": "/other"}).launch())
@@ -364,7 +364,7 @@ def test_the_kernels_python_comes_first_in_path(build: Build) -> None:
         ({}, {}, {}),
     ],
 )  # fmt: skip
-def test_credential_that_loses_is_left_out(
+def test_environment_leaves_out_the_credential_that_loses(
     build: Build, settings: dict[str, Any], kernel: dict[str, str], expected: dict[str, str]
 ) -> None:
     """What is given for the session wins, then its environment, then the kernel's; a key and a token go together."""
@@ -373,7 +373,7 @@ def test_credential_that_loses_is_left_out(
     assert {name: child[name] for name in credentials if name in child} == expected
 
 
-def test_secrets_are_known_to_the_redactor_and_shown_nowhere(build: Build) -> None:
+def test_launcher_tells_the_redactor_secrets_and_shows_none(build: Build) -> None:
     """Credentials are in no argument, no repr and no key; the redactor hides them and secrets of the environment."""
     command = build(api_key=KEY, environment={"DB_PASSWORD": "hunter-22"})
     launch = command.launch(SessionOrigin(session_id=SESSION))
@@ -384,7 +384,7 @@ def test_secrets_are_known_to_the_redactor_and_shown_nowhere(build: Build) -> No
     assert launch.redactor is command.redactor
 
 
-def test_equal_keys_mean_equal_launches(build: Build, tmp_path: Path) -> None:
+def test_launcher_key_means_equal_launches(build: Build, tmp_path: Path) -> None:
     """What a started process can still change, or never learns, is not in the key; all else is."""
     plain = build().key
     same: list[dict[str, Any]] = [
@@ -406,7 +406,7 @@ def test_equal_keys_mean_equal_launches(build: Build, tmp_path: Path) -> None:
      "project/.claude/settings.local.json", "project/.mcp.json", "project/.claude/agents/x.md", "CLAUDE.md",
      "home/.claude/CLAUDE.md", "home/.claude/settings.json"],
 )  # fmt: skip
-def test_the_fingerprint_follows_what_a_cli_reads_at_its_start(build: Build, tmp_path: Path, name: str) -> None:
+def test_launcher_fingerprint_follows_what_a_cli_reads_at_its_start(build: Build, tmp_path: Path, name: str) -> None:
     """A new or changed file makes a warm process stale; the command itself stays the same."""
     command = build()
     before = command.fingerprint
@@ -431,7 +431,7 @@ def plant(project: Path, url: str) -> None:
     (project / ".mcp.json").write_text(json.dumps({"mcpServers": {"x": {"type": "http", "url": f"{url}/mcp"}}}))
 
 
-def test_an_untrusted_folder_is_left_out_with_one_line(build: Build, project: Path) -> None:
+def test_launcher_leaves_out_an_untrusted_folder_with_one_line(build: Build, project: Path) -> None:
     """The session starts without the folder's settings, also against extra arguments, and says what and how."""
     plant(project, "http://127.0.0.1:1")
     command = build(extra_args=["--setting-sources=project"])
@@ -442,7 +442,7 @@ def test_an_untrusted_folder_is_left_out_with_one_line(build: Build, project: Pa
         assert words in command.notice
 
 
-def test_folder_that_brings_nothing_is_not_obeyed_later_either(build: Build) -> None:
+def test_launcher_does_not_obey_later_what_a_folder_did_not_bring_at_first(build: Build) -> None:
     """Settings may appear at any time; so the session starts without them, and there is nothing to say."""
     command = build()
     assert flags(command.launch())["--setting-sources"] == "user"
@@ -450,7 +450,7 @@ def test_folder_that_brings_nothing_is_not_obeyed_later_either(build: Build) -> 
     assert command.notice == ""
 
 
-def test_instructions_of_an_untrusted_folder_are_text(build: Build, project: Path) -> None:
+def test_launcher_gives_instructions_of_an_untrusted_folder_as_text(build: Build, project: Path) -> None:
     """CLAUDE.md goes along in the system prompt, before the configuration's own words, outer folders first."""
     (project.parent / "CLAUDE.md").write_text("outer")
     (project / ".claude").mkdir()
@@ -459,7 +459,7 @@ def test_instructions_of_an_untrusted_folder_are_text(build: Build, project: Pat
     assert text.index("outer") < text.index("inner") < text.index("own words")
 
 
-def test_local_mcp_servers_of_the_user_are_kept(build: Build, project: Path, cli_env: dict[str, str]) -> None:
+def test_launcher_keeps_local_mcp_servers_of_the_user(build: Build, project: Path, cli_env: dict[str, str]) -> None:
     """What `claude mcp add` wrote for this folder is the user's word; the CLI would leave it out with the rest."""
     servers = {"mine": {"command": "x"}, "both": {"command": "local"}}
     record = {"projects": {str(project.resolve()): {"mcpServers": servers}}}
@@ -477,7 +477,7 @@ def test_local_mcp_servers_of_the_user_are_kept(build: Build, project: Path, cli
         (".claude.json", {"projects": {"PROJECT": {"mcpServers": {"x": {"command": "x"}}}}}),
     ],
 )
-def test_prewarming_runs_nothing_of_the_users(
+def test_launcher_may_prewarm_only_what_runs_nothing_of_the_users(
     build: Build, project: Path, cli_env: dict[str, str], name: str, content: dict[str, Any]
 ) -> None:
     """Where a start runs hooks, servers or plugins, nothing is started ahead of its use."""
@@ -488,12 +488,12 @@ def test_prewarming_runs_nothing_of_the_users(
     assert not build().may_prewarm
 
 
-def test_prewarming_minds_the_servers_of_the_configuration(build: Build) -> None:
+def test_launcher_may_not_prewarm_servers_of_the_configuration(build: Build) -> None:
     """Each start runs the servers that a session was given."""
     assert not build(mcp_config={"mcpServers": {"x": {"command": "x"}}}).may_prewarm
 
 
-def test_trust_lets_the_folder_in(build: Build, project: Path, cli_env: dict[str, str]) -> None:
+def test_launcher_lets_a_trusted_folder_in(build: Build, project: Path, cli_env: dict[str, str]) -> None:
     """After `trust_folder` the session starts as usual, with another key, and says nothing."""
     plant(project, "http://127.0.0.1:1")
     withheld = build()
@@ -509,7 +509,7 @@ def test_trust_lets_the_folder_in(build: Build, project: Path, cli_env: dict[str
     [(["user", "project"], "user", True), (["project", "local"], "", True), (["user"], "user", False),
      ([], "", False)],
 )  # fmt: skip
-def test_distrust_only_narrows_the_setting_sources(
+def test_launcher_only_narrows_the_setting_sources_by_distrust(
     build: Build, project: Path, sources: list[str], expected: str, noticed: bool
 ) -> None:
     """Sources that the configuration left out stay out; where nothing was to be read, there is nothing to say."""
@@ -519,7 +519,7 @@ def test_distrust_only_narrows_the_setting_sources(
     assert bool(command.notice) is noticed
 
 
-def test_a_long_list_of_findings_is_cut(build: Build, project: Path) -> None:
+def test_launcher_notice_cuts_a_long_list_of_findings(build: Build, project: Path) -> None:
     """The line names five findings and counts the rest."""
     servers = {f"s{number}": {"command": "x"} for number in range(8)}
     (project / ".mcp.json").write_text(json.dumps({"mcpServers": servers}))
@@ -542,7 +542,7 @@ REPLACED = {
 
 
 @pytest.mark.parametrize("through", ["kernel", "configuration"])
-def test_a_simulated_session_has_no_way_out(build: Build, tmp_path: Path, through: str) -> None:
+def test_launcher_of_a_simulated_session_leaves_no_way_out(build: Build, tmp_path: Path, through: str) -> None:
     """Every credential and redirection is gone or replaced, whoever set it; only loopback is left."""
     planted = LEADING_AWAY | REPLACED
     settings = {"environ": planted} if through == "kernel" else {"environment": planted}
@@ -560,7 +560,7 @@ def test_a_simulated_session_has_no_way_out(build: Build, tmp_path: Path, throug
     assert launch.argv[-2:] == ("--setting-sources=", "--strict-mcp-config")
 
 
-def test_a_simulated_session_takes_no_settings_argument(build: Build, tmp_path: Path) -> None:
+def test_launcher_of_a_simulated_session_takes_no_settings_argument(build: Build, tmp_path: Path) -> None:
     """`--settings` could carry another address, so it is refused."""
     with pytest.raises(ValueError, match="--settings"):
         build(simulated=SimulatedAPI("http://127.0.0.1:1", str(tmp_path), SIMULATOR_KEY), extra_args=["--settings={}"])
@@ -600,7 +600,7 @@ def real(cli_path: Path, project: Path, cli_env: dict[str, str]) -> Build:
     return build_it
 
 
-def test_a_project_cannot_send_the_key_elsewhere(real: Build, project: Path, cli_env: dict[str, str]) -> None:
+def test_launcher_lets_no_project_send_the_key_elsewhere(real: Build, project: Path, cli_env: dict[str, str]) -> None:
     """An untrusted folder's settings get no request; once trusted, they are obeyed, which shows that they work."""
     with Simulator(pace=0, key=SIMULATOR_KEY) as ours, Simulator(pace=0, key=SIMULATOR_KEY) as planted:
         plant(project, planted.url)
@@ -615,7 +615,7 @@ def test_a_project_cannot_send_the_key_elsewhere(real: Build, project: Path, cli
         assert planted.request_count > 0
 
 
-def test_the_users_settings_cannot_lead_a_simulated_session_away(
+def test_launcher_of_a_simulated_session_is_not_led_away_by_the_users_settings(
     real: Build, tmp_path: Path, cli_env: dict[str, str]
 ) -> None:
     """An address in the user's settings, in the home folder or the simulator's own, gets no request."""
@@ -632,7 +632,7 @@ def test_the_users_settings_cannot_lead_a_simulated_session_away(
         assert not Path(cli_env["HOME"], ".claude", "projects").exists()
 
 
-def test_the_real_cli_takes_every_argument(real: Build, tmp_path: Path) -> None:
+def test_launcher_arguments_are_known_to_the_real_cli(real: Build, tmp_path: Path) -> None:
     """A session with every setting starts, and what can be seen of them arrived."""
     with Simulator(pace=0, key=SIMULATOR_KEY) as simulator:
         command = real(
@@ -653,7 +653,7 @@ def test_the_real_cli_takes_every_argument(real: Build, tmp_path: Path) -> None:
     assert body["system"][-1]["text"] == "-be brief\n\n--and kind"
 
 
-def test_a_resumed_session_has_the_system_prompt_of_today(real: Build) -> None:
+def test_launcher_of_a_resumed_session_has_the_system_prompt_of_today(real: Build) -> None:
     """A changed system prompt reaches the API on resume, whether or not the CLI keeps the old one on record."""
     with Simulator(pace=0, key=SIMULATOR_KEY) as simulator:
         run_turn(real(simulator.url, system_prompt="yesterday").launch(SessionOrigin(session_id=SESSION)))
@@ -664,7 +664,7 @@ def test_a_resumed_session_has_the_system_prompt_of_today(real: Build) -> None:
     assert later
 
 
-def test_the_real_cli_fills_in_the_values_of_mcp_servers(real: Build) -> None:
+def test_launcher_values_of_mcp_servers_are_filled_in_by_the_real_cli(real: Build) -> None:
     """A header that travelled in the environment reaches the MCP server as it was given."""
     with Simulator(pace=0, key=SIMULATOR_KEY) as simulator, Simulator(pace=0, key=SIMULATOR_KEY) as server:
         header = {"X-Team": 'a-"$1', "X-Api-Key": SIMULATOR_KEY}

@@ -33,7 +33,7 @@ from claude_magic.redaction import Redactor
 SECRET = "sk-ant-hunter2-hunter2"
 
 
-def test_every_line_is_one_message_in_order() -> None:
+def test_decoder_makes_every_line_one_message_in_order() -> None:
     """One message a line, in the order of the lines; only blank lines are none."""
     lines: list[Line | bytes] = [system("init"), delta("a"), b"", b"  ", b"noise", {"type": "new"}, result("a")]
 
@@ -75,12 +75,12 @@ def test_every_line_is_one_message_in_order() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_what_a_line_means(line: Line, kind: str) -> None:
+def test_decoder_says_what_a_line_means(line: Line, kind: str) -> None:
     """Each line the CLI is known to write has its type."""
     assert str(decode(line)[0].type) == kind
 
 
-def test_unknown_types_and_fields_survive() -> None:
+def test_decoder_keeps_unknown_types_and_fields() -> None:
     """A line of a type we have never seen, or with fields we have never seen, is there as it came."""
     strange: Line = {"type": "from_the_future", "wonders": [1, {"two": 3}], "session_id": "s"}
     message, known = decode(strange, result("x", wonders={"a": 1}))
@@ -105,7 +105,7 @@ def test_unknown_types_and_fields_survive() -> None:
         {"type": "stream_event", "event": {"type": "x"}, "abandoned_blocks": {"from_block_index": "x"}},
     ],
 )
-def test_a_known_type_in_an_odd_shape_is_kept(line: Line) -> None:
+def test_decoder_keeps_a_known_type_in_an_odd_shape(line: Line) -> None:
     """What cannot be understood does not end the stream: the line is kept and the next one is read."""
     messages = decode(line, delta("on"))
 
@@ -114,7 +114,7 @@ def test_a_known_type_in_an_odd_shape_is_kept(line: Line) -> None:
 
 
 @pytest.mark.parametrize("line", [b"plain words", b"[1, 2]", b"null", b'{"type": "result", oops', b"\xff\xfe"])
-def test_a_line_that_is_no_json_object_is_its_own_text(line: bytes) -> None:
+def test_decoder_takes_a_line_that_is_not_a_json_object_as_text(line: bytes) -> None:
     """It is kept as unknown; its words are not part of the answer."""
     message = decode(line)[0]
 
@@ -123,7 +123,7 @@ def test_a_line_that_is_no_json_object_is_its_own_text(line: bytes) -> None:
     assert message.raw == {}
 
 
-def test_a_secret_in_a_line_that_is_no_json_is_redacted() -> None:
+def test_decoder_redacts_a_secret_in_a_line_that_is_not_json() -> None:
     """Such a line may be the output of anything."""
     message = decode(f"token={SECRET}".encode(), redactor=Redactor({"T": SECRET}))[0]
 
@@ -140,7 +140,7 @@ def test_a_secret_in_a_line_that_is_no_json_is_redacted() -> None:
         b'{"type":"result","subtype":"success","is_error":false,"result":"x","event":"other"}',
     ],
 )
-def test_a_result_is_one_even_where_javascript_was_lenient(line: bytes) -> None:
+def test_decoder_reads_a_result_even_where_javascript_was_lenient(line: bytes) -> None:
     """Half a surrogate pair, broken UTF-8 or a number out of range must not hide the end of a turn."""
     message = decode(line)[0]
 
@@ -149,14 +149,14 @@ def test_a_result_is_one_even_where_javascript_was_lenient(line: bytes) -> None:
     message.text.encode()
 
 
-def test_a_delta_with_half_a_surrogate_pair_is_text() -> None:
+def test_decoder_takes_a_delta_with_half_a_surrogate_pair_as_text() -> None:
     """The broken character is replaced; the letters around it are part of the answer."""
     line = json.dumps(delta("a\ud83d")).encode()
 
     assert text_of(decode(line, delta("b"))) == "a�b"
 
 
-def test_a_block_after_its_deltas_carries_no_text_again() -> None:
+def test_decoder_gives_a_block_after_its_deltas_no_text_again() -> None:
     """The completed block repeats what was streamed."""
     messages = decode(*streamed("Hello."), result("Hello."))
 
@@ -164,12 +164,12 @@ def test_a_block_after_its_deltas_carries_no_text_again() -> None:
     assert text_of(messages) == "Hello."
 
 
-def test_a_block_without_deltas_is_text() -> None:
+def test_decoder_makes_a_block_without_deltas_text() -> None:
     """Some answers come whole."""
     assert text_of(decode(assistant(text_block("Whole.")))) == "Whole."
 
 
-def test_thinking_is_no_part_of_the_answer() -> None:
+def test_decoder_keeps_thinking_out_of_the_answer() -> None:
     """Deltas of thinking are new, the completed block is not."""
     messages = decode(thought("hm"), thought("m"), assistant({"type": "thinking", "thinking": "hmm"}), *streamed("A"))
 
@@ -177,7 +177,7 @@ def test_thinking_is_no_part_of_the_answer() -> None:
     assert text_of(messages) == "A"
 
 
-def test_blocks_are_paragraphs() -> None:
+def test_decoder_makes_blocks_paragraphs() -> None:
     """Text before and after a tool, and two blocks in a row, are paragraphs of their own."""
     messages = decode(
         event("message_start"), *streamed("One."), assistant(tool_use()), tool_result("ok"),
@@ -187,14 +187,14 @@ def test_blocks_are_paragraphs() -> None:
     assert text_of(messages) == "One.\n\nTwo.\n\nThree.\n\nFour."
 
 
-def test_an_empty_block_makes_no_paragraph() -> None:
+def test_decoder_makes_no_paragraph_of_an_empty_block() -> None:
     """An empty delta shows nothing, not even the distance to what does not come."""
     messages = decode(*streamed("One."), delta("", 1), assistant(text_block("")))
 
     assert text_of(messages) == "One."
 
 
-def test_turns_do_not_join() -> None:
+def test_decoder_keeps_turns_apart() -> None:
     """A new turn does not begin with the distance to the last one's answer."""
     decoder = Decoder()
     decode(system("init"), *streamed("One."), result(), decoder=decoder)
@@ -202,7 +202,7 @@ def test_turns_do_not_join() -> None:
     assert text_of(decode(system("init"), *streamed("Two."), decoder=decoder)) == "Two."
 
 
-def test_a_mended_stream_goes_on_where_it_broke() -> None:
+def test_decoder_goes_on_where_a_mended_stream_broke() -> None:
     """The CLI asks for the rest by a synthetic message: what follows is no new paragraph."""
     synthetic = {"type": "user", "isSynthetic": True, "message": {"content": [text_block("Resume directly")]}}
     messages = decode(
@@ -221,7 +221,7 @@ def kept_of(messages: list[Any]) -> str:
     return text
 
 
-def test_an_abandoned_block_is_withdrawn() -> None:
+def test_decoder_withdraws_an_abandoned_block() -> None:
     """Blocks from the named index on never happened; those before stay."""
     stop = event("message_stop", abandoned_blocks={"from_block_index": 1})
     messages = decode(event("message_start"), *streamed("Kept."), delta("Half a se", 1), stop)
@@ -231,7 +231,7 @@ def test_an_abandoned_block_is_withdrawn() -> None:
     assert kept_of(messages) == "Kept."
 
 
-def test_what_was_held_back_is_withdrawn_with_its_block() -> None:
+def test_decoder_withdraws_what_was_held_back_with_its_block() -> None:
     """Text that looked like the beginning of a secret counts as shown once it is shown."""
     stop = event("message_stop", abandoned_blocks={"from_block_index": 0})
     messages = decode(event("message_start"), *streamed("my sk-"), stop, redactor=Redactor({"T": SECRET}))
@@ -240,7 +240,7 @@ def test_what_was_held_back_is_withdrawn_with_its_block() -> None:
     assert kept_of(messages) == ""
 
 
-def test_what_is_withdrawn_once_is_not_withdrawn_again() -> None:
+def test_decoder_withdraws_text_only_once() -> None:
     """A second break in the same message counts only what came since."""
     stop = event("message_stop", abandoned_blocks={"from_block_index": 0})
     messages = decode(event("message_start"), delta("abc"), stop, delta("de"), stop)
@@ -248,7 +248,7 @@ def test_what_is_withdrawn_once_is_not_withdrawn_again() -> None:
     assert [message.withdrawn for message in messages if message.withdrawn] == [3, 2]
 
 
-def test_a_secret_over_several_deltas_is_redacted() -> None:
+def test_decoder_redacts_a_secret_over_several_deltas() -> None:
     """No piece of it is shown, and `raw` is as it came."""
     messages = decode(*streamed(f"It is {SECRET}."), redactor=Redactor({"TOKEN": SECRET}))
 
@@ -256,7 +256,7 @@ def test_a_secret_over_several_deltas_is_redacted() -> None:
     assert "".join(message.raw["event"]["delta"]["text"] for message in messages[:-1]) == f"It is {SECRET}."
 
 
-def test_secrets_do_not_reach_tools_errors_and_results() -> None:
+def test_decoder_redacts_tools_errors_and_results() -> None:
     """Every text and input a person may see is redacted, at any depth."""
     request = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": f"echo {SECRET}"}}
     messages = decode(
@@ -280,7 +280,9 @@ def test_secrets_do_not_reach_tools_errors_and_results() -> None:
     after=st.text(alphabet="xsk-", max_size=20),
     cuts=st.lists(st.integers(0, 60)),
 )
-def test_no_cut_lets_a_secret_through(before: str, secret: str, after: str, cuts: list[int]) -> None:
+def test_decoder_lets_no_secret_through_however_it_is_cut(
+    before: str, secret: str, after: str, cuts: list[int]
+) -> None:
     """However the API cuts a text into deltas, the joined text is the redaction of the whole."""
     whole = f"{before} {secret} {after}"
     ends = sorted({min(cut, len(whole)) for cut in cuts} | {0, len(whole)})
@@ -293,7 +295,7 @@ def test_no_cut_lets_a_secret_through(before: str, secret: str, after: str, cuts
     assert shown == redactor.text(whole)
 
 
-def test_tool_results_are_joined_to_their_tool() -> None:
+def test_decoder_names_the_tool_of_a_result() -> None:
     """A result has its tool's name and id; failures say so."""
     messages = decode(assistant(tool_use("Read", "t1", file="a")), tool_result("nope", "t1", is_error=True))
 
@@ -303,7 +305,7 @@ def test_tool_results_are_joined_to_their_tool() -> None:
     assert messages[1].error == "nope"
 
 
-def test_a_tool_result_of_pictures_names_them() -> None:
+def test_block_text_of_a_tool_result_names_pictures() -> None:
     """Text is text; a picture is its kind in brackets."""
     content = [text_block("See:"), {"type": "image", "source": {}}]
 
@@ -311,7 +313,7 @@ def test_a_tool_result_of_pictures_names_them() -> None:
     assert block_text(None) == ""
 
 
-def test_a_subagents_words_are_not_the_answer() -> None:
+def test_decoder_keeps_a_subagents_words_out_of_the_answer() -> None:
     """They belong to its task."""
     messages = decode(
         assistant(text_block("sub says"), parent_tool_use_id="t1"),
@@ -323,7 +325,7 @@ def test_a_subagents_words_are_not_the_answer() -> None:
     assert [message.parent_tool_use_id for message in messages[:2]] == ["t1", "t1"]
 
 
-def test_a_retry_says_what_failed_and_when_it_goes_on() -> None:
+def test_decoder_says_of_a_retry_what_failed_and_when_it_goes_on() -> None:
     """One readable line, whether there was a status or only a broken connection."""
     status = decode(system("api_retry", attempt=1, max_retries=4, retry_delay_ms=512.7, error_status=529))[0]
     broken = decode(system("api_retry", attempt=2, max_retries=4, retry_delay_ms=1000, error_status=None))[0]
@@ -332,7 +334,7 @@ def test_a_retry_says_what_failed_and_when_it_goes_on() -> None:
     assert broken.text == "the API failed (connection failed): retry 2 of 4 in 1.0 s"
 
 
-def test_the_time_is_the_clis_own_where_it_says_one() -> None:
+def test_message_timestamp_is_the_clis_own_where_it_says_one() -> None:
     """Else the time of arrival; a time in a strange form counts as none."""
     own, strange, none = decode(
         result(timestamp="2026-01-02T03:04:05.000Z"), result(timestamp="yesterday"), result("x")
@@ -343,7 +345,7 @@ def test_the_time_is_the_clis_own_where_it_says_one() -> None:
     assert none.timestamp.timestamp() == 1_700_000_000.0
 
 
-def test_the_memory_of_tool_names_is_bounded() -> None:
+def test_decoder_bounds_the_memory_of_tool_names() -> None:
     """A session of a hundred thousand tool uses does not grow for ever."""
     decoder = Decoder()
     for number in range(5000):
@@ -368,7 +370,7 @@ def test_the_memory_of_tool_names_is_bounded() -> None:
         (None, "", False),
     ],
 )
-def test_tool_of_the_api_is_a_tool_use(content: Any, words: str, *, failed: bool) -> None:
+def test_decoder_takes_a_tool_of_the_api_as_a_tool_use(content: Any, words: str, *, failed: bool) -> None:
     """The API runs it, and use and result both stand in the assistant's message, one block a line."""
     use = assistant({"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "tides"}})
     answer = assistant({"type": "web_search_tool_result", "tool_use_id": "s1", "content": content})

@@ -55,7 +55,7 @@ def changed_lines(draw: st.DrawFn) -> list[bytes]:
 
 @pytest.mark.fuzz
 @given(changed_lines())
-def test_changed_lines_fail_nothing(lines: list[bytes]) -> None:
+def test_decoder_and_its_readers_survive_changed_lines(lines: list[bytes]) -> None:
     """Decoder, router, cost, records and views take them; a line is one message, or its words and a message."""
     messages = Decoder(Redactor({"API_KEY": "sk-ant-test-not-a-key"})).decode(lines, 0.0)
     assert [message.line for message in messages if message.line] == lines

@@ -12,7 +12,7 @@ from lines import text_block
 from claude_magic.cli.encoder import control_error, control_request, control_success, encode, user_message
 
 
-def test_a_prompt_is_literal_unless_told_otherwise() -> None:
+def test_encoder_makes_a_prompt_literal_unless_told_otherwise() -> None:
     """The last text block is a line feed, in which the CLI finds no command and no path."""
     literal = user_message("/cost @/etc/passwd", "id-1")
     typed = user_message("/cost", "id-2", literal=False)
@@ -25,7 +25,7 @@ def test_a_prompt_is_literal_unless_told_otherwise() -> None:
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=5))
-def test_what_goes_out_is_one_json_line(value: Any) -> None:
+def test_encoder_writes_one_json_line(value: Any) -> None:
     """Whatever is in a message, it is one line that reads back."""
     line = encode({"value": value})
 
@@ -34,12 +34,12 @@ def test_what_goes_out_is_one_json_line(value: Any) -> None:
     assert json.loads(line) == {"value": value}
 
 
-def test_a_lone_surrogate_goes_out_escaped() -> None:
+def test_encoder_escapes_a_lone_surrogate() -> None:
     """A str from a broken file cannot be encoded as UTF-8; it must not end the session."""
     assert json.loads(encode({"a": "x\ud83d"})) == {"a": "x\ud83d"}
 
 
-def test_control_messages() -> None:
+def test_encoder_writes_control_messages() -> None:
     """Requests and both kinds of answers have the CLI's shape."""
     assert control_request("r1", "set_model", model="m") == {
         "type": "control_request", "request_id": "r1", "request": {"subtype": "set_model", "model": "m"},

@@ -91,7 +91,7 @@ async def gone(*pids: int) -> bool:
 # Talking.
 
 
-async def test_a_prompt_is_answered_line_by_line(begin: Begin) -> None:
+async def test_process_answers_a_prompt_line_by_line(begin: Begin) -> None:
     """Every line becomes a message, in order, and the deltas join to the answer."""
     process = await begin()
 
@@ -103,7 +103,7 @@ async def test_a_prompt_is_answered_line_by_line(begin: Begin) -> None:
     assert messages[-1].text == "Echo: hello there"
 
 
-async def test_two_turns_use_one_process(begin: Begin) -> None:
+async def test_process_serves_two_turns(begin: Begin) -> None:
     """The process stays for the next prompt."""
     process = await begin()
 
@@ -112,7 +112,7 @@ async def test_two_turns_use_one_process(begin: Begin) -> None:
     assert text_of(await ask(process, "count")) == "Prompt 2 of this session."
 
 
-async def test_simultaneous_sends_are_whole_lines(begin: Begin) -> None:
+async def test_process_sends_whole_lines_also_simultaneously(begin: Begin) -> None:
     """Many writers at once: each line arrives whole and is answered."""
     process = await begin()
     wide = "x" * 50_000
@@ -127,7 +127,7 @@ async def test_simultaneous_sends_are_whole_lines(begin: Begin) -> None:
     assert ids == [f"r{n}" for n in range(40)]
 
 
-async def test_send_waits_for_a_reader_that_has_stopped(begin: Begin) -> None:
+async def test_process_send_waits_for_a_reader_that_has_stopped(begin: Begin) -> None:
     """A CLI that does not read holds the sender back; when it is killed the sender gets an error."""
     process = await begin()
     await ask(process, "hello")
@@ -142,7 +142,7 @@ async def test_send_waits_for_a_reader_that_has_stopped(begin: Begin) -> None:
         await sending
 
 
-async def test_a_burst_of_deltas_arrives_complete_and_in_batches(begin: Begin) -> None:
+async def test_process_gives_a_burst_of_deltas_complete_and_in_batches(begin: Begin) -> None:
     """20,000 lines written at once arrive all, in far fewer batches."""
     process = await begin("deltas", FAKE_CLI_DELTAS="20000")
     await process.send(user_message("go", "u1"))
@@ -159,7 +159,7 @@ async def test_a_burst_of_deltas_arrives_complete_and_in_batches(begin: Begin) -
     assert batches < 2_000
 
 
-async def test_a_loop_of_its_own_in_another_thread_runs_children(tmp_path: Path) -> None:
+async def test_process_runs_on_a_loop_in_another_thread(tmp_path: Path) -> None:
     """`new_event_loop` gives a loop that starts and reaps children off the main thread."""
     launch = Launch((sys.executable, FAKE_CLI), (), str(tmp_path))
     codes: list[int | None] = []
@@ -186,7 +186,7 @@ async def test_a_loop_of_its_own_in_another_thread_runs_children(tmp_path: Path)
 # What the child is given.
 
 
-async def test_the_owner_mark_is_set_and_not_taken_from_outside(begin: Begin) -> None:
+async def test_process_sets_the_owner_tag_and_takes_none_from_outside(begin: Begin) -> None:
     """Each child carries an owner tag of its own, whatever its environment said."""
     first, second = await begin(**{OWNER_VARIABLE: "somebody else"}), await begin()
     await asyncio.gather(ask(first, "hello"), ask(second, "hello"))
@@ -199,7 +199,7 @@ async def test_the_owner_mark_is_set_and_not_taken_from_outside(begin: Begin) ->
     assert "somebody else" not in owner_tags
 
 
-async def test_the_child_leads_a_session_of_its_own(begin: Begin) -> None:
+async def test_process_leads_a_session_of_its_own(begin: Begin) -> None:
     """An interrupt of our terminal or process group does not reach it."""
     process = await begin()
 
@@ -209,7 +209,7 @@ async def test_the_child_leads_a_session_of_its_own(begin: Begin) -> None:
 # Children that cannot start.
 
 
-async def test_a_missing_program_is_a_process_error(tmp_path: Path) -> None:
+async def test_process_error_of_a_missing_program(tmp_path: Path) -> None:
     """The error names the program and says that trying again is of no use."""
     with pytest.raises(ProcessError, match="no program") as caught:
         await Process.start(Launch((str(tmp_path / "claude"),), (), str(tmp_path)))
@@ -218,7 +218,7 @@ async def test_a_missing_program_is_a_process_error(tmp_path: Path) -> None:
     assert caught.value.exit_code is None
 
 
-async def test_a_program_without_permission_is_a_process_error(tmp_path: Path) -> None:
+async def test_process_error_of_a_program_without_permission(tmp_path: Path) -> None:
     """A file that may not be executed is named as such."""
     program = tmp_path / "claude"
     program.write_text("#!/bin/sh\n")
@@ -227,7 +227,7 @@ async def test_a_program_without_permission_is_a_process_error(tmp_path: Path) -
         await Process.start(Launch((str(program),), (), str(tmp_path)))
 
 
-async def test_a_file_that_is_no_program_is_a_process_error(tmp_path: Path) -> None:
+async def test_process_error_of_a_file_that_is_not_a_program(tmp_path: Path) -> None:
     """A file of a format that the system cannot run is named as such."""
     program = tmp_path / "claude"
     program.write_bytes(b"\x00\x01\x02\x03")
@@ -249,7 +249,7 @@ async def test_process_starts_without_a_guard_where_none_can_be(
     await process.close()
 
 
-async def test_a_missing_folder_is_a_process_error(tmp_path: Path) -> None:
+async def test_process_error_of_a_missing_folder(tmp_path: Path) -> None:
     """The folder is named, not the program."""
     with pytest.raises(ProcessError, match="working folder"):
         await Process.start(Launch((sys.executable,), (), str(tmp_path / "nowhere")))
@@ -258,7 +258,7 @@ async def test_a_missing_folder_is_a_process_error(tmp_path: Path) -> None:
 # Children that misbehave.
 
 
-async def test_a_child_that_dies_at_start_leaves_code_and_words(begin: Begin) -> None:
+async def test_process_that_dies_at_start_leaves_code_and_words(begin: Begin) -> None:
     """stderr arrives as a message, then the line ends, then sending fails with what is known."""
     process = await begin("die_at_start")
 
@@ -274,7 +274,7 @@ async def test_a_child_that_dies_at_start_leaves_code_and_words(begin: Begin) ->
     assert "does not want to start" in caught.value.stderr_tail
 
 
-async def test_a_child_that_dies_in_a_turn_leaves_what_it_said(begin: Begin) -> None:
+async def test_process_that_dies_in_a_turn_leaves_what_it_said(begin: Begin) -> None:
     """The half answer arrives before the end."""
     process = await begin()
 
@@ -286,7 +286,7 @@ async def test_a_child_that_dies_in_a_turn_leaves_what_it_said(begin: Begin) -> 
     assert await process.receive() == []
 
 
-async def test_half_a_line_is_kept_as_unknown(begin: Begin) -> None:
+async def test_process_keeps_half_a_line_as_unknown(begin: Begin) -> None:
     """A line that was never finished is a message too."""
     process = await begin()
 
@@ -296,7 +296,7 @@ async def test_half_a_line_is_kept_as_unknown(begin: Begin) -> None:
     assert messages[-1].text == '{"type":"stream_event","event":{"type":"content_bl'
 
 
-async def test_output_that_is_pending_at_exit_arrives(begin: Begin) -> None:
+async def test_process_gives_output_that_is_pending_at_exit(begin: Begin) -> None:
     """A child that wrote everything and left is read to the end."""
     process = await begin()
     await process.send(user_message("exit_with_output now", "u1"))
@@ -309,7 +309,7 @@ async def test_output_that_is_pending_at_exit_arrives(begin: Begin) -> None:
     assert await process.receive() == []
 
 
-async def test_the_end_comes_although_a_deaf_grandchild_holds_the_pipes(tmp_path: Path) -> None:
+async def test_process_ends_although_a_deaf_grandchild_holds_the_pipes(tmp_path: Path) -> None:
     """A grandchild that inherited stdout, and heeds no SIGTERM, neither keeps the line open nor outlives the CLI."""
     script = "import subprocess; print(subprocess.Popen(['sh', '-c', 'trap : TERM; while :; do sleep 1; done']).pid)"
     environment = (("PATH", os.environ["PATH"]),)
@@ -323,7 +323,7 @@ async def test_the_end_comes_although_a_deaf_grandchild_holds_the_pipes(tmp_path
     assert await gone(pid)
 
 
-async def test_garbage_does_not_disturb_the_answer(begin: Begin) -> None:
+async def test_process_gives_the_answer_among_garbage(begin: Begin) -> None:
     """Lines that are no JSON, or of an unknown kind, are kept as unknown, in their place."""
     process = await begin()
 
@@ -337,7 +337,7 @@ async def test_garbage_does_not_disturb_the_answer(begin: Begin) -> None:
     assert text_of(messages) == "Echo: hello"
 
 
-async def test_a_line_of_20_mb_passes(begin: Begin) -> None:
+async def test_process_gives_a_line_of_20_mb(begin: Begin) -> None:
     """There is no practical limit on the length of a line."""
     process = await begin()
 
@@ -348,7 +348,7 @@ async def test_a_line_of_20_mb_passes(begin: Begin) -> None:
     assert text_of(messages) == "That was long."
 
 
-async def test_a_line_above_the_ceiling_ends_the_process(begin: Begin) -> None:
+async def test_process_ends_at_a_line_above_the_ceiling(begin: Begin) -> None:
     """What came before is delivered, then there is a clear error and no process."""
     process = await begin(FAKE_CLI_MB="3", ceiling=2**20)
     await process.send(user_message("long_line", "u1"))
@@ -367,14 +367,14 @@ async def test_a_line_above_the_ceiling_ends_the_process(begin: Begin) -> None:
     assert await process.wait() == -signal.SIGKILL
 
 
-async def test_characters_split_over_reads_stay_whole(begin: Begin) -> None:
+async def test_process_keeps_characters_whole_that_are_split_over_reads(begin: Begin) -> None:
     """An answer that is written byte by byte has its accents and emoji."""
     process = await begin()
 
     assert text_of(await ask(process, "split_utf8 hello")) == "Echo: hello é€😀"
 
 
-async def test_a_flood_of_stderr_is_bounded_and_counted(begin: Begin) -> None:
+async def test_process_bounds_and_counts_a_flood_of_stderr(begin: Begin) -> None:
     """Nobody takes the messages: the first 1000 lines are kept, the rest is counted, the tail is the end."""
     process = await begin("flood_stderr", FAKE_CLI_MB="10")
     async with asyncio.timeout(GUARD_S):
@@ -391,7 +391,7 @@ async def test_a_flood_of_stderr_is_bounded_and_counted(begin: Begin) -> None:
     assert text_of(answer) == "Echo: hello"
 
 
-async def test_stderr_is_bounded_although_it_is_taken(begin: Begin) -> None:
+async def test_process_bounds_stderr_although_it_is_taken(begin: Begin) -> None:
     """A reader that is always there gets no more of it than one that is slow."""
     process = await begin()
 
@@ -403,7 +403,7 @@ async def test_stderr_is_bounded_although_it_is_taken(begin: Begin) -> None:
     assert [message.text for message in await ask(process, "stderr again") if message.type == "stderr"] == ["again"]
 
 
-async def test_turn_without_an_end_is_ended(tmp_path: Path) -> None:
+async def test_process_ends_a_turn_without_an_end(tmp_path: Path) -> None:
     """What never stops writing costs its process, not the kernel's memory."""
     launch = Launch(("sh", "-c", 'yes \'{"type": "system"}\''), (("PATH", os.environ["PATH"]),), str(tmp_path))
     process = await Process.start(launch, line_ceiling=2**16)
@@ -415,7 +415,7 @@ async def test_turn_without_an_end_is_ended(tmp_path: Path) -> None:
     await process.close()
 
 
-async def test_closed_stdin_ends_the_process_with_the_reason(tmp_path: Path) -> None:
+async def test_process_ends_with_the_reason_when_stdin_is_closed(tmp_path: Path) -> None:
     """A CLI that lives and cannot be spoken to is of no use."""
     launch = Launch(("sh", "-c", "exec <&-; sleep 300"), (("PATH", os.environ["PATH"]),), str(tmp_path))
     process = await Process.start(launch)
@@ -429,7 +429,7 @@ async def test_closed_stdin_ends_the_process_with_the_reason(tmp_path: Path) -> 
     await process.close()
 
 
-async def test_failing_reader_ends_the_process_with_the_reason(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_process_ends_with_the_reason_when_a_reader_fails(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception where the loop would only log it reaches whoever waits."""
     process = await begin()
 
@@ -445,7 +445,7 @@ async def test_failing_reader_ends_the_process_with_the_reason(begin: Begin, mon
     assert await process.wait() == -signal.SIGKILL
 
 
-async def test_an_endless_line_of_stderr_is_cut(tmp_path: Path) -> None:
+async def test_process_cuts_an_endless_line_of_stderr(tmp_path: Path) -> None:
     """A line without an end takes no more than its bound."""
     script = "import sys; sys.stderr.write('y' * 5_000_000)"
     process = await Process.start(Launch((sys.executable, "-c", script), (), str(tmp_path)))
@@ -457,7 +457,7 @@ async def test_an_endless_line_of_stderr_is_cut(tmp_path: Path) -> None:
     await process.close()
 
 
-async def test_stderr_is_redacted(begin: Begin) -> None:
+async def test_process_redacts_stderr(begin: Begin) -> None:
     """A secret that the CLI complains about reaches neither the message nor the tail."""
     process = await begin(redactor=Redactor({"API_KEY": "sk-very-secret"}))
 
@@ -471,7 +471,7 @@ async def test_stderr_is_redacted(begin: Begin) -> None:
 # The end.
 
 
-async def test_close_ends_an_idle_cli_in_order(begin: Begin) -> None:
+async def test_process_close_ends_an_idle_cli_in_order(begin: Begin) -> None:
     """The end of stdin is enough; the line ends and nothing can be sent any more."""
     process = await begin()
     await ask(process, "hello")
@@ -484,7 +484,7 @@ async def test_close_ends_an_idle_cli_in_order(begin: Begin) -> None:
     assert (await until(process, "nothing"))[-1].raw["response"]["subtype"] == "success"
 
 
-async def test_close_interrupts_a_running_turn(begin: Begin) -> None:
+async def test_process_close_interrupts_a_running_turn(begin: Begin) -> None:
     """The turn is cut off, not finished and not killed."""
     process = await begin()
     await process.send(user_message("slow", "u1"))
@@ -497,7 +497,7 @@ async def test_close_interrupts_a_running_turn(begin: Begin) -> None:
     assert process.exit_code == 0
 
 
-async def test_all_callers_wait_for_the_same_close(begin: Begin) -> None:
+async def test_process_close_is_the_same_for_all_callers(begin: Begin) -> None:
     """Closing twice at once, and again afterwards, is safe."""
     process = await begin("stubborn")
 
@@ -508,7 +508,7 @@ async def test_all_callers_wait_for_the_same_close(begin: Begin) -> None:
 
 
 @pytest.mark.parametrize(("grace_s", "bound_s"), [(4.0, 5.0), (1.5, 2.0)])
-async def test_close_is_bounded_for_a_child_that_ignores_everything(
+async def test_process_close_is_bounded_for_a_child_that_ignores_everything(
     begin: Begin, grace_s: float, bound_s: float
 ) -> None:
     """Neither the end of stdin nor SIGTERM helps: force does, in time."""
@@ -522,7 +522,7 @@ async def test_close_is_bounded_for_a_child_that_ignores_everything(
     assert time.monotonic() - started < bound_s
 
 
-async def test_a_close_does_not_hold_up_others(begin: Begin) -> None:
+async def test_process_close_does_not_hold_up_others(begin: Begin) -> None:
     """While one child is being closed the hard way, another answers."""
     stubborn, other = await begin("stubborn"), await begin()
     closing = asyncio.create_task(stubborn.close(grace_s=2.0))
@@ -533,7 +533,7 @@ async def test_a_close_does_not_hold_up_others(begin: Begin) -> None:
     await closing
 
 
-async def test_a_cancelled_close_goes_on(begin: Begin) -> None:
+async def test_process_close_goes_on_when_it_is_cancelled(begin: Begin) -> None:
     """Who is cancelled while closing leaves no child behind."""
     process = await begin("stubborn")
     closing = asyncio.create_task(process.close(grace_s=0.5))
@@ -548,7 +548,7 @@ async def test_a_cancelled_close_goes_on(begin: Begin) -> None:
 
 
 @pytest.mark.parametrize("forced", [False, True])
-async def test_the_end_of_the_loop_ends_a_close_by_force(tmp_path: Path, forced: bool) -> None:
+async def test_process_close_is_by_force_at_the_end_of_the_loop(tmp_path: Path, forced: bool) -> None:
     """A loop that is shut down in the middle of a close, or right after a kill, leaves no process."""
     pids: list[int] = []
 
@@ -569,7 +569,7 @@ async def test_the_end_of_the_loop_ends_a_close_by_force(tmp_path: Path, forced:
     assert await gone(*pids)
 
 
-async def test_nothing_that_a_tool_started_survives_a_close(begin: Begin) -> None:
+async def test_process_close_ends_what_a_tool_started(begin: Begin) -> None:
     """Neither a child in the tree nor one that has detached itself; the latter is known before."""
     process = await begin()
     inside, outside = map(int, text_of(await ask(process, "spawn")).split())
@@ -583,7 +583,9 @@ async def test_nothing_that_a_tool_started_survives_a_close(begin: Begin) -> Non
 
 @pytest.mark.skipif(sys.platform != "linux", reason="unix time of the system's start is a fact of Linux")
 @pytest.mark.parametrize("by", [-3600, 3600])
-async def test_clock_that_is_set_hides_no_process(begin: Begin, monkeypatch: pytest.MonkeyPatch, by: int) -> None:
+async def test_process_tree_is_found_although_the_clock_is_set(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, by: int
+) -> None:
     """The time of creation that psutil tells moves with it, for every process."""
     process = await begin()
     inside, outside = map(int, text_of(await ask(process, "spawn")).split())
@@ -596,7 +598,7 @@ async def test_clock_that_is_set_hides_no_process(begin: Begin, monkeypatch: pyt
     assert await gone(inside, outside)
 
 
-async def test_nothing_survives_a_kill(begin: Begin) -> None:
+async def test_process_kill_ends_everything(begin: Begin) -> None:
     """`kill` does not wait; the rest follows in the background, and `close` waits for it."""
     process = await begin()
     pids = map(int, text_of(await ask(process, "spawn")).split())
@@ -608,7 +610,7 @@ async def test_nothing_survives_a_kill(begin: Begin) -> None:
     assert await gone(*pids)
 
 
-async def test_what_a_dead_cli_left_is_swept(begin: Begin) -> None:
+async def test_process_that_died_is_swept_up_after(begin: Begin) -> None:
     """The CLI was killed by somebody else: closing still finds its detached tools."""
     process = await begin()
     pids = list(map(int, text_of(await ask(process, "spawn")).split()))
@@ -620,7 +622,7 @@ async def test_what_a_dead_cli_left_is_swept(begin: Begin) -> None:
     assert await gone(*pids)
 
 
-async def test_kill_all_is_the_last_resort(begin: Begin) -> None:
+async def test_process_kill_all_is_the_last_resort(begin: Begin) -> None:
     """Without the loop's help, and in time, every child and every tool goes."""
     stubborn, other = await begin("stubborn"), await begin()
     await until(stubborn, "stderr")

@@ -100,7 +100,7 @@ def all_gone(processes: list[psutil.Process]) -> bool:
 # Finding.
 
 
-def test_a_mark_is_found_whole(run: Run) -> None:
+def test_reaper_finds_an_owner_tag_only_whole(run: Run) -> None:
     """`x:1` does not find `x:12`, and the beginning of an owner's id finds nothing."""
     owner = uuid.uuid4().hex
     first, twelfth = run(owner_tag=f"{owner}:1"), run(owner_tag=f"{owner}:12")
@@ -111,7 +111,7 @@ def test_a_mark_is_found_whole(run: Run) -> None:
     assert tagged(owner) == []
 
 
-def test_processes_from_before_are_not_looked_at(run: Run) -> None:
+def test_reaper_does_not_look_at_processes_from_before(run: Run) -> None:
     """The time of creation narrows the search."""
     owner = uuid.uuid4().hex
     process = run(owner_tag=f"{owner}:1")
@@ -121,7 +121,7 @@ def test_processes_from_before_are_not_looked_at(run: Run) -> None:
     assert tagged(f"{owner}:1", since=created + 60) == []
 
 
-def test_a_zombie_is_gone(run: Run) -> None:
+def test_reaper_takes_a_zombie_as_gone(run: Run) -> None:
     """A process that ended and was not reaped yet does not count."""
     process = run(owner_tag=f"{uuid.uuid4().hex}:1")
     identity = psutil.Process(process.pid)
@@ -133,7 +133,7 @@ def test_a_zombie_is_gone(run: Run) -> None:
     assert process.returncode is None
 
 
-def test_a_tree_has_everything_below(run: Run) -> None:
+def test_reaper_tree_has_everything_below(run: Run) -> None:
     """Children in sessions of their own belong to it; the same number with another birthday does not."""
     start = f"subprocess.Popen({SLEEP!r}, start_new_session=True)"
     child = f"import subprocess; p = {start}; print(p.pid, flush=True); p.wait()"
@@ -152,7 +152,7 @@ def test_a_tree_has_everything_below(run: Run) -> None:
 # Ending.
 
 
-def test_a_sweep_asks_first_and_then_forces(run: Run) -> None:
+def test_reaper_sweep_asks_first_and_then_forces(run: Run) -> None:
     """One ends by SIGTERM, a deaf one by SIGKILL."""
     polite, deaf = run(), run(DEAF, stdout=subprocess.PIPE)
     assert deaf.stdout is not None
@@ -165,7 +165,7 @@ def test_a_sweep_asks_first_and_then_forces(run: Run) -> None:
     assert deaf.wait(GUARD_S) == -signal.SIGKILL
 
 
-def test_a_sweep_looks_again(run: Run) -> None:
+def test_reaper_sweep_looks_again(run: Run) -> None:
     """What appears while others are ended is ended too."""
     rounds = [[psutil.Process(run().pid)], [psutil.Process(run().pid)], []]
     everybody = [process for found in rounds for process in found]
@@ -175,7 +175,7 @@ def test_a_sweep_looks_again(run: Run) -> None:
     assert all_gone(everybody)
 
 
-def test_a_sweep_gives_up_in_time(run: Run) -> None:
+def test_reaper_sweep_gives_up_in_time(run: Run) -> None:
     """When there is always somebody new it ends and says so."""
     assert not sweep(lambda: [psutil.Process(run().pid)], term_s=0.3, total_s=0.1)
 
@@ -189,7 +189,7 @@ def start_watcher(run: Run, owner: str) -> subprocess.Popen[bytes]:
     return run(argv, stdin=subprocess.PIPE, start_new_session=True)
 
 
-def test_the_script_ends_marked_processes_when_its_pipe_closes(run: Run) -> None:
+def test_reaper_script_ends_tagged_processes_when_its_pipe_closes(run: Run) -> None:
     """They live as long as the pipe is open, and no longer."""
     owner = uuid.uuid4().hex
     child = psutil.Process(run(owner_tag=f"{owner}:7").pid)
@@ -202,7 +202,7 @@ def test_the_script_ends_marked_processes_when_its_pipe_closes(run: Run) -> None
     assert all_gone([child])
 
 
-def test_the_script_ends_the_trees_it_was_told_of(run: Run) -> None:
+def test_reaper_script_ends_the_trees_it_was_told_of(run: Run) -> None:
     """Also without an owner tag; but not a child that was taken back, nor one with another birthday."""
     told, taken_back, other = (psutil.Process(run().pid) for _ in range(3))
     script = start_watcher(run, uuid.uuid4().hex)
@@ -220,7 +220,7 @@ def test_the_script_ends_the_trees_it_was_told_of(run: Run) -> None:
     assert alive([told, taken_back, other]) == [taken_back, other]
 
 
-def test_the_script_removes_the_folders_it_was_told_of(run: Run, tmp_path: Path) -> None:
+def test_reaper_script_removes_the_folders_it_was_told_of(run: Run, tmp_path: Path) -> None:
     """With all that is in them, whatever their name; not one that was taken back, and one that is gone is no matter."""
     told, taken_back = tmp_path / "of two\nlines", tmp_path / "taken back"
     for folder in (told, taken_back):
@@ -239,7 +239,7 @@ def test_the_script_removes_the_folders_it_was_told_of(run: Run, tmp_path: Path)
     assert list(tmp_path.iterdir()) == [taken_back]
 
 
-def test_the_script_ends_by_its_pipe_alone(run: Run) -> None:
+def test_reaper_script_ends_by_its_pipe_alone(run: Run) -> None:
     """Signals to the kernel's surroundings do not make it leave its post."""
     owner = uuid.uuid4().hex
     child = psutil.Process(run(owner_tag=f"{owner}:1").pid)
@@ -264,7 +264,7 @@ def test_the_script_ends_by_its_pipe_alone(run: Run) -> None:
 # The owner.
 
 
-def test_nothing_is_started_by_an_import() -> None:
+def test_children_start_nothing_by_an_import() -> None:
     """The watcher comes with the first child."""
     script = (
         "import psutil\nfrom claude_magic.cli.process import CHILDREN\n"
@@ -276,7 +276,7 @@ def test_nothing_is_started_by_an_import() -> None:
     assert done.stdout.split() == ["None", "[]"]
 
 
-async def test_owner_replaces_a_watcher_that_was_killed_at_once(tmp_path: Path) -> None:
+async def test_children_replace_a_reaper_that_was_killed_at_once(tmp_path: Path) -> None:
     """With no new child: the new one is another process, in a session of its own, without the owner's tag."""
     launch = Launch((sys.executable, FAKE_CLI), (("PATH", os.environ["PATH"]),), str(tmp_path))
     process = await Process.start(launch)
@@ -299,7 +299,7 @@ async def test_owner_replaces_a_watcher_that_was_killed_at_once(tmp_path: Path) 
 
 
 @EVERYWHERE
-def test_a_killed_kernel_leaves_nothing(kernel: Kernel, guarded: bool) -> None:
+def test_reaper_leaves_nothing_of_a_killed_kernel(kernel: Kernel, guarded: bool) -> None:
     """kill -9: the CLI, what its tool started, what that detached, and the watcher are gone."""
     process, report = kernel("spawn", guarded=guarded)
     left = [psutil.Process(int(pid)) for pid in (report["cli"], report["watcher"], *report["answers"][0].split())]
@@ -312,7 +312,7 @@ def test_a_killed_kernel_leaves_nothing(kernel: Kernel, guarded: bool) -> None:
 
 
 @EVERYWHERE
-def test_a_killed_kernel_leaves_no_stubborn_cli(kernel: Kernel, guarded: bool) -> None:
+def test_reaper_leaves_no_stubborn_cli_of_a_killed_kernel(kernel: Kernel, guarded: bool) -> None:
     """A CLI that ignores the end of stdin and SIGTERM goes too."""
     process, report = kernel("anything", manner="stubborn", until="stderr", guarded=guarded)
     left = [psutil.Process(report["cli"]), psutil.Process(report["watcher"])]
@@ -324,7 +324,7 @@ def test_a_killed_kernel_leaves_no_stubborn_cli(kernel: Kernel, guarded: bool) -
 
 @EVERYWHERE
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_terminated_kernel_leaves_nothing(kernel: Kernel, number: int, guarded: bool) -> None:
+def test_reaper_leaves_nothing_of_a_terminated_kernel(kernel: Kernel, number: int, guarded: bool) -> None:
     """Signals that end a Python process without any clean-up count as death too."""
     process, report = kernel("spawn", guarded=guarded)
     left = [psutil.Process(int(pid)) for pid in (report["cli"], report["watcher"], *report["answers"][0].split())]
@@ -335,7 +335,7 @@ def test_a_terminated_kernel_leaves_nothing(kernel: Kernel, number: int, guarded
 
 
 @EVERYWHERE
-def test_a_kernel_that_closes_leaves_nothing(kernel: Kernel, guarded: bool) -> None:
+def test_reaper_leaves_nothing_of_a_kernel_that_closes(kernel: Kernel, guarded: bool) -> None:
     """The orderly way: the watcher finds nothing to do and goes."""
     process, report = kernel("spawn", then="close", guarded=guarded)
     pids = (report["watcher"], *report["answers"][0].split())
@@ -350,7 +350,7 @@ def test_a_kernel_that_closes_leaves_nothing(kernel: Kernel, guarded: bool) -> N
 
 
 @EVERYWHERE
-def test_a_forked_worker_does_not_delay_the_watcher(kernel: Kernel, guarded: bool) -> None:
+def test_reaper_is_not_delayed_by_a_forked_worker(kernel: Kernel, guarded: bool) -> None:
     """The worker outlives the kernel, and holds neither the watcher's pipe nor the CLI's stdin."""
     process, report = kernel("spawn", then="fork", guarded=guarded)
     worker = psutil.Process(report["worker"])
@@ -363,7 +363,7 @@ def test_a_forked_worker_does_not_delay_the_watcher(kernel: Kernel, guarded: boo
     assert alive([worker])
 
 
-def test_a_forked_worker_owns_nothing(kernel: Kernel) -> None:
+def test_children_of_a_forked_worker_are_none(kernel: Kernel) -> None:
     """It has an id of its own."""
     _, report = kernel("hello", then="fork")
 
@@ -371,7 +371,7 @@ def test_a_forked_worker_owns_nothing(kernel: Kernel) -> None:
 
 
 @EVERYWHERE
-def test_a_forked_worker_does_not_hold_the_end_of_stdin(kernel: Kernel, guarded: bool) -> None:
+def test_process_stdin_ends_also_in_a_forked_worker(kernel: Kernel, guarded: bool) -> None:
     """With the worker alive, closing stdin still reaches the CLI: it ends by itself."""
     _, report = kernel("hello", then="fork and close", guarded=guarded)
 

@@ -60,7 +60,7 @@ def test_refusal_is_in_our_words_and_final(code: int, tail: str, words: str) -> 
         (None, "not known"),
     ],
 )
-def test_silent_end_is_told_by_its_signal_and_may_be_tried_again(code: int | None, words: str) -> None:
+def test_refusal_of_a_silent_end_is_told_by_its_signal_and_may_be_tried_again(code: int | None, words: str) -> None:
     """The next start may find more memory."""
     error = ended(code, "", ready=False)
 
@@ -69,14 +69,14 @@ def test_silent_end_is_told_by_its_signal_and_may_be_tried_again(code: int | Non
     assert error.most_retries <= 2
 
 
-def test_kill_is_told_also_after_words_about_something_else() -> None:
+def test_refusal_tells_a_kill_also_after_words_about_something_else() -> None:
     """A warning on stderr is no reason for a SIGKILL."""
     error = ended(-9, "warning: old settings", ready=True)
 
     assert re.search("SIGKILL.*lack of memory.*last words were: warning: old settings", error.message)
 
 
-def test_end_after_the_start_says_that_it_ended() -> None:
+def test_refusal_after_the_start_says_that_it_ended() -> None:
     """In the middle of a conversation; the next prompt starts another one."""
     error = ended(-9, "", ready=True)
 
@@ -84,7 +84,7 @@ def test_end_after_the_start_says_that_it_ended() -> None:
     assert error.retryable
 
 
-def test_missing_interpreter_is_named_not_the_script(tmp_path: Path) -> None:
+def test_refusal_names_a_missing_interpreter_and_not_the_script(tmp_path: Path) -> None:
     """The system says "no such file" of a script that is there."""
     program = tmp_path / "claude"
     program.write_text("#!/nowhere/node --flag\n")
@@ -96,7 +96,7 @@ def test_missing_interpreter_is_named_not_the_script(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "again"), [(errno.EAGAIN, True), (errno.ENOMEM, True), (errno.ENOEXEC, False)])
-def test_want_of_memory_may_pass(tmp_path: Path, number: int, again: bool) -> None:
+def test_refusal_for_want_of_memory_may_pass(tmp_path: Path, number: int, again: bool) -> None:
     """A wrong program stays wrong."""
     error = not_started(Launch(("claude",), (), str(tmp_path)), OSError(number, os.strerror(number)))
 

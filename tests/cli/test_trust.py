@@ -50,7 +50,7 @@ def worktree(main: Path, tree: Path, *, known: bool = True) -> None:
     write(own / "gitdir", f"{tree if known else main / 'elsewhere'}/.git\n")
 
 
-def test_an_empty_folder_brings_nothing(project: Path, environ: dict[str, str]) -> None:
+def test_trust_finds_nothing_in_an_empty_folder(project: Path, environ: dict[str, str]) -> None:
     """A folder without settings has no findings, and nothing is withheld though nobody trusted it."""
     decision = examine_folder(project, environ)
     assert decision == TrustDecision(str(project.resolve()), False, (), decision.digest)
@@ -77,7 +77,7 @@ def test_an_empty_folder_brings_nothing(project: Path, environ: dict[str, str]) 
         ("[]", "unreadable content"),
     ],
 )
-def test_risky_settings_are_named(
+def test_trust_names_risky_settings(
     project: Path, environ: dict[str, str], name: str, settings: Any, finding: str
 ) -> None:
     """Whatever may run code or redirect traffic is a finding that names the key and the file."""
@@ -87,14 +87,14 @@ def test_risky_settings_are_named(
     assert decision.withheld
 
 
-def test_settings_that_say_nothing_are_no_findings(project: Path, environ: dict[str, str]) -> None:
+def test_trust_passes_over_settings_that_say_nothing(project: Path, environ: dict[str, str]) -> None:
     """Empty settings do not have to be left out; every other one is named, harmless as it may look."""
     write(project / ".claude/settings.json", {"$schema": "x", "env": {}, "hooks": {}, "model": "opus"})
     assert examine_folder(project, environ).findings == ("model in .claude/settings.json",)
 
 
 @pytest.mark.parametrize("name", ["scheduled_tasks.json", "workflows", "routines", "launch.json", "loop.md", "new"])
-def test_unknown_names_are_findings(project: Path, environ: dict[str, str], name: str) -> None:
+def test_trust_finds_unknown_names(project: Path, environ: dict[str, str], name: str) -> None:
     """A later CLI may obey what this one does not know; the names of text and data are known."""
     write(project / ".claude" / name / "x" if "." not in name else project / ".claude" / name, "x")
     write(project / ".claude/CLAUDE.md", "text")
@@ -102,14 +102,14 @@ def test_unknown_names_are_findings(project: Path, environ: dict[str, str], name
     assert examine_folder(project, environ).findings == (f"{name} in .claude",)
 
 
-def test_a_settings_file_that_is_a_pipe_is_a_finding(project: Path, environ: dict[str, str]) -> None:
+def test_trust_finds_a_settings_file_that_is_a_pipe(project: Path, environ: dict[str, str]) -> None:
     """A pipe in the place of a file counts as unreadable instead of blocking for ever."""
     (project / ".claude").mkdir()
     os.mkfifo(project / ".claude/settings.json")
     assert examine_folder(project, environ).findings == ("unreadable content in .claude/settings.json",)
 
 
-def test_mcp_servers_are_named_up_to_the_top(project: Path, environ: dict[str, str]) -> None:
+def test_trust_names_mcp_servers_up_to_the_top(project: Path, environ: dict[str, str]) -> None:
     """MCP servers of the folder and of folders above it are findings, as the CLI starts them all."""
     write(project / ".mcp.json", {"mcpServers": {"x": {"command": "true"}, "y": {"command": "true"}}})
     write(project.parent / ".mcp.json", {"mcpServers": {"z": {"command": "true"}}})
@@ -121,21 +121,21 @@ def test_mcp_servers_are_named_up_to_the_top(project: Path, environ: dict[str, s
 
 
 @pytest.mark.parametrize("content", ["{broken", '{"mcpServers": []}', '{"mcpServers": null}'])
-def test_an_unreadable_mcp_file_is_a_finding(project: Path, environ: dict[str, str], content: str) -> None:
+def test_trust_finds_an_unreadable_mcp_file(project: Path, environ: dict[str, str], content: str) -> None:
     """A list of MCP servers that cannot be understood counts as risky."""
     write(project / ".mcp.json", content)
     assert examine_folder(project, environ).findings == ("unreadable content in .mcp.json",)
 
 
 @pytest.mark.parametrize("name", ["agents/x.md", "agents/deep/x.md", "commands/x.md", "skills/x/SKILL.md"])
-def test_prompt_files_are_findings(project: Path, environ: dict[str, str], name: str) -> None:
+def test_trust_finds_prompt_files(project: Path, environ: dict[str, str], name: str) -> None:
     """Agents, commands and skills can carry hooks, servers and shell commands in many spellings: each one counts."""
     write(project / ".claude" / name, "only text")
     folder = name.partition("/")[0]
     assert examine_folder(project, environ).findings == (f"1 file in .claude/{folder}",)
 
 
-def test_prompt_files_are_followed_in_the_folder_only(project: Path, environ: dict[str, str]) -> None:
+def test_trust_follows_prompt_files_in_the_folder_only(project: Path, environ: dict[str, str]) -> None:
     """A circle of links ends, a link within the project is followed, one that leaves it is a finding by itself."""
     write(project / "kept/x.md", "text")
     write(project.parent / "outside/y.md", "text")
@@ -151,14 +151,14 @@ def test_prompt_files_are_followed_in_the_folder_only(project: Path, environ: di
     assert examine_folder(project, environ).digest != before.digest
 
 
-def test_prompt_files_are_counted_to_a_thousand(project: Path, environ: dict[str, str]) -> None:
+def test_trust_counts_prompt_files_to_a_thousand(project: Path, environ: dict[str, str]) -> None:
     """Looking at a folder costs no more than that, whatever is in it."""
     for number in range(1_100):
         write(project / f".claude/agents/{number // 100}/{number}.md", "")
     assert examine_folder(project, environ).findings == ("more than 1,000 files in .claude/agents",)
 
 
-def test_large_and_odd_files_are_not_read(project: Path, environ: dict[str, str]) -> None:
+def test_trust_does_not_read_large_and_odd_files(project: Path, environ: dict[str, str]) -> None:
     """A sparse file of terabytes and a pipe cost nothing, and a change of them is seen."""
     agents = project / ".claude/agents"
     agents.mkdir(parents=True)
@@ -172,7 +172,7 @@ def test_large_and_odd_files_are_not_read(project: Path, environ: dict[str, str]
     assert examine_folder(project, environ).digest != first.digest
 
 
-def test_settings_above_the_folder_count_only_at_the_root_of_the_repository(
+def test_trust_looks_above_the_folder_only_at_the_root_of_the_repository(
     project: Path, environ: dict[str, str]
 ) -> None:
     """In a folder of a repository the settings at its root are looked at too, those in between are not."""
@@ -186,7 +186,7 @@ def test_settings_above_the_folder_count_only_at_the_root_of_the_repository(
     assert examine_folder(below, environ).findings == (f"hooks in {root_file}",)
 
 
-def test_settings_of_the_main_repository_count_for_a_worktree(project: Path, environ: dict[str, str]) -> None:
+def test_trust_looks_at_the_main_repository_for_a_worktree(project: Path, environ: dict[str, str]) -> None:
     """A worktree is looked at together with the repository it belongs to."""
     tree = project.parent / "tree"
     worktree(project, tree)
@@ -195,7 +195,7 @@ def test_settings_of_the_main_repository_count_for_a_worktree(project: Path, env
 
 
 @pytest.mark.parametrize("custom", [False, True])
-def test_the_users_own_settings_are_no_findings(environ: dict[str, str], custom: bool) -> None:
+def test_trust_passes_over_the_users_own_settings(environ: dict[str, str], custom: bool) -> None:
     """In the home folder, the user's own configuration is not held against it."""
     home = Path(environ["HOME"])
     own = home / ("custom/.claude" if custom else ".claude")
@@ -215,7 +215,7 @@ def test_trust_given_in_the_cli_counts(project: Path, environ: dict[str, str]) -
     assert not decision.withheld
 
 
-def test_the_record_lies_in_the_configuration_folder(project: Path, environ: dict[str, str]) -> None:
+def test_trust_record_lies_in_the_configuration_folder(project: Path, environ: dict[str, str]) -> None:
     """With CLAUDE_CONFIG_DIR, the record there counts and the one in the home folder does not."""
     custom = project.parent / "custom"
     environ["CLAUDE_CONFIG_DIR"] = str(custom)
@@ -239,7 +239,7 @@ def test_trust_goes_by_the_repository_and_not_by_folders_above(project: Path, en
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_worktree_is_trusted_with_its_repository(project: Path, environ: dict[str, str], known: bool) -> None:
+def test_trust_of_a_repository_holds_for_its_worktree(project: Path, environ: dict[str, str], known: bool) -> None:
     """A worktree shares the trust of the repository that knows it; a folder that merely claims so does not."""
     tree = project.parent / "tree"
     worktree(project, tree, known=known)
@@ -252,7 +252,7 @@ def test_a_worktree_is_trusted_with_its_repository(project: Path, environ: dict[
     ["{broken", "[]", '{"projects": []}', '{"projects": {"PROJECT": true}}',
      '{"projects": {"PROJECT": {"hasTrustDialogAccepted": "yes"}}}'],
 )  # fmt: skip
-def test_an_unreadable_record_means_untrusted(project: Path, environ: dict[str, str], record: str) -> None:
+def test_trust_record_that_is_unreadable_means_untrusted(project: Path, environ: dict[str, str], record: str) -> None:
     """Whatever is not clearly a yes in the CLI's record is a no."""
     write(Path(environ["HOME"], ".claude.json"), record.replace("PROJECT", str(project.resolve())))
     assert not examine_folder(project, environ).trusted
@@ -281,7 +281,9 @@ def test_trust_given_here_is_for_one_folder(project: Path, environ: dict[str, st
     assert examine_folder(other, environ).trusted
 
 
-def test_the_own_record_is_private_and_the_clis_files_stay_untouched(project: Path, environ: dict[str, str]) -> None:
+def test_trust_record_of_our_own_is_private_and_the_clis_files_stay_untouched(
+    project: Path, environ: dict[str, str]
+) -> None:
     """Trust is kept in a file of our own that others cannot write; nothing half-written is left beside it."""
     trust_folder(project, environ)
     record = record_path(environ)
@@ -290,7 +292,9 @@ def test_the_own_record_is_private_and_the_clis_files_stay_untouched(project: Pa
     assert not Path(environ["HOME"], ".claude.json").exists()
 
 
-def test_a_broken_record_of_our_own_means_untrusted_and_is_mended(project: Path, environ: dict[str, str]) -> None:
+def test_trust_record_of_our_own_that_is_broken_means_untrusted_and_is_mended(
+    project: Path, environ: dict[str, str]
+) -> None:
     """A record that cannot be read trusts nobody; trusting again writes a good one."""
     write(project / ".claude/settings.json", HOOKS)
     write(record_path(environ), "{broken")
@@ -299,13 +303,13 @@ def test_a_broken_record_of_our_own_means_untrusted_and_is_mended(project: Path,
     assert examine_folder(project, environ).trusted
 
 
-def test_a_folder_that_does_not_exist_cannot_be_trusted(project: Path, environ: dict[str, str]) -> None:
+def test_trust_cannot_be_given_to_a_folder_that_does_not_exist(project: Path, environ: dict[str, str]) -> None:
     """Trusting a folder by a mistyped name is an error that names it."""
     with pytest.raises(ValueError, match="nowhere"):
         trust_folder(project / "nowhere", environ)
 
 
-def test_an_added_folder_counts_with_its_prompt_files_alone(project: Path, environ: dict[str, str]) -> None:
+def test_trust_looks_only_at_the_prompt_files_of_an_added_folder(project: Path, environ: dict[str, str]) -> None:
     """Of an added folder only prompt files are findings, and it is trusted for itself."""
     added = project.parent / "added"
     write(added / ".claude/settings.json", HOOKS)

@@ -23,7 +23,7 @@ def tasks() -> BackgroundTasks:
     return made
 
 
-def test_a_task_in_the_foreground_is_none(tasks: BackgroundTasks) -> None:
+def test_background_tasks_leave_out_one_in_the_foreground(tasks: BackgroundTasks) -> None:
     """2.1.330 says which are in the background; where nothing is said it may be one."""
     tasks.on_started(told("task_started", task_id="b", is_backgrounded=False))
 
@@ -39,7 +39,7 @@ def test_a_task_in_the_foreground_is_none(tasks: BackgroundTasks) -> None:
     ],
     ids=["on_notified", "on_updated", "on_listed"],
 )
-def test_a_task_that_has_ended_has_still_to_report(
+def test_background_tasks_that_have_ended_have_still_to_report(
     tasks: BackgroundTasks, end: Callable[[BackgroundTasks], None]
 ) -> None:
     """However its end is told; the next result is the end of the report."""
@@ -50,7 +50,7 @@ def test_a_task_that_has_ended_has_still_to_report(
     assert not tasks.may_report
 
 
-def test_an_end_of_something_else_is_nothing_to_report() -> None:
+def test_background_tasks_pass_over_the_end_of_something_else() -> None:
     """A foreground task ends too, and the CLI says so."""
     tasks = BackgroundTasks()
 

@@ -52,7 +52,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_every_message_belongs_to_one_turn_or_to_nobody(line: Line) -> None:
+async def test_connection_gives_every_message_to_one_turn_or_to_none(line: Line) -> None:
     """Before, during and after a prompted turn, and in one that nobody prompted; all in order."""
     connection = await line.open()
     line.cli.say({"type": "new"})
@@ -75,7 +75,7 @@ async def test_every_message_belongs_to_one_turn_or_to_nobody(line: Line) -> Non
     await connection.close()
 
 
-async def test_a_result_and_the_next_turn_in_one_batch(line: Line) -> None:
+async def test_connection_splits_a_batch_with_a_result_and_the_next_turn(line: Line) -> None:
     """The CLI may begin a turn of its own in the very batch that ends ours."""
 
     async def behave(cli: FakeTransport, message: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ async def test_a_result_and_the_next_turn_in_one_batch(line: Line) -> None:
     await connection.close()
 
 
-async def test_a_refused_request_is_a_control_error(line: Line) -> None:
+async def test_connection_raises_a_control_error_for_a_refused_request(line: Line) -> None:
     """With the CLI's words; the connection goes on."""
     connection = await line.open()
     line.cli._control = lambda request_id, request: line.cli.say(  # type: ignore[method-assign]  # another answer
@@ -108,7 +108,7 @@ async def test_a_refused_request_is_a_control_error(line: Line) -> None:
     await connection.close()
 
 
-async def test_an_unanswered_request_gives_up(line: Line) -> None:
+async def test_connection_gives_up_an_unanswered_request(line: Line) -> None:
     """In its time; a late answer is nobody's."""
     connection = await line.open()
     line.cli._control = lambda request_id, request: None  # type: ignore[method-assign]  # it never answers
@@ -121,7 +121,7 @@ async def test_an_unanswered_request_gives_up(line: Line) -> None:
     await connection.close()
 
 
-async def test_the_end_of_the_line_ends_what_waits(line: Line) -> None:
+async def test_connection_that_ends_ends_what_waits_on_it(line: Line) -> None:
     """A turn and a request learn why; later ones too."""
 
     async def dies(cli: FakeTransport, message: dict[str, Any]) -> None:
@@ -139,7 +139,7 @@ async def test_the_end_of_the_line_ends_what_waits(line: Line) -> None:
     assert not connection.is_alive
 
 
-async def test_words_about_its_own_arguments_are_not_retryable(line: Line) -> None:
+async def test_connection_does_not_retry_words_about_its_own_arguments(line: Line) -> None:
     """An unknown option is unknown the next time too."""
     line.cli.stderr_tail = "error: unknown option '--nope'"
     line.cli.die(1)
@@ -149,7 +149,7 @@ async def test_words_about_its_own_arguments_are_not_retryable(line: Line) -> No
     assert not caught.value.retryable
 
 
-async def test_output_that_cannot_be_followed(line: Line, caplog: pytest.LogCaptureFixture) -> None:
+async def test_connection_ends_at_output_that_cannot_be_followed(line: Line, caplog: pytest.LogCaptureFixture) -> None:
     """The CLI is ended: nothing it says can be trusted any more."""
     connection = await line.open()
     received = line.cli.receive
@@ -171,7 +171,9 @@ async def test_output_that_cannot_be_followed(line: Line, caplog: pytest.LogCapt
     assert line.cli.closed
 
 
-async def test_a_question_that_cannot_be_answered_is_refused(line: Line, caplog: pytest.LogCaptureFixture) -> None:
+async def test_connection_refuses_a_question_that_cannot_be_answered(
+    line: Line, caplog: pytest.LogCaptureFixture
+) -> None:
     """The CLI does not wait for ever, and the log has the reason."""
     caplog.set_level(logging.ERROR)
     connection = await line.open()
@@ -187,7 +189,7 @@ async def test_a_question_that_cannot_be_answered_is_refused(line: Line, caplog:
     await connection.close()
 
 
-async def test_a_question_of_a_background_turn_has_no_prompt(line: Line) -> None:
+async def test_connection_asks_a_question_of_a_background_turn_without_a_prompt(line: Line) -> None:
     """It is asked all the same."""
     connection = await line.open()
     asked: list[PermissionRequest] = []
@@ -204,7 +206,7 @@ async def test_a_question_of_a_background_turn_has_no_prompt(line: Line) -> None
     await connection.close()
 
 
-async def test_background_tasks_come_and_go(line: Line) -> None:
+async def test_connection_knows_background_tasks_that_come_and_go(line: Line) -> None:
     """By their own messages on the older CLI, by the full list on the newer one."""
     connection = await line.open()
 
@@ -225,7 +227,7 @@ async def test_background_tasks_come_and_go(line: Line) -> None:
     await connection.close()
 
 
-async def test_closing_leaves_no_task(line: Line) -> None:
+async def test_connection_that_closes_leaves_no_task(line: Line) -> None:
     """Neither the reader nor a pending question."""
     connection = await line.open()
     before = asyncio.all_tasks() - {asyncio.current_task()}
@@ -249,7 +251,9 @@ async def test_closing_leaves_no_task(line: Line) -> None:
 # Starts that hang.
 
 
-async def test_hanging_start_ends_with_the_limit_of_its_prompt(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connection_ends_a_hanging_start_with_the_limit_of_its_prompt(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It says what the CLI was doing, and is not tried again."""
     monkeypatch.setattr(line.cli, "_control", lambda request_id, request: None)
     line.cli.stderr_tail = "waiting for the lock of /nfs/home"
@@ -261,7 +265,9 @@ async def test_hanging_start_ends_with_the_limit_of_its_prompt(line: Line, monke
     assert line.cli.closed
 
 
-async def test_hanging_start_has_a_limit_of_its_own(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connection_has_a_limit_of_its_own_for_a_hanging_start(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A prompt without a limit does not wait for ever, and the CLI that hung is not started again."""
     monkeypatch.setattr(line.cli, "_control", lambda request_id, request: None)
     monkeypatch.setattr("claude_magic.engine.connection.INITIALIZE_TIMEOUT_S", 0.05)
@@ -272,7 +278,7 @@ async def test_hanging_start_has_a_limit_of_its_own(line: Line, monkeypatch: pyt
     assert not caught.value.retryable
 
 
-async def test_question_that_is_withdrawn_at_once_is_not_asked(line: Line) -> None:
+async def test_connection_does_not_ask_a_question_that_is_withdrawn_at_once(line: Line) -> None:
     """In the same read: nothing is begun that nobody would wait for."""
     connection = await line.open()
     asked: list[PermissionRequest] = []
@@ -296,7 +302,7 @@ async def test_question_that_is_withdrawn_at_once_is_not_asked(line: Line) -> No
     await connection.close()
 
 
-async def test_permission_mode_is_what_the_cli_says(line: Line) -> None:
+async def test_connection_has_the_permission_mode_that_the_cli_says(line: Line) -> None:
     """An approved plan changes it; a mode that is asked for is sent whenever the CLI's own is another one."""
     connection = await line.open()
     await connection.set_permission_mode("plan")

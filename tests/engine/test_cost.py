@@ -24,7 +24,7 @@ def ends(total: float, tokens: int, **fields: Any) -> Line:
     return result(total_cost_usd=total, modelUsage=models(tokens), terminal_reason="completed", **fields)
 
 
-def test_a_turn_is_the_difference_of_totals() -> None:
+def test_cost_of_a_turn_is_the_difference_of_totals() -> None:
     """The older CLI only counts up."""
     meter = CostMeter()
 
@@ -35,14 +35,14 @@ def test_a_turn_is_the_difference_of_totals() -> None:
     assert not any(cost.estimated for cost in costs)
 
 
-def test_the_clis_own_figures_win() -> None:
+def test_cost_prefers_the_clis_own_figures() -> None:
     """The newer CLI says what the turn itself used, whatever the totals do."""
     cost = CostMeter(5.0).turn(ends(9.0, 50, model_usage_since_last_result=models(1, 0.125)), [])
 
     assert (cost.cost_usd, cost.usage) == (0.125, Usage(1, 2, 3, 4))
 
 
-def test_a_resumed_process_counts_from_its_baseline() -> None:
+def test_cost_of_a_resumed_process_counts_from_its_baseline() -> None:
     """What was spent before is not this turn's."""
     cost = CostMeter(1.0, models(100)).turn(ends(1.5, 110), [])
 
@@ -50,7 +50,7 @@ def test_a_resumed_process_counts_from_its_baseline() -> None:
     assert cost.usage == Usage(10, 10, 10, 10)
 
 
-def test_counting_that_began_anew() -> None:
+def test_cost_follows_counting_that_began_anew() -> None:
     """After /clear the total is lower than before: all of it is this turn's."""
     meter = CostMeter(2.0, models(100))
 
@@ -58,7 +58,7 @@ def test_counting_that_began_anew() -> None:
     assert meter.turn(ends(0.75, 9), []).cost_usd == 0.5
 
 
-def test_sums_of_turns_equal_the_total() -> None:
+def test_cost_of_the_turns_adds_up_to_the_total() -> None:
     """Nothing is lost and nothing counted twice over many turns."""
     meter = CostMeter()
     totals = [0.1 * number for number in range(1, 30)]
@@ -74,7 +74,7 @@ def start(model: str = OPUS, **usage: Any) -> Line:
     return event("message_start", message={"model": model, "usage": usage})
 
 
-def test_an_interrupted_turn_is_estimated_from_its_stream() -> None:
+def test_cost_of_an_interrupted_turn_is_estimated_from_its_stream() -> None:
     """The older CLI counts nothing for the call that was cut off; the list prices say what it cost."""
     cut = decode(start(input_tokens=1000, output_tokens=1), delta("x" * 400))
     cost = CostMeter().turn(result(total_cost_usd=0, modelUsage={}, terminal_reason="aborted_streaming"), cut)
@@ -84,7 +84,7 @@ def test_an_interrupted_turn_is_estimated_from_its_stream() -> None:
     assert cost.cost_usd == pytest.approx(1000 * 5e-6 + 100 * 25e-6)
 
 
-def test_only_the_call_that_was_cut_off_is_added() -> None:
+def test_cost_adds_only_the_call_that_was_cut_off() -> None:
     """Those before it are in the CLI's total."""
     whole = [start(input_tokens=1000, output_tokens=1), delta("x"), event("message_delta", usage={"output_tokens": 40})]
     turn = decode(*whole, start(input_tokens=2000, output_tokens=1), delta("x" * 40))
@@ -96,7 +96,7 @@ def test_only_the_call_that_was_cut_off_is_added() -> None:
     assert cost.cost_usd == pytest.approx(0.006 + 2000 * 5e-6 + 10 * 25e-6)
 
 
-def test_an_interrupted_tool_adds_nothing() -> None:
+def test_cost_adds_nothing_for_an_interrupted_tool() -> None:
     """All its calls were counted."""
     whole = decode(start(input_tokens=1000), event("message_delta", usage={"output_tokens": 40}))
     counted = {OPUS: {"inputTokens": 1000, "outputTokens": 40}}
@@ -105,7 +105,7 @@ def test_an_interrupted_tool_adds_nothing() -> None:
     assert (cost.cost_usd, cost.usage, cost.estimated) == (0.006, Usage(1000, 40), True)
 
 
-def test_writes_to_the_cache_cost_by_how_long_they_last() -> None:
+def test_cost_of_writes_to_the_cache_goes_by_how_long_they_last() -> None:
     """An hour is dearer than five minutes."""
     written = {"cache_creation_input_tokens": 300, "cache_creation": {"ephemeral_1h_input_tokens": 200}}
     cost = streamed_cost(decode(start(**written)))
@@ -113,7 +113,7 @@ def test_writes_to_the_cache_cost_by_how_long_they_last() -> None:
     assert cost.cost_usd == pytest.approx(100 * 6.25e-6 + 200 * 10e-6)
 
 
-def test_a_model_without_a_price_is_no_guess() -> None:
+def test_cost_of_a_model_without_a_price_is_not_guessed() -> None:
     """Then what the CLI reported stands."""
     cut = decode(start("next-model", input_tokens=1000))
     cost = CostMeter().turn(result(total_cost_usd=0.5, terminal_reason="aborted_streaming"), cut)
@@ -121,7 +121,7 @@ def test_a_model_without_a_price_is_no_guess() -> None:
     assert (cost.cost_usd, cost.usage, cost.estimated) == (0.5, Usage(1000), True)
 
 
-def test_an_interrupted_turn_of_the_newer_cli_is_its_own_estimate() -> None:
+def test_cost_of_an_interrupted_turn_is_the_newer_clis_own_estimate() -> None:
     """It reports the cut call, by estimate."""
     own = models(3, 0.5)
     cost = CostMeter().turn(result(terminal_reason="aborted_tools", model_usage_since_last_result=own), [])
@@ -129,7 +129,7 @@ def test_an_interrupted_turn_of_the_newer_cli_is_its_own_estimate() -> None:
     assert (cost.estimated, cost.cost_usd, cost.usage) == (True, 0.5, Usage(3, 4, 5, 6))
 
 
-def test_the_stream_takes_the_final_count_where_there_is_one() -> None:
+def test_cost_takes_the_final_count_of_a_stream_where_there_is_one() -> None:
     """Several API calls add up; `message_delta` has the final count of its call."""
     call = [
         start(input_tokens=5, output_tokens=1, cache_read_input_tokens=2),
@@ -143,7 +143,7 @@ def test_the_stream_takes_the_final_count_where_there_is_one() -> None:
     assert streamed_cost([]).usage == Usage()
 
 
-def test_a_result_that_counts_nothing() -> None:
+def test_cost_of_a_result_that_counts_nothing() -> None:
     """Missing and null figures are zero."""
     cost = CostMeter().turn(result(total_cost_usd=None, modelUsage=None), [])
 

@@ -65,7 +65,7 @@ def first(request: PermissionRequest) -> Grant:
         (asked("", {}), []),
     ],
 )
-def test_offered_is_what_the_cli_suggests_else_this_input(request_: PermissionRequest, choices: list[str]) -> None:
+def test_grants_offer_what_the_cli_suggests_else_this_input(request_: PermissionRequest, choices: list[str]) -> None:
     """Only what covers the use at hand is offered; the whole tool is a choice of its own, and the last."""
     assert [grant.choice for grant in offered(request_)] == choices
     assert all(grant.covers(request_) for grant in offered(request_))
@@ -75,7 +75,7 @@ def test_offered_is_what_the_cli_suggests_else_this_input(request_: PermissionRe
     "command",
     ["wc", "wc -l b.csv", "wc  *.csv", "wc 'a b; c'", 'wc "a & b"', " wc x", "'wc' x", "wc ~/x.csv", "wc a=b"],
 )
-def test_words_of_a_command_cover_it_with_any_arguments(command: str) -> None:
+def test_grant_of_words_covers_a_command_with_any_arguments(command: str) -> None:
     """One command that begins with these words."""
     assert first(bash("wc -l a.csv", "wc:*")).covers(bash(command))
 
@@ -133,12 +133,12 @@ def test_words_of_a_command_cover_it_with_any_arguments(command: str) -> None:
         ["wc", "x"],
     ],
 )
-def test_words_of_a_command_cover_nothing_that_does_more(command: Any) -> None:
+def test_grant_of_words_covers_nothing_that_does_more(command: Any) -> None:
     """Whatever a shell could read as more than that one command is asked about."""
     assert not first(bash("wc -l a.csv", "wc:*")).covers(bash(command))
 
 
-def test_words_of_a_command_do_not_reach_other_folders_or_out_of_the_sandbox() -> None:
+def test_grant_of_words_does_not_reach_other_folders_or_out_of_the_sandbox() -> None:
     """What the CLI names besides the command is asked about."""
     grant = first(bash("touch a", "touch *"))
 
@@ -147,7 +147,7 @@ def test_words_of_a_command_do_not_reach_other_folders_or_out_of_the_sandbox() -
     assert not grant.covers(asked("Bash", {"command": "touch b", "dangerouslyDisableSandbox": True}))
 
 
-def test_exactly_this_command_is_the_command_and_how_it_runs() -> None:
+def test_grant_of_one_command_is_the_command_and_how_it_runs() -> None:
     """The model's words about it may differ, and its time limit."""
     grant = first(asked("Bash", {"command": "make a; make b", "description": "Build"}))
 
@@ -181,7 +181,7 @@ def test_exactly_this_command_is_the_command_and_how_it_runs() -> None:
         (7, False),
     ],
 )
-def test_edits_in_a_folder(tmp_path: Path, path: Any, is_covered: bool) -> None:
+def test_grant_of_edits_in_a_folder(tmp_path: Path, path: Any, is_covered: bool) -> None:
     """Of any editing tool, in that folder and below, not through a link and not of what is hidden."""
     here = tmp_path / "here"
     here.mkdir()
@@ -195,7 +195,7 @@ def test_edits_in_a_folder(tmp_path: Path, path: Any, is_covered: bool) -> None:
     assert not grant.covers(asked("Read", {"file_path": str(here / "a.py")}, working_dir=str(here)))
 
 
-def test_reading_in_a_folder(tmp_path: Path) -> None:
+def test_grant_of_reading_in_a_folder(tmp_path: Path) -> None:
     """Of files there, not beyond; a pattern could reach further, so that other tools ask."""
     grant = first(asked("Read", {"file_path": str(tmp_path / "x")}, add("Read", f"/{tmp_path}/**")))
 
@@ -225,7 +225,7 @@ def test_reading_in_a_folder(tmp_path: Path) -> None:
         (None, False),
     ],
 )
-def test_fetching_from_a_host(url: Any, is_covered: bool) -> None:
+def test_grant_of_fetching_from_a_host(url: Any, is_covered: bool) -> None:
     """From that host, in an address that can be read in one way only."""
     grant = first(asked("WebFetch", {"url": "https://example.com/a"}, add("WebFetch", "domain:example.com")))
 
@@ -233,7 +233,7 @@ def test_fetching_from_a_host(url: Any, is_covered: bool) -> None:
 
 
 @pytest.mark.parametrize("tool", ["ExitPlanMode", "AskUserQuestion", "EnterPlanMode"])
-def test_nothing_covers_what_is_asked_every_time(tool: str) -> None:
+def test_grants_never_cover_what_is_asked_every_time(tool: str) -> None:
     """Whatever was granted."""
     assert not Grant("tool", tool).covers(asked(tool, {}))
 
@@ -242,6 +242,6 @@ def test_nothing_covers_what_is_asked_every_time(tool: str) -> None:
     "suggestions",
     [({},), ({"type": "addRules"},), ({"type": "addRules", "rules": [None, "x", {}]},), ({"type": 7, "rules": {}},)],
 )
-def test_suggestions_of_any_shape_are_survived(suggestions: tuple[dict[str, Any], ...]) -> None:
+def test_grants_survive_suggestions_of_any_shape(suggestions: tuple[dict[str, Any], ...]) -> None:
     """What cannot be understood is not offered."""
     assert first(asked("Bash", {"command": "ls"}, *suggestions)).choice == "exactly this command"

@@ -83,7 +83,7 @@ async def no_time(cli: FakeTransport, message: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("max_running", [None, 3])
-async def test_two_hundred_sessions_share_eight_processes(make: Make, max_running: int | None) -> None:
+async def test_pool_shares_eight_processes_among_two_hundred_sessions(make: Make, max_running: int | None) -> None:
     """Everybody is served, and there are never more processes or turns than allowed."""
     gate = Gate()
     gate.open.set()
@@ -101,7 +101,7 @@ async def test_two_hundred_sessions_share_eight_processes(make: Make, max_runnin
     assert client.get_stats().created == 200
 
 
-async def test_who_came_first_is_served_first(make: Make) -> None:
+async def test_pool_serves_waiters_in_order(make: Make) -> None:
     """With one process, the order of asking is the order of serving."""
     clis = FakeCLIs(no_time, end_s=0.001)
     client = make(clis, max_sessions=1, acquire_timeout_s=60)
@@ -114,7 +114,7 @@ async def test_who_came_first_is_served_first(make: Make) -> None:
     assert [cli.prompts for cli in clis.started] == [[name] for name in names]
 
 
-async def test_who_comes_late_does_not_slip_in(make: Make) -> None:
+async def test_pool_lets_no_newcomer_overtake_a_waiter(make: Make) -> None:
     """Between the call to the first in line and its look, a newcomer stays behind it."""
     gate = Gate()
     clis = FakeCLIs(gate.behave)
@@ -137,7 +137,7 @@ async def test_who_comes_late_does_not_slip_in(make: Make) -> None:
     assert gate.began == ["first", "second", "late"]
 
 
-async def test_a_talkative_session_does_not_starve_the_others(make: Make) -> None:
+async def test_pool_does_not_let_one_session_starve_the_others(make: Make) -> None:
     """A session with prompts waiting hands its process on after each turn to whoever came before them."""
     clis = FakeCLIs(no_time)
     client = make(clis, max_sessions=1, acquire_timeout_s=60)
@@ -152,7 +152,7 @@ async def test_a_talkative_session_does_not_starve_the_others(make: Make) -> Non
     assert served.index("me too") <= 1
 
 
-async def test_the_right_to_run_and_the_process_do_not_wait_for_each_other(make: Make) -> None:
+async def test_pool_does_not_let_turn_slots_and_processes_wait_for_each_other(make: Make) -> None:
     """One holds a process and waits to run, the other may run and waits for a process: the process goes over."""
     clis = FakeCLIs(no_time)
     client = make(clis, max_sessions=1, max_running=1, acquire_timeout_s=60)
@@ -165,7 +165,7 @@ async def test_the_right_to_run_and_the_process_do_not_wait_for_each_other(make:
     assert clis.most_alive == 1
 
 
-async def test_waiting_too_long_is_an_error_with_the_counts(make: Make) -> None:
+async def test_pool_timeout_is_an_error_with_the_counts(make: Make) -> None:
     """It says what is full and how many waited; the next try can succeed."""
     gate = Gate()
     client = make(FakeCLIs(gate.behave), max_sessions=1, acquire_timeout_s=0.05)
@@ -278,7 +278,7 @@ async def test_pool_keeps_a_process_ready_only_when_nothing_runs(make: Make, mon
             await asyncio.sleep(0.01)
 
 
-async def test_waiting_for_the_right_to_run_has_the_same_limit(make: Make) -> None:
+async def test_pool_limits_the_wait_for_a_turn_slot_too(make: Make) -> None:
     """And its own words."""
     gate = Gate()
     client = make(FakeCLIs(gate.behave), max_running=1, acquire_timeout_s=0.05)
@@ -293,7 +293,7 @@ async def test_waiting_for_the_right_to_run_has_the_same_limit(make: Make) -> No
     await busy
 
 
-async def test_the_ninth_of_eight_idle_sessions_answers_at_once(make: Make) -> None:
+async def test_pool_evicts_an_idle_process_for_a_ninth_session(make: Make) -> None:
     """The session that has been idle longest gives its process up, and later resumes by its id."""
     clis = FakeCLIs(end_s=0.001)
     client = make(clis, max_sessions=8)
@@ -312,7 +312,7 @@ async def test_the_ninth_of_eight_idle_sessions_answers_at_once(make: Make) -> N
     assert client.get_session("s0").pid is None
 
 
-async def test_a_session_with_a_background_task_keeps_its_process(make: Make) -> None:
+async def test_pool_leaves_a_session_with_a_background_task_its_process(make: Make) -> None:
     """Neither is it given up for others, nor reaped; when the task ends, it may be."""
     clis = FakeCLIs()
     client = make(clis, max_sessions=2)
@@ -336,7 +336,7 @@ async def test_a_session_with_a_background_task_keeps_its_process(make: Make) ->
     assert client.get_session("working").pid is None
 
 
-async def test_a_detached_process_counts_as_background(make: Make) -> None:
+async def test_pool_counts_a_detached_process_as_background(make: Make) -> None:
     """`setsid nohup ... &` in a tool is known by its mark alone."""
     clis = FakeCLIs()
     client = make(clis, max_sessions=1, acquire_timeout_s=0.05)
@@ -351,7 +351,7 @@ async def test_a_detached_process_counts_as_background(make: Make) -> None:
     assert (await client.execute("b", "x")).text == "echo: x"
 
 
-async def test_idle_sessions_are_reaped_and_resume(make: Make) -> None:
+async def test_pool_reaps_idle_sessions_which_resume(make: Make) -> None:
     """Time is what it is told."""
     clis = FakeCLIs()
     client = make(clis, idle_timeout_s=600)
@@ -368,7 +368,7 @@ async def test_idle_sessions_are_reaped_and_resume(make: Make) -> None:
     assert (stats.created, stats.destroyed) == (2, 1)
 
 
-async def test_a_resume_waits_until_the_old_process_is_gone(make: Make) -> None:
+async def test_pool_resumes_only_when_the_old_process_is_gone(make: Make) -> None:
     """Two processes on one conversation would both write its file."""
     clis = FakeCLIs(end_s=0.05)
     client = make(clis, idle_timeout_s=600)
@@ -383,7 +383,7 @@ async def test_a_resume_waits_until_the_old_process_is_gone(make: Make) -> None:
     assert clis.most_alive == 1
 
 
-async def test_a_process_that_died_while_idle_is_replaced(make: Make) -> None:
+async def test_pool_replaces_a_process_that_died_while_idle(make: Make) -> None:
     """The next prompt resumes; nobody sees an error."""
     clis = FakeCLIs()
     client = make(clis)
@@ -396,7 +396,7 @@ async def test_a_process_that_died_while_idle_is_replaced(make: Make) -> None:
     assert f"--resume={session.session_id}" in clis.last.launch.argv
 
 
-async def test_dead_idle_processes_are_cleared_away(make: Make) -> None:
+async def test_pool_removes_dead_idle_processes(make: Make) -> None:
     """They take no place until somebody asks."""
     clis = FakeCLIs()
     client = make(clis)
@@ -422,7 +422,7 @@ async def warm(make: Make, clis: FakeCLIs, **options: Any) -> AsyncClaudeClient:
     return client
 
 
-async def test_nothing_starts_before_the_first_prompt(make: Make) -> None:
+async def test_pool_starts_nothing_before_the_first_prompt(make: Make) -> None:
     """Neither a client nor a session starts a process."""
     clis = FakeCLIs()
     client = make(clis, prewarm=2)
@@ -433,7 +433,7 @@ async def test_nothing_starts_before_the_first_prompt(make: Make) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-async def test_as_many_are_kept_warm_as_asked_for(make: Make, count: int) -> None:
+async def test_pool_keeps_as_many_processes_warm_as_asked_for(make: Make, count: int) -> None:
     """After the first prompts there are `prewarm` unprompted processes."""
     clis = FakeCLIs()
     client = make(clis, prewarm=count)
@@ -445,7 +445,7 @@ async def test_as_many_are_kept_warm_as_asked_for(make: Make, count: int) -> Non
     assert len([cli for cli in clis.alive if not cli.prompts]) == count
 
 
-async def test_warm_processes_end_when_the_way_to_start_changes(make: Make) -> None:
+async def test_pool_ends_warm_processes_when_the_way_to_start_changes(make: Make) -> None:
     """A process that was started in the old way serves no session any more, and the next one starts anew."""
     clis = FakeCLIs()
     client = await warm(make, clis)
@@ -459,7 +459,7 @@ async def test_warm_processes_end_when_the_way_to_start_changes(make: Make) -> N
     assert clis.started[2].prompts == ["x"]
 
 
-async def test_an_equal_session_takes_the_warm_process(make: Make) -> None:
+async def test_pool_gives_a_warm_process_to_an_equal_session(make: Make) -> None:
     """It is counted as reused, and another one is warmed."""
     clis = FakeCLIs()
     client = await warm(make, clis)
@@ -473,7 +473,7 @@ async def test_an_equal_session_takes_the_warm_process(make: Make) -> None:
     assert len(clis.started) == 3
 
 
-async def test_a_session_of_another_kind_does_not(make: Make) -> None:
+async def test_pool_gives_no_warm_process_to_a_session_of_another_kind(make: Make) -> None:
     """Another model is another command line."""
     clis = FakeCLIs()
     client = await warm(make, clis)
@@ -484,7 +484,7 @@ async def test_a_session_of_another_kind_does_not(make: Make) -> None:
     assert clis.started[1].prompts == []
 
 
-async def test_a_resumed_session_does_not(make: Make) -> None:
+async def test_pool_gives_no_warm_process_to_a_resumed_session(make: Make) -> None:
     """A warm process has a conversation of its own."""
     clis = FakeCLIs()
     client = await warm(make, clis)
@@ -496,7 +496,7 @@ async def test_a_resumed_session_does_not(make: Make) -> None:
     assert "--resume=11111111-1111-4111-8111-111111111111" in clis.started[2].launch.argv
 
 
-async def test_a_stale_warm_process_is_not_used_but_replaced(make: Make) -> None:
+async def test_pool_replaces_a_stale_warm_process(make: Make) -> None:
     """CLAUDE.md or settings changed since it started."""
     clis = FakeCLIs()
     prints = [1]
@@ -518,7 +518,7 @@ async def test_a_stale_warm_process_is_not_used_but_replaced(make: Make) -> None
     assert len([cli for cli in clis.alive if not cli.prompts]) == 1
 
 
-async def test_an_old_warm_process_is_not_used(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pool_does_not_use_an_old_warm_process(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """After ten minutes it may have missed too much; reaping ends it."""
     clis = FakeCLIs()
     client = await warm(make, clis, idle_timeout_s=10_000)
@@ -532,7 +532,7 @@ async def test_an_old_warm_process_is_not_used(make: Make, monkeypatch: pytest.M
     assert clis.started[1].prompts == []
 
 
-async def test_a_dead_warm_process_is_not_used(make: Make) -> None:
+async def test_pool_does_not_use_a_dead_warm_process(make: Make) -> None:
     """Nobody sees an error, and another one is warmed."""
     clis = FakeCLIs()
     client = await warm(make, clis)
@@ -545,7 +545,7 @@ async def test_a_dead_warm_process_is_not_used(make: Make) -> None:
     assert len([cli for cli in clis.alive if not cli.prompts]) == 1
 
 
-async def test_a_warm_process_is_handed_out_once(make: Make) -> None:
+async def test_pool_hands_out_a_warm_process_once(make: Make) -> None:
     """What is handed out is marked in the same step: two sessions at once get two processes."""
     clis = FakeCLIs(start_s=0.001)
     client = make(clis, prewarm=1)
@@ -561,7 +561,7 @@ async def test_a_warm_process_is_handed_out_once(make: Make) -> None:
     assert all(len(cli.prompts) <= 1 for cli in clis.started)
 
 
-async def test_a_warm_process_makes_room(make: Make) -> None:
+async def test_pool_evicts_a_warm_process_to_make_room(make: Make) -> None:
     """It goes before any session's process."""
     clis = FakeCLIs()
     client = await warm(make, clis, max_sessions=2)
@@ -573,7 +573,7 @@ async def test_a_warm_process_makes_room(make: Make) -> None:
     assert clis.most_alive == 2
 
 
-async def test_prewarming_that_fails_disturbs_nobody(make: Make) -> None:
+async def test_pool_survives_a_failure_of_prewarming(make: Make) -> None:
     """It is traced, and everything goes on."""
     traced: list[str] = []
     clis = FakeCLIs()
@@ -590,7 +590,7 @@ async def test_prewarming_that_fails_disturbs_nobody(make: Make) -> None:
 # What goes wrong.
 
 
-async def test_a_start_that_fails_is_tried_again(make: Make) -> None:
+async def test_pool_tries_a_start_that_fails_again(make: Make) -> None:
     """Before the prompt was written, trying again is safe."""
     clis = FakeCLIs()
     clis.failures = [ProcessError("no"), ProcessError("no")]
@@ -601,7 +601,7 @@ async def test_a_start_that_fails_is_tried_again(make: Make) -> None:
     assert client.get_stats().created == 1
 
 
-async def test_a_start_that_cannot_succeed_gives_its_place_back(make: Make) -> None:
+async def test_pool_gets_the_place_of_a_failed_start_back(make: Make) -> None:
     """The error comes at once, and the next session has room."""
     clis = FakeCLIs()
     clis.failures = [CLINotFoundError("nowhere")]
@@ -614,7 +614,7 @@ async def test_a_start_that_cannot_succeed_gives_its_place_back(make: Make) -> N
     assert (await client.execute("a", "x")).text == "echo: x"
 
 
-async def test_closing_sends_the_waiting_away(make: Make) -> None:
+async def test_pool_fails_the_waiters_when_it_closes(make: Make) -> None:
     """Who waits for a process learns that there will be none; the running turn is ended."""
     gate = Gate()
     client = make(FakeCLIs(gate.behave), max_sessions=1)
@@ -633,7 +633,7 @@ async def test_closing_sends_the_waiting_away(make: Make) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_whoever_leaves_takes_nothing_along(make: Make, seed: int) -> None:
+async def test_pool_loses_nothing_when_a_waiter_is_cancelled(make: Make, seed: int) -> None:
     """Turns cancelled at random, in any state, lose no right to run and no place: all others are served."""
     dice = random.Random(seed)
 
@@ -670,7 +670,7 @@ async def test_whoever_leaves_takes_nothing_along(make: Make, seed: int) -> None
     assert client._pool.processes <= 4
 
 
-async def test_leaving_while_a_place_is_made_keeps_the_count(make: Make) -> None:
+async def test_pool_keeps_the_count_when_a_waiter_leaves_during_eviction(make: Make) -> None:
     """The process that was to give way is still ending when its successor is cancelled: its place counts till then."""
     clis = FakeCLIs(end_s=0.02)
     client = make(clis, max_sessions=1)
@@ -687,7 +687,7 @@ async def test_leaving_while_a_place_is_made_keeps_the_count(make: Make) -> None
     assert client._pool.processes == 1
 
 
-async def test_the_pool_says_how_it_is(make: Make) -> None:
+async def test_pool_status_says_how_it_is(make: Make) -> None:
     """Its `repr` is a status line."""
     client = await warm(make, FakeCLIs())
 

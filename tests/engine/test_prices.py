@@ -40,7 +40,7 @@ COUNTED_BY_THE_CLI = [
 
 
 @pytest.mark.parametrize(("model", "counts", "cost"), COUNTED_BY_THE_CLI)
-def test_a_call_costs_what_the_cli_counts(model: str, counts: dict[str, int | bool], cost: float) -> None:
+def test_prices_make_a_call_cost_what_the_cli_counts(model: str, counts: dict[str, int | bool], cost: float) -> None:
     """The table gives the CLI's own figure, to the last digit that matters."""
     assert price_table().cost(model, call(model, **counts)) == pytest.approx(cost, rel=1e-12)
 
@@ -52,13 +52,13 @@ def test_a_call_costs_what_the_cli_counts(model: str, counts: dict[str, int | bo
         "us.anthropic.claude-haiku-4-5-20251001-v1:0", "anthropic/claude-haiku-4-5", "claude-haiku-4-5-latest",
     ],
 )  # fmt: skip
-def test_a_model_is_known_by_all_its_names(name: str) -> None:
+def test_prices_know_a_model_by_all_its_names(name: str) -> None:
     """Providers, dates and context sizes in a name change nothing."""
     assert plain_name(name) == "claude-haiku-4-5"
     assert price_table().price(name) == price_table().models["claude-haiku-4-5"]
 
 
-def test_generations_are_told_apart() -> None:
+def test_prices_tell_generations_apart() -> None:
     """A shorter name is another model: opus 5 and opus 5.5 have prices of their own."""
     prices = {
         name: price_table().price(name) for name in ("claude-opus-5", "claude-opus-5-5", "claude-opus-4-20250514")
@@ -68,12 +68,12 @@ def test_generations_are_told_apart() -> None:
     assert prices["claude-opus-4-20250514"].input == 15.0
 
 
-def test_an_unknown_model_has_no_price() -> None:
+def test_prices_have_none_for_an_unknown_model() -> None:
     """A guess would look like a fact."""
     assert price_table().cost("some-model-9", call("some-model-9", input_tokens=1000)) is None
 
 
-def test_every_price_is_plausible() -> None:
+def test_prices_are_plausible() -> None:
     """Reading the cache is cheaper than the input, an hour's write dearer than five minutes', output the dearest."""
     for name, price in price_table().models.items():
         assert price.cache_read < price.input < price.cache_write_5m < price.cache_write_1h < price.output, name

@@ -40,7 +40,7 @@ def table(*all_of_them: PooledProcess) -> ProcessTable:
     return made
 
 
-def test_a_warm_process_is_evicted_first() -> None:
+def test_process_table_evicts_a_warm_process_first() -> None:
     """Then the session that has been idle longest; one whose next prompt waits comes last."""
     warm, long_idle, just_idle, wanted = (
         process(), process(Owner(idle_s=100)), process(Owner(idle_s=1)), process(Owner(idle_s=500, waiting=1)),
@@ -58,13 +58,13 @@ def test_a_warm_process_is_evicted_first() -> None:
 @pytest.mark.parametrize(
     "kept", [process(Owner(), busy=True), process(Owner(), is_busy=True), process(Owner(), has_background=True)]
 )
-def test_a_process_at_work_is_not_evicted(kept: PooledProcess) -> None:
+def test_process_table_does_not_evict_a_busy_process(kept: PooledProcess) -> None:
     """Nor one that left something running, however long its session has been idle."""
     assert table(kept).eviction_candidate() is None
     assert table(kept).expired(NOW + 1e6, 600.0) == []
 
 
-def test_what_is_over() -> None:
+def test_process_table_knows_what_is_expired() -> None:
     """Dead with nobody at work on it, idle for too long, or warm for too long."""
     dead, idle, old = process(Owner(), is_alive=False), process(Owner(idle_s=601)), process(age_s=WARM_LIFETIME_S)
     there = table(
@@ -74,7 +74,7 @@ def test_what_is_over() -> None:
     assert there.expired(NOW, 600.0) == [dead, idle, old]
 
 
-def test_a_place_that_is_taken_already_is_no_process_more() -> None:
+def test_process_table_does_not_count_a_process_that_is_replaced() -> None:
     """The one that makes room and the one that takes it count as one."""
     leaving = process(Owner())
     leaving.replaced = True
@@ -91,7 +91,7 @@ def test_a_place_that_is_taken_already_is_no_process_more() -> None:
         ({"owner": Owner()}, False),
     ],
 )
-def test_a_usable_warm_process(there: dict[str, Any], fits: bool) -> None:
+def test_process_table_finds_a_usable_warm_process(there: dict[str, Any], fits: bool) -> None:
     """Nobody has it, it lives, and it is young; and it knows the files as they are."""
     one = process(**there)
     one.born += time.monotonic() - NOW

@@ -139,7 +139,7 @@ async def test_router_reads_odd_shapes(odd: Any) -> None:
     assert (text, over) == ("mine", True)
 
 
-def test_message_of_a_result_is_said_once() -> None:
+def test_router_gives_the_message_of_a_result_once() -> None:
     """Words that only the result brings are a text before it; those that were streamed are not said again."""
 
     def types(*lines: dict[str, Any]) -> list[tuple[str, str]]:

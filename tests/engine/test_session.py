@@ -32,7 +32,7 @@ async def begin() -> AsyncIterator[Begin]:
 # What users see.
 
 
-async def test_a_session_is_a_read_only_handle(begin: Begin) -> None:
+async def test_session_is_a_read_only_handle(begin: Begin) -> None:
     """It shows what is known and has no verb; nothing of it can be set."""
     client, _ = await begin()
     await client.execute("main", "x")
@@ -51,7 +51,7 @@ async def test_a_session_is_a_read_only_handle(begin: Begin) -> None:
 # The order.
 
 
-async def test_one_prompt_in_flight_in_the_order_of_asking(begin: Begin) -> None:
+async def test_session_runs_one_prompt_at_a_time_in_the_order_of_asking(begin: Begin) -> None:
     """The CLI would fold or merge prompts that come while a turn runs; each has a fresh uuid."""
     flying: list[int] = []
 
@@ -75,7 +75,7 @@ async def test_one_prompt_in_flight_in_the_order_of_asking(begin: Begin) -> None
     assert len(set(uuids)) == 10
 
 
-async def test_states(begin: Begin) -> None:
+async def test_session_state_says_what_it_does(begin: Begin) -> None:
     """starting, running, idle, closed; and the process id comes and goes with the process."""
     client, clis = await begin(talk_until_interrupted, start_s=0.01)
     session = client.get_session("main")
@@ -91,7 +91,7 @@ async def test_states(begin: Begin) -> None:
     assert session.state is SessionState.CLOSED
 
 
-async def test_what_comes_with_the_first_message_has_its_session_id(begin: Begin) -> None:
+async def test_session_id_is_known_with_the_first_message(begin: Begin) -> None:
     """Observers get the id with the very batch that tells it."""
     client, clis = await begin()
     ids: list[str] = []
@@ -102,7 +102,7 @@ async def test_what_comes_with_the_first_message_has_its_session_id(begin: Begin
     assert set(ids) == {clis.last.session_id}
 
 
-async def test_a_session_is_found_by_every_id_it_ever_had(begin: Begin) -> None:
+async def test_session_is_found_by_every_id_it_ever_had(begin: Begin) -> None:
     """/clear changes the id; both lead to the session."""
     client, clis = await begin()
     first = (await client.execute("main", "x")).session_id
@@ -124,7 +124,7 @@ def says_extra(cli: FakeTransport, text: str = "Background done.") -> None:
     cli.result(origin={"kind": "task-notification"})
 
 
-async def test_an_extra_turn_is_recorded_and_confuses_nobody(begin: Begin) -> None:
+async def test_session_records_an_unsolicited_turn_and_goes_on(begin: Begin) -> None:
     """It has a row of its own; the next prompt has its own answer."""
     client, clis = await begin()
     await client.execute("main", "one")
@@ -140,7 +140,7 @@ async def test_an_extra_turn_is_recorded_and_confuses_nobody(begin: Begin) -> No
 
 
 @pytest.mark.parametrize("told_before", [False, True])
-async def test_an_extra_turn_that_races_a_prompt(begin: Begin, told_before: bool) -> None:
+async def test_session_survives_an_unsolicited_turn_that_races_a_prompt(begin: Begin, told_before: bool) -> None:
     """Its lines and its result come after our prompt was written, and before the echo: they are not our answer."""
     task = {"type": "system", "subtype": "task_started", "task_id": "b1", "is_backgrounded": True}
     over = {"type": "system", "subtype": "task_notification", "task_id": "b1", "status": "completed"}
@@ -165,7 +165,7 @@ async def test_an_extra_turn_that_races_a_prompt(begin: Begin, told_before: bool
     assert all("Background" not in message.text for message in response.messages)
 
 
-async def test_a_prompt_waits_for_the_end_of_an_extra_turn(begin: Begin) -> None:
+async def test_session_lets_a_prompt_wait_for_the_end_of_an_unsolicited_turn(begin: Begin) -> None:
     """Sent during it, it would be folded into it."""
     client, clis = await begin()
     await client.execute("main", "one")
@@ -183,7 +183,7 @@ async def test_a_prompt_waits_for_the_end_of_an_extra_turn(begin: Begin) -> None
     assert (await job).text == "echo: two"
 
 
-async def test_interrupting_an_extra_turn(begin: Begin) -> None:
+async def test_session_interrupts_an_unsolicited_turn(begin: Begin) -> None:
     """It can be stopped like any other."""
     client, clis = await begin()
     await client.execute("main", "one")
@@ -196,7 +196,7 @@ async def test_interrupting_an_extra_turn(begin: Begin) -> None:
     await until(lambda: client.get_session("main").turns == 2)
 
 
-async def test_text_streams_before_the_echo(begin: Begin) -> None:
+async def test_session_streams_text_before_the_echo(begin: Begin) -> None:
     """2.1.197 echoes the prompt after the first block: with no background task about, nothing waits for that."""
     finish = asyncio.Event()
 
@@ -219,7 +219,7 @@ async def test_text_streams_before_the_echo(begin: Begin) -> None:
 # Death.
 
 
-async def test_death_in_the_middle_of_a_turn(begin: Begin) -> None:
+async def test_session_survives_the_death_of_its_process_in_a_turn(begin: Begin) -> None:
     """Exit code, stderr and what there was; the next prompt resumes by id."""
 
     async def dies(cli: FakeTransport, message: dict[str, Any]) -> None:
@@ -244,7 +244,7 @@ async def test_death_in_the_middle_of_a_turn(begin: Begin) -> None:
     assert client.get_session("main").state is SessionState.IDLE
 
 
-async def test_death_before_anything_was_answered(begin: Begin) -> None:
+async def test_session_begins_anew_after_a_death_before_any_answer(begin: Begin) -> None:
     """There is nothing to resume: the next prompt begins a conversation of its own."""
 
     async def dies(cli: FakeTransport, message: dict[str, Any]) -> None:
@@ -262,7 +262,7 @@ async def test_death_before_anything_was_answered(begin: Begin) -> None:
     assert clis.last.session_id != clis.started[0].session_id
 
 
-async def test_an_unknown_id_to_resume(begin: Begin) -> None:
+async def test_session_cannot_resume_an_unknown_id(begin: Begin) -> None:
     """The CLI's own words become SessionNotFoundError, at once."""
     client, clis = await begin(config=SessionConfig(resume="nope"))
 
@@ -287,7 +287,7 @@ async def test_an_unknown_id_to_resume(begin: Begin) -> None:
 # Money.
 
 
-async def test_a_resumed_process_restores_its_total(begin: Begin) -> None:
+async def test_session_cost_counts_on_after_a_resume(begin: Begin) -> None:
     """The newer CLI goes on counting from the old total: no turn pays for it twice."""
     client, clis = await begin()
     await client.execute("main", "x")
@@ -308,7 +308,7 @@ async def test_a_resumed_process_restores_its_total(begin: Begin) -> None:
     assert not clis.started[0].requests("get_usage")
 
 
-async def test_a_cleared_conversation_counts_anew(begin: Begin) -> None:
+async def test_session_cost_counts_anew_after_clear(begin: Begin) -> None:
     """The total falls: all of it is the turn's."""
     client, clis = await begin()
     await client.execute("main", "x")
@@ -320,7 +320,7 @@ async def test_a_cleared_conversation_counts_anew(begin: Begin) -> None:
 # What differs from prompt to prompt.
 
 
-async def test_a_model_for_one_prompt(begin: Begin) -> None:
+async def test_session_takes_a_model_for_one_prompt(begin: Begin) -> None:
     """Set before, and set back after; equal ones cost no request."""
     client, clis = await begin(config=SessionConfig(model="base"))
     for model in (None, "other", "other", None, "base"):
@@ -329,7 +329,7 @@ async def test_a_model_for_one_prompt(begin: Begin) -> None:
     assert [request["model"] for request in clis.last.requests("set_model")] == ["other", "base"]
 
 
-async def test_a_permission_mode_for_one_prompt(begin: Begin) -> None:
+async def test_session_takes_a_permission_mode_for_one_prompt(begin: Begin) -> None:
     """Likewise."""
     client, clis = await begin(config=SessionConfig(permission_mode="acceptEdits"))
     for mode in (None, "plan", "plan", None):
@@ -338,7 +338,7 @@ async def test_a_permission_mode_for_one_prompt(begin: Begin) -> None:
     assert [request["mode"] for request in clis.last.requests("set_permission_mode")] == ["plan", "acceptEdits"]
 
 
-async def test_a_refused_model(begin: Begin) -> None:
+async def test_session_raises_for_a_refused_model(begin: Begin) -> None:
     """Nothing is sent; the session stays usable."""
     client, clis = await begin()
     await client.execute("main", "x")
@@ -363,7 +363,7 @@ async def test_a_refused_model(begin: Begin) -> None:
     "wrong",
     [{"permission_mode": "yolo"}, {"timeout_s": 0}, {"timeout_s": -1}, {"model": " "}, {"json_schema": "{oops"}],
 )
-async def test_a_wrong_option_sends_nothing(begin: Begin, wrong: dict[str, Any]) -> None:
+async def test_session_sends_nothing_for_a_wrong_option(begin: Begin, wrong: dict[str, Any]) -> None:
     """A ValueError that names it, before anything happens."""
     client, clis = await begin()
 
@@ -372,7 +372,7 @@ async def test_a_wrong_option_sends_nothing(begin: Begin, wrong: dict[str, Any])
     assert clis.started == []
 
 
-async def test_a_schema_for_one_prompt_starts_the_process_anew(begin: Begin) -> None:
+async def test_session_starts_its_process_anew_for_the_schema_of_one_prompt(begin: Begin) -> None:
     """The CLI takes a schema only when it starts; the conversation goes on."""
     client, clis = await begin()
     await client.execute("main", "x")
@@ -392,7 +392,9 @@ async def test_a_schema_for_one_prompt_starts_the_process_anew(begin: Begin) -> 
     ("decision", "behavior", "outcome"),
     [(Allow(), "allow", "success"), (Deny("no"), "deny", "success"), (Deny("no", stop=True), "deny", "denied")],
 )
-async def test_who_is_asked_decides(begin: Begin, decision: Allow | Deny, behavior: str, outcome: str) -> None:
+async def test_session_lets_the_one_who_is_asked_decide(
+    begin: Begin, decision: Allow | Deny, behavior: str, outcome: str
+) -> None:
     """The question has everything that is known; the answer reaches the CLI."""
     questions: list[PermissionRequest] = []
     answers: list[dict[str, Any]] = []
@@ -420,7 +422,7 @@ async def test_who_is_asked_decides(begin: Begin, decision: Allow | Deny, behavi
     )  # fmt: skip
 
 
-async def test_other_requests_of_the_cli_are_refused(begin: Begin) -> None:
+async def test_session_refuses_other_requests_of_the_cli(begin: Begin) -> None:
     """A hook or an MCP message that nobody serves gets an answer, else the CLI would wait for ever."""
     answers: list[dict[str, Any]] = []
 
@@ -441,7 +443,7 @@ async def test_other_requests_of_the_cli_are_refused(begin: Begin) -> None:
 # Closing.
 
 
-async def test_closing_a_session_ends_its_turns_and_its_process(begin: Begin) -> None:
+async def test_session_that_closes_ends_its_turns_and_its_process(begin: Begin) -> None:
     """The running turn is interrupted, the waiting one dropped, later ones refused."""
     client, clis = await begin(talk_until_interrupted)
     jobs = [in_background(client, "x"), in_background(client, "y")]

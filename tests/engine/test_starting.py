@@ -34,7 +34,7 @@ class Attempts:
         return await retrying(self.attempt, policy, on_retry=self.tell, sleep=self.sleep)
 
 
-async def test_no_failure_no_problem() -> None:
+async def test_retrying_returns_at_once_without_a_failure() -> None:
     """One attempt, no wait."""
     attempts = Attempts()
 
@@ -42,7 +42,7 @@ async def test_no_failure_no_problem() -> None:
     assert (attempts.count, attempts.slept) == (1, [])
 
 
-async def test_delays_double_up_to_the_longest() -> None:
+async def test_retrying_doubles_delays_up_to_the_longest() -> None:
     """Each wait is told before it begins."""
     attempts = Attempts(*(ProcessError(f"no {number}") for number in range(4)))
 
@@ -51,7 +51,7 @@ async def test_delays_double_up_to_the_longest() -> None:
     assert attempts.told == [(1, 1, "no 0"), (2, 2, "no 1"), (3, 4, "no 2"), (4, 5, "no 3")]
 
 
-async def test_the_last_failure_is_raised() -> None:
+async def test_retrying_raises_the_last_failure() -> None:
     """After `max_retries` tries there is no more waiting."""
     failures = [ProcessError(f"no {number}") for number in range(3)]
     attempts = Attempts(*failures)
@@ -63,7 +63,7 @@ async def test_the_last_failure_is_raised() -> None:
 
 
 @pytest.mark.parametrize("failure", [SessionNotFoundError("gone"), ValueError("wrong"), KeyboardInterrupt()])
-async def test_what_cannot_succeed_is_not_tried_again(failure: BaseException) -> None:
+async def test_retrying_leaves_what_cannot_succeed(failure: BaseException) -> None:
     """Neither errors that say so, nor errors that are not ours."""
     attempts = Attempts(failure)
 
@@ -72,7 +72,7 @@ async def test_what_cannot_succeed_is_not_tried_again(failure: BaseException) ->
     assert attempts.count == 1
 
 
-async def test_failure_may_say_how_often_it_is_worth_another_try() -> None:
+async def test_retrying_heeds_how_often_a_failure_is_worth_another_try() -> None:
     """A program that ended with no word is not tried as often as the policy allows."""
     failures = [ProcessError(f"no {number}") for number in range(3)]
     for failure in failures:
@@ -84,7 +84,7 @@ async def test_failure_may_say_how_often_it_is_worth_another_try() -> None:
     assert attempts.count == 2
 
 
-async def test_no_retries_at_all() -> None:
+async def test_retrying_can_be_switched_off() -> None:
     """`max_retries=0` is one attempt."""
     attempts = Attempts(ProcessError("no"))
 

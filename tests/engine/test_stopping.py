@@ -28,7 +28,7 @@ async def begin() -> AsyncIterator[Begin]:
 # Interrupts.
 
 
-async def test_interrupting_an_idle_session_does_nothing(begin: Begin) -> None:
+async def test_interrupt_of_an_idle_session_does_nothing(begin: Begin) -> None:
     """Neither before its first prompt, nor between turns."""
     client, clis = await begin()
     assert await client.interrupt("main") is False
@@ -38,7 +38,7 @@ async def test_interrupting_an_idle_session_does_nothing(begin: Begin) -> None:
     assert clis.last.requests("interrupt") == []
 
 
-async def test_interrupting_a_running_turn_keeps_text_and_process(begin: Begin) -> None:
+async def test_interrupt_of_a_running_turn_keeps_text_and_process(begin: Begin) -> None:
     """It returns as interrupted, and the session goes on in the same process."""
     client, clis = await begin(talk_until_interrupted)
     job = in_background(client, "x")
@@ -53,7 +53,7 @@ async def test_interrupting_a_running_turn_keeps_text_and_process(begin: Begin) 
     assert len(clis.started) == 1
 
 
-async def test_interrupting_drops_the_waiting_prompts(begin: Begin) -> None:
+async def test_interrupt_drops_the_waiting_prompts(begin: Begin) -> None:
     """They end as interrupted responses that were never sent and cost nothing; later ones run."""
     client, clis = await begin(talk_until_interrupted)
     jobs = [in_background(client, f"p{number}") for number in range(3)]
@@ -72,7 +72,7 @@ async def test_interrupting_drops_the_waiting_prompts(begin: Begin) -> None:
     assert client.get_session("main").turns == 2
 
 
-async def test_interrupting_at_once(begin: Begin) -> None:
+async def test_interrupt_works_at_once(begin: Begin) -> None:
     """A stream left in the very moment it was entered sends nothing."""
     client, clis = await begin()
 
@@ -83,7 +83,7 @@ async def test_interrupting_at_once(begin: Begin) -> None:
     assert clis.started == []
 
 
-async def test_interrupting_while_the_process_starts(begin: Begin) -> None:
+async def test_interrupt_works_while_the_process_starts(begin: Begin) -> None:
     """The prompt is dropped and the process that was starting is ended."""
     client, clis = await begin(start_s=5)
     job = in_background(client, "x")
@@ -95,7 +95,7 @@ async def test_interrupting_while_the_process_starts(begin: Begin) -> None:
     assert clis.alive == []
 
 
-async def test_interrupting_while_it_waits_for_room(begin: Begin) -> None:
+async def test_interrupt_works_while_the_prompt_waits_for_room(begin: Begin) -> None:
     """It leaves the line."""
     client, clis = await begin(talk_until_interrupted, max_sessions=1)
     await client.create_session(name="other")
@@ -112,7 +112,7 @@ async def test_interrupting_while_it_waits_for_room(begin: Begin) -> None:
     await running
 
 
-async def test_interrupting_while_permission_is_asked(begin: Begin) -> None:
+async def test_interrupt_works_while_permission_is_asked(begin: Begin) -> None:
     """The question is withdrawn, the turn ends."""
     asked = asyncio.Event()
     withdrawn = asyncio.Event()
@@ -144,7 +144,7 @@ async def test_interrupting_while_permission_is_asked(begin: Begin) -> None:
         await withdrawn.wait()
 
 
-async def test_a_second_interrupt_ends_the_process(begin: Begin) -> None:
+async def test_interrupt_ends_the_process_the_second_time(begin: Begin) -> None:
     """The first asks, the second does not; the next prompt resumes."""
     client, clis = await begin(ignore)
     job = in_background(client, "x")
@@ -163,7 +163,7 @@ async def test_a_second_interrupt_ends_the_process(begin: Begin) -> None:
     assert f"--resume={response.session_id}" in clis.last.launch.argv
 
 
-async def test_a_cli_that_does_not_obey_is_ended(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_interrupt_ends_a_cli_that_does_not_obey(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time of grace."""
     monkeypatch.setattr(stopping, "INTERRUPT_GRACE_S", 0.02)
     client, clis = await begin(ignore)
@@ -176,7 +176,7 @@ async def test_a_cli_that_does_not_obey_is_ended(begin: Begin, monkeypatch: pyte
     assert clis.last.exit_code == -9
 
 
-async def test_leaving_a_stream_early_interrupts_its_turn_only(begin: Begin) -> None:
+async def test_stream_left_early_interrupts_its_turn_only(begin: Begin) -> None:
     """The session goes on with the prompt that waited."""
 
     async def behave(cli: FakeTransport, message: dict[str, Any]) -> None:
@@ -196,7 +196,7 @@ async def test_leaving_a_stream_early_interrupts_its_turn_only(begin: Begin) -> 
 # Time.
 
 
-async def test_silence_ends_a_turn(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_overdue_turn_ends_by_silence(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     """A CLI that says nothing is asked to stop, then ended; the error has what there was."""
     monkeypatch.setattr(stopping, "INTERRUPT_GRACE_S", 0.02)
     client, clis = await begin(ignore, SessionConfig(silence_timeout_s=0.05))
@@ -210,7 +210,7 @@ async def test_silence_ends_a_turn(begin: Begin, monkeypatch: pytest.MonkeyPatch
     assert (await client.execute("main", "y")).text == "echo: y"
 
 
-async def test_silence_names_its_setting(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_overdue_turn_names_the_setting_of_silence(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     """And how to have more of it."""
     monkeypatch.setattr(stopping, "INTERRUPT_GRACE_S", 0.02)
     client, _ = await begin(ignore, SessionConfig(silence_timeout_s=0.05))
@@ -219,7 +219,7 @@ async def test_silence_names_its_setting(begin: Begin, monkeypatch: pytest.Monke
         await client.execute("main", "x")
 
 
-async def test_limit_of_a_prompt_takes_the_place_of_that_of_silence(
+async def test_overdue_limit_of_a_prompt_takes_the_place_of_that_of_silence(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A prompt that may take long may be silent for as long."""
@@ -230,7 +230,7 @@ async def test_limit_of_a_prompt_takes_the_place_of_that_of_silence(
         await client.execute("main", "x", timeout_s=0.3)
 
 
-async def test_neither_a_person_nor_a_tool_is_silence(begin: Begin) -> None:
+async def test_overdue_leaves_out_the_time_of_a_person_and_a_tool(begin: Begin) -> None:
     """Their time does not count, for silence; a person's not for the turn's limit either."""
 
     async def ask(request: PermissionRequest) -> Allow:
@@ -253,7 +253,7 @@ async def test_neither_a_person_nor_a_tool_is_silence(begin: Begin) -> None:
     assert (await client.execute("main", "x")).text == "Done."
 
 
-async def test_a_turn_has_a_limit(begin: Begin) -> None:
+async def test_overdue_turn_ends_at_its_limit(begin: Begin) -> None:
     """However much it says; a prompt's own limit wins over the session's."""
 
     async def chatter(cli: FakeTransport, message: dict[str, Any]) -> None:

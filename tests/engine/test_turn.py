@@ -70,7 +70,7 @@ def ended(*lines: Line, context: TurnContext = CONTEXT, change: Any = None) -> t
     return build_response(turn, messages[-1], TurnCost(0.5), context)
 
 
-def test_success() -> None:
+def test_turn_that_succeeds_returns_a_response() -> None:
     """Text, numbers and ids of a good turn."""
     response, error = ended(*streamed("Hi."), result("Hi.", num_turns=2))
 
@@ -82,7 +82,7 @@ def test_success() -> None:
     assert len(response.messages) == 4
 
 
-def test_text_of_messages_is_the_responses_text() -> None:
+def test_turn_text_of_messages_is_the_responses_text() -> None:
     """Joining what arrived equals `response.text`, paragraphs included."""
     response, _ = ended(*streamed("One."), assistant(tool_use()), tool_result("x"), *streamed("Two."), result())
 
@@ -90,7 +90,7 @@ def test_text_of_messages_is_the_responses_text() -> None:
     assert "".join(message.text for message in response.messages if message.type == "text") == response.text
 
 
-def test_withdrawn_text_is_gone() -> None:
+def test_turn_loses_withdrawn_text() -> None:
     """What the CLI abandoned is no part of the answer."""
     stop = event("message_stop", abandoned_blocks={"from_block_index": 1})
     response, _ = ended(*streamed("Kept."), delta("lost", 1), stop, result("Kept."))
@@ -106,7 +106,7 @@ def test_withdrawn_text_is_gone() -> None:
         ({"permission_denials": [{"tool_name": "Bash"}]}, Outcome.SUCCESS),
     ],
 )
-def test_outcomes_that_return(fields: dict[str, Any], outcome: Outcome) -> None:
+def test_turn_outcomes_that_return(fields: dict[str, Any], outcome: Outcome) -> None:
     """Limits end a turn without an error; a plain denial is a success."""
     response, error = ended(*streamed("So far."), result(**fields))
 
@@ -119,7 +119,7 @@ def test_outcomes_that_return(fields: dict[str, Any], outcome: Outcome) -> None:
 ABORTED = {"subtype": "error_during_execution", "is_error": True, "terminal_reason": "aborted_streaming"}
 
 
-def test_an_interrupted_turn_returns_what_there_is() -> None:
+def test_turn_that_is_interrupted_returns_what_there_is() -> None:
     """The text so far stays."""
     response, error = ended(
         *streamed("So far"), result(**ABORTED), change=lambda turn: setattr(turn, "stop_requested", True)
@@ -128,28 +128,28 @@ def test_an_interrupted_turn_returns_what_there_is() -> None:
     assert (error, response.outcome, response.text) == (None, "interrupted", "So far")
 
 
-def test_deny_and_stop_is_denied() -> None:
+def test_turn_after_deny_and_stop_is_denied() -> None:
     """The person ended it, by a denial."""
     response, error = ended(result(**ABORTED), change=lambda turn: setattr(turn, "denied_and_stopped", True))
 
     assert (error, response.outcome) == (None, "denied")
 
 
-def test_a_turn_that_ended_before_the_interrupt_is_a_success() -> None:
+def test_turn_that_ended_before_the_interrupt_is_a_success() -> None:
     """The race is decided by the CLI's result."""
     response, error = ended(*streamed("Done."), result(), change=lambda turn: setattr(turn, "stop_requested", True))
 
     assert (error, response.outcome) == (None, "success")
 
 
-def test_a_turn_that_ended_before_its_timeout_is_a_success() -> None:
+def test_turn_that_ended_before_its_timeout_is_a_success() -> None:
     """Likewise for the watchdog."""
     response, error = ended(*streamed("Done."), result(), change=lambda turn: setattr(turn, "timed_out", "late"))
 
     assert (error, response.outcome) == (None, "success")
 
 
-def test_a_timeout_is_an_error_with_what_there_was() -> None:
+def test_turn_timeout_is_an_error_with_what_there_was() -> None:
     """Outcome timeout; the words say which limit."""
     response, error = ended(delta("So far"), result(**ABORTED), change=lambda turn: setattr(turn, "timed_out", "60 s"))
 
@@ -157,7 +157,7 @@ def test_a_timeout_is_an_error_with_what_there_was() -> None:
     assert (response.outcome, response.text, response.error) == ("timeout", "So far", "60 s")
 
 
-def test_success_with_is_error_is_an_error() -> None:
+def test_turn_result_of_success_with_is_error_is_an_error() -> None:
     """API failures come as subtype success: the flag decides, the last error line names it."""
     _, error = ended(
         assistant(text_block("Overloaded"), error="server_error"),
@@ -167,14 +167,14 @@ def test_success_with_is_error_is_an_error() -> None:
     assert isinstance(error, OverloadedError)
 
 
-def test_an_error_line_inside_a_turn_is_not_its_outcome() -> None:
+def test_turn_outcome_is_not_an_error_line_inside_it() -> None:
     """The CLI may go on after it."""
     response, error = ended(assistant(text_block("broke"), error="unknown"), *streamed("Fine."), result("Fine."))
 
     assert (error, response.outcome) == (None, "success")
 
 
-def test_a_rate_limit_knows_its_end() -> None:
+def test_turn_error_of_a_rate_limit_knows_its_end() -> None:
     """From the event that came before the result."""
     limit = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": 1234}}
     _, error = ended(limit, result("limit", is_error=True, api_error_status=429))
@@ -183,7 +183,7 @@ def test_a_rate_limit_knows_its_end() -> None:
     assert error.resets_at == 1234
 
 
-def test_half_an_answer_is_no_success() -> None:
+def test_turn_with_half_an_answer_is_not_a_success() -> None:
     """2.1.197 calls a stream that ended in the middle a success without a stop reason."""
     response, error = ended(event("message_start"), *streamed("Half an"), result("Half an", stop_reason=None))
 
@@ -192,12 +192,12 @@ def test_half_an_answer_is_no_success() -> None:
     assert error.retryable
 
 
-def test_a_slash_commands_result_without_a_stop_reason_is_a_success() -> None:
+def test_turn_of_a_slash_command_without_a_stop_reason_is_a_success() -> None:
     """No stream began, so none was cut off."""
     assert ended(result("done", stop_reason=None, num_turns=0))[1] is None
 
 
-def test_a_missing_structure_is_an_error() -> None:
+def test_turn_without_the_wanted_structure_is_an_error() -> None:
     """The CLI calls it a success; the caller wanted an object."""
     context = TurnContext(1, "sid", "m", AnswerSource.MODEL, wants_structure=True, redactor=Redactor())
 
@@ -205,7 +205,7 @@ def test_a_missing_structure_is_an_error() -> None:
     assert ended(result("{}", structured_output={}), context=context)[0].structured == {}
 
 
-def test_a_dead_process_is_its_error_unless_it_was_stopped() -> None:
+def test_turn_of_a_dead_process_is_its_error_unless_it_was_stopped() -> None:
     """A turn that was asked to stop is interrupted, however its process ended."""
     process_error = ProcessError("died", exit_code=-9)
     turn = Turn("main", "p")
@@ -220,7 +220,7 @@ def test_a_dead_process_is_its_error_unless_it_was_stopped() -> None:
     assert (error, response.outcome) == (None, "interrupted")
 
 
-def test_an_error_carries_the_response() -> None:
+def test_turn_error_carries_the_response() -> None:
     """Whoever catches it has what there was."""
     turn = Turn("main", "p")
     error = ProcessError("died")
@@ -230,7 +230,7 @@ def test_an_error_carries_the_response() -> None:
     assert turn.is_over
 
 
-async def test_several_readers_get_everything() -> None:
+async def test_turn_gives_several_readers_everything() -> None:
     """A reader that comes late begins at the beginning."""
     turn = Turn("main", "p")
 
@@ -248,7 +248,7 @@ async def test_several_readers_get_everything() -> None:
     assert [message.text for message in await read()] == ["a", "b", "c"]
 
 
-def test_a_persons_time_does_not_count(clock: Clock) -> None:
+def test_turn_does_not_count_a_persons_time(clock: Clock) -> None:
     """Neither for the turn's own limit, nor as silence; two questions at once count once."""
     turn = Turn("main", "p")
     turn.mark_sent()
@@ -266,7 +266,7 @@ def test_a_persons_time_does_not_count(clock: Clock) -> None:
     assert (turn.elapsed_s(), turn.silent_s()) == (5, 3)
 
 
-def test_a_running_tool_is_no_silence(clock: Clock) -> None:
+def test_turn_is_not_silent_while_a_tool_runs(clock: Clock) -> None:
     """Silence begins when its result has come."""
     turn = Turn("main", "p")
     turn.mark_sent()
@@ -279,7 +279,7 @@ def test_a_running_tool_is_no_silence(clock: Clock) -> None:
     assert turn.silent_s() == 4
 
 
-def test_ttft_counts_from_sending() -> None:
+def test_turn_ttft_counts_from_sending() -> None:
     """To the first text, thinking or tool; `None` if there was none."""
     turn = Turn("main", "p")
     turn.sent = 1_699_999_998.0
@@ -290,11 +290,11 @@ def test_ttft_counts_from_sending() -> None:
     assert turn.ttft_s == 2.0
 
 
-def test_a_prompt_of_blocks_as_text() -> None:
+def test_turn_shows_a_prompt_of_blocks_as_text() -> None:
     """Blocks that are no text are named."""
     assert prompt_text([text_block("see"), {"type": "image"}]) == "see\n\n[image]"
 
 
-def test_every_turn_has_a_uuid_of_its_own() -> None:
+def test_turn_has_a_uuid_of_its_own() -> None:
     """The CLI swallows one it has seen."""
     assert len({Turn("main", "p").id for _ in range(100)}) == 100

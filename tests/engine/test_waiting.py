@@ -15,7 +15,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_who_came_first_is_called_first() -> None:
+async def test_wait_queue_wakes_in_order() -> None:
     """One call is for one; a position keeps a place."""
     line, called = WaitQueue(), []
 
@@ -37,7 +37,7 @@ async def test_who_came_first_is_called_first() -> None:
     assert len(line) == 0
 
 
-async def test_who_leaves_when_called_gives_it_back() -> None:
+async def test_wait_queue_tells_of_a_waiter_that_leaves_when_woken() -> None:
     """The call goes to the next in line."""
     line = WaitQueue()
     first, second = (asyncio.create_task(line.wait(line.wake_next)) for _ in range(2))
@@ -51,7 +51,7 @@ async def test_who_leaves_when_called_gives_it_back() -> None:
         await first
 
 
-async def test_so_many_at_once() -> None:
+async def test_capacity_limiter_lets_so_many_run_at_once() -> None:
     """The others wait; whoever leaves passes the place on."""
     limiter, most = CapacityLimiter(), 0
 
@@ -70,7 +70,7 @@ async def test_so_many_at_once() -> None:
     assert (most, limiter.running, limiter.waiting) == (2, 0, 0)
 
 
-async def test_impatience_takes_no_place() -> None:
+async def test_capacity_limiter_gives_no_slot_to_a_waiter_that_timed_out() -> None:
     """Who stops waiting leaves the line, and the count is right."""
     limiter = CapacityLimiter()
     async with limiter.hold(1, contextlib.nullcontext):
@@ -82,7 +82,7 @@ async def test_impatience_takes_no_place() -> None:
     assert limiter.running == 0
 
 
-async def test_everybody_is_sent_away() -> None:
+async def test_capacity_limiter_fails_all_waiters() -> None:
     """With the reason, and at once."""
     limiter = CapacityLimiter()
     async with limiter.hold(1, contextlib.nullcontext):

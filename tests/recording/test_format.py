@@ -10,7 +10,7 @@ import pytest
 from claude_magic.recording import TapeRecorder, TapeReplayer, read_tape
 
 
-def test_a_half_written_last_line_is_left_out(tmp_path: Path) -> None:
+def test_tape_loses_a_half_written_last_line(tmp_path: Path) -> None:
     """A kernel that died while writing leaves a tape that can be played."""
     path = tmp_path / "runs.jsonl"
     path.write_text(json.dumps({"tape": 1}) + "\n" + json.dumps({"run": "1", "prompt": "one"}) + '\n{"at": 0.1, "li')
@@ -28,7 +28,7 @@ def test_a_half_written_last_line_is_left_out(tmp_path: Path) -> None:
         ('{"other": 1}\n{}\n', "is not a tape of version 1"),
     ],
 )
-def test_a_file_that_is_no_tape_is_refused(tmp_path: Path, content: str, words: str) -> None:
+def test_tape_format_refuses_another_file(tmp_path: Path, content: str, words: str) -> None:
     """Reading and recording both refuse it, and it stays as it is."""
     path = tmp_path / "file"
     path.write_text(content)
@@ -41,7 +41,7 @@ def test_a_file_that_is_no_tape_is_refused(tmp_path: Path, content: str, words: 
     assert path.read_text() == content
 
 
-def test_a_tape_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -> None:
+def test_tape_that_is_missing_is_one_clear_sentence(tmp_path: Path) -> None:
     """The sentence names the file."""
     with pytest.raises(ValueError, match="cannot be read"):
         TapeReplayer(tmp_path / "none")

@@ -62,7 +62,7 @@ def read_or_refused(path: Path) -> bool:
 
 
 @pytest.mark.parametrize(("text", "line"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_line_is_one_sentence_that_names_it(tmp_path: Path, text: str, line: int) -> None:
+def test_tape_with_a_broken_line_is_one_sentence_that_names_it(tmp_path: Path, text: str, line: int) -> None:
     """For playing and for adding to it; the file stays as it is."""
     path = tmp_path / "tape.jsonl"
     write(path, text)
@@ -76,7 +76,7 @@ def test_a_broken_line_is_one_sentence_that_names_it(tmp_path: Path, text: str, 
 
 @pytest.mark.fuzz
 @given(st.lists(st.binary(max_size=30) | JSON.map(lambda value: json.dumps(value).encode()), max_size=5))
-def test_any_lines_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]) -> None:
+def test_tape_of_any_lines_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]) -> None:
     """With runs, or with one `ValueError`; nothing else comes of them."""
     path = tmp_path_factory.getbasetemp() / "any.jsonl"
     path.write_bytes(b"\n".join([RUN.encode().rstrip(b"\n"), *lines]))
@@ -93,7 +93,9 @@ def test_any_lines_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
         },
     )
 )
-def test_any_record_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, record: dict[str, Any]) -> None:
+def test_tape_of_any_record_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, record: dict[str, Any]
+) -> None:
     """Also where its fields have the right names."""
     path = tmp_path_factory.getbasetemp() / "any.jsonl"
     path.write_bytes(RUN.encode() + encode_record({"of": "1", "line": {"type": "control_request"}, **record}))
@@ -103,7 +105,7 @@ def test_any_record_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
 
 @pytest.mark.fuzz
 @given(st.dictionaries(TEXTS, JSON, max_size=3))
-def test_a_record_comes_back_as_it_was(record: dict[str, Any]) -> None:
+def test_tape_gives_a_record_back_as_it_was(record: dict[str, Any]) -> None:
     """Whatever characters are in it, and as one line."""
     line = encode_record(record)
 
@@ -113,7 +115,7 @@ def test_a_record_comes_back_as_it_was(record: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("character", [*SEPARATORS, "\n", "\0", "\ud800", "\N{GRINNING FACE}"])
-async def test_every_character_survives_a_tape(tmp_path: Path, character: str) -> None:
+async def test_tape_keeps_every_character(tmp_path: Path, character: str) -> None:
     """In the prompt and in the answer; half a surrogate pair becomes a mark of replacement, as in a live answer."""
     path, whole = tmp_path / "tape.jsonl", f"a{character}b"
 
@@ -130,7 +132,7 @@ async def test_every_character_survives_a_tape(tmp_path: Path, character: str) -
     assert response.text == whole.replace("\ud800", "\N{REPLACEMENT CHARACTER}")
 
 
-def test_a_tape_of_the_first_version_still_plays(tmp_path: Path) -> None:
+def test_tape_of_the_first_version_still_plays(tmp_path: Path) -> None:
     """It was written with every character as it is."""
     path = tmp_path / "tape.jsonl"
     line = {"type": "assistant", "message": {"content": [{"type": "text", "text": f"a{SEPARATORS}b"}]}}
@@ -155,7 +157,7 @@ def test_a_tape_of_the_first_version_still_plays(tmp_path: Path) -> None:
     ],
     ids=json.dumps,
 )
-async def test_a_run_without_an_end_is_an_error(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
+async def test_tape_of_a_run_without_an_end_is_an_error(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
     """And nobody waits for more."""
     path = tmp_path / "tape.jsonl"
     path.write_bytes(RUN.encode() + b"".join(encode_record({"of": "1", "at": 0.0, "line": line}) for line in lines))
@@ -167,7 +169,7 @@ async def test_a_run_without_an_end_is_an_error(tmp_path: Path, lines: list[dict
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
-def test_a_tape_is_for_the_user_alone(tmp_path: Path, umask: int) -> None:
+def test_tape_is_for_the_user_alone(tmp_path: Path, umask: int) -> None:
     """Whatever the umask; one that is there keeps its rights."""
     before, recorder = os.umask(umask), TapeRecorder()
     try:
@@ -179,7 +181,7 @@ def test_a_tape_is_for_the_user_alone(tmp_path: Path, umask: int) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
-def test_what_is_not_a_file_is_refused_at_once(tmp_path: Path, make: Any) -> None:
+def test_tape_that_is_not_a_file_is_refused_at_once(tmp_path: Path, make: Any) -> None:
     """For playing and for recording."""
     path = tmp_path / "odd"
     make(path)

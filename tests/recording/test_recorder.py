@@ -14,7 +14,7 @@ from claude_magic.client import AsyncClaudeClient
 from claude_magic.recording import TapeRecorder, read_tape
 
 
-async def test_no_secret_is_on_a_tape_even_if_it_came_in_pieces(tape: Path) -> None:
+async def test_tape_recorder_writes_no_secret_even_if_it_came_in_pieces(tape: Path) -> None:
     """Neither the secret nor one of its pieces is written."""
     written = tape.read_text()
 
@@ -23,7 +23,7 @@ async def test_no_secret_is_on_a_tape_even_if_it_came_in_pieces(tape: Path) -> N
     assert "[redacted api_key]" in written
 
 
-async def test_recording_is_switched_on_and_off_while_a_session_is_open(tmp_path: Path) -> None:
+async def test_tape_recorder_is_switched_on_and_off_while_a_session_is_open(tmp_path: Path) -> None:
     """Only what was prompted while it was on is written."""
     clis = FakeCLIs()
     async with AsyncClaudeClient(start=clis.start, compile=compile_fake) as client:
@@ -37,7 +37,7 @@ async def test_recording_is_switched_on_and_off_while_a_session_is_open(tmp_path
     assert replayer(tmp_path / "runs.jsonl").prompts == ["during"]
 
 
-async def test_runs_at_the_same_time_stay_apart(tmp_path: Path) -> None:
+async def test_tape_recorder_keeps_simultaneous_runs_apart(tmp_path: Path) -> None:
     """Lines of two sessions stand mixed on the tape, and each run gets its own back."""
     path = tmp_path / "runs.jsonl"
     both = asyncio.Barrier(2)
@@ -62,7 +62,7 @@ async def test_runs_at_the_same_time_stay_apart(tmp_path: Path) -> None:
         ]
 
 
-def test_a_tape_is_added_to(tmp_path: Path) -> None:
+def test_tape_recorder_adds_to_a_tape(tmp_path: Path) -> None:
     """A second recording goes on where the first one ended."""
     path = tmp_path / "runs.jsonl"
     for prompt in ("one", "two"):
@@ -74,7 +74,7 @@ def test_a_tape_is_added_to(tmp_path: Path) -> None:
     assert [run.prompt for run in read_tape(path)] == ["one", "two"]
 
 
-def test_a_half_written_last_line_is_cut_off_before_more_is_written(tmp_path: Path) -> None:
+def test_tape_recorder_cuts_a_half_written_line_off_before_it_writes_more(tmp_path: Path) -> None:
     """What is added begins a line of its own, and the tape stays one."""
     path = tmp_path / "runs.jsonl"
     path.write_text(json.dumps({"tape": 1}) + "\n" + json.dumps({"run": "1", "prompt": "one"}) + '\n{"at": 0.1, "li')

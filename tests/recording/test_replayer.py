@@ -19,7 +19,7 @@ from claude_magic.recording import TapeReplayer
 from claude_magic.response import AnswerSource, Outcome, Response
 
 
-async def test_a_recorded_run_plays_again_with_the_same_text(tape: Path) -> None:
+async def test_replayer_plays_a_recorded_run_with_the_same_text(tape: Path) -> None:
     """The same prompt gets the same answer, with no CLI; it says where it is from."""
     async with AsyncClaudeClient(replay=replayer(tape)) as client:
         await client.create_session(name="main")
@@ -30,7 +30,7 @@ async def test_a_recorded_run_plays_again_with_the_same_text(tape: Path) -> None
     assert response._repr_mimebundle_()["text/plain"].splitlines()[-1].startswith("played from a tape, $0.00 now · ")
 
 
-async def test_a_played_turn_is_no_money_spent(tape: Path) -> None:
+async def test_replayer_spends_no_money(tape: Path) -> None:
     """Its cost is 0 and it counts as simulated, in the response and in every record."""
     async with AsyncClaudeClient(replay=replayer(tape)) as client:
         session = await client.create_session(name="main")
@@ -55,7 +55,7 @@ def decisions(response: Response) -> list[Message]:
     return [message for message in response.messages if message.type == "decision"]
 
 
-async def test_a_played_question_is_answered_by_the_tape(tape: Path) -> None:
+async def test_replayer_answers_a_question_from_the_tape(tape: Path) -> None:
     """Nothing runs, so nobody is asked: the recorded answer is the answer."""
     asked = Asked()
     async with AsyncClaudeClient(replay=replayer(tape), ask=asked.deny) as client:
@@ -67,7 +67,7 @@ async def test_a_played_question_is_answered_by_the_tape(tape: Path) -> None:
     assert response.outcome is Outcome.SUCCESS
 
 
-async def test_a_recorded_denial_is_played_as_one(tmp_path: Path) -> None:
+async def test_replayer_plays_a_recorded_denial_as_one(tmp_path: Path) -> None:
     """The reason and "stop" are on the tape too."""
     path = tmp_path / "runs.jsonl"
     await record(path, "tool", ask=lambda request: Deny("not today", stop=True))
@@ -80,7 +80,7 @@ async def test_a_recorded_denial_is_played_as_one(tmp_path: Path) -> None:
     assert [(message.text, message.is_error) for message in decisions(response)] == [("Bash was denied", True)]
 
 
-async def test_a_question_without_an_answer_on_the_tape_is_put_again(tape: Path) -> None:
+async def test_replayer_puts_a_question_again_that_has_no_answer_on_the_tape(tape: Path) -> None:
     """The recording was cut off at the question: whoever plays the tape is asked."""
     lines = [line for line in tape.read_text().splitlines() if '"sent"' not in line]
     tape.write_text("\n".join(lines) + "\n")
@@ -93,7 +93,7 @@ async def test_a_question_without_an_answer_on_the_tape_is_put_again(tape: Path)
     assert response.outcome is Outcome.SUCCESS
 
 
-async def test_a_prompt_that_is_not_on_the_tape_says_so(tape: Path) -> None:
+async def test_replayer_says_that_a_prompt_is_not_on_the_tape(tape: Path) -> None:
     """The error names what the tape knows, and the session goes on."""
     async with AsyncClaudeClient(replay=replayer(tape)) as client:
         await client.create_session(name="main")
@@ -103,7 +103,7 @@ async def test_a_prompt_that_is_not_on_the_tape_says_so(tape: Path) -> None:
         assert (await client.execute("main", "hello")).text
 
 
-async def test_what_a_tape_knows_is_said_in_one_line(tmp_path: Path) -> None:
+async def test_replayer_says_in_one_line_what_the_tape_knows(tmp_path: Path) -> None:
     """Long prompts, and those of several lines, are cut short."""
     path = tmp_path / "runs.jsonl"
     await record(path, "these are\n\n" + "many " * 50)
@@ -123,14 +123,14 @@ async def left_at(client: AsyncClaudeClient, kind: str) -> Response:
     return stream.response
 
 
-async def test_a_played_run_can_be_stopped(tape: Path) -> None:
+async def test_replayer_can_be_stopped(tape: Path) -> None:
     """Interrupting keeps what was played so far."""
     async with AsyncClaudeClient(replay=TapeReplayer(tape, speed=0.001)) as client:
         await client.create_session(name="main")
         assert (await left_at(client, "init")).outcome is Outcome.INTERRUPTED
 
 
-async def test_a_long_pause_can_be_stopped(tmp_path: Path) -> None:
+async def test_replayer_can_be_stopped_in_a_long_pause(tmp_path: Path) -> None:
     """Whoever stops a played run does not wait for its next line."""
     path = tmp_path / "runs.jsonl"
     await record(path, "hello")
@@ -149,7 +149,7 @@ async def test_a_long_pause_can_be_stopped(tmp_path: Path) -> None:
 # From the CLI to a tape and back.
 
 
-async def test_a_client_changes_to_a_tape_and_back(tape: Path) -> None:
+async def test_replay_switch_changes_to_a_tape_and_back(tape: Path) -> None:
     """Sessions of the other world are closed, their processes end, and new ones are answered by what is on now."""
     clis = FakeCLIs()
     async with clis.client() as client:
@@ -169,7 +169,7 @@ async def test_a_client_changes_to_a_tape_and_back(tape: Path) -> None:
         assert (again.text, again.source) == ("echo: hello", AnswerSource.MODEL)
 
 
-async def test_a_running_turn_ends_when_a_tape_is_put_in(tape: Path) -> None:
+async def test_replay_switch_ends_a_running_turn(tape: Path) -> None:
     """It belongs to the other world: it is over, and nothing of it goes on."""
 
     async def wait(cli: FakeTransport, message: dict[str, Any]) -> None:
@@ -187,7 +187,7 @@ async def test_a_running_turn_ends_when_a_tape_is_put_in(tape: Path) -> None:
         assert clis.alive == []
 
 
-async def test_another_tape_takes_the_place_of_the_first(tape: Path, tmp_path: Path) -> None:
+async def test_replay_switch_puts_another_tape_in_place_of_the_first(tape: Path, tmp_path: Path) -> None:
     """No process of the first one answers any more."""
     other = tmp_path / "other.jsonl"
     await record(other, "hello", behave=echo)
@@ -201,7 +201,7 @@ async def test_another_tape_takes_the_place_of_the_first(tape: Path, tmp_path: P
         assert (await client.execute("main", "hello")).text == "echo: hello"
 
 
-async def test_a_file_that_is_no_tape_changes_nothing(tmp_path: Path) -> None:
+async def test_replay_switch_changes_nothing_for_a_file_that_is_not_a_tape(tmp_path: Path) -> None:
     """The session goes on with its CLI."""
     async with FakeCLIs().client() as client:
         await client.create_session(name="main")
@@ -212,7 +212,7 @@ async def test_a_file_that_is_no_tape_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("speed", [-1.0, float("inf"), float("nan")])
-def test_a_speed_that_makes_no_sense(tape: Path, speed: float) -> None:
+def test_replayer_refuses_a_speed_that_makes_no_sense(tape: Path, speed: float) -> None:
     """It is refused in words."""
     with pytest.raises(ValueError, match="at least 0"):
         TapeReplayer(tape, speed=speed)
@@ -238,7 +238,7 @@ def lines_on(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("version", ["2.1.202", "2.1.332"])
 @pytest.mark.parametrize("situation", SITUATIONS)
-async def test_a_tape_of_a_tape_is_the_same(tmp_path: Path, situation: str, version: str) -> None:
+async def test_replayer_output_recorded_again_is_the_same(tmp_path: Path, situation: str, version: str) -> None:
     """Played and recorded again, every line of a real run is what it was."""
     first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
     real = [json.loads(line) for line in (FIXTURES / f"{situation}-{version}.ndjson").read_text().splitlines()]

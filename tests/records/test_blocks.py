@@ -18,7 +18,7 @@ def whole(assembler: BlockAssembler, batch: Batch) -> list[tuple[str, str]]:
     return [(message.type.value, message.text) for part in assembler.assemble(batch) for message in part.messages]
 
 
-def test_the_pieces_of_a_block_become_one_message_when_it_ends() -> None:
+def test_block_assembler_makes_pieces_one_message_when_their_block_ends() -> None:
     """A block may come in many batches; nothing is passed on before it is complete."""
     assembler, stream = BlockAssembler(), Stream()
 
@@ -27,7 +27,7 @@ def test_the_pieces_of_a_block_become_one_message_when_it_ends() -> None:
     assert whole(assembler, stream.batch(said("Hello you"), stop())) == [("text", "Hello you")]
 
 
-def test_thinking_and_text_are_blocks_of_their_own() -> None:
+def test_block_assembler_keeps_thinking_and_text_apart() -> None:
     """Text that follows thinking ends it."""
     lines = (thought("hm"), thought("m"), delta("a"), delta("b"), result())
 
@@ -36,7 +36,7 @@ def test_thinking_and_text_are_blocks_of_their_own() -> None:
     assert kinds == [("thinking", "hmm"), ("text", "ab"), ("result", "done")]
 
 
-def test_what_others_say_does_not_split_a_block() -> None:
+def test_block_assembler_does_not_split_a_block_by_what_others_say() -> None:
     """A tool's result and a subagent's tool use in the middle of a text come before it."""
     lines = (delta("a"), tool_result("x", "42"), use("y", parent="x"), delta("b"), use("z"))
 
@@ -45,7 +45,7 @@ def test_what_others_say_does_not_split_a_block() -> None:
     assert kinds == [("tool_result", "42"), ("tool_use", ""), ("text", "ab"), ("tool_use", "")]
 
 
-def test_text_taken_back_is_not_in_the_block() -> None:
+def test_block_assembler_takes_withdrawn_text_out_of_its_block() -> None:
     """The CLI abandons a broken stream: its text never happened, what came before stays to be taken back."""
     broken = {"type": "stream_event", "event": {"type": "ping"}, "abandoned_blocks": {"from_block_index": 0}}
     assembler, stream = BlockAssembler(), Stream()
@@ -59,7 +59,7 @@ def test_text_taken_back_is_not_in_the_block() -> None:
     assert notes == [(0, "the CLI took back the last 13 characters of its answer")]
 
 
-def test_a_block_left_open_by_a_dead_turn_belongs_to_that_turn() -> None:
+def test_block_assembler_gives_an_open_block_to_the_turn_that_died() -> None:
     """The next turn's first batch brings the old block under its own id."""
     assembler = BlockAssembler()
     assembler.assemble(Stream(turn_id="old").batch(delta("unfin"), delta("ished")))
@@ -70,7 +70,7 @@ def test_a_block_left_open_by_a_dead_turn_belongs_to_that_turn() -> None:
     assert (new.turn_id, new.messages[0].type) == ("new", "init")
 
 
-def test_sessions_do_not_mix() -> None:
+def test_block_assembler_keeps_sessions_apart() -> None:
     """Blocks of two sessions that stream at once are kept apart."""
     assembler = BlockAssembler()
     a, b = Stream("a"), Stream("b")
@@ -81,7 +81,7 @@ def test_sessions_do_not_mix() -> None:
     assert whole(assembler, b.batch(result())) == [("text", "two"), ("result", "done")]
 
 
-def test_ending_a_session_with_nothing_open_gives_nothing() -> None:
+def test_block_assembler_ends_a_session_with_nothing_open() -> None:
     """Also for a session never seen, and for one that was closed."""
     assembler = BlockAssembler()
     assembler.assemble(Stream().batch(delta("a")))
@@ -97,7 +97,9 @@ KINDS = st.sampled_from(
 
 
 @given(st.lists(st.tuples(KINDS, st.text(max_size=4))), st.lists(st.integers(0, 40)))
-def test_no_text_is_lost_or_moved_however_it_is_cut(spoken: list[tuple[MessageType, str]], cuts: list[int]) -> None:
+def test_block_assembler_loses_no_text_however_it_is_cut(
+    spoken: list[tuple[MessageType, str]], cuts: list[int]
+) -> None:
     """However messages fall into batches, the joined blocks carry the same text in the same order."""
     messages = [Message(kind, text, b"", 1.0) for kind, text in spoken]
     edges = sorted({0, len(messages), *(cut for cut in cuts if cut < len(messages))})

@@ -177,7 +177,7 @@ class Snapshot:
 
 @pytest.mark.parametrize("empty", [False, True])
 @pytest.mark.parametrize("name", COLUMNS)
-def test_every_frame_has_its_columns_and_dtypes_also_with_no_rows(name: str, empty: bool) -> None:
+def test_frames_have_their_columns_and_dtypes_also_with_no_rows(name: str, empty: bool) -> None:
     """Names, order and dtypes are fixed."""
     frame = getattr(Frames(Snapshot(empty=empty)), name)()
 
@@ -196,7 +196,7 @@ def test_frames_with_and_without_rows_can_be_joined(name: str) -> None:
     pd.testing.assert_frame_equal(pd.concat([none, some], ignore_index=True), some)
 
 
-def test_the_values_of_a_turn_arrive() -> None:
+def test_frames_have_the_values_of_a_turn() -> None:
     """Each under its own name; what there is none of is NA."""
     frame = Frames(Snapshot()).turns()
 
@@ -206,7 +206,7 @@ def test_the_values_of_a_turn_arrive() -> None:
     assert pd.isna(frame.loc[1, "ttft_s"])
 
 
-def test_what_is_not_known_is_na() -> None:
+def test_frames_have_na_for_what_is_not_known() -> None:
     """Neither zero nor an empty word."""
     made = Frames(Snapshot())
 
@@ -218,7 +218,7 @@ def test_what_is_not_known_is_na() -> None:
     assert made.metrics().loc[0, ["avg_response_time_s", "p50_response_time_s"]].isna().all()
 
 
-def test_the_answers_paragraphs_lose_the_line_feeds_between_them() -> None:
+def test_frames_strip_the_line_feeds_between_paragraphs() -> None:
     """A message is shown as its own text."""
     assert Frames(Snapshot()).messages()["text"].tolist() == ["hello"]
 
@@ -232,7 +232,9 @@ def test_the_answers_paragraphs_lose_the_line_feeds_between_them() -> None:
         ("other", "error", [], 1),
     ],
 )
-def test_logs_can_be_chosen(session: str | None, level: str | None, messages: list[str], dropped: int) -> None:
+def test_frames_of_logs_can_be_filtered(
+    session: str | None, level: str | None, messages: list[str], dropped: int
+) -> None:
     """By session and by the least level; the frame says how many entries are gone."""
     frame = Frames(Snapshot()).logs(session, level)
 
@@ -240,19 +242,19 @@ def test_logs_can_be_chosen(session: str | None, level: str | None, messages: li
     assert frame.attrs["dropped"] == dropped
 
 
-def test_an_unknown_level_is_refused() -> None:
+def test_frames_refuse_an_unknown_level() -> None:
     """The message names those there are."""
     with pytest.raises(ValueError, match="debug, info, warning, error"):
         Frames(Snapshot()).logs(level="loud")
 
 
-def test_tool_usages_are_dicts() -> None:
+def test_frames_have_tool_usages_as_dicts() -> None:
     """One for each session."""
     assert Frames(Snapshot()).log_summary()["tool_usages"].tolist() == [{"Bash": 2}, {}]
 
 
 @given(st.lists(st.none() | st.floats(0, 4e9)))
-def test_times_are_exact_to_the_microsecond(seconds: list[float | None]) -> None:
+def test_timestamp_column_is_exact_to_the_microsecond(seconds: list[float | None]) -> None:
     """An unknown time is NaT."""
     for moment, second in zip(columns.timestamp_column(seconds), seconds, strict=True):
         if second is None:
@@ -262,7 +264,7 @@ def test_times_are_exact_to_the_microsecond(seconds: list[float | None]) -> None
 
 
 @given(st.lists(st.none() | st.text(st.characters(exclude_categories=[]))))
-def test_any_text_can_be_kept(values: list[str | None]) -> None:
+def test_string_column_takes_any_text(values: list[str | None]) -> None:
     """Also half a surrogate pair, which a prompt from a broken file may have."""
     column = columns.string_column(values)
 
@@ -270,12 +272,12 @@ def test_any_text_can_be_kept(values: list[str | None]) -> None:
 
 
 @given(st.lists(st.none() | st.integers(-(2**63), 2**63 - 1)))
-def test_counts_are_exact(values: list[int | None]) -> None:
+def test_integer_column_is_exact(values: list[int | None]) -> None:
     """Large numbers do not pass through floats, with or without NA beside them."""
     assert [None if value is pd.NA else value for value in columns.integer_column(values)] == values
 
 
-def test_records_are_kept_without_pandas() -> None:
+def test_records_import_no_pandas() -> None:
     """Only the frames and the tables need it."""
     program = "import sys, claude_magic.records.recorder, claude_magic.records.metrics; print('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

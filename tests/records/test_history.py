@@ -65,7 +65,7 @@ def all_bytes(path: Path) -> bytes:
 # The file.
 
 
-def test_what_is_written_is_read_again(path: Path) -> None:
+def test_history_reads_what_it_wrote(path: Path) -> None:
     """Numbers and names come back as they were; texts, pid and state are not kept."""
     one = finished()
     History(path).write("kernel", [one])
@@ -76,7 +76,7 @@ def test_what_is_written_is_read_again(path: Path) -> None:
     assert history.sessions() == [replace(one.session, pid=None, state=None)]  # type: ignore[arg-type]
 
 
-def test_frames_of_the_past_have_the_same_columns_and_dtypes(path: Path) -> None:
+def test_history_frames_have_the_same_columns_and_dtypes(path: Path) -> None:
     """Also where nothing was kept, and where a value is missing."""
     history = History(path)
     tool = ToolRecord("main", None, "main-1", "use-2", "", "Read", "{}", 1000.0)
@@ -93,7 +93,7 @@ def test_frames_of_the_past_have_the_same_columns_and_dtypes(path: Path) -> None
     assert turns_frame(history.turns())["prompt"].isna().all()
 
 
-def test_texts_are_kept_only_on_the_users_word(path: Path) -> None:
+def test_history_keeps_texts_only_on_the_users_word(path: Path) -> None:
     """Prompt, answer and inputs of tools are in the file with `texts=True`, and nowhere in it without."""
     words = (b"the prompt", b"the answer", b"the input")
     History(path).write("kernel", [finished()])
@@ -105,7 +105,7 @@ def test_texts_are_kept_only_on_the_users_word(path: Path) -> None:
     assert [turn.text for turn in history.turns()] == [None, "the answer"]
 
 
-def test_a_session_is_one_row_that_follows_its_turns(path: Path) -> None:
+def test_history_has_one_row_of_a_session_that_follows_its_turns(path: Path) -> None:
     """The last turn's count and cost stand in it; a session of the same name in another kernel is another one."""
     history = History(path)
     history.write("one", [finished(1), finished(2)])
@@ -115,13 +115,13 @@ def test_a_session_is_one_row_that_follows_its_turns(path: Path) -> None:
     assert len(history.turns()) == 3
 
 
-def test_reading_makes_no_file(path: Path) -> None:
+def test_history_makes_no_file_by_reading(path: Path) -> None:
     """Where nothing was kept there is nothing to read, and nothing is left."""
     assert History(path).turns() == []
     assert not path.parent.exists()
 
 
-def test_the_file_is_for_its_user_only(path: Path) -> None:
+def test_history_file_is_for_its_user_only(path: Path) -> None:
     """Nobody else on the machine can look into it."""
     History(path).write("kernel", [finished()])
 
@@ -129,7 +129,7 @@ def test_the_file_is_for_its_user_only(path: Path) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
+def test_history_leaves_a_file_of_a_newer_version_alone(path: Path) -> None:
     """Neither read nor written; the words say what to do."""
     History(path).write("kernel", [finished()])
     database = sqlite3.connect(path)
@@ -141,7 +141,7 @@ def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
             use()
 
 
-def test_a_file_that_is_no_database(path: Path) -> None:
+def test_history_refuses_a_file_that_is_not_a_database(path: Path) -> None:
     """It is named, and stays as it is."""
     path.parent.mkdir()
     path.write_text("these are my notes, and no database at all\n" * 10)
@@ -153,7 +153,7 @@ def test_a_file_that_is_no_database(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_kernels_write_at_the_same_time(path: Path) -> None:
+def test_history_takes_what_kernels_write_at_the_same_time(path: Path) -> None:
     """No turn of any process is lost, the making of the file included."""
     program = (
         "import sys; sys.path[:0] = sys.argv[3:]\n"
@@ -191,7 +191,7 @@ def test_kernels_write_at_the_same_time(path: Path) -> None:
 # The writer.
 
 
-async def test_what_cannot_be_written_waits_for_the_next_turn(
+async def test_history_writer_keeps_what_cannot_be_written_for_the_next_turn(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A locked database is one warning, and what waited is written when it is free."""
@@ -213,7 +213,7 @@ async def test_what_cannot_be_written_waits_for_the_next_turn(
     assert len(History(path).turns()) == 4
 
 
-async def test_turns_that_end_while_it_writes_are_written_next(path: Path) -> None:
+async def test_history_writer_writes_turns_next_that_end_while_it_writes(path: Path) -> None:
     """None is forgotten."""
     writer = HistoryWriter(History(path))
     for number in range(5):
@@ -224,7 +224,7 @@ async def test_turns_that_end_while_it_writes_are_written_next(path: Path) -> No
     assert [turn.turn for turn in History(path).turns()] == [0, 1, 2, 3, 4]
 
 
-def test_what_the_argument_means(tmp_path: Path, state_folder: Path) -> None:
+def test_history_argument_of_each_kind(tmp_path: Path, state_folder: Path) -> None:
     """Nothing, the user's own, a file, or one made before."""
     own = history_of(True)
     named = history_of(tmp_path / "mine.sqlite")
@@ -255,7 +255,7 @@ async def with_a_tool(cli: FakeTransport, message: dict[str, Any]) -> None:
     cli.result()
 
 
-async def test_a_client_writes_what_it_finishes(path: Path) -> None:
+async def test_history_of_a_client_has_what_it_finishes(path: Path) -> None:
     """Another client reads it as frames that are equal to those of the first, but for what is not kept."""
     async with FakeCLIs(with_a_tool).client(history=path, ask=lambda request: Allow()) as first:
         await first.create_session(name="main")
@@ -277,7 +277,7 @@ async def test_a_client_writes_what_it_finishes(path: Path) -> None:
 
 
 @pytest.mark.parametrize("texts", [False, True])
-async def test_a_secret_is_not_in_the_file(path: Path, texts: bool) -> None:
+async def test_history_file_has_no_secret(path: Path, texts: bool) -> None:
     """Not from the prompt, the answer, a tool's input or an error."""
 
     async def leak(cli: FakeTransport, message: dict[str, Any]) -> None:
@@ -301,7 +301,7 @@ async def test_a_secret_is_not_in_the_file(path: Path, texts: bool) -> None:
     assert (b"[redacted api_key]" in written) is True
 
 
-async def test_a_simulated_turn_is_not_written(path: Path) -> None:
+async def test_history_has_no_simulated_turn(path: Path) -> None:
     """Nothing was spent, and nothing is kept."""
     simulated = SessionConfig(simulated=SimulatedAPI("http://127.0.0.1:9", "folder", "key"))
     async with FakeCLIs().client(simulated, history=path) as client:
@@ -311,7 +311,7 @@ async def test_a_simulated_turn_is_not_written(path: Path) -> None:
     assert not path.exists()
 
 
-async def test_a_played_turn_is_not_written(path: Path, tmp_path: Path) -> None:
+async def test_history_has_no_played_turn(path: Path, tmp_path: Path) -> None:
     """It was written when it was recorded, if at all."""
     async with FakeCLIs().client(record=tmp_path / "tape.jsonl") as client:
         await client.create_session(name="main")
@@ -323,7 +323,7 @@ async def test_a_played_turn_is_not_written(path: Path, tmp_path: Path) -> None:
     assert not path.exists()
 
 
-async def test_a_plain_client_writes_nothing(state_folder: Path) -> None:
+async def test_history_of_a_plain_client_is_not_written(state_folder: Path) -> None:
     """Only the kernel's own client, and who is told to, keeps anything."""
     async with FakeCLIs().client() as client:
         await client.create_session(name="main")
@@ -334,7 +334,7 @@ async def test_a_plain_client_writes_nothing(state_folder: Path) -> None:
     assert not state_folder.exists()
 
 
-async def test_a_broken_database_hurts_no_turn(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_history_that_is_broken_hurts_no_turn(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The answers come, and one warning is logged."""
     path.parent.mkdir()
     path.write_text("no database\n" * 100)
@@ -348,7 +348,7 @@ async def test_a_broken_database_hurts_no_turn(path: Path, caplog: pytest.LogCap
     assert "cannot be written" in warnings[0]
 
 
-async def test_it_is_switched_off_and_on_while_the_client_lives(path: Path) -> None:
+async def test_history_is_switched_off_and_on_while_the_client_lives(path: Path) -> None:
     """Only what ends while it is on is written."""
     async with FakeCLIs().client() as client:
         await client.create_session(name="main")
@@ -360,7 +360,7 @@ async def test_it_is_switched_off_and_on_while_the_client_lives(path: Path) -> N
     assert [turn.turn for turn in History(path).turns()] == [2]
 
 
-def test_seconds_are_exact_to_the_microsecond(path: Path) -> None:
+def test_history_seconds_are_exact_to_the_microsecond(path: Path) -> None:
     """Times come back as they were."""
     History(path).write("kernel", [finished(started=1763828651.123456)])
 
@@ -372,7 +372,7 @@ ODD = st.text(st.characters(exclude_categories=[]) | st.sampled_from("\x0b\x0c\x
 
 @pytest.mark.fuzz
 @given(ODD, ODD, st.integers(), st.floats(), st.one_of(st.none(), st.floats()))
-def test_any_turn_is_kept_and_read_back(
+def test_history_reads_any_turn_back(
     tmp_path_factory: pytest.TempPathFactory, prompt: str, name: str, count: int, seconds: float, ttft: float | None
 ) -> None:
     """Every character, but half of a surrogate pair; numbers that the database cannot hold become what it can."""

@@ -33,7 +33,7 @@ def turns(count: int, begin: int = 0) -> list[TurnRecord]:
     return [turn(turn=number, ttft_s=None if number % 2 else 0.5) for number in range(begin, begin + count)]
 
 
-def test_only_what_is_new_is_converted() -> None:
+def test_incremental_frame_converts_only_what_is_new() -> None:
     """And nothing at all if nothing is."""
     convert = Converter()
     frame, records = IncrementalFrame(convert), turns(5)
@@ -46,7 +46,7 @@ def test_only_what_is_new_is_converted() -> None:
     pd.testing.assert_frame_equal(made, turns_frame(records))
 
 
-def test_dropped_records_are_dropped_without_converting_the_rest() -> None:
+def test_incremental_frame_drops_records_without_converting_the_rest() -> None:
     """A bounded deque loses its oldest."""
     convert = Converter()
     frame, records = IncrementalFrame(convert), deque(turns(5), maxlen=5)
@@ -60,7 +60,7 @@ def test_dropped_records_are_dropped_without_converting_the_rest() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.sampled_from(["add", "drop", "change", "remove", "clear", "ask"]), max_size=30), st.randoms())
-def test_the_frame_is_right_whatever_happened_between_two_calls(steps: list[str], random: Any) -> None:
+def test_incremental_frame_is_right_whatever_happened_between_two_calls(steps: list[str], random: Any) -> None:
     """The same as one made anew, dtypes and index included."""
     frame, records, made = IncrementalFrame(turns_frame), list[TurnRecord](), 0
     for step in [*steps, "ask"]:
@@ -82,7 +82,7 @@ def test_the_frame_is_right_whatever_happened_between_two_calls(steps: list[str]
 
 
 @pytest.mark.parametrize("appended", [False, True])
-def test_the_caller_may_change_the_frame(appended: bool) -> None:
+def test_incremental_frame_may_be_changed_by_its_caller(appended: bool) -> None:
     """In place, down to the arrays of its columns; the next frame is as it should be."""
     frame, records = IncrementalFrame(turns_frame), turns(3)
     if appended:
@@ -99,7 +99,7 @@ def test_the_caller_may_change_the_frame(appended: bool) -> None:
     assert again.attrs == {}
 
 
-def test_columns_do_not_fall_into_ever_more_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incremental_frame_does_not_fall_into_ever_more_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Now and then the whole is converted again."""
     monkeypatch.setattr(frames, "_MOST_PIECES", 3)
     convert = Converter()
@@ -125,6 +125,6 @@ def test_columns_do_not_fall_into_ever_more_pieces(monkeypatch: pytest.MonkeyPat
         ("abcd", "bd", (1, 1)),
     ],
 )
-def test_what_two_calls_have_in_common(known: str, records: str, found: tuple[int, int]) -> None:
+def test_overlap_is_what_two_calls_have_in_common(known: str, records: str, found: tuple[int, int]) -> None:
     """From where, and how far."""
     assert overlap(list(known), list(records)) == found

@@ -41,7 +41,7 @@ def entry_of(line: Line | bytes) -> LogEntry:
     return entry
 
 
-def test_an_entry_says_when_where_and_what() -> None:
+def test_log_entry_says_when_where_and_what() -> None:
     """Every column of the log's frame has its value."""
     entry = entry_of(tool_result("x", "42 rows"))
 
@@ -101,7 +101,7 @@ MEANINGS: list[tuple[Line | bytes, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("line", "level", "source", "words"), MEANINGS)
-def test_the_level_comes_from_the_meaning(line: Line | bytes, level: str, source: str, words: str) -> None:
+def test_log_level_comes_from_the_meaning(line: Line | bytes, level: str, source: str, words: str) -> None:
     """What a message means decides; words decide only where there is no meaning for us."""
     entry = entry_of(line)
 
@@ -113,7 +113,7 @@ def test_the_level_comes_from_the_meaning(line: Line | bytes, level: str, source
     ("text", "level"),
     [("error: unknown option", "error"), ("effort bogus, default used", "warning"), ("terror and mirrors", "warning")],
 )
-def test_stderr_is_a_warning_and_an_error_where_it_says_so(text: str, level: str) -> None:
+def test_log_level_of_stderr_is_warning_or_what_it_says(text: str, level: str) -> None:
     """Words count as whole words only."""
     recorder = Recorder()
     recorder.add_batch(stderr(text))
@@ -127,7 +127,7 @@ def test_stderr_is_a_warning_and_an_error_where_it_says_so(text: str, level: str
     "line",
     [stop(), system("status", status="requesting"), system("session_state_changed", state="idle"), said("")],
 )
-def test_routine_makes_no_entry(line: Line) -> None:
+def test_log_has_no_entry_for_routine(line: Line) -> None:
     """What every turn does again and again is counted only."""
     recorder = Recorder()
     recorder.add_batch(batch(line))
@@ -136,7 +136,7 @@ def test_routine_makes_no_entry(line: Line) -> None:
     assert recorder.log.summary("main").total_lines == 1
 
 
-def test_text_that_was_taken_back_is_a_warning() -> None:
+def test_log_warns_of_withdrawn_text() -> None:
     """An abandoned stream that had shown nothing more is no news."""
     abandoned = {"type": "stream_event", "event": {"type": "message_stop"}}
     recorder, stream = Recorder(), Stream()
@@ -148,7 +148,7 @@ def test_text_that_was_taken_back_is_a_warning() -> None:
     ]
 
 
-def test_streamed_text_is_counted_in_pieces_and_kept_in_blocks() -> None:
+def test_log_counts_streamed_text_in_pieces_and_keeps_it_in_blocks() -> None:
     """A thousand pieces are a thousand lines and one entry."""
     recorder, stream = Recorder(), Stream()
     recorder.add_batch(stream.batch(thought("let me "), thought("see")))
@@ -161,7 +161,7 @@ def test_streamed_text_is_counted_in_pieces_and_kept_in_blocks() -> None:
     assert recorder.log.summary("main").total_lines == 1004
 
 
-def test_a_long_message_is_cut_and_says_so() -> None:
+def test_log_cuts_a_long_message_and_says_so() -> None:
     """An entry has at most 2,000 characters."""
     entry = entry_of(tool_result("x", "a" * 5000))
 
@@ -169,7 +169,7 @@ def test_a_long_message_is_cut_and_says_so() -> None:
     assert entry.message.endswith("a…")
 
 
-def test_a_decision_is_no_line_of_the_cli() -> None:
+def test_log_does_not_count_a_decision_as_a_line_of_the_cli() -> None:
     """It is put among them by us: it has an entry, and `total_lines` does not count it."""
     recorder = Recorder()
     recorder.add_batch(batch(asks("1"), decides("1"), tool_result("1", "done")))
@@ -178,7 +178,7 @@ def test_a_decision_is_no_line_of_the_cli() -> None:
     assert recorder.log.summary("main").total_lines == 2
 
 
-def test_the_summary_counts_lines_levels_and_tools() -> None:
+def test_log_summary_counts_lines_levels_and_tools() -> None:
     """For one session, for each, and for all together."""
     recorder = Recorder()
     recorder.add_batch(
@@ -195,7 +195,7 @@ def test_the_summary_counts_lines_levels_and_tools() -> None:
     assert recorder.log.summary("main") == main
 
 
-def test_what_is_dropped_is_counted_and_stays_in_the_counts() -> None:
+def test_log_counts_what_it_drops() -> None:
     """The bound is on what is kept, not on what is known."""
     recorder = Recorder(LogAggregator(max_entries=3))
     for place in range(5):
@@ -206,13 +206,13 @@ def test_what_is_dropped_is_counted_and_stays_in_the_counts() -> None:
     assert (summary.dropped, summary.warning_count, summary.total_lines) == (2, 5, 5)
 
 
-def test_an_impossible_bound_is_refused() -> None:
+def test_log_refuses_an_impossible_bound() -> None:
     """At least one entry is kept."""
     with pytest.raises(ValueError, match="max_entries"):
         LogAggregator(max_entries=0)
 
 
-def test_entries_of_all_sessions_are_in_the_order_of_time() -> None:
+def test_log_entries_of_all_sessions_are_in_the_order_of_time() -> None:
     """And those of one session can be had alone."""
     recorder = Recorder()
     recorder.add_batch(batch(tool_result("x", "first"), at=1.0, session="a"))
@@ -225,7 +225,7 @@ def test_entries_of_all_sessions_are_in_the_order_of_time() -> None:
     assert recorder.log.summary("never seen").total_lines == 0
 
 
-def test_a_note_is_the_engines_own_entry() -> None:
+def test_log_note_is_the_engines_own_entry() -> None:
     """It belongs to the turn that runs, and closes a block that a dead process left open."""
     recorder = Recorder()
     recorder.add_batch(batch(delta("half an ans")))
@@ -237,7 +237,7 @@ def test_a_note_is_the_engines_own_entry() -> None:
     assert recorder.log.summary("main").error_count == 1
 
 
-def test_a_note_after_a_turn_belongs_to_none() -> None:
+def test_log_note_after_a_turn_belongs_to_none() -> None:
     """With a result or without one; whoever knows better says which turn it is."""
     recorder = Recorder()
     recorder.add_batch(batch(result(), turn_id="one"))
@@ -256,13 +256,13 @@ def test_a_note_after_a_turn_belongs_to_none() -> None:
     assert {entry.session_id for entry in recorder.log.entries()} == {"sid"}
 
 
-def test_a_note_of_an_unknown_level_is_refused() -> None:
+def test_log_note_of_an_unknown_level_is_refused() -> None:
     """Levels are the four there are."""
     with pytest.raises(ValueError, match="loud"):
         LogAggregator().add_note("main", "loud", "hello")
 
 
-def test_secrets_are_hidden_in_notes_and_in_raw_values() -> None:
+def test_log_hides_secrets_in_notes_and_in_raw_values() -> None:
     """Text of messages comes redacted; what the log reads from raw lines it redacts itself."""
     recorder = Recorder(LogAggregator(redactor=Redactor({"API_KEY": "sk-secret-1"})))
     recorder.add_note("main", Level.INFO, "started with sk-secret-1")
@@ -272,7 +272,7 @@ def test_secrets_are_hidden_in_notes_and_in_raw_values() -> None:
     assert sum("[redacted API_KEY]" in entry.message for entry in recorder.log.entries()) == 3
 
 
-def test_a_secret_at_the_cut_is_hidden_whole() -> None:
+def test_log_hides_a_secret_at_the_cut_whole() -> None:
     """No half of it is left where a long message is cut."""
     recorder = Recorder(LogAggregator(redactor=Redactor({"API_KEY": "sk-secret-1"})))
     recorder.add_note("main", Level.INFO, "a" * 1995 + "sk-secret-1" + "b" * 100)
@@ -281,7 +281,7 @@ def test_a_secret_at_the_cut_is_hidden_whole() -> None:
     assert (len(entry.message), "sk-" in entry.message) == (2000, False)
 
 
-def test_a_long_history_holds_a_bounded_amount_of_memory() -> None:
+def test_log_of_a_long_session_takes_a_bounded_amount_of_memory() -> None:
     """However long the messages are, a session's log stays under 20 MB at the default bound."""
     recorder = Recorder()
     longest = "\N{GRINNING FACE}" * 3000

@@ -9,7 +9,7 @@ from claude_magic.records.recorder import Recorder
 from .lines import Stream, asks, batch, delta, result, said, stderr, stop, system, thought, tool_result, use
 
 
-def test_a_turn_reads_like_a_conversation() -> None:
+def test_message_records_of_a_turn_read_like_a_conversation() -> None:
     """Prompt, thinking, answer, tool use, result and the rest of the answer, each whole and in order."""
     recorder, stream = Recorder(), Stream()
     recorder.messages.begin_turn("main", 3, "t1", "how many?", 90.0)
@@ -27,7 +27,7 @@ def test_a_turn_reads_like_a_conversation() -> None:
     ]
 
 
-def test_notes_tell_what_went_wrong() -> None:
+def test_message_records_have_notes_of_what_went_wrong() -> None:
     """Retries, failures and limits that are near; not the technical rest."""
     recorder = Recorder()
     near = {"type": "rate_limit_event", "rate_limit_info": {"status": "allowed_warning"}}
@@ -44,7 +44,7 @@ def test_notes_tell_what_went_wrong() -> None:
     ]
 
 
-def test_a_failure_that_is_told_twice_is_read_once() -> None:
+def test_message_records_have_a_failure_once_that_is_told_twice() -> None:
     """The CLI says it in a message and again in the result."""
     recorder = Recorder()
     failure = said("Credit balance is too low") | {"error": "billing_error"}
@@ -57,7 +57,7 @@ def test_a_failure_that_is_told_twice_is_read_once() -> None:
     ]
 
 
-def test_of_tasks_the_end_is_read_and_what_subagents_say() -> None:
+def test_message_records_of_tasks_are_their_end_and_what_subagents_say() -> None:
     """Their progress is in the log."""
     recorder = Recorder()
     progress = {"type": "tool_progress", "tool_name": "Bash", "parent_tool_use_id": "x", "elapsed_time_seconds": 30}
@@ -71,7 +71,7 @@ def test_of_tasks_the_end_is_read_and_what_subagents_say() -> None:
     ]
 
 
-def test_a_turn_that_nobody_prompted_has_no_prompt_to_read() -> None:
+def test_message_records_of_an_unprompted_turn_have_no_prompt() -> None:
     """Its messages still have its number."""
     recorder = Recorder()
     recorder.messages.begin_turn("main", 4, "t1", "", 90.0)
@@ -80,7 +80,7 @@ def test_a_turn_that_nobody_prompted_has_no_prompt_to_read() -> None:
     assert [(record.turn, record.role) for record in recorder.messages.records()] == [(4, "assistant")]
 
 
-def test_text_that_the_cli_takes_back_is_gone() -> None:
+def test_message_records_lose_withdrawn_text() -> None:
     """First what is open, then whole blocks, then the end of an earlier one."""
     recorder = recorder_of_three_turns()
     recorder.add_batch(taken_back(len(", lost" + "\n\nlost too" + "open")))
@@ -90,7 +90,7 @@ def test_text_that_the_cli_takes_back_is_gone() -> None:
     assert [record.kind for record in recorder.messages.records()][-2:] == ["tool_use", "note"]
 
 
-def test_only_text_of_the_same_turn_is_taken_back() -> None:
+def test_message_records_lose_withdrawn_text_of_the_same_turn_only() -> None:
     """However much it is."""
     recorder = recorder_of_three_turns()
     recorder.add_batch(taken_back(1000))
@@ -114,7 +114,7 @@ def taken_back(count: int) -> Batch:
     return Batch("main", "sid", "t1", [Message(MessageType.STATUS, "", b"{}", 100.0, MessageDetails(withdrawn=count))])
 
 
-def test_long_texts_are_cut_and_old_records_dropped() -> None:
+def test_message_records_cut_long_texts_and_drop_the_oldest() -> None:
     """Both bounds hold."""
     recorder = Recorder()
     recorder.messages = MessageRecorder(max_records=2)
@@ -126,7 +126,7 @@ def test_long_texts_are_cut_and_old_records_dropped() -> None:
     assert (second.text, len(third.text), third.text[-1]) == ("second", LONGEST_TEXT, "…")
 
 
-def test_the_recorder_keeps_what_a_dead_process_left_open() -> None:
+def test_message_records_have_what_a_dead_process_left_open() -> None:
     """The half block is recorded when the engine says that nothing more comes."""
     recorder = Recorder()
     recorder.add_batch(batch(delta("half an ans")))

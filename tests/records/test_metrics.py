@@ -16,13 +16,13 @@ from claude_magic.records.metrics import Metrics, Stats
 from .lines import turn
 
 
-def test_before_the_first_turn_there_is_no_time_to_tell() -> None:
+def test_metrics_before_the_first_turn_have_no_time() -> None:
     """Counts are zero, times are unknown rather than zero."""
     assert Metrics().snapshot() == Stats()
     assert Stats().avg_response_time_s is None
 
 
-def test_a_snapshot_has_the_counts_of_pool_and_client() -> None:
+def test_metrics_snapshot_has_the_counts_of_pool_and_client() -> None:
     """What only they can count is handed in."""
     metrics = Metrics()
     metrics.count_turn(1.0, ok=True)
@@ -45,7 +45,7 @@ def test_a_snapshot_has_the_counts_of_pool_and_client() -> None:
         ("timeout", 0),
     ],
 )
-def test_a_turn_that_returns_has_succeeded(outcome: str, succeeded: int) -> None:
+def test_metrics_count_a_turn_that_returns_as_a_success(outcome: str, succeeded: int) -> None:
     """Only the outcomes that raise are failures."""
     metrics = Metrics()
     metrics.count_record(turn(outcome=outcome, duration_s=2.5))
@@ -56,7 +56,7 @@ def test_a_turn_that_returns_has_succeeded(outcome: str, succeeded: int) -> None
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=200))
-def test_mean_and_percentiles_agree_with_numpy(durations: list[float]) -> None:
+def test_metrics_mean_and_percentiles_agree_with_numpy(durations: list[float]) -> None:
     """The mean is a true one, the percentiles are numpy's."""
     metrics = Metrics()
     for duration in durations:
@@ -68,7 +68,7 @@ def test_mean_and_percentiles_agree_with_numpy(durations: list[float]) -> None:
     assert stats.p95_response_time_s == pytest.approx(np.percentile(durations, 95))
 
 
-def test_percentiles_follow_the_newest_turns_and_the_mean_all() -> None:
+def test_metrics_percentiles_are_of_the_newest_turns_and_the_mean_of_all() -> None:
     """After 10,000 newer turns the old ones weigh in the mean alone."""
     metrics = Metrics()
     for duration in [100.0] * 10_000 + [1.0] * 10_000:
@@ -80,6 +80,8 @@ def test_percentiles_follow_the_newest_turns_and_the_mean_all() -> None:
 
 
 @pytest.mark.parametrize(("record", "schema"), [(Stats, METRICS), (SessionInfo, SESSIONS)])
-def test_the_records_have_exactly_the_columns_of_their_frames(record: type, schema: dict[str, object]) -> None:
+def test_metrics_and_session_info_have_exactly_the_columns_of_their_frames(
+    record: type, schema: dict[str, object]
+) -> None:
     """Same names, same order."""
     assert [field.name for field in dataclasses.fields(record)] == list(schema)

@@ -112,7 +112,7 @@ def rows(ax: Axes) -> list[str]:
 
 @pytest.mark.parametrize("name", ["cost", "timeline"])
 @pytest.mark.parametrize("unit_s", [1, 60, 3600, 86_400])
-def test_any_stretch_of_time_has_ticks(name: str, unit_s: int) -> None:
+def test_plots_have_ticks_for_any_stretch_of_time(name: str, unit_s: int) -> None:
     """A few, of the day or nearer, and matplotlib warns of nothing: a warning is an error here."""
     for units in (0, 1, 2, 3, 3.5, 4, 4.5, 5, 10, 59):
         moments = [turn(turn_id=f"t{n}", started=BEGAN + n * units * unit_s / 2, duration_s=0.0) for n in range(3)]
@@ -126,7 +126,7 @@ def test_any_stretch_of_time_has_ticks(name: str, unit_s: int) -> None:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_says_what_it_shows(name: str) -> None:
+def test_plots_say_what_they_show(name: str) -> None:
     """A title, and the axes with their units."""
     ax = draw(name)
 
@@ -137,7 +137,7 @@ def test_a_picture_says_what_it_shows(name: str) -> None:
 
 @pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.parametrize("frames", [Recorded([], []), Live([], [], [])])
-def test_with_nothing_to_show_it_says_so(name: str, frames: Any) -> None:
+def test_plots_with_nothing_to_show_say_so(name: str, frames: Any) -> None:
     """And has a title all the same."""
     ax = draw(name, frames)
 
@@ -146,7 +146,7 @@ def test_with_nothing_to_show_it_says_so(name: str, frames: Any) -> None:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_what_is_not_known_is_left_out(name: str) -> None:
+def test_plots_leave_out_what_is_not_known(name: str) -> None:
     """A turn of a broken file may have neither time nor tokens nor cost."""
     nothing: dict[str, Any] = dict.fromkeys(
         ("started", "duration_s", "cost_usd", "input_tokens", "cache_read_tokens", "cache_write_tokens", "model")
@@ -157,7 +157,7 @@ def test_what_is_not_known_is_left_out(name: str) -> None:
     draw(name, Recorded([turn(**{**nothing, "started": BEGAN}, turn=None), *TURNS], [unknown, *TOOLS]))
 
 
-def test_it_can_be_drawn_on_axes_that_are_there() -> None:
+def test_plots_can_be_drawn_on_axes_that_are_there() -> None:
     """Beside other pictures of one figure."""
     _, (left, right) = pyplot.subplots(1, 2)
 
@@ -169,7 +169,7 @@ def test_it_can_be_drawn_on_axes_that_are_there() -> None:
 # What they show.
 
 
-def test_cost_is_added_up_by_model() -> None:
+def test_plot_of_cost_adds_up_by_model() -> None:
     """In the order of time; the legend has the sums."""
     ax = draw("cost")
 
@@ -177,14 +177,14 @@ def test_cost_is_added_up_by_model() -> None:
     assert [list(line.get_ydata()) for line in ax.lines] == [[0.25, 0.75], [0.125]]
 
 
-def test_tokens_count_what_was_read_wherever_it_came_from() -> None:
+def test_plot_of_tokens_counts_what_was_read_wherever_it_came_from() -> None:
     """Fresh, from the cache and into it."""
     labels = words(draw("tokens"))
 
     assert labels == ["opus, read: 160", "opus, written: 40", "haiku, read: 80", "haiku, written: 20"]
 
 
-def test_cache_hits_are_a_share_of_what_was_read() -> None:
+def test_plot_of_cache_hits_is_a_share_of_what_was_read() -> None:
     """Of each turn and of all together; a turn that read nothing has none."""
     idle = turn(input_tokens=0, cache_read_tokens=0, cache_write_tokens=0, started=BEGAN)
     half = turn(input_tokens=5, cache_read_tokens=5, cache_write_tokens=0, started=BEGAN + 1)
@@ -194,7 +194,7 @@ def test_cache_hits_are_a_share_of_what_was_read() -> None:
     assert words(ax) == ["claude-test: a turn", "all tokens together: 50 %"]
 
 
-def test_the_waterfall_shows_where_a_turns_time_went() -> None:
+def test_waterfall_shows_where_a_turns_time_went() -> None:
     """From the moment it was asked; every stretch at its place, with its length."""
     ax = draw("waterfall")
 
@@ -211,7 +211,7 @@ def test_the_waterfall_shows_where_a_turns_time_went() -> None:
     assert words(ax) == [" 0.5 s", " 1 s", " 1 s", " 3 s", " 2 s", " 1 s", " 2 s"]
 
 
-def test_without_spans_the_waterfall_knows_the_tools() -> None:
+def test_waterfall_without_spans_knows_the_tools() -> None:
     """The rest of the turn was the model's; a subagent's tools are inside of theirs."""
     ax = draw("waterfall", Recorded(TURNS, TOOLS))
 
@@ -219,14 +219,14 @@ def test_without_spans_the_waterfall_knows_the_tools() -> None:
     assert words(ax) == [" 1 s", " 2 s", " 1 s", " 1 s", " 0.5 s", " 3.5 s"]
 
 
-def test_the_waterfall_of_a_turn_by_its_id() -> None:
+def test_waterfall_of_a_turn_by_its_id() -> None:
     """One there is none of is refused."""
     assert "other, turn 7" in Plots(LIVE).waterfall("t2").get_title(loc="left")
     with pytest.raises(ValueError, match="no turn 'nosuch'"):
         Plots(LIVE).waterfall("nosuch")
 
 
-def test_the_waterfall_of_a_long_turn_has_the_longest_stretches() -> None:
+def test_waterfall_of_a_long_turn_has_the_longest_stretches() -> None:
     """As many as can be read."""
     many = [SpanRecord("main", 3, "t3", "tool", f"T{place}", BEGAN + 90 + place, 1 + place) for place in range(200)]
     ax = draw("waterfall", Live(TURNS, [], [*SPANS, *many]))
@@ -235,12 +235,12 @@ def test_the_waterfall_of_a_long_turn_has_the_longest_stretches() -> None:
     assert ax.get_ylabel() == "the 40 longest of 207"
 
 
-def test_tool_durations_put_the_slowest_on_top() -> None:
+def test_plot_of_tool_durations_has_the_slowest_on_top() -> None:
     """By the median; a tool that still runs is not among them."""
     assert rows(draw("tool_durations")) == ["Bash (2)", "Edit (1)", "Read (1)"]
 
 
-def test_tool_errors_tell_failed_from_denied() -> None:
+def test_plot_of_tool_errors_tells_failed_from_denied() -> None:
     """What was not allowed did not fail."""
     ax = draw("tool_errors")
 
@@ -250,7 +250,7 @@ def test_tool_errors_tell_failed_from_denied() -> None:
     ]  # fmt: skip
 
 
-def test_the_timeline_has_a_row_for_each_session() -> None:
+def test_timeline_has_a_row_for_each_session() -> None:
     """In the order they began."""
     ax = draw("timeline")
 
@@ -258,7 +258,7 @@ def test_the_timeline_has_a_row_for_each_session() -> None:
     assert sorted(bar.get_width() * 86_400 for bar in ax.patches) == pytest.approx([2.5, 2.5, 9.0])
 
 
-def test_activity_counts_turns_by_hour_and_weekday(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plot_of_activity_counts_turns_by_hour_and_weekday(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the clock of this machine."""
     from datetime import UTC
 
@@ -285,14 +285,14 @@ def contrast(one: Any, other: Any) -> float:
 
 
 @pytest.mark.parametrize("background", ["#ffffff", "#111111"])
-def test_colours_can_be_seen_on_paper_and_in_the_dark(background: str) -> None:
+def test_drawing_colours_can_be_seen_on_paper_and_in_the_dark(background: str) -> None:
     """Words and lines keep a contrast of 3 to 1 at least (WCAG 2 for large text and for graphics)."""
     assert all(contrast(colour, background) >= 3 for colour in (*drawing.COLOURS, drawing.INK))
     assert contrast(drawing.INK, background) >= 4
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_no_word_has_another_colour(name: str) -> None:
+def test_drawing_text_has_one_colour(name: str) -> None:
     """And what lies behind the picture is left as it is."""
     with pyplot.rc_context({"text.color": "red", "axes.labelcolor": "red", "xtick.color": "red", "ytick.color": "red"}):
         ax = draw(name)
@@ -306,7 +306,7 @@ def test_no_word_has_another_colour(name: str) -> None:
     assert ax.figure.get_facecolor() == to_rgba(pyplot.rcParams["figure.facecolor"])
 
 
-def test_models_differ_in_more_than_colour() -> None:
+def test_drawing_of_models_differs_in_more_than_colour() -> None:
     """For printers and for the colour-blind."""
     many = [turn(model=f"model-{number}", started=BEGAN + number) for number in range(8)]
     lines = draw("cost", Recorded(many, [])).lines
@@ -317,7 +317,7 @@ def test_models_differ_in_more_than_colour() -> None:
 # Where they come from.
 
 
-def test_a_clients_plots() -> None:
+def test_plots_of_a_client() -> None:
     """Drawn from its own frames."""
     with ClaudeClient(start=FakeCLIs().start, compile=compile_fake, pool=PoolConfig(prewarm=0)) as client:
         assert words(client.plots.cost()) == ["nothing yet"]
@@ -328,7 +328,7 @@ def test_a_clients_plots() -> None:
         assert "main, turn 1" in client.plots.waterfall().get_title(loc="left")
 
 
-def test_matplotlib_is_imported_only_for_pictures() -> None:
+def test_plots_import_matplotlib_only_for_pictures() -> None:
     """Frames do without."""
     program = (
         "import sys\nfrom claude_magic.client import AsyncClaudeClient\nclient = AsyncClaudeClient()\n"
@@ -339,7 +339,7 @@ def test_matplotlib_is_imported_only_for_pictures() -> None:
     assert done.stdout == "False\nTrue\n"
 
 
-def test_without_matplotlib_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plots_without_matplotlib_say_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line that names the extra."""
     real = builtins.__import__
 

@@ -14,7 +14,7 @@ from claude_magic.records.recorder import Recorder
 from .lines import Stream, asks, batch, delta, result, tool_result, use
 
 
-def test_a_note_comes_after_the_text_before_it_and_belongs_to_its_turn() -> None:
+def test_recorder_puts_a_note_after_the_text_before_it_and_into_its_turn() -> None:
     """Through the recorder, as the client does it; the text goes on as another block."""
     recorder = Recorder()
     recorder.begin_turn("main", 1, "t1", "go", 90.0)
@@ -33,7 +33,7 @@ def test_a_note_comes_after_the_text_before_it_and_belongs_to_its_turn() -> None
     assert "".join(one.text for one in recorder.messages.records() if one.kind == "text") == "gohalf an answer"
 
 
-def test_a_note_belongs_to_the_turn_also_before_its_first_block() -> None:
+def test_recorder_puts_a_note_into_the_turn_also_before_its_first_block() -> None:
     """Pieces that are not whole yet, or technical events, are enough."""
     recorder, stream = Recorder(), Stream()
     recorder.add_batch(stream.batch(delta("a")))
@@ -43,7 +43,7 @@ def test_a_note_belongs_to_the_turn_also_before_its_first_block() -> None:
     assert [(entry.message, entry.turn_id) for entry in recorder.log.entries()] == [("ab", "t1"), ("now", "t1")]
 
 
-def test_a_message_that_one_record_cannot_take_is_in_the_others(
+def test_recorder_keeps_a_message_in_the_records_that_can_take_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And the messages after it are in all of them; it is said once."""
@@ -64,7 +64,7 @@ def test_a_message_that_one_record_cannot_take_is_in_the_others(
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
 
 
-def test_closed_sessions_leave_a_bounded_log() -> None:
+def test_recorder_keeps_a_bounded_log_of_closed_sessions() -> None:
     """Over any number of them: the newest stay readable, what is dropped is counted, and open ones lose nothing."""
     recorder = Recorder(LogAggregator(max_entries=50))
     recorder.add_batch(batch(*[tool_result("x", "1")] * 40, session="open"))
@@ -84,7 +84,7 @@ def test_closed_sessions_leave_a_bounded_log() -> None:
     assert recorder.log.summary().dropped == 295 * 10
 
 
-def test_a_closed_session_leaves_nothing_that_only_an_open_one_needs() -> None:
+def test_recorder_forgets_of_a_closed_session_what_only_an_open_one_needs() -> None:
     """Whatever it was in the middle of; what it did stays on record."""
     recorder = Recorder()
     recorder.spans.note_spawn("main", 0.5)
@@ -106,7 +106,7 @@ def held(recorder: Recorder) -> list[Any]:
     return [name for names in (*tracked, recorder.spans._spawned, recorder._running) for name in names]
 
 
-def test_a_turn_that_was_never_sent_ends_no_other() -> None:
+def test_recorder_ends_no_other_turn_for_one_that_was_never_sent() -> None:
     """One that waited is dropped while another one runs."""
     recorder = Recorder()
     recorder.begin_turn("main", 1, "t1", "go", 90.0)
@@ -118,7 +118,7 @@ def test_a_turn_that_was_never_sent_ends_no_other() -> None:
     assert not held(recorder)
 
 
-async def test_a_client_that_opens_and_closes_sessions_holds_as_much_as_before() -> None:
+async def test_recorder_does_not_grow_with_sessions_that_come_and_go() -> None:
     """Measured in names that are known, after a first few; records of the last ones can be read."""
     async with FakeCLIs().client(log_entries=20) as client:
         for number in range(30):

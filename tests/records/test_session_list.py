@@ -19,7 +19,7 @@ def listed(*infos: SessionInfo, waiting: dict[str, str] | None = None) -> Sessio
     return session_list(sessions_frame(infos), {"main": "why\n<b>not</b>? " * 9}, waiting or {}, NOW)
 
 
-def test_who_waits_for_a_person_is_said_first() -> None:
+def test_session_list_says_first_who_waits_for_a_person() -> None:
     """In the headline, in the row, and in the table; a question that is just over does not count."""
     shown = listed(info("main", "running"), info("sim", ago_s=7200), waiting={"main": "Bash", "sim": "Write"})
 
@@ -30,7 +30,7 @@ def test_who_waits_for_a_person_is_said_first() -> None:
     assert "2 h ago" in repr(shown)
 
 
-def test_the_page_shows_a_small_table() -> None:
+def test_session_list_is_a_small_table_on_a_page() -> None:
     """Long prompts are cut, and nothing in them is markup."""
     page = listed(info("main"))._repr_html_()
 
@@ -40,7 +40,7 @@ def test_the_page_shows_a_small_table() -> None:
     assert listed()._repr_html_() == "<div><p><strong>0 sessions open</strong></p></div>"
 
 
-def test_it_is_a_table() -> None:
+def test_session_list_is_a_frame() -> None:
     """All columns are there, and what is made from it is a plain DataFrame."""
     shown = listed(info("main"))
 

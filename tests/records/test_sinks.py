@@ -41,7 +41,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_an_entry_is_one_line_with_the_columns_of_the_frame(tmp_path: Path) -> None:
+def test_lines_sink_writes_one_line_with_the_columns_of_the_frame(tmp_path: Path) -> None:
     """And pandas reads the file back as it is."""
     sink = LinesSink(tmp_path / "log.jsonl")
     sink(ENTRY)
@@ -62,7 +62,7 @@ def test_an_entry_is_one_line_with_the_columns_of_the_frame(tmp_path: Path) -> N
     assert list(pd.read_json(sink.path, lines=True).columns) == list(logs_frame([ENTRY]).columns)
 
 
-def test_an_entry_is_in_the_file_at_once(tmp_path: Path) -> None:
+def test_lines_sink_writes_at_once(tmp_path: Path) -> None:
     """Nothing waits for the file to be closed; what was there stays; closing twice is fine."""
     path = tmp_path / "log.jsonl"
     path.write_text('{"message": "before"}\n')
@@ -77,7 +77,7 @@ def test_an_entry_is_in_the_file_at_once(tmp_path: Path) -> None:
         sink(ENTRY)
 
 
-def test_only_the_user_may_read_the_file(tmp_path: Path) -> None:
+def test_lines_sink_file_is_for_the_user_only(tmp_path: Path) -> None:
     """It holds what was said. (On Windows it has the permissions of its folder.)"""
     sink = LinesSink(tmp_path / "log.jsonl")
     sink.close()
@@ -85,7 +85,7 @@ def test_only_the_user_may_read_the_file(tmp_path: Path) -> None:
     assert sys.platform == "win32" or stat.S_IMODE(os.stat(sink.path).st_mode) == 0o600
 
 
-def test_half_a_character_does_not_break_the_file(tmp_path: Path) -> None:
+def test_lines_sink_survives_half_a_character(tmp_path: Path) -> None:
     """It may come from a broken line."""
     sink = LinesSink(tmp_path / "log.jsonl")
     sink(LogEntry(1.0, "main", "", "", Level.INFO, "tool", "text", "half \ud83d"))
@@ -94,7 +94,7 @@ def test_half_a_character_does_not_break_the_file(tmp_path: Path) -> None:
     assert lines(sink.path)[0]["message"] == "half ?"
 
 
-def test_a_handler_gets_records_with_the_facts_of_the_entry() -> None:
+def test_handler_sink_gives_records_the_fields_of_the_entry() -> None:
     """A format may name them, and the message is taken literally."""
     handler = Kept()
     sink_for(handler)(ENTRY)
@@ -105,7 +105,7 @@ def test_a_handler_gets_records_with_the_facts_of_the_entry() -> None:
     assert words == f"WARNING main t1 tool tool_result: {ENTRY.message}"
 
 
-def test_a_handlers_level_and_filters_hold() -> None:
+def test_handler_sink_heeds_level_and_filters() -> None:
     """As they do under any logger."""
     strict, picky = Kept(logging.ERROR), Kept()
     picky.addFilter(lambda record: record.__dict__["session"] != "main")
@@ -116,7 +116,7 @@ def test_a_handlers_level_and_filters_hold() -> None:
 
 
 @pytest.mark.parametrize("target", [".", "nowhere/log.jsonl", 7])
-def test_a_target_that_cannot_be(target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sink_refuses_a_target_that_cannot_be(target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is said at once."""
     monkeypatch.chdir(tmp_path)
 
@@ -124,7 +124,7 @@ def test_a_target_that_cannot_be(target: Any, tmp_path: Path, monkeypatch: pytes
         sink_for(target)
 
 
-def test_sinks_get_what_memory_drops_and_cuts() -> None:
+def test_sink_gets_what_memory_drops_and_cuts() -> None:
     """Nothing is lost there: every entry, its message whole, secrets redacted."""
     log, got = LogAggregator(max_entries=2, redactor=Redactor({"API_KEY": "hunter22"})), []
     log.sinks.append(got.append)
@@ -137,7 +137,7 @@ def test_sinks_get_what_memory_drops_and_cuts() -> None:
     assert all(len(entry.message) == 2_000 for entry in log.entries())
 
 
-def test_a_sink_that_fails_is_left_out_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_sink_that_fails_is_switched_off_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
     """The others go on."""
 
     def broken(entry: LogEntry) -> None:
@@ -156,7 +156,7 @@ def test_a_sink_that_fails_is_left_out_and_the_log_says_so(caplog: pytest.LogCap
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [complaint.message]
 
 
-async def test_a_clients_log_goes_to_a_file_and_a_handler_until_told_to_stop(tmp_path: Path) -> None:
+async def test_log_to_writes_to_a_file_and_a_handler_until_told_to_stop(tmp_path: Path) -> None:
     """All that the log has of it; a secret that a tool printed is in neither."""
 
     async def leak(cli: FakeTransport, message: dict[str, Any]) -> None:
@@ -184,7 +184,7 @@ async def test_a_clients_log_goes_to_a_file_and_a_handler_until_told_to_stop(tmp
         assert str(path) not in map(os.path.realpath, Path("/proc/self/fd").iterdir())
 
 
-def test_the_waiting_client_can_do_it_too(tmp_path: Path) -> None:
+def test_log_to_of_the_blocking_client(tmp_path: Path) -> None:
     """Stopping and closing happen where the entries come from."""
     from fakes import compile_fake
 

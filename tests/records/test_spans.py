@@ -21,7 +21,7 @@ def spans(recorder: Recorder) -> list[tuple[str, str, float, float]]:
     return [(one.kind, one.name, one.started, one.started + one.duration_s) for one in recorder.spans.records()]
 
 
-def test_the_time_of_a_turn_is_told_apart() -> None:
+def test_spans_tell_the_time_of_a_turn_apart() -> None:
     """What lies between two things is the model's; the spans follow each other without a gap."""
     recorder, stream = recorder_at(101.0, asked=100.0), Stream()
     recorder.add_batch(stream.batch(thought("h"), at=103.0))
@@ -47,7 +47,7 @@ def test_the_time_of_a_turn_is_told_apart() -> None:
     ]
 
 
-def test_starting_a_process_is_part_of_the_wait_before() -> None:
+def test_spans_have_the_start_of_a_process_before_the_turn() -> None:
     """It is told apart once, for the turn it was started for."""
     recorder = Recorder()
     recorder.spans.note_spawn("main", 0.75)
@@ -61,7 +61,7 @@ def test_starting_a_process_is_part_of_the_wait_before() -> None:
     ]
 
 
-def test_a_persons_time_is_not_the_tools() -> None:
+def test_spans_keep_a_persons_time_out_of_the_tools() -> None:
     """The tool runs from the answer on; 2.1.330 may ask before it shows the use, 2.1.197 after."""
     for lines in ([use("x"), asks("x")], [asks("x"), use("x")]):
         recorder, stream = recorder_at(100.0), Stream()
@@ -76,7 +76,7 @@ def test_a_persons_time_is_not_the_tools() -> None:
         ]
 
 
-def test_the_answer_to_a_question_that_is_not_open_changes_nothing() -> None:
+def test_spans_are_not_changed_by_an_answer_to_no_question() -> None:
     """It was withdrawn, or the turn is over."""
     recorder = recorder_at(100.0)
     recorder.add_batch(Stream().batch(decides("x"), at=105.0))
@@ -84,7 +84,7 @@ def test_the_answer_to_a_question_that_is_not_open_changes_nothing() -> None:
     assert spans(recorder) == []
 
 
-def test_tools_that_run_at_the_same_time_overlap() -> None:
+def test_spans_of_simultaneous_tools_overlap() -> None:
     """The model is waited for from the end of the last one."""
     recorder, stream = recorder_at(100.0), Stream()
     recorder.add_batch(stream.batch(use("x", "Bash"), use("y", "Read"), at=100.0))
@@ -99,7 +99,7 @@ def test_tools_that_run_at_the_same_time_overlap() -> None:
     ]
 
 
-def test_a_subagents_tools_are_inside_of_the_tool_that_started_it() -> None:
+def test_spans_have_a_subagents_tools_inside_the_tool_that_started_it() -> None:
     """Their time is not counted twice."""
     recorder, stream = recorder_at(100.0), Stream()
     recorder.add_batch(stream.batch(use("x", "Agent"), at=100.0))
@@ -110,7 +110,7 @@ def test_a_subagents_tools_are_inside_of_the_tool_that_started_it() -> None:
     assert spans(recorder) == [("tool", "Agent", 100.0, 103.0)]
 
 
-def test_a_turn_that_is_cut_off_ends_with_its_last_message() -> None:
+def test_spans_of_a_turn_that_is_cut_off_end_with_its_last_message() -> None:
     """The tool or the question that was open ran until then."""
     for line, expected in ((use("x"), "tool"), (asks("x"), "person")):
         recorder, stream = recorder_at(100.0), Stream()
@@ -121,7 +121,7 @@ def test_a_turn_that_is_cut_off_ends_with_its_last_message() -> None:
         assert spans(recorder)[-1] == (expected, "Bash", 100.0, 103.0)
 
 
-def test_a_failed_turn_waited_for_the_model() -> None:
+def test_spans_of_a_failed_turn_are_the_models() -> None:
     """Nothing came but the result."""
     recorder = recorder_at(100.0)
     recorder.add_batch(Stream().batch(result(is_error=True), at=160.0))
@@ -129,7 +129,7 @@ def test_a_failed_turn_waited_for_the_model() -> None:
     assert spans(recorder) == [("model", "", 100.0, 160.0)]
 
 
-def test_a_turn_that_nobody_prompted_begins_with_its_first_message() -> None:
+def test_spans_of_an_unprompted_turn_begin_with_its_first_message() -> None:
     """And has no number."""
     recorder, stream = Recorder(), Stream(turn_id="extra")
     recorder.add_batch(stream.batch(delta("a"), at=100.0))
@@ -139,7 +139,7 @@ def test_a_turn_that_nobody_prompted_begins_with_its_first_message() -> None:
     assert [(one.turn, one.turn_id) for one in recorder.spans.records()] == [(None, "extra")]
 
 
-def test_between_turns_nothing_is_recorded() -> None:
+def test_spans_have_nothing_between_turns() -> None:
     """Nor for a batch with nothing in it."""
     recorder = Recorder()
     recorder.add_batch(Stream(turn_id="").batch(delta("a"), said("a"), at=100.0))
@@ -158,6 +158,6 @@ def test_spans_are_bounded() -> None:
     assert [one.turn_id for one in recorder.records()] == ["t2", "u"]
 
 
-def test_every_kind_has_words() -> None:
+def test_span_kinds_all_have_words() -> None:
     """For pictures and summaries."""
     assert list(KIND_WORDS) == [kind.value for kind in SpanKind]

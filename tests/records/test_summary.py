@@ -33,7 +33,7 @@ def empty() -> Summary:
     return summary(turns_frame([]), tools_frame([]), spans_frame([]))
 
 
-def test_it_is_a_table_of_sessions() -> None:
+def test_summary_is_a_table_of_sessions() -> None:
     """Counts and sums of each; what is made from it is an ordinary frame."""
     made = whole()
 
@@ -55,7 +55,7 @@ def test_it_is_a_table_of_sessions() -> None:
     assert type(made.head(1)) is type(made[made["turns"] > 1]) is pd.DataFrame
 
 
-def test_it_has_the_tools_and_the_time_as_tables() -> None:
+def test_summary_has_the_tools_and_the_time_as_tables() -> None:
     """The worst tool and the longest time first."""
     made = whole()
 
@@ -64,7 +64,7 @@ def test_it_has_the_tools_and_the_time_as_tables() -> None:
     assert made.by_kind["share"].tolist() == [0.75, 0.25]
 
 
-def test_it_shows_itself_in_words() -> None:
+def test_summary_shows_itself_in_words() -> None:
     """The whole in one line, then the tables with small pictures."""
     head, sessions, times, tools = repr(whole()).split("\n\n")
 
@@ -77,7 +77,7 @@ def test_it_shows_itself_in_words() -> None:
     assert tools.splitlines()[1].split()[:6] == ["Bash", "2", "1", "0", "1.5", "s"]
 
 
-def test_many_sessions_and_tools_end_in_the_sum_of_the_others() -> None:
+def test_summary_of_many_sessions_and_tools_ends_in_the_sum_of_the_others() -> None:
     """Shown are the dearest sessions, of equal ones those of more tokens; nothing is left out unsaid."""
     turns = [turn(turn_id=f"t{n}", session=f"s{n}", cost_usd=0.25 * n, output_tokens=n) for n in range(15)]
     turns.append(turn(turn_id="much", session="much", cost_usd=3.0, output_tokens=5000, outcome="error"))
@@ -94,7 +94,7 @@ def test_many_sessions_and_tools_end_in_the_sum_of_the_others() -> None:
     assert made["session"].tolist()[:2] == ["s0", "s1"]
 
 
-def test_it_shows_itself_as_a_page() -> None:
+def test_summary_shows_itself_as_a_page() -> None:
     """The same words; a tool's name is no markup."""
     page = whole()._repr_html_()
 
@@ -104,7 +104,7 @@ def test_it_shows_itself_as_a_page() -> None:
     assert "▅█" in page
 
 
-def test_before_the_first_turn_it_says_so() -> None:
+def test_summary_before_the_first_turn_says_so() -> None:
     """With the same columns and dtypes."""
     assert repr(empty()) == "No turn yet."
     assert "No turn yet." in empty()._repr_html_()
@@ -115,11 +115,11 @@ def test_before_the_first_turn_it_says_so() -> None:
     ("values", "expected"),
     [([], ""), ([0, 0], "▁▁"), ([1], "█"), ([0, 0.5, 1], "▁▅█"), ([float("nan"), -1, 2], "▁▁█")],
 )
-def test_a_row_of_bars(values: list[float], expected: str) -> None:
+def test_bars_of_a_row(values: list[float], expected: str) -> None:
     """The highest is full; what is not known is nothing."""
     assert spark(values) == expected
 
 
-def test_a_share_as_a_bar() -> None:
+def test_bar_of_a_share() -> None:
     """A little can be told from nothing."""
     assert [bar(share) for share in (0, 0.001, 0.5, 0.51, 1)] == ["", "▏", "█" * 12, "█" * 12 + "▎", "█" * 24]

@@ -26,7 +26,7 @@ def followed(*lines: Line) -> ToolRecord:
     return record
 
 
-def test_a_tool_is_followed_from_use_to_result() -> None:
+def test_tool_record_follows_a_tool_from_use_to_result() -> None:
     """Every column has its value; the time is from use to result."""
     recorder, stream = Recorder(), Stream()
     recorder.tools.begin_turn("main", 7, "t1")
@@ -37,7 +37,7 @@ def test_a_tool_is_followed_from_use_to_result() -> None:
     assert recorder.tools.records() == [expected]
 
 
-def test_tool_of_the_api_is_followed_and_shown() -> None:
+def test_tool_record_follows_a_tool_of_the_api_and_it_is_shown() -> None:
     """The API runs it: use and result both stand in the assistant's message, each in a line of its own."""
     kind = "web_search_tool_result"
     found = [{"type": "web_search_result", "title": "Tides", "url": "https://t.example"}]
@@ -55,7 +55,7 @@ def test_tool_of_the_api_is_followed_and_shown() -> None:
     assert (part.name, part.state, part.result) == ("web_search", ToolState.DONE, "Tides\nhttps://t.example")
 
 
-def test_a_running_tool_has_no_end_yet() -> None:
+def test_tool_record_of_a_running_tool_has_no_end_yet() -> None:
     """What is not known is not made up, and a snapshot does not change afterwards."""
     recorder, stream = Recorder(), Stream()
     recorder.add_batch(stream.batch(use("x")))
@@ -90,12 +90,12 @@ REFUSED = system("permission_denied", tool_name="Bash", tool_use_id="x", message
         ((asks("x"), use("x"), tool_result("x", "ok")), "allowed"),
     ],
 )
-def test_the_permission_is_read_from_how_the_turn_goes_on(lines: tuple[Line, ...], permission: str) -> None:
+def test_tool_record_reads_the_permission_from_how_the_turn_goes_on(lines: tuple[Line, ...], permission: str) -> None:
     """A failure after a question is a denial only where the result lists it."""
     assert followed(*lines).permission == permission
 
 
-def test_a_turn_that_never_ended_leaves_its_question_open() -> None:
+def test_tool_record_of_a_turn_that_never_ended_has_an_open_question() -> None:
     """The next turn's result says nothing about it."""
     recorder = Recorder()
     recorder.add_batch(batch(use("x"), asks("x"), tool_result("x", "bad", is_error=True), turn_id="t1"))
@@ -105,7 +105,7 @@ def test_a_turn_that_never_ended_leaves_its_question_open() -> None:
 
 
 @pytest.mark.parametrize(("allowed", "permission"), [(True, "allowed"), (False, "denied")])
-def test_who_decides_may_say_so_at_once(allowed: bool, permission: str) -> None:
+def test_tool_record_takes_a_decision_at_once(allowed: bool, permission: str) -> None:
     """Then nothing needs to be read from the turn."""
     recorder = Recorder()
     recorder.add_batch(batch(use("x"), asks("x"), decides("x", allowed), decides("never seen", allowed)))
@@ -115,7 +115,7 @@ def test_who_decides_may_say_so_at_once(allowed: bool, permission: str) -> None:
 
 
 @pytest.mark.parametrize("lines", [(use("x", command="ls"), asks("x")), (asks("x", command="ls"), use("x"))])
-def test_an_edited_input_is_the_one_that_ran(lines: tuple[Line, ...]) -> None:
+def test_tool_record_has_the_edited_input_that_ran(lines: tuple[Line, ...]) -> None:
     """It replaces what the model wanted, and says so; also where the question comes before the use."""
     record = followed(*lines, decides("x", edited={"command": "pwd"}), tool_result("x", "/"), result())
 
@@ -123,7 +123,7 @@ def test_an_edited_input_is_the_one_that_ran(lines: tuple[Line, ...]) -> None:
 
 
 @pytest.mark.parametrize("lines", [(use("x"), asks("x")), (asks("x"), use("x"))])
-def test_a_persons_time_is_not_the_tools(lines: tuple[Line, ...]) -> None:
+def test_tool_record_leaves_out_a_persons_time(lines: tuple[Line, ...]) -> None:
     """It counts from the decision on, whatever comes first; what was denied never ran."""
     for allowed, duration_s in ((True, 0.25), (False, None)):
         recorder, stream = Recorder(), Stream()
@@ -135,19 +135,19 @@ def test_a_persons_time_is_not_the_tools(lines: tuple[Line, ...]) -> None:
         assert (record.started, record.duration_s) == (10.0, duration_s)
 
 
-def test_what_was_denied_without_a_question_has_no_duration_either() -> None:
+def test_tool_record_denied_without_a_question_has_no_duration() -> None:
     """The end of the turn lists it."""
     assert followed(use("x"), tool_result("x", "not now", is_error=True), DENIED).duration_s is None
 
 
-def test_a_question_that_comes_before_the_use_is_the_same_use() -> None:
+def test_tool_record_is_one_where_the_question_comes_before_the_use() -> None:
     """It counts once, with what both of them know."""
     record = followed(asks("x", "Bash", command="ls"), use("x", "Bash", parent="agent", command="ls"))
 
     assert (record.parent_tool_use_id, record.input) == ("agent", '{"command":"ls"}')
 
 
-def test_an_id_that_comes_again_in_another_turn_is_another_use() -> None:
+def test_tool_record_is_another_where_an_id_comes_again_in_another_turn() -> None:
     """Results go to the latest one."""
     recorder = Recorder()
     recorder.add_batch(batch(use("x"), tool_result("x", "one"), turn_id="t1"))
@@ -156,7 +156,7 @@ def test_an_id_that_comes_again_in_another_turn_is_another_use() -> None:
     assert [(record.turn_id, record.result_chars) for record in recorder.tools.records()] == [("t1", 3), ("t2", 5)]
 
 
-def test_turns_that_nobody_announced_have_no_number() -> None:
+def test_tool_record_of_an_unannounced_turn_has_no_number() -> None:
     """Also where an older turn of the session has one."""
     recorder = Recorder()
     recorder.tools.begin_turn("main", 1, "t1")
@@ -166,7 +166,7 @@ def test_turns_that_nobody_announced_have_no_number() -> None:
     assert [record.turn for record in recorder.tools.records()] == [1, None]
 
 
-def test_results_of_unknown_uses_are_left_alone() -> None:
+def test_tool_recorder_leaves_results_of_unknown_uses_alone() -> None:
     """A session that was resumed may bring some."""
     recorder = Recorder()
     recorder.add_batch(batch(tool_result("x", "late"), result()))
@@ -174,7 +174,7 @@ def test_results_of_unknown_uses_are_left_alone() -> None:
     assert recorder.tools.records() == []
 
 
-def test_the_number_of_uses_is_bounded_and_the_dropped_are_counted() -> None:
+def test_tool_recorder_bounds_the_number_of_uses_and_counts_the_dropped() -> None:
     """The newest stay, and still get their results."""
     recorder = Recorder()
     recorder.tools = ToolRecorder(max_records=2)
@@ -186,7 +186,7 @@ def test_the_number_of_uses_is_bounded_and_the_dropped_are_counted() -> None:
         ToolRecorder(max_records=0)
 
 
-def test_the_memory_of_inputs_is_bounded() -> None:
+def test_tool_recorder_bounds_the_memory_of_inputs() -> None:
     """Large inputs make room as well."""
     recorder = Recorder()
     large = {str(place): "x" * LONGEST_STRING for place in range(300)}
@@ -203,12 +203,12 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text("abc"), JSON, max_size=4))
-def test_an_input_is_json_text_of_the_same_value(value: dict[str, object]) -> None:
+def test_input_text_is_json_of_the_same_value(value: dict[str, object]) -> None:
     """What is short enough comes back as it was."""
     assert json.loads(input_text(value)) == value
 
 
-def test_a_long_string_in_an_input_is_cut_and_the_input_stays_json() -> None:
+def test_input_text_cuts_a_long_string_and_stays_json() -> None:
     """A written file does not fill the memory."""
     text = input_text({"path": "a", "edits": [{"content": "x" * 50_000}]})
 

@@ -81,7 +81,7 @@ def test_footer_tells_of_the_session_where_it_is_known() -> None:
     assert "session" not in footer(response(*TURN), 0.0213)
 
 
-def test_data_tells_the_run() -> None:
+def test_run_data_tells_the_run() -> None:
     """The stored data has the facts of the turn and its parts in reading order."""
     data = run_data(response(*TURN, prompt="Look", turn=2, turn_id="u", session_id="s"))
 
@@ -120,7 +120,7 @@ def test_data_tells_the_run() -> None:
     assert data["cut"] == {"characters": 0, "parts": 0}
 
 
-def test_data_is_bounded_and_says_what_was_cut() -> None:
+def test_run_data_is_bounded_and_says_what_was_cut() -> None:
     """A run of many megabytes is stored in a few, and the data says what is missing."""
     big = "x" * 300_000
     many = [m for i in range(2500) for m in (use(str(i), "Bash", {"command": big[:5000]}), result(str(i), big[:5000]))]
@@ -137,7 +137,7 @@ def test_data_is_bounded_and_says_what_was_cut() -> None:
     assert "not shown" in bundle["text/html"]
 
 
-def test_the_conclusion_of_a_long_run_is_kept() -> None:
+def test_run_data_keeps_the_conclusion_of_a_long_run() -> None:
     """What is cut is cut in the middle: the first words and the last ones stand in every form."""
     block = message("block")
     step = (message("text", "\n\n" + "y" * 1000), block)
@@ -165,12 +165,12 @@ def test_the_conclusion_of_a_long_run_is_kept() -> None:
         ([9, 9, 9], 9, [5, 0, 4]),
     ],
 )
-def test_a_limit_is_shared(lengths: list[int], limit: int, expected: list[int]) -> None:
+def test_shares_split_a_limit(lengths: list[int], limit: int, expected: list[int]) -> None:
     """Both ends have their half; what the end does not need goes to the beginning."""
     assert shares(lengths, limit) == expected
 
 
-def test_html_tells_the_story() -> None:
+def test_page_tells_the_story() -> None:
     """Session and model, text, each tool as a line with its state, and the facts: all in plain words."""
     text = Page(response_bundle(response(*TURN))["text/html"]).text
 
@@ -209,7 +209,7 @@ def test_footer_says_what_is_known(facts, expected: str) -> None:
 @pytest.mark.parametrize(
     "outcome", [Outcome.INTERRUPTED, Outcome.MAX_TURNS, Outcome.BUDGET, Outcome.DENIED, Outcome.TIMEOUT]
 )
-def test_every_odd_end_says_what_to_do_next(outcome: Outcome) -> None:
+def test_notice_of_every_odd_end_says_what_to_do_next(outcome: Outcome) -> None:
     """An end that is no success is marked in HTML, text and data."""
     bundle = response_bundle(response(*TURN, outcome=outcome))
     words = notice(outcome)
@@ -220,7 +220,7 @@ def test_every_odd_end_says_what_to_do_next(outcome: Outcome) -> None:
     assert words == bundle[MIME_TYPE]["notice"]
 
 
-def test_a_time_out_is_told_in_full() -> None:
+def test_notice_of_a_timeout_is_told_in_full() -> None:
     """That it was stopped, after how long, and what to do stand in HTML, text and data."""
     words = "Stopped after 1 s, the limit of this prompt."
     error = TurnTimeoutError(words)
@@ -233,7 +233,7 @@ def test_a_time_out_is_told_in_full() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.INTERRUPTED, Outcome.DENIED])
-def test_end_by_force_does_not_promise_a_warm_session(outcome: Outcome) -> None:
+def test_notice_of_an_end_by_force_does_not_promise_a_warm_session(outcome: Outcome) -> None:
     """Where the process is gone, the words say so, and that the next prompt resumes."""
     bundle = response_bundle(response(*TURN, outcome=outcome, process_gone=True))
 
@@ -242,7 +242,7 @@ def test_end_by_force_does_not_promise_a_warm_session(outcome: Outcome) -> None:
     assert bundle[MIME_TYPE]["notice"] == notice(outcome, process_gone=True) != notice(outcome)
 
 
-def test_a_prompt_that_was_stopped_before_it_was_sent_does_not_promise_a_text() -> None:
+def test_notice_of_a_prompt_that_was_never_sent_does_not_promise_a_text() -> None:
     """Nothing was kept and nothing may be warm: the words say that Claude has not seen it."""
     bundle = response_bundle(response(outcome=Outcome.INTERRUPTED, sent=False))
 
@@ -251,12 +251,12 @@ def test_a_prompt_that_was_stopped_before_it_was_sent_does_not_promise_a_text() 
     assert bundle[MIME_TYPE]["notice"] == notice(Outcome.INTERRUPTED, sent=False)
 
 
-def test_success_has_no_notice() -> None:
+def test_notice_of_a_success_is_empty() -> None:
     """A plain success is not marked."""
     assert "■" not in response_bundle(response(*TURN))["text/html"]
 
 
-def test_tool_that_nobody_could_allow_says_how() -> None:
+def test_notice_of_a_tool_that_no_one_could_allow_says_how() -> None:
     """Where there was nobody to ask, the cell says which option allows the tool."""
     turn = response(
         use("1", "Bash", {"command": "ls"}), result("1", NO_ONE_TO_ASK, failed=True), denials=({"tool_use_id": "1"},)
@@ -269,7 +269,7 @@ def test_tool_that_nobody_could_allow_says_how() -> None:
     assert bundle[MIME_TYPE]["notice"] == words
 
 
-def test_final_error_is_said_once() -> None:
+def test_page_says_a_final_error_once() -> None:
     """The API's failure is not repeated where it is how the turn ended."""
     failed = message("error", "API Error: 529", error="API Error: 529")
     turn = response(failed, outcome=Outcome.ERROR, error="The service is overloaded.")
@@ -297,7 +297,7 @@ def answered(answers: dict[str, str]):
     return response(message("text", "I ask."), message("block"), use("q", "AskUserQuestion", ASKED), told)
 
 
-def test_answered_questions_are_shown_with_their_answers() -> None:
+def test_page_shows_answered_questions_with_their_answers() -> None:
     """HTML, plain text and data tell what the model asked and what a person answered; nobody reads JSON."""
     bundle = response_bundle(answered({"Which format?": "Parquet", "What else?": "Dates, prices"}))
     text = Page(bundle["text/html"]).text
@@ -313,7 +313,7 @@ def test_answered_questions_are_shown_with_their_answers() -> None:
     }
 
 
-def test_unanswered_questions_show_what_there_was_to_choose() -> None:
+def test_page_shows_what_there_was_to_choose_in_unanswered_questions() -> None:
     """Where a question was skipped, its choices are there and no answer is made up."""
     turn = response(use("q", "AskUserQuestion", ASKED), result("q", "The user skipped the questions.", failed=True))
     text = Page(response_bundle(turn)["text/html"]).text
@@ -323,7 +323,7 @@ def test_unanswered_questions_show_what_there_was_to_choose() -> None:
     assert "The user skipped the questions." in text
 
 
-def test_what_is_worth_reading_is_open() -> None:
+def test_page_opens_what_is_worth_reading() -> None:
     """A small change and the newest list of things to do are unfolded; everything else waits for a click."""
     edit = {"file_path": "a", "old_string": "a", "new_string": "b"}
     todos = {"todos": [{"content": "a", "status": "pending"}]}
@@ -334,7 +334,7 @@ def test_what_is_worth_reading_is_open() -> None:
     assert [" open" in piece.split(">")[0] for piece in html.split("<details")[1:]] == [True, False, True, False]
 
 
-def test_simulation_is_said_once() -> None:
+def test_bundle_says_once_that_it_is_simulated() -> None:
     """In the header of the page, in the footer of the plain text, and nowhere twice."""
     bundle = response_bundle(response(*TURN, source=AnswerSource.SIMULATOR))
 
@@ -354,7 +354,7 @@ def test_simulation_is_said_once() -> None:
         ),
     ],
 )
-def test_every_change_of_a_file_is_a_difference(name: str, given, lines: str) -> None:
+def test_page_shows_every_change_of_a_file_as_a_difference(name: str, given, lines: str) -> None:
     """Not only `Edit` shows what it changes."""
     html = response_bundle(response(use("1", name, given), result("1", "File written.")))["text/html"]
 
@@ -383,7 +383,7 @@ def test_tool_line_shows_the_telling_argument(name: str, given, about: str) -> N
     assert text.endswith(" ".join(filter(None, (name, about))) + " · running, 3.0 s")
 
 
-def test_list_of_things_to_do_is_named_as_people_say() -> None:
+def test_tool_line_names_a_to_do_list_as_people_say() -> None:
     """A tool's name for the model is not its name for a reader."""
     view = RunView()
     view.add([use("1", "TodoWrite", {"todos": [{"content": "a", "status": "completed"}, {"content": "b"}]}, at=1.0)])
@@ -395,7 +395,7 @@ def test_list_of_things_to_do_is_named_as_people_say() -> None:
     assert "query (db)" in text
 
 
-def test_edit_is_shown_as_a_difference() -> None:
+def test_page_shows_an_edit_as_a_difference() -> None:
     """What an edit took out and put in, and how many lines that are."""
     given = {"file_path": "a.py", "old_string": "a\nb\nc", "new_string": "a\nB\nBB\nc"}
     text = Page(response_bundle(response(use("1", "Edit", given), result("1", "ok")))["text/html"]).text
@@ -428,7 +428,7 @@ def test_running_display_nests_a_subagent() -> None:
     assert "1 tool" in after
 
 
-def test_final_run_bundle_says_nothing_runs() -> None:
+def test_run_bundle_at_the_end_says_that_nothing_runs() -> None:
     """The last picture of a run without a response has no running tool and says how it ended."""
     view = RunView(session="main")
     view.add([message("text", "Half"), use("1", "Bash", {"command": "sleep"}, at=1.0)])
@@ -439,7 +439,7 @@ def test_final_run_bundle_says_nothing_runs() -> None:
     assert "Stopped by you." in bundle["text/plain"]
 
 
-def test_error_is_one_readable_block() -> None:
+def test_error_bundle_is_one_readable_block() -> None:
     """What happened, what to do, and the end of stderr."""
     error = ProcessError("The CLI ended early.", exit_code=3, stderr_tail="\n".join(f"line {i}" for i in range(100)))
     bundle = error_bundle(error)
@@ -452,7 +452,7 @@ def test_error_is_one_readable_block() -> None:
         assert "line 50" not in shown
 
 
-def test_error_shows_what_there_was_of_an_answer() -> None:
+def test_error_bundle_shows_what_there_was_of_an_answer() -> None:
     """The partial answer and its footer stand above the error, and in the data."""
     error = OverloadedError("Overloaded.")
     error.response = response(message("text", "I was **about** to"), outcome=Outcome.ERROR, error="Overloaded.")
@@ -464,7 +464,7 @@ def test_error_shows_what_there_was_of_an_answer() -> None:
     assert bundle["text/plain"].startswith("I was **about** to")
 
 
-def test_advice_of_the_caller_wins() -> None:
+def test_error_bundle_prefers_the_advice_of_the_caller() -> None:
     """Advice that is given replaces the usual one; an empty one leaves it out."""
     error = RateLimitError("Limit.", resets_at=1_795_356_979)
 
@@ -572,7 +572,7 @@ def test_terminal_ends_its_line_before_a_question(before: tuple[Message, ...]) -
     assert "".join(written).endswith("  Bash ls\n<question>\n  Bash: done, 3.2 s\n\nOne file.")
 
 
-def test_importing_the_package_stays_cheap() -> None:
+def test_rendering_import_stays_cheap() -> None:
     """Neither the package nor its rendering imports a Markdown parser, a sanitiser, colours or IPython."""
     heavy = "{'markdown_it', 'nh3', 'pygments', 'IPython', 'pandas'}"
     program = f"import sys, claude_magic, claude_magic.rendering; sys.exit(bool({heavy} & set(sys.modules)))"
@@ -580,7 +580,7 @@ def test_importing_the_package_stays_cheap() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_plan_is_markdown_in_the_stored_page() -> None:
+def test_page_shows_a_plan_as_markdown() -> None:
     """It is open, whole, and not the JSON of an input; what the model was told of it is not said once more."""
     steps = "\n".join(f"{number}. step **{number}**" for number in range(1, 300))
     shown = response_bundle(
@@ -601,7 +601,7 @@ NOTES = "filled in: {city} = Bern · attached: fig (picture)\nAnswers are simula
 
 
 @pytest.mark.parametrize("failed", [False, True])
-def test_what_was_sent_along_is_said_in_every_home(failed: bool) -> None:
+def test_bundle_says_in_every_form_what_was_sent_along(failed: bool) -> None:
     """Above the answer, each line as one: also where no live view is, and where the turn failed."""
     turn = response(message("text", "Yes."), outcome=Outcome.ERROR if failed else Outcome.SUCCESS)
     error = OverloadedError("Overloaded.")
@@ -613,7 +613,7 @@ def test_what_was_sent_along_is_said_in_every_home(failed: bool) -> None:
         assert text.index("fig (picture)") < text.index("Yes.")
 
 
-def test_note_about_values_opens_to_the_prompt() -> None:
+def test_page_opens_the_note_about_values_to_the_prompt() -> None:
     """As it was sent; other notes, and turns whose prompt is not known, have nothing to open."""
     turn = response(message("text", "Yes."), prompt="Is <b>Bern</b> large?")
     html = response_bundle(turn, notes=NOTES)["text/html"]
@@ -635,7 +635,7 @@ def test_note_about_values_opens_to_the_prompt() -> None:
         ("Grep", "a\nb", "done, 2 lines"),
     ],
 )
-def test_how_much_was_read(name: str, text: str, words: str) -> None:
+def test_tool_line_says_how_much_was_read(name: str, text: str, words: str) -> None:
     """The lines of the file; a number with no line is none."""
     tool = RunView.of(response(use("1", name), result("1", text))).tools[0]
 
@@ -643,7 +643,7 @@ def test_how_much_was_read(name: str, text: str, words: str) -> None:
     assert "3" not in file_text(tool)
 
 
-def test_structure_says_what_the_styles_say() -> None:
+def test_page_structure_says_what_the_styles_say() -> None:
     """A page that drops every style still sets the answer off, and what is beside it small."""
     html = response_bundle(response(message("text", "Yes."), use("1", "Bash", {"command": "ls"})))["text/html"]
 
@@ -659,7 +659,7 @@ def test_structure_says_what_the_styles_say() -> None:
         ({"orders": [{"n": number} for number in range(23)]}, "3 more rows"),
     ],
 )
-def test_an_answer_as_data_is_a_table(given: dict[str, object], cells: str) -> None:
+def test_page_shows_an_answer_as_data_as_a_table(given: dict[str, object], cells: str) -> None:
     """Records as rows, else names and values; the order of the keys is kept beside them."""
     turn = response(use("s", "StructuredOutput", given), result("s", "Structured output provided successfully"))
     bundle = response_bundle(turn)

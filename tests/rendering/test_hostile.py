@@ -76,13 +76,13 @@ def hostile_questions(payload: str):
     return {"questions": [asked, {**asked, "multiSelect": True}]}
 
 
-def test_there_are_enough_payloads() -> None:
+def test_hostile_payloads_are_enough() -> None:
     """The corpus is large, and no payload stands in it twice."""
     assert len(PAYLOADS + VARIANTS) == len({*PAYLOADS, *VARIANTS}) >= 500
 
 
 @pytest.mark.parametrize("payload", PAYLOADS + VARIANTS)
-def test_bundle_holds_nothing_outside_the_allow_list(payload: str) -> None:
+def test_hostile_text_leaves_nothing_outside_the_allow_list_in_a_bundle(payload: str) -> None:
     """A finished turn that says a payload in every place shows only allowed elements, and nothing hidden."""
     bundle = response_bundle(hostile_response(payload))
     page = Page(bundle["text/html"])
@@ -93,7 +93,7 @@ def test_bundle_holds_nothing_outside_the_allow_list(payload: str) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_running_display_holds_nothing_outside_the_allow_list(payload: str) -> None:
+def test_hostile_text_leaves_nothing_outside_the_allow_list_in_a_running_display(payload: str) -> None:
     """So does the running display, at every message on the way."""
     view = RunView(session=payload, model=payload)
     for one in hostile_response(payload).messages:
@@ -105,7 +105,7 @@ def test_running_display_holds_nothing_outside_the_allow_list(payload: str) -> N
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_error_block_holds_nothing_outside_the_allow_list(payload: str) -> None:
+def test_hostile_text_leaves_nothing_outside_the_allow_list_in_an_error(payload: str) -> None:
     """So does an error whose message, stderr and partial answer are hostile."""
     error = ProcessError(payload, exit_code=1, stderr_tail=payload)
     error.response = hostile_response(payload)
@@ -115,7 +115,7 @@ def test_error_block_holds_nothing_outside_the_allow_list(payload: str) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_terminal_gets_no_control_characters(payload: str) -> None:
+def test_hostile_text_leaves_no_control_characters_in_a_terminal(payload: str) -> None:
     """No escape sequence of a model or a tool reaches a terminal."""
     written: list[str] = []
     printer = TerminalPrinter(written.append)
@@ -127,13 +127,13 @@ def test_terminal_gets_no_control_characters(payload: str) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS + VARIANTS)
-def test_second_wall_stands_alone(payload: str) -> None:
+def test_sanitizer_stands_alone(payload: str) -> None:
     """Raw HTML that went straight to the second wall would still be cleaned."""
     assert Page(clean(f"<div>{payload.replace(chr(0xD800), '')}</div>")).wrong == []
 
 
 @pytest.mark.parametrize("payload", PAYLOADS + VARIANTS)
-def test_half_written_payload_is_no_better(payload: str) -> None:
+def test_hostile_text_that_is_half_written_does_no_more(payload: str) -> None:
     """A payload that arrives a few characters at a time is clean at each of them."""
     stream = MarkdownStream()
     short = payload[:300]
@@ -142,14 +142,14 @@ def test_half_written_payload_is_no_better(payload: str) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_data_can_be_written_to_a_notebook(payload: str) -> None:
+def test_hostile_text_as_data_can_be_written_to_a_notebook(payload: str) -> None:
     """The stored data is JSON in UTF-8, whatever was said."""
     data = response_bundle(hostile_response(payload))[MIME_TYPE]
 
     assert data == json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8"))
 
 
-def test_picture_becomes_words_and_an_address() -> None:
+def test_markdown_picture_becomes_words_and_an_address() -> None:
     """A picture is not fetched: its alternative text, its address and its title stand in its place."""
     page = Page(to_html('See ![a chart](http://x.example/a.png) and ![b](c "d") here.'))
 
@@ -157,7 +157,7 @@ def test_picture_becomes_words_and_an_address() -> None:
     assert page.links == []
 
 
-def test_only_three_kinds_of_address_become_links() -> None:
+def test_markdown_links_are_of_three_kinds_of_address_only() -> None:
     """http, https and mailto are links; any other address is shown as text."""
     page = Page(to_html("[a](http://x.example) [b](https://y.example) [c](mailto:me@z.example) [d](src/load.py)"))
 
@@ -165,7 +165,7 @@ def test_only_three_kinds_of_address_become_links() -> None:
     assert "d (src/load.py)" in page.text
 
 
-def test_second_wall_drops_what_could_fetch_or_cover() -> None:
+def test_sanitizer_drops_what_could_fetch_or_cover() -> None:
     """Style properties that fetch, hide or leave the flow do not pass, relative addresses neither."""
     dirty = '<a href="/x" style="position:fixed;color:red;background:url(http://e.example);display:none">x</a>'
 
@@ -173,7 +173,7 @@ def test_second_wall_drops_what_could_fetch_or_cover() -> None:
     assert "href" not in clean(dirty)
 
 
-def test_prose_about_links_is_left_alone() -> None:
+def test_markdown_leaves_prose_about_links_alone() -> None:
     """A text that only looks like an attribute stays as it is."""
     assert '<a href="x">' in Page(to_html('write `<a href="x">` and "href=\\"y\\""')).text
 
@@ -191,12 +191,12 @@ def test_prose_about_links_is_left_alone() -> None:
         ("\ud800", "\ufffd"),
     ],
 )
-def test_hidden_characters_are_shown(hidden: str, shown: str) -> None:
+def test_visible_shows_hidden_characters(hidden: str, shown: str) -> None:
     """What shows nothing, or changes the order of reading, is named."""
     assert shown == visible(hidden)
 
 
 @pytest.mark.parametrize("text", ["tab\tand\nline", "نمی\u200cخواهم", "👩\u200d🔬", "❤\ufe0f", "naïve 日本語"])
-def test_honest_text_is_left_alone(text: str) -> None:
+def test_visible_leaves_honest_text_alone(text: str) -> None:
     """Scripts and emoji that need joiners keep them."""
     assert text == visible(text)

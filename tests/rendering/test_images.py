@@ -42,7 +42,7 @@ def line(*blocks: object) -> dict[str, Any]:
         (b"RIFFxxxxWEBPVP8X" + b"x" * 8 + b"\x09\0\0\x13\0\0", "image/webp", "WebP picture, 10 × 20 pixels"),
     ],
 )  # fmt: skip
-def test_what_a_picture_is(data: bytes, kind: str, words: str) -> None:
+def test_pictures_are_read_from_a_result(data: bytes, kind: str, words: str) -> None:
     """Kind and size, by its own word."""
     (picture,) = pictures_in(line(image(data, kind)))
 
@@ -61,7 +61,7 @@ def test_what_a_picture_is(data: bytes, kind: str, words: str) -> None:
         ({"type": "image", "source": 3}, "of a kind that is not shown"),
     ],
 )
-def test_what_is_not_shown_is_told(block: dict[str, Any], words: str) -> None:
+def test_pictures_that_are_not_shown_are_told(block: dict[str, Any], words: str) -> None:
     """Too many bytes or pixels, another kind, an address."""
     (picture,) = pictures_in(line(block))
 
@@ -69,7 +69,7 @@ def test_what_is_not_shown_is_told(block: dict[str, Any], words: str) -> None:
     assert words in picture.words
 
 
-def test_the_card_has_the_picture_in_every_home() -> None:
+def test_pictures_are_in_the_card_in_every_form() -> None:
     """Data that nothing is fetched for; the text beside it stays."""
     good = image(png(64, 48))
     raw = line({"type": "text", "text": "a plot"}, good)
@@ -85,7 +85,7 @@ def test_the_card_has_the_picture_in_every_home() -> None:
     assert "a plot" in bundle["text/html"]
 
 
-def test_many_pictures_are_bounded() -> None:
+def test_pictures_are_bounded() -> None:
     """In one tool use, and in a run."""
     large = image(png(64, 48, MOST_BYTES - 1000))
     assert len(pictures_in(line(*[large] * 9))) == MOST_SHOWN + 1

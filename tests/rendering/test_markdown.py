@@ -59,7 +59,7 @@ def plain(html: str) -> str:
 
 
 @pytest.mark.parametrize("step", [1, 3, 7, 40, 10_000])
-def test_growing_text_ends_as_the_whole_text(step: int) -> None:
+def test_markdown_stream_ends_as_the_whole_text(step: int) -> None:
     """However the text arrives, its last picture is the picture of the whole text."""
     document = DOCUMENT.replace("[reference][r]", "reference")
     stream = MarkdownStream()
@@ -68,7 +68,7 @@ def test_growing_text_ends_as_the_whole_text(step: int) -> None:
     assert plain(to_html(document)) == plain(html)
 
 
-def test_half_written_link_definition_is_forgotten() -> None:
+def test_markdown_stream_forgets_a_half_written_link_definition() -> None:
     """A definition counts as it is when it is whole, not as it was on the way."""
     document = "[r]: https://x.example/a/long/way\n\nSee [here][r], and\n\nthere [too][r].\n"
     stream = MarkdownStream()
@@ -77,7 +77,7 @@ def test_half_written_link_definition_is_forgotten() -> None:
     assert Page(html).links == ["https://x.example/a/long/way"] * 2
 
 
-def test_finished_blocks_are_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_markdown_stream_renders_finished_blocks_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is rendered while a long text grows is a small multiple of the text, not its square."""
     rendered = []
     whole = markdown.to_html
@@ -93,7 +93,7 @@ def test_finished_blocks_are_rendered_once(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     "text", ["- item of a list\n" * 1500, "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 2000, "word " * 6000]
 )
-def test_long_open_block_is_rendered_now_and_then(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_markdown_stream_renders_a_long_open_block_now_and_then(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A block that grows long is rendered at intervals that grow with it; all its text is shown at any time."""
     rendered = []
     whole = markdown.to_html
@@ -109,7 +109,7 @@ def test_long_open_block_is_rendered_now_and_then(text: str, monkeypatch: pytest
     ) + text.count("word")
 
 
-def test_text_that_is_taken_back_disappears() -> None:
+def test_markdown_stream_loses_withdrawn_text() -> None:
     """A shorter, or a different, text is rendered as such."""
     stream = MarkdownStream()
     stream.update("One.\n\nTwo.\n\nThree.")
@@ -118,7 +118,7 @@ def test_text_that_is_taken_back_disappears() -> None:
     assert plain(to_html("Other.")) == plain(stream.update("Other."))
 
 
-def test_open_fence_is_code_at_once() -> None:
+def test_markdown_stream_shows_an_open_fence_as_code_at_once() -> None:
     """Code is shown as code before its fence is closed, without the fence."""
     page = Page(MarkdownStream().update("Look:\n\n```python\nx = 1 < 2\n"))
 
@@ -127,24 +127,24 @@ def test_open_fence_is_code_at_once() -> None:
     assert "x = 1 < 2" in page.text
 
 
-def test_headings_fit_under_those_of_a_notebook() -> None:
+def test_markdown_headings_fit_under_those_of_a_notebook() -> None:
     """The first level becomes the third, and so on to the sixth."""
     tags = Page(to_html("# a\n\n## b\n\n##### c")).tags
 
     assert tags == ["h3", "h4", "h6"]
 
 
-def test_list_keeps_its_first_number() -> None:
+def test_markdown_list_keeps_its_first_number() -> None:
     """A list that begins with 3 begins with 3."""
     assert 'start="3"' in to_html("3. three\n4. four")
 
 
-def test_table_keeps_its_alignment() -> None:
+def test_markdown_table_keeps_its_alignment() -> None:
     """A column that Markdown aligns to the right is aligned so."""
     assert "text-align:right" in to_html("| a |\n|--:|\n| 1 |")
 
 
-def test_mathematics_is_left_to_the_page() -> None:
+def test_markdown_leaves_mathematics_to_the_page() -> None:
     """Formulas arrive as they were typed, emphasis signs in them included."""
     page = Page(to_html(r"With $a_1 * b_1 * c_1$ and $$\frac{x_1}{y_1}$$ and \(z_1 z_2\)."))
 
@@ -152,13 +152,13 @@ def test_mathematics_is_left_to_the_page() -> None:
     assert "em" not in page.tags
 
 
-def test_money_is_no_mathematics() -> None:
+def test_markdown_does_not_take_money_for_mathematics() -> None:
     """A dollar sign that is no formula stands in an element of its own, so that MathJax leaves it alone."""
     assert "It costs <span>$</span>5 and not <span>$</span>6." in to_html("It costs $5 and not $6.")
 
 
 @pytest.mark.parametrize("tex", [r"\href{javascript:alert(1)}{x}", r"\class{a}{x}", r"\def\a{x}", r"\cssId{a}{b}"])
-def test_unsafe_tex_is_plain_text(tex: str) -> None:
+def test_markdown_shows_unsafe_tex_as_plain_text(tex: str) -> None:
     """TeX that could make links or styles is taken apart."""
     html = to_html(f"$${tex}$$")
 
@@ -166,7 +166,7 @@ def test_unsafe_tex_is_plain_text(tex: str) -> None:
     assert "$$" not in html
 
 
-def test_known_language_is_coloured_and_unknown_is_not() -> None:
+def test_highlight_colours_a_known_language_only() -> None:
     """Colours come with a language that Pygments knows; another word is shown; the code itself is never changed."""
     code = "def f():\n    return 1  # one\n"
     coloured, bare = to_html(f"```python\n{code}```"), to_html(f"```nosuch\n{code}```")
@@ -177,7 +177,7 @@ def test_known_language_is_coloured_and_unknown_is_not() -> None:
 
 
 @pytest.mark.parametrize("info", ["{mermaid}", 'python title="a.py"', "<b>not</b> code", "nosuch"])
-def test_what_a_fence_says_is_shown(info: str) -> None:
+def test_markdown_shows_what_a_fence_says(info: str) -> None:
     """All that follows the marks of a fence is there, unless it is the name of the language that the colours show."""
     whole, growing = to_html(f"```{info}\nx = 1\n```"), MarkdownStream().update(f"~~~ {info}\nx = 1\n")
 
@@ -185,7 +185,7 @@ def test_what_a_fence_says_is_shown(info: str) -> None:
     assert info not in Page(to_html("```python\nx = 1\n```")).text
 
 
-def test_highlighting_paints_no_background() -> None:
+def test_highlight_paints_no_background() -> None:
     """Colours of code are colours of text only."""
     spans = re.findall(r'<span style="([^"]*)"', to_html("```python\nclass A:\n    x = 'a' + 1  # b\n```"))
 
@@ -226,21 +226,21 @@ def blend(one: str, other: str, share: float) -> tuple[float, ...]:
         ("#e4e4e7", "#292929"),
     ],
 )
-def test_every_hue_reads_in_light_and_dark(name: str, ink: str, paper: str) -> None:
+def test_highlight_colours_read_in_light_and_dark(name: str, ink: str, paper: str) -> None:
     """Each hue, mixed into the page's text colour, has a contrast of at least 4.5 on light and on dark pages."""
     hue, share = style.HUES[name]
 
     assert contrast(blend(ink, hue, share / 100), rgb(paper)) >= 4.5
 
 
-def test_no_fixed_colour_could_do_that() -> None:
+def test_highlight_could_not_do_that_with_fixed_colours() -> None:
     """The reason for mixing: the best fixed grey stays below 4.5 on one of #fff and #111."""
     greys = [(value, value, value) for value in range(256)]
 
     assert max(min(contrast(grey, rgb("#ffffff")), contrast(grey, rgb("#111111"))) for grey in greys) < 4.5
 
 
-def test_very_long_paragraph_stays_plain() -> None:
+def test_markdown_leaves_a_very_long_paragraph_plain() -> None:
     """A paragraph beyond the limit keeps its text and loses its emphasis: hostile ones take too long."""
     page = Page(to_html("*a* [" * 5000))
 
@@ -248,7 +248,7 @@ def test_very_long_paragraph_stays_plain() -> None:
     assert page.text.count("*a*") == 5000
 
 
-def test_tasks_have_boxes_and_no_bullets() -> None:
+def test_markdown_tasks_have_boxes_and_no_bullets() -> None:
     """As a page shows them that knows lists of tasks."""
     html = to_html("- [x] done\n- [ ] to do\n- plain [x]")
 
@@ -258,7 +258,7 @@ def test_tasks_have_boxes_and_no_bullets() -> None:
     assert html.count("list-style-type:none") == 2
 
 
-def test_cells_of_a_table_do_not_break_inside_words() -> None:
+def test_markdown_table_cells_do_not_break_inside_words() -> None:
     """A narrow page scrolls the table instead."""
     html = to_html("| region | n |\n|---|---|\n| north | 120 |")
 

@@ -21,7 +21,7 @@ from .pages import Page
 TEN = "".join(f"line {number}\n" for number in range(1, 11))
 
 
-def test_lines_around_a_change_and_their_numbers() -> None:
+def test_patch_has_the_lines_around_a_change_and_their_numbers() -> None:
     """Three on each side; a deleted line has the number it had, every other the one it has."""
     (hunk,) = compared(TEN, TEN.replace("line 5\n", "line five\nand more\n"))
 
@@ -31,7 +31,7 @@ def test_lines_around_a_change_and_their_numbers() -> None:
     ]  # fmt: skip
 
 
-def test_places_far_from_each_other_are_hunks_of_their_own() -> None:
+def test_patch_has_hunks_for_places_far_from_each_other() -> None:
     """And nothing is one where nothing differs."""
     long = TEN + TEN
     changed = "first\n" + long.removeprefix("line 1\n").removesuffix("line 10\n") + "last\n"
@@ -41,7 +41,7 @@ def test_places_far_from_each_other_are_hunks_of_their_own() -> None:
     assert compared("", "x", 0) == (Hunk(0, 0, ("+x",)),)
 
 
-def test_a_long_change_is_all_replaced() -> None:
+def test_patch_of_a_long_change_replaces_all() -> None:
     """Comparing it line by line would take too long."""
     before = "head\n" + "".join(f"a{number}\n" for number in range(500)) + "tail\n"
     (hunk,) = compared(before, before.replace("a", "b").replace("tbil", "tail").replace("hebd", "head"))
@@ -53,7 +53,7 @@ def test_a_long_change_is_all_replaced() -> None:
 @pytest.mark.parametrize(
     "odd", [None, 3, {"structuredPatch": 3}, {"structuredPatch": [3, {"lines": 4}]}, {"cell_id": 1}]
 )
-def test_odd_words_of_the_cli_are_no_patch(odd: object) -> None:
+def test_patch_is_not_made_of_odd_words_of_the_cli(odd: object) -> None:
     """Whatever stands beside a result."""
     assert all(hunk["lines"] == [] for hunk in patch_in(odd))
 
@@ -64,7 +64,7 @@ def wire(**beside: object) -> list[bytes]:
     return [json.dumps(line).encode()]
 
 
-def test_the_clis_patch_is_shown_in_every_home_without_secrets() -> None:
+def test_patch_of_the_cli_is_shown_in_every_form_without_secrets() -> None:
     """Lines around, numbers, and no value that is secret."""
     hunk = {
         "oldStart": 40,
@@ -106,7 +106,7 @@ def test_the_clis_patch_is_shown_in_every_home_without_secrets() -> None:
         ("Bash", {"file_path": "f"}, []),
     ],
 )
-def test_a_preview_is_of_the_file_as_it_is(
+def test_patch_preview_is_of_the_file_as_it_is(
     name: str, given: dict[str, object], lines: list[str], tmp_path: Path
 ) -> None:
     """Before anybody has said yes; a file that cannot be read is none, and nothing waits for it."""
@@ -119,14 +119,14 @@ def test_a_preview_is_of_the_file_as_it_is(
     assert [line for hunk in hunks for line in hunk["lines"] if line[0] != " "] == lines
 
 
-def test_without_a_patch_the_input_is_what_there_is() -> None:
+def test_patch_is_made_of_the_input_where_the_cli_gives_none() -> None:
     """A turn that was kept before CLIs gave patches."""
     turn = response(use("e", "Edit", {"file_path": "x", "old_string": "a", "new_string": "b"}), message("text", "ok"))
 
     assert "- a" in Page(response_bundle(turn)["text/html"]).text
 
 
-def test_hunks_as_text_have_numbers_and_an_end() -> None:
+def test_patch_as_text_has_numbers_and_an_end() -> None:
     """Of what is left out, the lines are counted; numbers that are not known are left out."""
     hunks = [*compared("a\nb\nc\n", "a\nx\nc\n", 10), *stated("Edit", {"old_string": "p", "new_string": "q"})]
 
@@ -144,6 +144,6 @@ def test_hunks_as_text_have_numbers_and_an_end() -> None:
         ("Bash", {"command": "ls"}, ""),
     ],
 )
-def test_stated_change_of_each_tool(name: str, given: dict[str, Any], text: str) -> None:
+def test_patch_stated_by_each_tool(name: str, given: dict[str, Any], text: str) -> None:
     """What the input says, where the file is not known."""
     assert as_text(stated(name, given), 9) == text

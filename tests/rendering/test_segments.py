@@ -84,7 +84,7 @@ RAGGED = {
 
 
 @pytest.mark.parametrize("name", RAGGED)
-def test_cells_without_a_column_are_shown(name: str) -> None:
+def test_segments_show_cells_without_a_column(name: str) -> None:
     """A table with more cells in a row than columns is plain text: its cells are all there."""
     html = to_html(f"before\n\n{RAGGED[name]}\n\nafter *that*")
 
@@ -100,13 +100,13 @@ def test_cells_without_a_column_are_shown(name: str) -> None:
         "- | a | b |\n  |---|---|\n  | 1 | 2 |",
     ],
 )
-def test_tables_that_fit_are_tables(text: str) -> None:
+def test_segments_leave_tables_that_fit(text: str) -> None:
     """Missing cells, empty ones and escaped bars are no reason to show plain text."""
     assert "table" in Page(to_html(text)).tags
 
 
 @pytest.mark.parametrize("name", LONG)
-def test_long_text_takes_little_time(name: str) -> None:
+def test_segments_of_a_long_text_take_little_time(name: str) -> None:
     """Whatever 200 KB are made of, they are HTML within a second of work, and all of them are there."""
     text = long_text(name)
     began = time.thread_time()
@@ -116,7 +116,7 @@ def test_long_text_takes_little_time(name: str) -> None:
     assert Page(html).text.rstrip().endswith("last")
 
 
-def test_texts_of_a_turn_share_what_may_be_rendered() -> None:
+def test_segments_of_a_turn_share_what_may_be_rendered() -> None:
     """Many texts cost no more than one."""
     work = Work()
     pages = [Page(to_html("- a\n" * 3_000, work=work)) for _ in range(4)]

@@ -24,7 +24,7 @@ def view_of(*messages) -> RunView:
     return view
 
 
-def test_parts_stand_in_the_order_they_came() -> None:
+def test_view_has_parts_in_the_order_they_came() -> None:
     """Thoughts, text, tools and text again: one part each, in order."""
     view = view_of(
         message("thinking", "Hm"),
@@ -41,7 +41,7 @@ def test_parts_stand_in_the_order_they_came() -> None:
     assert view.text == "I look.\n\nDone."
 
 
-def test_note_does_not_tear_a_text_apart() -> None:
+def test_view_does_not_split_a_text_by_a_note() -> None:
     """Words that go on after a rate limit warning go on in the same part, also over an empty line."""
     warning = message("rate_limit", raw={"rate_limit_info": {"status": "allowed_warning", "utilization": 0.91}})
     view = view_of(message("text", "```\na"), warning, message("text", "\n\nb\n```"))
@@ -49,7 +49,7 @@ def test_note_does_not_tear_a_text_apart() -> None:
     assert shapes(view) == ["TextPart ```\na\n\nb\n```", "NotePart Rate limit: 91% used"]
 
 
-def test_background_tool_does_not_tear_a_text_apart() -> None:
+def test_view_does_not_split_a_text_by_a_background_tool() -> None:
     """A subagent that works beside the text stays with the tool use that started it."""
     view = view_of(
         use("a", "Agent"),
@@ -63,7 +63,7 @@ def test_background_tool_does_not_tear_a_text_apart() -> None:
     assert [view.tools[1]] == view.tools[0].children
 
 
-def test_withdrawn_text_is_removed() -> None:
+def test_view_removes_withdrawn_text() -> None:
     """What the CLI takes back goes, also over several parts, and what follows it stands where it stood."""
     view = view_of(
         message("text", "Keep. "),
@@ -106,7 +106,7 @@ def test_withdrawn_text_is_removed() -> None:
         ),
     ],
 )
-def test_tool_state_follows_its_messages(messages, state: ToolState) -> None:
+def test_view_tool_state_follows_its_messages(messages, state: ToolState) -> None:
     """A tool use is running, waiting, done, failed, denied or cancelled, as its messages say."""
     view = view_of(use("1", "Bash"), *messages)
 
@@ -114,7 +114,7 @@ def test_tool_state_follows_its_messages(messages, state: ToolState) -> None:
 
 
 @pytest.mark.parametrize(("allowed", "state"), [(True, ToolState.RUNNING), (False, ToolState.DENIED)])
-def test_decision_moves_the_tool_on(allowed: bool, state: ToolState) -> None:
+def test_view_tool_goes_on_after_a_decision(allowed: bool, state: ToolState) -> None:
     """It runs, or never will; also where the question came before the use, and one about no tool is no harm."""
     late = view_of(permission("1"), decision("1", allowed), use("1", "Bash"))
     view = view_of(use("1", "Bash"), permission("1"), decision("1", allowed), decision("nobody", allowed))
@@ -122,7 +122,7 @@ def test_decision_moves_the_tool_on(allowed: bool, state: ToolState) -> None:
     assert (state, state) == (view.tools[0].state, late.tools[0].state)
 
 
-def test_persons_time_is_not_the_tools() -> None:
+def test_view_tool_time_leaves_out_a_persons() -> None:
     """A tool takes time from the decision on; one that was denied takes none."""
     asked = use("1", "Bash", at=10.0), permission("1")
     (ran,) = view_of(*asked, decision("1", at=30.0), result("1", "ok", at=30.25)).tools
@@ -132,7 +132,7 @@ def test_persons_time_is_not_the_tools() -> None:
     assert state_words(ran) == "done, 0.2 s"
 
 
-def test_tool_has_the_input_that_ran() -> None:
+def test_view_tool_has_the_input_that_ran() -> None:
     """A person may edit it; a decision that does not leaves it as it was."""
     edited = decision("1", edited={"command": "pwd"})
     for messages in (
@@ -146,7 +146,7 @@ def test_tool_has_the_input_that_ran() -> None:
     assert (plain.input, plain.edited) == ({"command": "ls"}, False)
 
 
-def test_retries_in_a_row_are_one_note_with_what_they_cost() -> None:
+def test_view_joins_retries_in_a_row_to_one_note_with_what_they_cost() -> None:
     """Retries count up in one line; a later one starts a new line."""
     retry = message("retry", raw={"error_status": 529, "retry_delay_ms": 1500})
     view = view_of(retry, retry, message("text", "Hello"), retry)
@@ -158,7 +158,7 @@ def test_retries_in_a_row_are_one_note_with_what_they_cost() -> None:
     ]
 
 
-def test_compaction_is_one_note() -> None:
+def test_view_has_one_note_of_a_compaction() -> None:
     """The note that it began becomes the note that it is over, with sizes and time."""
     metadata = {"pre_tokens": 120_000, "post_tokens": 8000, "duration_ms": 12_000}
     view = view_of(
@@ -170,7 +170,7 @@ def test_compaction_is_one_note() -> None:
     assert shapes(view) == ["NotePart The conversation was compacted: 120.0k → 8.0k tokens, 12 s"]
 
 
-def test_phases_say_nothing() -> None:
+def test_view_has_no_note_of_phases() -> None:
     """The CLI's steps between messages leave no part behind."""
     quiet = [message("status", words) for words in ("requesting", "running", "idle", "requires_action", "")]
     view = view_of(
@@ -180,7 +180,7 @@ def test_phases_say_nothing() -> None:
     assert view.parts == []
 
 
-def test_odd_facts_do_not_stop_the_view() -> None:
+def test_view_survives_odd_facts() -> None:
     """Notes whose raw line has another shape than expected are shown with what can be read."""
     view = view_of(
         message("rate_limit", raw={"rate_limit_info": []}),
@@ -193,7 +193,7 @@ def test_odd_facts_do_not_stop_the_view() -> None:
     assert len(view.parts) == 2
 
 
-def test_finish_cancels_what_still_ran() -> None:
+def test_view_finish_cancels_what_still_ran() -> None:
     """After an interrupt a running tool is cancelled; after a success, background work goes on."""
     running = (use("a", "Agent"), result("a", "launched"), use("b", "Bash", parent="a"))
     stopped, over = view_of(*running), view_of(*running)
@@ -205,7 +205,7 @@ def test_finish_cancels_what_still_ran() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.INTERRUPTED, Outcome.TIMEOUT])
-def test_a_question_that_was_open_at_the_stop_is_no_denial(outcome: Outcome) -> None:
+def test_view_does_not_show_a_question_open_at_the_stop_as_a_denial(outcome: Outcome) -> None:
     """The CLI lists it as denied; only what a person has denied is shown so."""
     asked = [message for name in ("open", "refused") for message in (use(name, "Bash"), permission(name))]
     rejected = "The user doesn't want to proceed with this tool use. The tool use was rejected."
@@ -222,14 +222,14 @@ def test_a_question_that_was_open_at_the_stop_is_no_denial(outcome: Outcome) -> 
     assert "cancelled" in bundle["text/html"]
 
 
-def test_init_tells_model_and_folder() -> None:
+def test_view_knows_model_and_folder_from_init() -> None:
     """The CLI's own word on its model and folder is used."""
     view = view_of(message("init", raw={"model": "claude-x", "cwd": "/home/me"}))
 
     assert (view.model, view.working_dir) == ("claude-x", "/home/me")
 
 
-def test_thinking_knows_how_long_it_took() -> None:
+def test_view_thinking_knows_how_long_it_took() -> None:
     """From its first to its last word, in seconds."""
     view = view_of(message("thinking", "a", at=10.0), message("thinking", "b", at=13.0))
     part = view.parts[0]
@@ -238,21 +238,21 @@ def test_thinking_knows_how_long_it_took() -> None:
     assert part.duration_s == 3.0
 
 
-def test_response_without_messages_shows_its_text() -> None:
+def test_view_of_a_response_without_messages_shows_its_text() -> None:
     """A turn whose messages were let go still has its answer."""
     view = RunView.of(response(text="Kept."))
 
     assert shapes(view) == ["TextPart Kept."]
 
 
-def test_denials_of_the_response_mark_the_tools() -> None:
+def test_view_marks_the_tools_that_the_response_says_were_denied() -> None:
     """What the response lists as denied is shown as denied."""
     turn = response(use("1", "Bash"), result("1", "no", failed=True), denials=({"tool_use_id": "1"},))
 
     assert ToolState.DENIED is RunView.of(turn).tools[0].state
 
 
-def test_error_line_is_a_note() -> None:
+def test_view_has_an_error_line_as_a_note() -> None:
     """A failure of the API inside a turn is a line, not the end."""
     view = view_of(message("error", "API Error", error="API Error: 529"))
 
@@ -261,7 +261,7 @@ def test_error_line_is_a_note() -> None:
     assert not [part for part in view.parts if isinstance(part, TextPart)]
 
 
-def test_plan_that_only_the_question_shows_is_part_of_its_tool_use() -> None:
+def test_view_takes_a_plan_from_its_question() -> None:
     """The CLI (2.1.332) reads it from the plan's file; the use of the tool itself is empty."""
     view = RunView()
     asked = message("permission", "asks", tool_use_id="p", tool_input={"plan": "# The plan"})
@@ -270,7 +270,7 @@ def test_plan_that_only_the_question_shows_is_part_of_its_tool_use() -> None:
     assert view.tools[0].input == {"plan": "# The plan"}
 
 
-def test_words_of_a_hook_that_blocks_a_prompt_stand_once() -> None:
+def test_view_has_the_words_of_a_blocking_hook_once() -> None:
     """The CLI says them in a status and again in the result, which is the answer."""
     words = "UserPromptSubmit operation blocked by hook:\nNo prompts on Thursdays."
     told = {"subtype": "informational", "prompt_submit_outcome": {"kind": "blocked_by_hook"}}
