@@ -24,7 +24,7 @@ so too; any other is answered with `Echo: PROMPT`.
     think             thinks first
     fail              the API refuses: an error result (529)
     count             says how many prompts the session has had
-    background        after the turn, another one follows that nobody asked for
+    background        after the turn, another one follows, unsolicited
     spawn             leaves one child in the tree and one that has detached itself; the answer is their pids
     shell             runs the rest of the prompt in a shell; the answer is what that printed
     stderr            writes the rest of the prompt to stderr, then echoes
@@ -405,7 +405,7 @@ class FakeCLI:
     def garbage(self, prompt: str) -> str:
         write(b"this is no JSON\n[1, 2, 3]\n\n")
         put(type="from_the_future", anything={"at": "all"})
-        put(type="assistant", message="a shape that nobody knows")
+        put(type="assistant", message="a shape that no one knows")
         write(b'{"type": "assist\xff\xfe\n')
         return self.echo(prompt)
 

@@ -50,7 +50,7 @@ async def main(plan: dict[str, Any]) -> None:
     answers = [await ask(process, prompt, plan["until"]) for prompt in plan["prompts"]]
     report: dict[str, Any] = {
         "cli": process.pid,
-        "watcher": CHILDREN.watcher_pid,
+        "reaper": CHILDREN.reaper_pid,
         "owner": CHILDREN.id,
         "answers": answers,
     }

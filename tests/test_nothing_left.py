@@ -173,7 +173,7 @@ async def test_a_killed_kernel_leaves_no_cli_and_no_tool(
         kernel.stdin.close()
         report = json.loads(await asyncio.to_thread(kernel.stdout.readline))
         left = await tool_processes(launch.working_dir, count)
-        left += [psutil.Process(report["cli"]), psutil.Process(report["watcher"])]
+        left += [psutil.Process(report["cli"]), psutil.Process(report["reaper"])]
         assert alive(left) == left
 
         kernel.kill()

@@ -1,4 +1,4 @@
-"""This Python process as the owner of CLI children and temporary folders: tags, the watcher beside them, forks."""
+"""This Python process as the owner of CLI children and temporary folders: tags, the reaper beside them, forks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LAST_RESORT_TERM_S = 0.5
 _LAST_RESORT_TOTAL_S = 1.0
 _SHORT_LIFE_S = 1.0
 _LONGEST_PAUSE_S = 60
-"""A watcher that ends at once again and again is started less and less often."""
+"""A reaper that ends at once again and again is started less and less often."""
 
 
 class Closable(Protocol):
@@ -59,7 +59,7 @@ class Child:
         return found if self.guard is None else found + reaper.below(self.guard)
 
 
-class _Watcher(subprocess.Popen[bytes]):
+class _Reaper(subprocess.Popen[bytes]):
     def __del__(self) -> None:
         """Stay silent: unlike other children, this one is meant to outlive its parent."""
 
@@ -84,15 +84,15 @@ class ChildRegistry:
         self._numbers = itertools.count(1)
         self._children: dict[int, Child] = {}
         self._folders: set[str] = set()
-        self._watcher: _Watcher | None = None
+        self._reaper: _Reaper | None = None
         self._short_lives = 0
         self._pipe: int | None = None
         self._lock = threading.Lock()
 
     def next_owner_tag(self) -> str:
-        """Return the owner tag of the next child; the watcher runs from here on."""
+        """Return the owner tag of the next child; the reaper runs from here on."""
         with self._lock:
-            self._ensure_watcher()
+            self._ensure_reaper()
         return f"{self.id}:{next(self._numbers)}"
 
     def register(self, child: Child) -> None:
@@ -108,13 +108,13 @@ class ChildRegistry:
                 self._tell(f"- {pid}\n")
 
     def register_folder(self, folder: str) -> None:
-        """Have a temporary folder removed if this process ends with no chance to do so. The watcher runs from here on.
+        """Have a temporary folder removed if this process ends with no chance to do so. The reaper runs from here on.
 
         Args:
             folder: an absolute path.
         """
         with self._lock:
-            self._ensure_watcher()
+            self._ensure_reaper()
             self._folders.add(folder)
             self._tell(f"+folder {_hex(folder)}\n")
 
@@ -140,16 +140,16 @@ class ChildRegistry:
             self.unregister(child.pid)
 
     @property
-    def watcher_pid(self) -> int | None:
-        """Process id of the watcher; `None` before the first child."""
-        return None if self._watcher is None else self._watcher.pid
+    def reaper_pid(self) -> int | None:
+        """Process id of the reaper; `None` before the first child."""
+        return None if self._reaper is None else self._reaper.pid
 
-    def _ensure_watcher(self) -> None:
-        if self._watcher is None or self._watcher.poll() is not None:
-            self._start_watcher()
+    def _ensure_reaper(self) -> None:
+        if self._reaper is None or self._reaper.poll() is not None:
+            self._start_reaper()
 
-    def _start_watcher(self) -> None:
-        """Start the watcher; without one everything works, but a killed kernel leaves its children behind."""
+    def _start_reaper(self) -> None:
+        """Start the reaper; without one everything works, but a killed kernel leaves its children behind."""
         folder = str(Path(psutil.__file__).parent.parent)
         # -P, -S and -E: nothing but the standard library is in its path, and it starts in a few milliseconds.
         argv = [sys.executable, "-P", "-S", "-E", str(Path(reaper.__file__)), folder, self.id]
@@ -158,7 +158,7 @@ class ChildRegistry:
         reading, self._pipe = os.pipe()  # neither end is inherited by what other code starts
         os.set_blocking(self._pipe, False)
         try:
-            self._watcher = _Watcher(
+            self._reaper = _Reaper(
                 argv,
                 stdin=reading,
                 stdout=subprocess.DEVNULL,
@@ -168,38 +168,38 @@ class ChildRegistry:
                 **self._spawn_options,
             )
         except OSError as error:
-            self._watcher = None
-            _log.warning("The watcher did not start: a killed kernel would leave CLI processes behind (%s).", error)
+            self._reaper = None
+            _log.warning("The reaper did not start: a killed kernel would leave CLI processes behind (%s).", error)
         finally:
             os.close(reading)
         for child in self._children.values():
             self._tell(_arrival(child))
         for folder in self._folders:
             self._tell(f"+folder {_hex(folder)}\n")
-        if self._watcher is not None:
+        if self._reaper is not None:
             replace = threading.Thread(
-                target=self._replace, args=(self._watcher,), name="claude-magic-watcher", daemon=True
+                target=self._replace, args=(self._reaper,), name="claude-magic-reaper", daemon=True
             )
             replace.start()
 
-    def _replace(self, watched: _Watcher) -> None:
-        """Wait for a watcher's end, and start another at once where there is still something to watch."""
+    def _replace(self, reaper: _Reaper) -> None:
+        """Wait for a reaper's end, and start another at once where there is still something to reap."""
         began = time.monotonic()
-        watched.wait()
+        reaper.wait()
         self._short_lives = self._short_lives + 1 if time.monotonic() - began < _SHORT_LIFE_S else 0
         time.sleep(max(0, min(self._short_lives - 1, _LONGEST_PAUSE_S)))
         with self._lock:
-            if watched is self._watcher and (self._children or self._folders):
-                self._start_watcher()
+            if reaper is self._reaper and (self._children or self._folders):
+                self._start_reaper()
 
     def _tell(self, line: str) -> None:
-        if self._pipe is None or self._watcher is None:
+        if self._pipe is None or self._reaper is None:
             return
         try:
             os.write(self._pipe, line.encode("ascii"))
         except OSError as error:
             # It has ended: the next one is told of all children.
-            _log.debug("The watcher does not listen: %s", error)
+            _log.debug("The reaper does not listen: %s", error)
 
     def _close_pipe(self) -> None:
         pipe, self._pipe = self._pipe, None

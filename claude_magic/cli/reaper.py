@@ -27,8 +27,8 @@ OWNER_VARIABLE = "CLAUDE_MAGIC_OWNER"
 
 _POLL_S = 0.02
 _LATER_TERM_S = 0.1
-_WATCHER_TERM_S = 1.0
-_WATCHER_TOTAL_S = 15.0
+_REAPER_TERM_S = 1.0
+_REAPER_TOTAL_S = 15.0
 _CLOCK_SLACK_S = 1.0
 """A process's time of creation is rounded, and on some systems moves with the clock."""
 _STARTTIME = 19
@@ -202,7 +202,7 @@ def _end_all(children: dict[int, float], owner: str) -> None:
         below = [process for pid, created in children.items() for process in tree(pid, created)]
         return below + tagged(f"{owner}:")
 
-    sweep(find, term_s=_WATCHER_TERM_S, total_s=_WATCHER_TOTAL_S)
+    sweep(find, term_s=_REAPER_TERM_S, total_s=_REAPER_TOTAL_S)
 
 
 def main(arguments: list[str]) -> None:

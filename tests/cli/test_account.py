@@ -39,7 +39,7 @@ LOGIN = {"claudeAiOauth": {
     ],
 )
 def test_account_says_who_pays(account: dict[str, Any], words: str) -> None:
-    """A key, a login, the token of a gateway, a cloud, or nobody, and then nobody is logged in."""
+    """A key, a login, the token of a gateway, a cloud, or no one, and then no one is logged in."""
     assert who_pays({"account": account}) == words
     assert is_logged_in({"account": account}) is bool(words)
 
@@ -52,7 +52,7 @@ def test_account_says_who_pays(account: dict[str, Any], words: str) -> None:
 async def test_account_of_the_real_cli(
     cli_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], words: str
 ) -> None:
-    """Somebody who has only logged in is logged in, and a key wins over it."""
+    """A user who has only logged in is logged in, and a key wins over it."""
     for name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "CLAUDE_", "AWS_"))]:
         monkeypatch.delenv(name)
     (tmp_path / ".credentials.json").write_text(json.dumps(LOGIN))

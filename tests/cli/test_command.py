@@ -543,7 +543,7 @@ REPLACED = {
 
 @pytest.mark.parametrize("through", ["kernel", "configuration"])
 def test_launcher_of_a_simulated_session_leaves_no_way_out(build: Build, tmp_path: Path, through: str) -> None:
-    """Every credential and redirection is gone or replaced, whoever set it; only loopback is left."""
+    """Every credential and redirection is gone or replaced, no matter who set it; only loopback is left."""
     planted = LEADING_AWAY | REPLACED
     settings = {"environ": planted} if through == "kernel" else {"environment": planted}
     simulated = SimulatedAPI("http://127.0.0.1:8000", str(tmp_path / "simulated"), SIMULATOR_KEY)

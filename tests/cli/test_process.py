@@ -188,7 +188,7 @@ async def test_process_runs_on_a_loop_in_another_thread(tmp_path: Path) -> None:
 
 async def test_process_sets_the_owner_tag_and_takes_none_from_outside(begin: Begin) -> None:
     """Each child carries an owner tag of its own, whatever its environment said."""
-    first, second = await begin(**{OWNER_VARIABLE: "somebody else"}), await begin()
+    first, second = await begin(**{OWNER_VARIABLE: "another owner"}), await begin()
     await asyncio.gather(ask(first, "hello"), ask(second, "hello"))
 
     owner_tags = [psutil.Process(process.pid).environ()[OWNER_VARIABLE] for process in (first, second)]
@@ -196,7 +196,7 @@ async def test_process_sets_the_owner_tag_and_takes_none_from_outside(begin: Beg
     owners = {owner_tag.partition(":")[0] for owner_tag in owner_tags}
     assert len(set(owner_tags)) == 2
     assert len(owners) == 1
-    assert "somebody else" not in owner_tags
+    assert "another owner" not in owner_tags
 
 
 async def test_process_leads_a_session_of_its_own(begin: Begin) -> None:
@@ -332,7 +332,7 @@ async def test_process_gives_the_answer_among_garbage(begin: Begin) -> None:
     unknown = [message for message in messages if message.type == "unknown"]
     assert [message.text for message in unknown[:2]] == ["this is no JSON", "[1, 2, 3]"]
     assert unknown[2].raw == {"type": "from_the_future", "anything": {"at": "all"}}
-    assert unknown[3].raw["message"] == "a shape that nobody knows"
+    assert unknown[3].raw["message"] == "a shape that no one knows"
     assert "�" in unknown[4].text
     assert text_of(messages) == "Echo: hello"
 
@@ -375,7 +375,7 @@ async def test_process_keeps_characters_whole_that_are_split_over_reads(begin: B
 
 
 async def test_process_bounds_and_counts_a_flood_of_stderr(begin: Begin) -> None:
-    """Nobody takes the messages: the first 1000 lines are kept, the rest is counted, the tail is the end."""
+    """The messages are not taken: the first 1000 lines are kept, the rest is counted, the tail is the end."""
     process = await begin("flood_stderr", FAKE_CLI_MB="10")
     async with asyncio.timeout(GUARD_S):
         while "the last line of the flood" not in process.stderr_tail:  # noqa: ASYNC110  to receive would empty it
@@ -430,7 +430,7 @@ async def test_process_ends_with_the_reason_when_stdin_is_closed(tmp_path: Path)
 
 
 async def test_process_ends_with_the_reason_when_a_reader_fails(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception where the loop would only log it reaches whoever waits."""
+    """An exception where the loop would only log it reaches those that wait."""
     process = await begin()
 
     def fails(data: bytes, received: float) -> list[Message]:
@@ -611,7 +611,7 @@ async def test_process_kill_ends_everything(begin: Begin) -> None:
 
 
 async def test_process_that_died_is_swept_up_after(begin: Begin) -> None:
-    """The CLI was killed by somebody else: closing still finds its detached tools."""
+    """The CLI was killed from outside: closing still finds its detached tools."""
     process = await begin()
     pids = list(map(int, text_of(await ask(process, "spawn")).split()))
     os.kill(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The watcher and the owner tags: what is found, what is ended, and that it happens however the kernel ends."""
+"""The reaper and the owner tags: what is found, what is ended, and that it happens however the kernel ends."""
 
 from __future__ import annotations
 
@@ -176,14 +176,14 @@ def test_reaper_sweep_looks_again(run: Run) -> None:
 
 
 def test_reaper_sweep_gives_up_in_time(run: Run) -> None:
-    """When there is always somebody new it ends and says so."""
+    """When there is always a new process it ends and says so."""
     assert not sweep(lambda: [psutil.Process(run().pid)], term_s=0.3, total_s=0.1)
 
 
 # The script.
 
 
-def start_watcher(run: Run, owner: str) -> subprocess.Popen[bytes]:
+def start_reaper(run: Run, owner: str) -> subprocess.Popen[bytes]:
     folder = str(Path(psutil.__file__).parent.parent)
     argv = [sys.executable, "-P", "-S", "-E", str(reaper.__file__), folder, owner]
     return run(argv, stdin=subprocess.PIPE, start_new_session=True)
@@ -193,7 +193,7 @@ def test_reaper_script_ends_tagged_processes_when_its_pipe_closes(run: Run) -> N
     """They live as long as the pipe is open, and no longer."""
     owner = uuid.uuid4().hex
     child = psutil.Process(run(owner_tag=f"{owner}:7").pid)
-    script = start_watcher(run, owner)
+    script = start_reaper(run, owner)
     assert alive([child])
 
     script.communicate(timeout=GUARD_S)
@@ -205,7 +205,7 @@ def test_reaper_script_ends_tagged_processes_when_its_pipe_closes(run: Run) -> N
 def test_reaper_script_ends_the_trees_it_was_told_of(run: Run) -> None:
     """Also without an owner tag; but not a child that was taken back, nor one with another birthday."""
     told, taken_back, other = (psutil.Process(run().pid) for _ in range(3))
-    script = start_watcher(run, uuid.uuid4().hex)
+    script = start_reaper(run, uuid.uuid4().hex)
     lines = [
         f"+ {told.pid} {creation_time(told.pid)}",
         f"+ {taken_back.pid} {creation_time(taken_back.pid)}",
@@ -231,7 +231,7 @@ def test_reaper_script_removes_the_folders_it_was_told_of(run: Run, tmp_path: Pa
         *(f"+folder {os.fsencode(folder).hex()}" for folder in (gone, told, taken_back)),
         f"-folder {os.fsencode(taken_back).hex()}",
     ]
-    script = start_watcher(run, uuid.uuid4().hex)
+    script = start_reaper(run, uuid.uuid4().hex)
 
     script.communicate("\n".join([*lines, ""]).encode(), timeout=GUARD_S)
 
@@ -243,7 +243,7 @@ def test_reaper_script_ends_by_its_pipe_alone(run: Run) -> None:
     """Signals to the kernel's surroundings do not make it leave its post."""
     owner = uuid.uuid4().hex
     child = psutil.Process(run(owner_tag=f"{owner}:1").pid)
-    script = start_watcher(run, owner)
+    script = start_reaper(run, owner)
     status = Path(f"/proc/{script.pid}/status")
     ignored = sum(1 << (number - 1) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     deadline = time.monotonic() + GUARD_S
@@ -265,10 +265,10 @@ def test_reaper_script_ends_by_its_pipe_alone(run: Run) -> None:
 
 
 def test_children_start_nothing_by_an_import() -> None:
-    """The watcher comes with the first child."""
+    """The reaper comes with the first child."""
     script = (
         "import psutil\nfrom claude_magic.cli.process import CHILDREN\n"
-        "print(CHILDREN.watcher_pid, psutil.Process().children())"
+        "print(CHILDREN.reaper_pid, psutil.Process().children())"
     )
 
     done = subprocess.run([sys.executable, "-c", script], cwd=HERE.parent, capture_output=True, text=True, check=True)
@@ -280,15 +280,15 @@ async def test_children_replace_a_reaper_that_was_killed_at_once(tmp_path: Path)
     """With no new child: the new one is another process, in a session of its own, without the owner's tag."""
     launch = Launch((sys.executable, FAKE_CLI), (("PATH", os.environ["PATH"]),), str(tmp_path))
     process = await Process.start(launch)
-    before = CHILDREN.watcher_pid
+    before = CHILDREN.reaper_pid
     assert before is not None
 
     os.kill(before, signal.SIGKILL)
 
     async with asyncio.timeout(GUARD_S):
-        while CHILDREN.watcher_pid == before:  # noqa: ASYNC110  another thread replaces it
+        while CHILDREN.reaper_pid == before:  # noqa: ASYNC110  another thread replaces it
             await asyncio.sleep(0.01)
-    after = CHILDREN.watcher_pid
+    after = CHILDREN.reaper_pid
     assert after is not None
     assert os.getsid(after) == after
     assert OWNER_VARIABLE not in psutil.Process(after).environ()
@@ -300,9 +300,9 @@ async def test_children_replace_a_reaper_that_was_killed_at_once(tmp_path: Path)
 
 @EVERYWHERE
 def test_reaper_leaves_nothing_of_a_killed_kernel(kernel: Kernel, guarded: bool) -> None:
-    """kill -9: the CLI, what its tool started, what that detached, and the watcher are gone."""
+    """kill -9: the CLI, what its tool started, what that detached, and the reaper are gone."""
     process, report = kernel("spawn", guarded=guarded)
-    left = [psutil.Process(int(pid)) for pid in (report["cli"], report["watcher"], *report["answers"][0].split())]
+    left = [psutil.Process(int(pid)) for pid in (report["cli"], report["reaper"], *report["answers"][0].split())]
     assert len(alive(left)) == 4
 
     process.kill()
@@ -315,7 +315,7 @@ def test_reaper_leaves_nothing_of_a_killed_kernel(kernel: Kernel, guarded: bool)
 def test_reaper_leaves_no_stubborn_cli_of_a_killed_kernel(kernel: Kernel, guarded: bool) -> None:
     """A CLI that ignores the end of stdin and SIGTERM goes too."""
     process, report = kernel("anything", manner="stubborn", until="stderr", guarded=guarded)
-    left = [psutil.Process(report["cli"]), psutil.Process(report["watcher"])]
+    left = [psutil.Process(report["cli"]), psutil.Process(report["reaper"])]
 
     process.kill()
 
@@ -327,7 +327,7 @@ def test_reaper_leaves_no_stubborn_cli_of_a_killed_kernel(kernel: Kernel, guarde
 def test_reaper_leaves_nothing_of_a_terminated_kernel(kernel: Kernel, number: int, guarded: bool) -> None:
     """Signals that end a Python process without any clean-up count as death too."""
     process, report = kernel("spawn", guarded=guarded)
-    left = [psutil.Process(int(pid)) for pid in (report["cli"], report["watcher"], *report["answers"][0].split())]
+    left = [psutil.Process(int(pid)) for pid in (report["cli"], report["reaper"], *report["answers"][0].split())]
 
     process.send_signal(number)
 
@@ -336,9 +336,9 @@ def test_reaper_leaves_nothing_of_a_terminated_kernel(kernel: Kernel, number: in
 
 @EVERYWHERE
 def test_reaper_leaves_nothing_of_a_kernel_that_closes(kernel: Kernel, guarded: bool) -> None:
-    """The orderly way: the watcher finds nothing to do and goes."""
+    """The orderly way: the reaper finds nothing to do and goes."""
     process, report = kernel("spawn", then="close", guarded=guarded)
-    pids = (report["watcher"], *report["answers"][0].split())
+    pids = (report["reaper"], *report["answers"][0].split())
     left = [psutil.Process(int(pid)) for pid in pids if psutil.pid_exists(int(pid))]
 
     assert report["exit_code"] == 0
@@ -351,10 +351,10 @@ def test_reaper_leaves_nothing_of_a_kernel_that_closes(kernel: Kernel, guarded: 
 
 @EVERYWHERE
 def test_reaper_is_not_delayed_by_a_forked_worker(kernel: Kernel, guarded: bool) -> None:
-    """The worker outlives the kernel, and holds neither the watcher's pipe nor the CLI's stdin."""
+    """The worker outlives the kernel, and holds neither the reaper's pipe nor the CLI's stdin."""
     process, report = kernel("spawn", then="fork", guarded=guarded)
     worker = psutil.Process(report["worker"])
-    left = [psutil.Process(int(pid)) for pid in (report["cli"], report["watcher"], *report["answers"][0].split())]
+    left = [psutil.Process(int(pid)) for pid in (report["cli"], report["reaper"], *report["answers"][0].split())]
     assert len(alive(left)) == 4  # the worker's `kill_all` has ended nothing
 
     process.kill()
@@ -382,7 +382,7 @@ def test_process_stdin_ends_also_in_a_forked_worker(kernel: Kernel, guarded: boo
 
 
 async def test_process_clears_up_when_its_guard_is_killed(tmp_path: Path) -> None:
-    """With nobody closing it: the CLI and what carries its owner tag go at once, and the line ends."""
+    """With no one closing it: the CLI and what carries its owner tag go at once, and the line ends."""
     launch = Launch((sys.executable, FAKE_CLI), (("PATH", os.environ["PATH"]),), str(tmp_path))
     process = await Process.start(launch)
     await process.send(user_message("spawn", str(uuid.uuid4())))
@@ -421,7 +421,7 @@ HIDDEN = {
 """How a tool may leave a process behind; each is run in a shell that ends at once."""
 
 
-@pytest.mark.parametrize("end", ["close", "the kernel is killed", "the CLI is killed", "its watcher, then the kernel"])
+@pytest.mark.parametrize("end", ["close", "the kernel is killed", "the CLI is killed", "its reaper, then the kernel"])
 @pytest.mark.parametrize("how", HIDDEN)
 def test_guard_leaves_nothing_of_what_hides(kernel: Kernel, how: str, end: str) -> None:
     """Within 5 seconds, however it ends."""
@@ -435,8 +435,8 @@ def test_guard_leaves_nothing_of_what_hides(kernel: Kernel, how: str, end: str) 
     ended = time.monotonic()
     if end == "the CLI is killed":
         os.kill(report["cli"], signal.SIGKILL)
-    if end.startswith("its watcher"):
-        os.kill(report["watcher"], signal.SIGKILL)
+    if end.startswith("its reaper"):
+        os.kill(report["reaper"], signal.SIGKILL)
     if "kernel" in end:
         process.kill()
 

@@ -51,7 +51,7 @@ def worktree(main: Path, tree: Path, *, known: bool = True) -> None:
 
 
 def test_trust_finds_nothing_in_an_empty_folder(project: Path, environ: dict[str, str]) -> None:
-    """A folder without settings has no findings, and nothing is withheld though nobody trusted it."""
+    """A folder without settings has no findings, and nothing is withheld though no one trusted it."""
     decision = examine_folder(project, environ)
     assert decision == TrustDecision(str(project.resolve()), False, (), decision.digest)
     assert not decision.withheld
@@ -226,7 +226,7 @@ def test_trust_record_lies_in_the_configuration_folder(project: Path, environ: d
 
 
 def test_trust_goes_by_the_repository_and_not_by_folders_above(project: Path, environ: dict[str, str]) -> None:
-    """As in the CLI: a repository's root speaks for all in it, a folder above speaks for nobody."""
+    """As in the CLI: a repository's root speaks for all in it, a folder above speaks for none."""
     record = Path(environ["HOME"], ".claude.json")
     below = project.resolve() / "below"
     below.mkdir()
@@ -295,7 +295,7 @@ def test_trust_record_of_our_own_is_private_and_the_clis_files_stay_untouched(
 def test_trust_record_of_our_own_that_is_broken_means_untrusted_and_is_mended(
     project: Path, environ: dict[str, str]
 ) -> None:
-    """A record that cannot be read trusts nobody; trusting again writes a good one."""
+    """A record that cannot be read trusts no folder; trusting again writes a good one."""
     write(project / ".claude/settings.json", HOOKS)
     write(record_path(environ), "{broken")
     assert examine_folder(project, environ).withheld

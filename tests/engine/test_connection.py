@@ -36,7 +36,7 @@ class Line:
         return connection
 
     def tell(self, turn: Turn | None, messages: list[Message]) -> None:
-        who = "nobody" if turn is None else str(turn.prompt) or "extra"
+        who = "none" if turn is None else str(turn.prompt) or "unsolicited"
         self.told += [(who, str(message.type)) for message in messages]
 
 
@@ -53,7 +53,7 @@ async def settle() -> None:
 
 
 async def test_connection_gives_every_message_to_one_turn_or_to_none(line: Line) -> None:
-    """Before, during and after a prompted turn, and in one that nobody prompted; all in order."""
+    """Before, during and after a prompted turn, and in an unsolicited one; all in order."""
     connection = await line.open()
     line.cli.say({"type": "new"})
     await settle()
@@ -66,10 +66,10 @@ async def test_connection_gives_every_message_to_one_turn_or_to_none(line: Line)
     await settle()
 
     assert line.told == [
-        ("nobody", "unknown"),
+        ("none", "unknown"),
         ("prompt", "init"), ("prompt", "event"), ("prompt", "event"), ("prompt", "text"), ("prompt", "block"),
-        ("prompt", "result"), ("nobody", "unknown"), ("extra", "init"), ("extra", "event"), ("extra", "text"),
-        ("extra", "block"), ("extra", "result"), ("nobody", "unknown"),
+        ("prompt", "result"), ("none", "unknown"), ("unsolicited", "init"), ("unsolicited", "event"),
+        ("unsolicited", "text"), ("unsolicited", "block"), ("unsolicited", "result"), ("none", "unknown"),
     ]  # fmt: skip
     assert len(line.extras) == 1
     await connection.close()
@@ -109,7 +109,7 @@ async def test_connection_raises_a_control_error_for_a_refused_request(line: Lin
 
 
 async def test_connection_gives_up_an_unanswered_request(line: Line) -> None:
-    """In its time; a late answer is nobody's."""
+    """In its time; a late answer belongs to no request."""
     connection = await line.open()
     line.cli._control = lambda request_id, request: None  # type: ignore[method-assign]  # it never answers
 
@@ -279,7 +279,7 @@ async def test_connection_has_a_limit_of_its_own_for_a_hanging_start(
 
 
 async def test_connection_does_not_ask_a_question_that_is_withdrawn_at_once(line: Line) -> None:
-    """In the same read: nothing is begun that nobody would wait for."""
+    """In the same read: nothing is begun that no one would wait for."""
     connection = await line.open()
     asked: list[PermissionRequest] = []
 

@@ -138,7 +138,7 @@ async def test_pool_lets_no_newcomer_overtake_a_waiter(make: Make) -> None:
 
 
 async def test_pool_does_not_let_one_session_starve_the_others(make: Make) -> None:
-    """A session with prompts waiting hands its process on after each turn to whoever came before them."""
+    """A session with prompts waiting hands its process on after each turn to those that came before them."""
     clis = FakeCLIs(no_time)
     client = make(clis, max_sessions=1, acquire_timeout_s=60)
     await client.create_session(name="talker")
@@ -384,7 +384,7 @@ async def test_pool_resumes_only_when_the_old_process_is_gone(make: Make) -> Non
 
 
 async def test_pool_replaces_a_process_that_died_while_idle(make: Make) -> None:
-    """The next prompt resumes; nobody sees an error."""
+    """The next prompt resumes; no caller sees an error."""
     clis = FakeCLIs()
     client = make(clis)
     session = await client.create_session(name="a")
@@ -397,7 +397,7 @@ async def test_pool_replaces_a_process_that_died_while_idle(make: Make) -> None:
 
 
 async def test_pool_removes_dead_idle_processes(make: Make) -> None:
-    """They take no place until somebody asks."""
+    """They take no place until a prompt asks."""
     clis = FakeCLIs()
     client = make(clis)
     await client.create_session(name="a")
@@ -533,7 +533,7 @@ async def test_pool_does_not_use_an_old_warm_process(make: Make, monkeypatch: py
 
 
 async def test_pool_does_not_use_a_dead_warm_process(make: Make) -> None:
-    """Nobody sees an error, and another one is warmed."""
+    """No caller sees an error, and another one is warmed."""
     clis = FakeCLIs()
     client = await warm(make, clis)
     clis.started[1].die(1)
@@ -634,7 +634,7 @@ async def test_pool_fails_the_waiters_when_it_closes(make: Make) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_pool_loses_nothing_when_a_waiter_is_cancelled(make: Make, seed: int) -> None:
-    """Turns cancelled at random, in any state, lose no right to run and no place: all others are served."""
+    """Turns cancelled at random, in any state, lose no turn slot and no place: all others are served."""
     dice = random.Random(seed)
 
     async def behave(cli: FakeTransport, message: dict[str, Any]) -> None:

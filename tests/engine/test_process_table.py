@@ -65,7 +65,7 @@ def test_process_table_does_not_evict_a_busy_process(kept: PooledProcess) -> Non
 
 
 def test_process_table_knows_what_is_expired() -> None:
-    """Dead with nobody at work on it, idle for too long, or warm for too long."""
+    """Dead with no turn at work on it, idle for too long, or warm for too long."""
     dead, idle, old = process(Owner(), is_alive=False), process(Owner(idle_s=601)), process(age_s=WARM_LIFETIME_S)
     there = table(
         dead, idle, old, process(Owner(idle_s=599)), process(age_s=1), process(Owner(), busy=True, is_alive=False)
@@ -92,7 +92,7 @@ def test_process_table_does_not_count_a_process_that_is_replaced() -> None:
     ],
 )
 def test_process_table_finds_a_usable_warm_process(there: dict[str, Any], fits: bool) -> None:
-    """Nobody has it, it lives, and it is young; and it knows the files as they are."""
+    """It has no owner, it lives, and it is young; and it knows the files as they are."""
     one = process(**there)
     one.born += time.monotonic() - NOW
 

@@ -30,7 +30,7 @@ def result(text: str, **more: Any) -> dict[str, Any]:
 
 
 class Routes:
-    """A router, what each of its turns got, and the results of turns that nobody prompted."""
+    """A router, what each of its turns got, and the results of unsolicited turns."""
 
     def __init__(self) -> None:
         self.extras: list[str] = []
@@ -64,7 +64,7 @@ OURS = (life("OURS", "started"), INIT, words("mine"), result("mine", user_messag
     ],
 )
 async def test_router_gives_a_prompt_its_own_turn(lines: tuple[dict[str, Any], ...]) -> None:
-    """What comes before the prompt is started belongs to a turn that nobody prompted."""
+    """What comes before the prompt is started belongs to an unsolicited turn."""
     routes = Routes()
     text, over, _ = await routes.prompt(*lines)
 

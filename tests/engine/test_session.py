@@ -115,7 +115,7 @@ async def test_session_is_found_by_every_id_it_ever_had(begin: Begin) -> None:
         client.get_session("third")
 
 
-# Turns that nobody asked for.
+# Unsolicited turns.
 
 
 def says_extra(cli: FakeTransport, text: str = "Background done.") -> None:
@@ -423,7 +423,7 @@ async def test_session_lets_the_one_who_is_asked_decide(
 
 
 async def test_session_refuses_other_requests_of_the_cli(begin: Begin) -> None:
-    """A hook or an MCP message that nobody serves gets an answer, else the CLI would wait for ever."""
+    """A hook or an MCP message that no one serves gets an answer, else the CLI would wait for ever."""
     answers: list[dict[str, Any]] = []
 
     async def behave(cli: FakeTransport, message: dict[str, Any]) -> None:

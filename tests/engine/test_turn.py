@@ -221,7 +221,7 @@ def test_turn_of_a_dead_process_is_its_error_unless_it_was_stopped() -> None:
 
 
 def test_turn_error_carries_the_response() -> None:
-    """Whoever catches it has what there was."""
+    """The one who catches it has what there was."""
     turn = Turn("main", "p")
     error = ProcessError("died")
     turn.finish(Response("So far"), error)

@@ -1,4 +1,4 @@
-"""Waiting: first come, first served, and nobody takes along what was meant for another."""
+"""Waiting: first come, first served, and no waiter takes along what was meant for another."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_wait_queue_tells_of_a_waiter_that_leaves_when_woken() -> None:
 
 
 async def test_capacity_limiter_lets_so_many_run_at_once() -> None:
-    """The others wait; whoever leaves passes the place on."""
+    """The others wait; one that leaves passes the slot on."""
     limiter, most = CapacityLimiter(), 0
 
     async def turn() -> None:

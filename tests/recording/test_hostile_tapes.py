@@ -158,7 +158,7 @@ def test_tape_of_the_first_version_still_plays(tmp_path: Path) -> None:
     ids=json.dumps,
 )
 async def test_tape_of_a_run_without_an_end_is_an_error(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
-    """And nobody waits for more."""
+    """And no one waits for more."""
     path = tmp_path / "tape.jsonl"
     path.write_bytes(RUN.encode() + b"".join(encode_record({"of": "1", "at": 0.0, "line": line}) for line in lines))
 

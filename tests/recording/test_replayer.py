@@ -56,7 +56,7 @@ def decisions(response: Response) -> list[Message]:
 
 
 async def test_replayer_answers_a_question_from_the_tape(tape: Path) -> None:
-    """Nothing runs, so nobody is asked: the recorded answer is the answer."""
+    """Nothing runs, so no one is asked: the recorded answer is the answer."""
     asked = Asked()
     async with AsyncClaudeClient(replay=replayer(tape), ask=asked.deny) as client:
         await client.create_session(name="main")
@@ -81,7 +81,7 @@ async def test_replayer_plays_a_recorded_denial_as_one(tmp_path: Path) -> None:
 
 
 async def test_replayer_puts_a_question_again_that_has_no_answer_on_the_tape(tape: Path) -> None:
-    """The recording was cut off at the question: whoever plays the tape is asked."""
+    """The recording was cut off at the question: the person who plays the tape is asked."""
     lines = [line for line in tape.read_text().splitlines() if '"sent"' not in line]
     tape.write_text("\n".join(lines) + "\n")
     asked = Asked()
@@ -131,7 +131,7 @@ async def test_replayer_can_be_stopped(tape: Path) -> None:
 
 
 async def test_replayer_can_be_stopped_in_a_long_pause(tmp_path: Path) -> None:
-    """Whoever stops a played run does not wait for its next line."""
+    """Stopping a played run does not wait for its next line."""
     path = tmp_path / "runs.jsonl"
     await record(path, "hello")
     lines = [json.loads(line) for line in path.read_text().splitlines()]

@@ -122,7 +122,7 @@ def test_history_makes_no_file_by_reading(path: Path) -> None:
 
 
 def test_history_file_is_for_its_user_only(path: Path) -> None:
-    """Nobody else on the machine can look into it."""
+    """No one else on the machine can look into it."""
     History(path).write("kernel", [finished()])
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

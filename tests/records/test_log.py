@@ -238,7 +238,7 @@ def test_log_note_is_the_engines_own_entry() -> None:
 
 
 def test_log_note_after_a_turn_belongs_to_none() -> None:
-    """With a result or without one; whoever knows better says which turn it is."""
+    """With a result or without one; a caller that knows better says which turn it is."""
     recorder = Recorder()
     recorder.add_batch(batch(result(), turn_id="one"))
     recorder.add_note("main", "info", "reaped")

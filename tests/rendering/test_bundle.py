@@ -257,7 +257,7 @@ def test_notice_of_a_success_is_empty() -> None:
 
 
 def test_notice_of_a_tool_that_no_one_could_allow_says_how() -> None:
-    """Where there was nobody to ask, the cell says which option allows the tool."""
+    """Where there was no one to ask, the cell says which option allows the tool."""
     turn = response(
         use("1", "Bash", {"command": "ls"}), result("1", NO_ONE_TO_ASK, failed=True), denials=({"tool_use_id": "1"},)
     )
@@ -298,7 +298,7 @@ def answered(answers: dict[str, str]):
 
 
 def test_page_shows_answered_questions_with_their_answers() -> None:
-    """HTML, plain text and data tell what the model asked and what a person answered; nobody reads JSON."""
+    """HTML, plain text and data tell what the model asked and what a person answered; no one has to read JSON."""
     bundle = response_bundle(answered({"Which format?": "Parquet", "What else?": "Dates, prices"}))
     text = Page(bundle["text/html"]).text
 
@@ -561,7 +561,7 @@ def test_terminal_tells_of_a_failure_that_was_overcome() -> None:
 
 @pytest.mark.parametrize("before", [(), (message("text", "I look."),)])
 def test_terminal_ends_its_line_before_a_question(before: tuple[Message, ...]) -> None:
-    """What somebody else writes begins a line, and the tool's end has its name."""
+    """What another program writes begins a line, and the tool's end has its name."""
     written: list[str] = []
     printer = TerminalPrinter(written.append)
     printer.feed([*before, use("1", "Bash", {"command": "ls"})])
