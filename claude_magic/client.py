@@ -22,9 +22,8 @@ from claude_magic.engine.registry import SessionRegistry, info_of
 from claude_magic.engine.rewind import Rewind
 from claude_magic.engine.session import Session, managed
 from claude_magic.engine.session_info import SessionInfo
-from claude_magic.engine.stream import AsyncStream
+from claude_magic.engine.stream import AsyncStream, TurnTasks
 from claude_magic.engine.turn import Turn
-from claude_magic.engine.turn_tasks import TurnTasks
 from claude_magic.errors import ClaudeError, PoolClosedError
 from claude_magic.messages import Batch, Message
 from claude_magic.observers import ObserverGuard

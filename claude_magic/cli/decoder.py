@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from claude_magic.cli.line_text import block_text, content_blocks, failed_at_the_api, system_text
+from claude_magic.cli.line_text import StreamedBlock, block_text, content_blocks, failed_at_the_api, system_text
 from claude_magic.lenient import count, items, mapping, string
 from claude_magic.messages import NO_DETAILS, Message, MessageDetails, MessageType, decode_json
-from claude_magic.redaction import NOTHING_SECRET, Redactor, StreamRedactor
+from claude_magic.redaction import NOTHING_SECRET, Redactor
 
 Content = str | list[dict[str, Any]]
 """A prompt: text, or a list of the API's content blocks."""
@@ -55,8 +55,8 @@ class Decoder:
 
     def __init__(self, redactor: Redactor = NOTHING_SECRET) -> None:
         self._redactor = redactor
-        self._text = _BlockText(redactor)
-        self._thinking = _BlockText(redactor)
+        self._text = StreamedBlock(redactor)
+        self._thinking = StreamedBlock(redactor)
         self._tool_names: dict[str, str] = {}
         self._shown: dict[int, int] = {}
         self._block = 0
@@ -201,7 +201,7 @@ class Decoder:
         self._whole_blocks += [text] if text else []
         return kind, new, details
 
-    def _finished(self, kind: MessageType, block: _BlockText, whole: str) -> _Meaning:
+    def _finished(self, kind: MessageType, block: StreamedBlock, whole: str) -> _Meaning:
         """The completed block repeats its deltas: only what they did not show is new."""
         rest = block.finish(whole)
         return (kind if rest else MessageType.BLOCK), rest, NO_DETAILS
@@ -323,32 +323,6 @@ class Decoder:
         self._shown = {}
         self._text.restart()
         self._thinking.restart()
-
-
-class _BlockText:
-    """The text of the block that is being streamed: what was shown, what is held back."""
-
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
-        self._stream = StreamRedactor(redactor) if redactor else None
-        self._started = False
-
-    def feed(self, piece: str) -> str:
-        self._started = True
-        return piece if self._stream is None else self._stream.feed(piece)
-
-    def finish(self, whole: str) -> str:
-        """Return what of the whole block its deltas have not shown."""
-        rest = self._stream.flush() if self._stream is not None else ""
-        if not self._started:
-            rest = self._redactor.text(whole)
-        self._started = False
-        return rest
-
-    def restart(self) -> None:
-        self._started = False
-        if self._stream is not None:
-            self._stream.flush()
 
 
 _Meaning = tuple[MessageType, str, MessageDetails]

@@ -1,10 +1,11 @@
-"""What a line of the CLI says to a person: the text of its content blocks, or of a system message."""
+"""What a line of the CLI says to a person: its content blocks as text, whole or streamed, or a system message."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from claude_magic.lenient import items, mapping, mappings, number
+from claude_magic.redaction import Redactor, StreamRedactor
 
 _SAYING = ("title", "url", "stdout", "stderr", "error_code", "error_message")
 """Fields that say something in the results of the tools that the API runs itself: search, fetch, code."""
@@ -57,3 +58,35 @@ def _shown_text(block: dict[str, Any]) -> str:
         return str(block.get("text") or "")
     texts = [str(block[name]) for name in _SAYING if isinstance(block.get(name), str | int) and block[name] != ""]
     return "\n".join(texts) if texts else f"[{block.get('type', 'block')}]"
+
+
+class StreamedBlock:
+    """The text of the block that is being streamed: what was shown, and what is held back, as it may begin a secret.
+
+    Args:
+        redactor: the secrets.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._stream = StreamRedactor(redactor) if redactor else None
+        self._started = False
+
+    def feed(self, piece: str) -> str:
+        """Take a delta, and return what can be shown now."""
+        self._started = True
+        return piece if self._stream is None else self._stream.feed(piece)
+
+    def finish(self, whole: str) -> str:
+        """Return what of the whole block its deltas have not shown."""
+        rest = self._stream.flush() if self._stream is not None else ""
+        if not self._started:
+            rest = self._redactor.text(whole)
+        self._started = False
+        return rest
+
+    def restart(self) -> None:
+        """Begin a new block; what was held back is dropped."""
+        self._started = False
+        if self._stream is not None:
+            self._stream.flush()
