@@ -99,7 +99,7 @@ class FakeTransport:
     def kill(self) -> None:
         self.die(-9)
 
-    def detached(self) -> list[int]:
+    def detached_pids(self) -> list[int]:
         return self.others
 
     # What it can be told to do.

@@ -18,7 +18,7 @@ import pytest
 
 from claude_magic.cli.encoder import user_message
 from claude_magic.cli.process import Process
-from claude_magic.cli.reaper import OWNER_VARIABLE, alive, tagged
+from claude_magic.cli.reaper import OWNER_VARIABLE, alive, find_tagged
 from claude_magic.cli.transport import Launch
 from claude_magic.messages import Message
 from claude_magic.simulator import Scenario, Simulator, rule, text, tool
@@ -117,7 +117,7 @@ async def test_close_ends_a_running_tool(begin: Begin, launch: Launch) -> None:
     assert time.monotonic() - started < GUARD_S
     assert process.exit_code == 1  # by itself, after a turn that was cut off
     assert not alive(tools)
-    assert tagged(owner_tag) == []
+    assert find_tagged(owner_tag) == []
 
 
 async def test_kill_ends_a_running_tool(begin: Begin, launch: Launch) -> None:
@@ -136,7 +136,7 @@ async def test_close_ends_what_a_tool_detached(begin: Begin, launch: Launch) -> 
     process = await begin("detach please")
     await until(process, "result")
     [detached] = await tool_processes(launch.working_dir, 1)
-    assert process.detached() == [detached.pid]
+    assert process.detached_pids() == [detached.pid]
 
     await process.close()
 
@@ -179,4 +179,4 @@ async def test_a_killed_kernel_leaves_no_cli_and_no_tool(
         kernel.kill()
 
     assert await asyncio.to_thread(all_gone, left)
-    assert tagged(f"{report['owner']}:") == []
+    assert find_tagged(f"{report['owner']}:") == []

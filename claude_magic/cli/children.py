@@ -56,7 +56,7 @@ class Child:
     def tree(self) -> list[psutil.Process]:
         """The child and all that it started; what has left its tree is still below its guard."""
         found = reaper.tree(self.pid, self.created)
-        return found if self.guard is None else found + reaper.below(self.guard)
+        return found if self.guard is None else found + reaper.descendants(self.guard)
 
 
 class _Reaper(subprocess.Popen[bytes]):
@@ -132,7 +132,7 @@ class ChildRegistry:
 
         def find() -> list[Any]:
             below = [process for child in children for process in child.tree()]
-            return below + reaper.tagged(f"{self.id}:", min(child.created for child in children))
+            return below + reaper.find_tagged(f"{self.id}:", min(child.created for child in children))
 
         reaper.sweep(find, term_s=_LAST_RESORT_TERM_S, total_s=_LAST_RESORT_TOTAL_S)
         for child in children:

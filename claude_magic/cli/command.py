@@ -154,7 +154,7 @@ def build_launcher(
     trust = examine_folders(config.working_dir, config.add_dirs, environment)
     leaves_out = _leaves_out(config, trust)
     instructions = project_instructions(config.working_dir, claude_dir(environment)) if leaves_out else ""
-    mcp = _McpServers.of(config, local_mcp_servers(config.working_dir, environment) if leaves_out else {})
+    mcp = _McpServers.from_config(config, local_mcp_servers(config.working_dir, environment) if leaves_out else {})
     if leaves_out or config.simulated is not None:
         environment |= _NO_SCHEDULE
     environment |= mcp.variables
@@ -299,7 +299,7 @@ class _McpServers:
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, config: SessionConfig, local: Mapping[str, Any]) -> _McpServers:
+    def from_config(cls, config: SessionConfig, local: Mapping[str, Any]) -> _McpServers:
         """Return the servers of a configuration.
 
         Args:

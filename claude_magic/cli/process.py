@@ -225,13 +225,13 @@ class Process:
         if self._closing is None:
             self._closing = self._loop.create_task(self._close(_AFTER_KILL_S), name=f"kill CLI {self._pid}")
 
-    def detached(self) -> list[int]:
+    def detached_pids(self) -> list[int]:
         """Return the pids of what the CLI started and what has left its tree, such as a tool's `setsid nohup ... &`.
 
         Looks at every process of this user, which takes some milliseconds; may be called in a worker thread.
         """
         # In this order: what the CLI starts between the two looks is in the tree only, and not taken for detached.
-        found = reaper.below(self._guard) if self._guard else reaper.tagged(self._owner_tag, self._created)
+        found = reaper.descendants(self._guard) if self._guard else reaper.find_tagged(self._owner_tag, self._created)
         inside = set(reaper.tree(self._pid, self._created))
         return [process.pid for process in reaper.alive(found) if process not in inside and process.pid != self._pid]
 
@@ -320,7 +320,7 @@ class Process:
 
     def _sweep(self, seconds: float) -> None:
         def find() -> list[psutil.Process]:
-            return self._below + reaper.tagged(self._owner_tag, self._created)
+            return self._below + reaper.find_tagged(self._owner_tag, self._created)
 
         reaper.sweep(find, term_s=min(seconds, _SWEEP_TERM_S), total_s=seconds)
 

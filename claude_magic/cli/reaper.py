@@ -35,7 +35,7 @@ _STARTTIME = 19
 """Its place in `/proc/PID/stat`, counted from what follows the name."""
 
 
-def tagged(owner_tag: str, since: float = 0.0) -> list[psutil.Process]:
+def find_tagged(owner_tag: str, since: float = 0.0) -> list[psutil.Process]:
     """Return the processes that carry an owner tag, zombies and this process left out.
 
     Args:
@@ -85,13 +85,13 @@ def tree(pid: int, created: float | None = None) -> list[psutil.Process]:
         return []
 
 
-def below(process: psutil.Process) -> list[psutil.Process]:
+def descendants(process: psutil.Process) -> list[psutil.Process]:
     """Return everything below a process; empty when it is gone."""
     # A new object: psutil would compare the children's times with one that it took before the clock was set.
     return tree(process.pid)[1:] if process.is_running() else []
 
 
-def doing(pid: int) -> str:
+def activity_of(pid: int) -> str:
     """Return what a process is busy with, in words for a person: what runs below it, or its state; "" if it is gone."""
     import psutil
 
@@ -200,7 +200,7 @@ def sweep(find: Callable[[], Iterable[psutil.Process]], *, term_s: float, total_
 def _end_all(children: dict[int, float], owner: str) -> None:
     def find() -> list[psutil.Process]:
         below = [process for pid, created in children.items() for process in tree(pid, created)]
-        return below + tagged(f"{owner}:")
+        return below + find_tagged(f"{owner}:")
 
     sweep(find, term_s=_REAPER_TERM_S, total_s=_REAPER_TOTAL_S)
 

@@ -98,7 +98,7 @@ class Transport(Protocol):
             grace_s: upper bound, in seconds, for the whole ladder.
         """
 
-    def detached(self) -> list[int]:
+    def detached_pids(self) -> list[int]:
         """Processes that a tool started and that live on outside the other end's own process tree."""
 
     def kill(self) -> None:

@@ -158,7 +158,7 @@ class Connection:
         if tail:
             last = tail.rpartition("\n")[2]
             return f"its last words were: {last}"
-        return reaper.doing(self.transport.pid) if self.transport.pid is not None else ""
+        return reaper.activity_of(self.transport.pid) if self.transport.pid is not None else ""
 
     @property
     def is_alive(self) -> bool:
@@ -178,7 +178,7 @@ class Connection:
     @property
     def has_background(self) -> bool:
         """Whether something the agent started still runs."""
-        return bool(self._tasks.alive) or self._router.runs_unsolicited or bool(self.transport.detached())
+        return bool(self._tasks.alive) or self._router.runs_unsolicited or bool(self.transport.detached_pids())
 
     @property
     def session_id(self) -> str:

@@ -41,7 +41,7 @@ class CostMeter:
         self._total_usd = total_usd
         self._usage = _sum_models(totals)
 
-    def turn(self, result: Mapping[str, Any], messages: Iterable[Message]) -> TurnCost:
+    def turn_cost(self, result: Mapping[str, Any], messages: Iterable[Message]) -> TurnCost:
         """Return what the turn that ended with `result` cost, and move the totals on.
 
         Args:

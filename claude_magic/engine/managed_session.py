@@ -16,9 +16,9 @@ from claude_magic.clock import unix_time
 from claude_magic.config import SessionConfig
 from claude_magic.engine.connection import Connection, DecidePermission
 from claude_magic.engine.cost import CostMeter, streamed_cost
-from claude_magic.engine.rewind import Rewind, edited_files, rewound
+from claude_magic.engine.rewind import Rewind, edited_files, rewind_files
 from claude_magic.engine.session_info import SessionState
-from claude_magic.engine.stopping import interrupted, overdue
+from claude_magic.engine.stopping import interrupt_turn, wait_until_overdue
 from claude_magic.engine.turn import Turn, TurnContext, build_response, cancelled_response, prompt_text
 from claude_magic.errors import (
     ClaudeError,
@@ -312,7 +312,7 @@ class ManagedSession:
             raise ModelNotFoundError(f"The model {turn.model!r} cannot be used: {error.message}") from None
 
     def _finish_turn(self, turn: Turn, result: Message | None, process_error: ClaudeError | None) -> None:
-        cost = self._meter.turn(result.raw, turn.messages) if result is not None else streamed_cost(turn.messages)
+        cost = self._meter.turn_cost(result.raw, turn.messages) if result is not None else streamed_cost(turn.messages)
         self._update_model(turn)
         edited = edited_files(turn.notable)
         if turn.prompt and edited:
@@ -350,7 +350,7 @@ class ManagedSession:
             return Rewind(done=not dry_run)
         async with self._order, lease(self) as connection:
             turn_id, edited = self._editing_turns[-1]
-            rewind = await rewound(connection, turn_id, edited, dry_run=dry_run)
+            rewind = await rewind_files(connection, turn_id, edited, dry_run=dry_run)
             if not dry_run:
                 self._editing_turns.pop()
         return rewind
@@ -398,7 +398,7 @@ class ManagedSession:
                 turn.task.cancel()
 
     async def _stop(self, turn: Turn) -> None:
-        if self.connection is not None and not await interrupted(turn, self.connection):
+        if self.connection is not None and not await interrupt_turn(turn, self.connection):
             self._force()
 
     def _force(self) -> None:
@@ -406,7 +406,7 @@ class ManagedSession:
             self.connection.kill()
 
     async def _watch(self, turn: Turn) -> None:
-        turn.timed_out = await overdue(turn, self.config.turn_timeout_s, self.silence_timeout_s)
+        turn.timed_out = await wait_until_overdue(turn, self.config.turn_timeout_s, self.silence_timeout_s)
         if turn.timed_out:
             await self._stop(turn)
 

@@ -54,7 +54,7 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache_write_5m: float
     cache_write_1h: float
 
-    def of(self, call: Tokens) -> Any:
+    def cost_of(self, call: Tokens) -> Any:
         """Return what the tokens of a call cost, in US dollars."""
         return (
             call.input_tokens * self.input
@@ -107,7 +107,7 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         price = self.price(model)
         if price is None:
             return None
-        cost, long = price.of(tokens), price.long_context
+        cost, long = price.cost_of(tokens), price.long_context
         if long is not None:
             prompt = (
                 tokens.input_tokens
@@ -115,7 +115,7 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 + tokens.cache_write_5m_tokens
                 + tokens.cache_write_1h_tokens
             )
-            cost = choose(prompt > long.above, long.of(tokens), cost)
+            cost = choose(prompt > long.above, long.cost_of(tokens), cost)
         cost = choose(tokens.is_fast, cost * price.fast, cost)
         cost = choose(tokens.is_us, cost * self.extras.us_inference, cost)
         return cost + tokens.web_searches * self.extras.web_search

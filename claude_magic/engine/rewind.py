@@ -55,7 +55,7 @@ def _is_created(result: Message) -> bool:
     return isinstance(outcome, dict) and outcome.get("type") == "create"
 
 
-async def rewound(connection: Connection, turn_id: str, edited: Mapping[str, bool], *, dry_run: bool) -> Rewind:
+async def rewind_files(connection: Connection, turn_id: str, edited: Mapping[str, bool], *, dry_run: bool) -> Rewind:
     """Restore the files as they were before a turn.
 
     Args:

@@ -15,7 +15,7 @@ INTERRUPT_AGAIN_S = 0.25
 """How long to wait before an interrupt is sent again."""
 
 
-async def interrupted(turn: Turn, connection: Connection) -> bool:
+async def interrupt_turn(turn: Turn, connection: Connection) -> bool:
     """Ask the CLI to end a turn, and wait until it has.
 
     Returns:
@@ -32,7 +32,7 @@ async def interrupted(turn: Turn, connection: Connection) -> bool:
     return True
 
 
-async def overdue(turn: Turn, limit_s: float | None, silence_s: float | None) -> str:
+async def wait_until_overdue(turn: Turn, limit_s: float | None, silence_s: float | None) -> str:
     """Wait until a turn takes too long or has gone silent. A person's time, and a running tool's, does not count.
 
     Args:

@@ -83,7 +83,7 @@ class TapeRecorder:
             return
         write_all(self._file, encode_record(record))
 
-    def take(self, observer: Callable[..., object], *arguments: object) -> None:
+    def call_guarded(self, observer: Callable[..., object], *arguments: object) -> None:
         """Call what writes lines; if it cannot, the recording ends and the turn goes on."""
         if not self.is_on:
             return
@@ -125,8 +125,8 @@ class RecordedTransport:
     def stderr_tail(self) -> str:
         return self._transport.stderr_tail
 
-    def detached(self) -> list[int]:
-        return self._transport.detached()
+    def detached_pids(self) -> list[int]:
+        return self._transport.detached_pids()
 
     def kill(self) -> None:
         self._transport.kill()
@@ -137,13 +137,13 @@ class RecordedTransport:
     async def send(self, message: dict[str, Any]) -> None:
         if not self._tape.is_on:
             self._run = ""
-        self._tape.take(self._write_sent, message)
+        self._tape.call_guarded(self._write_sent, message)
         await self._transport.send(message)
 
     async def receive(self) -> list[Message]:
         messages = await self._transport.receive()
         if self._run:
-            self._tape.take(self._write_received, messages)
+            self._tape.call_guarded(self._write_received, messages)
         return messages
 
     def _write_sent(self, message: dict[str, Any]) -> None:

@@ -175,7 +175,7 @@ class PlayedTransport:
             self.exit_code = 0
             self._queue.put_nowait([])
 
-    def detached(self) -> list[int]:
+    def detached_pids(self) -> list[int]:
         return []
 
     def _control(self, request_id: str, subtype: str) -> None:

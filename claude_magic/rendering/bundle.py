@@ -38,7 +38,7 @@ def response_bundle(response: Response, session_cost_usd: float = 0.0, notes: st
         session_cost_usd: cost of its session so far, this turn included; 0 where it is not known.
         notes: what is said of the prompt, line by line.
     """
-    view = RunView.of(response)
+    view = RunView.from_response(response)
     view.notes = notes
     ending = ending_of(response, view)
     return {
@@ -82,7 +82,7 @@ def error_bundle(
     response = error.response
     if response is None:
         return {"text/html": clean(page.box(page.notes_html(notes) + html, "bad")), "text/plain": plain}
-    view = RunView.of(response)
+    view = RunView.from_response(response)
     view.notes = notes
     facts = footer_facts(response, session_cost_usd)
     # The live view shows the error itself only beside a failure, and of a time-out the notice alone.
@@ -203,7 +203,7 @@ def run_data(response: Response, view: RunView | None = None) -> dict[str, Any]:
         The facts of the turn and its `parts` in reading order. Strings are as they came, secrets redacted; long
         ones are cut and say so, and `cut` counts the characters and parts that were left out.
     """
-    view = RunView.of(response) if view is None else view
+    view = RunView.from_response(response) if view is None else view
     parts = list(view.walk())
     stored = parts if len(parts) <= _PART_LIMIT else parts[: _PART_LIMIT // 2] + parts[-_PART_LIMIT // 2 :]
     budget = Budget(stored)

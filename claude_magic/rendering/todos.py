@@ -34,7 +34,7 @@ class TodoList:
     def __init__(self) -> None:
         self._tasks: dict[str, Todo] = {}
 
-    def after(self, name: str, given: dict[str, Any], result: str) -> tuple[Todo, ...]:
+    def after_tool(self, name: str, given: dict[str, Any], result: str) -> tuple[Todo, ...]:
         """Apply a tool use that succeeded and return the list as it is then; empty for a tool that is not about it.
 
         Args:

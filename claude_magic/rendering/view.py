@@ -63,7 +63,7 @@ class RunView:
         self._compacting: NotePart | None = None
 
     @classmethod
-    def of(cls, response: Response) -> RunView:
+    def from_response(cls, response: Response) -> RunView:
         """Return the view of a finished turn; where its messages are gone, its text is all there is."""
         view = cls(response.session, response.model, response.source)
         view.add(response.messages)
@@ -187,7 +187,7 @@ class RunView:
         if tool.state is not ToolState.DENIED:
             tool.state = _state_after(message)
         if tool.state is ToolState.DONE:
-            tool.todos = self._todos.after(tool.name, tool.input, tool.result)
+            tool.todos = self._todos.after_tool(tool.name, tool.input, tool.result)
         self._forget_rendered(tool)
 
     def _add_permission(self, message: Message) -> None:

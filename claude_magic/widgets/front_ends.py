@@ -35,11 +35,11 @@ class FrontEnds:
             self._said[client] = max(page, self._said.get(client, FrontEnd.PLAIN))
             self._heard.notify_all()
 
-    def of(self, client: str) -> FrontEnd:
+    def get(self, client: str) -> FrontEnd:
         """What this page can draw, as far as it has said so."""
         return self._said.get(client, FrontEnd.PLAIN)
 
     def wait(self, client: str, page: FrontEnd, timeout_s: float) -> bool:
         """Wait until this page has said that it can draw so much, or more; return whether it has."""
         with self._heard:
-            return self._heard.wait_for(lambda: self.of(client) >= page, timeout_s)
+            return self._heard.wait_for(lambda: self.get(client) >= page, timeout_s)

@@ -319,7 +319,7 @@ class KernelBridge:
             self._ask(client, make_probe)
         if client in self._greeted:
             self._dismiss()
-        return self._front_ends.of(client)
+        return self._front_ends.get(client)
 
     def register_widget(self) -> None:
         """A widget of the page whose message is being handled said hello by its own comm."""
@@ -331,7 +331,7 @@ class KernelBridge:
         comm = create_comm(target_name=COMM_TARGET, data={"version": VERSION, "hello": True})
         if (
             not self._front_ends.wait(client, FrontEnd.EXTENSION, EXTENSION_TIMEOUT_S)
-            and self._front_ends.of(client) is FrontEnd.PLAIN
+            and self._front_ends.get(client) is FrontEnd.PLAIN
         ):
             self._dismiss()
             self._probe = make_probe()

@@ -70,7 +70,7 @@ def test_decoder_and_its_readers_survive_changed_lines(lines: list[bytes]) -> No
     assert failures == []
     for message in messages:
         if message.type is MessageType.RESULT:
-            CostMeter().turn(message.raw, messages)
+            CostMeter().turn_cost(message.raw, messages)
     streamed_cost(messages)
     view = RunView()
     view.add(messages)

@@ -573,7 +573,7 @@ async def test_process_close_ends_what_a_tool_started(begin: Begin) -> None:
     """Neither a child in the tree nor one that has detached itself; the latter is known before."""
     process = await begin()
     inside, outside = map(int, text_of(await ask(process, "spawn")).split())
-    assert process.detached() == [outside]
+    assert process.detached_pids() == [outside]
 
     await process.close()
 
@@ -592,7 +592,7 @@ async def test_process_tree_is_found_although_the_clock_is_set(
     start = psutil.boot_time()
     monkeypatch.setattr("psutil._pslinux.boot_time", lambda: start + by)
 
-    assert process.detached() == [outside]
+    assert process.detached_pids() == [outside]
     await process.close()
 
     assert await gone(inside, outside)

@@ -21,7 +21,7 @@ import pytest
 from claude_magic.cli import reaper
 from claude_magic.cli.encoder import user_message
 from claude_magic.cli.process import CHILDREN, Process
-from claude_magic.cli.reaper import OWNER_VARIABLE, alive, creation_time, sweep, tagged, tree
+from claude_magic.cli.reaper import OWNER_VARIABLE, alive, creation_time, find_tagged, sweep, tree
 from claude_magic.cli.transport import Launch
 
 HERE = Path(__file__).parents[1]
@@ -106,9 +106,9 @@ def test_reaper_finds_an_owner_tag_only_whole(run: Run) -> None:
     first, twelfth = run(owner_tag=f"{owner}:1"), run(owner_tag=f"{owner}:12")
     run()
 
-    assert [process.pid for process in tagged(f"{owner}:1")] == [first.pid]
-    assert {process.pid for process in tagged(f"{owner}:")} == {first.pid, twelfth.pid}
-    assert tagged(owner) == []
+    assert [process.pid for process in find_tagged(f"{owner}:1")] == [first.pid]
+    assert {process.pid for process in find_tagged(f"{owner}:")} == {first.pid, twelfth.pid}
+    assert find_tagged(owner) == []
 
 
 def test_reaper_does_not_look_at_processes_from_before(run: Run) -> None:
@@ -117,8 +117,8 @@ def test_reaper_does_not_look_at_processes_from_before(run: Run) -> None:
     process = run(owner_tag=f"{owner}:1")
     created = creation_time(process.pid)
 
-    assert len(tagged(f"{owner}:1", since=created)) == 1
-    assert tagged(f"{owner}:1", since=created + 60) == []
+    assert len(find_tagged(f"{owner}:1", since=created)) == 1
+    assert find_tagged(f"{owner}:1", since=created + 60) == []
 
 
 def test_reaper_takes_a_zombie_as_gone(run: Run) -> None:
@@ -308,7 +308,7 @@ def test_reaper_leaves_nothing_of_a_killed_kernel(kernel: Kernel, guarded: bool)
     process.kill()
 
     assert all_gone(left)
-    assert tagged(f"{report['owner']}:") == []
+    assert find_tagged(f"{report['owner']}:") == []
 
 
 @EVERYWHERE

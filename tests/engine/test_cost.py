@@ -28,7 +28,7 @@ def test_cost_of_a_turn_is_the_difference_of_totals() -> None:
     """The older CLI only counts up."""
     meter = CostMeter()
 
-    costs = [meter.turn(ends(total, tokens), []) for total, tokens in ((0.25, 10), (0.75, 30))]
+    costs = [meter.turn_cost(ends(total, tokens), []) for total, tokens in ((0.25, 10), (0.75, 30))]
 
     assert [cost.cost_usd for cost in costs] == [0.25, 0.5]
     assert [cost.usage for cost in costs] == [Usage(10, 11, 12, 13), Usage(20, 20, 20, 20)]
@@ -37,14 +37,14 @@ def test_cost_of_a_turn_is_the_difference_of_totals() -> None:
 
 def test_cost_prefers_the_clis_own_figures() -> None:
     """The newer CLI says what the turn itself used, whatever the totals do."""
-    cost = CostMeter(5.0).turn(ends(9.0, 50, model_usage_since_last_result=models(1, 0.125)), [])
+    cost = CostMeter(5.0).turn_cost(ends(9.0, 50, model_usage_since_last_result=models(1, 0.125)), [])
 
     assert (cost.cost_usd, cost.usage) == (0.125, Usage(1, 2, 3, 4))
 
 
 def test_cost_of_a_resumed_process_counts_from_its_baseline() -> None:
     """What was spent before is not this turn's."""
-    cost = CostMeter(1.0, models(100)).turn(ends(1.5, 110), [])
+    cost = CostMeter(1.0, models(100)).turn_cost(ends(1.5, 110), [])
 
     assert cost.cost_usd == pytest.approx(0.5)
     assert cost.usage == Usage(10, 10, 10, 10)
@@ -54,8 +54,8 @@ def test_cost_follows_counting_that_began_anew() -> None:
     """After /clear the total is lower than before: all of it is this turn's."""
     meter = CostMeter(2.0, models(100))
 
-    assert meter.turn(ends(0.25, 5), []).cost_usd == 0.25
-    assert meter.turn(ends(0.75, 9), []).cost_usd == 0.5
+    assert meter.turn_cost(ends(0.25, 5), []).cost_usd == 0.25
+    assert meter.turn_cost(ends(0.75, 9), []).cost_usd == 0.5
 
 
 def test_cost_of_the_turns_adds_up_to_the_total() -> None:
@@ -63,7 +63,7 @@ def test_cost_of_the_turns_adds_up_to_the_total() -> None:
     meter = CostMeter()
     totals = [0.1 * number for number in range(1, 30)]
 
-    assert sum(meter.turn(ends(total, 1), []).cost_usd for total in totals) == pytest.approx(totals[-1])
+    assert sum(meter.turn_cost(ends(total, 1), []).cost_usd for total in totals) == pytest.approx(totals[-1])
 
 
 OPUS = "claude-opus-4-8"
@@ -77,7 +77,7 @@ def start(model: str = OPUS, **usage: Any) -> Line:
 def test_cost_of_an_interrupted_turn_is_estimated_from_its_stream() -> None:
     """The older CLI counts nothing for the call that was cut off; the list prices say what it cost."""
     cut = decode(start(input_tokens=1000, output_tokens=1), delta("x" * 400))
-    cost = CostMeter().turn(result(total_cost_usd=0, modelUsage={}, terminal_reason="aborted_streaming"), cut)
+    cost = CostMeter().turn_cost(result(total_cost_usd=0, modelUsage={}, terminal_reason="aborted_streaming"), cut)
 
     assert cost.estimated
     assert cost.usage == Usage(1000, 100)
@@ -90,7 +90,7 @@ def test_cost_adds_only_the_call_that_was_cut_off() -> None:
     turn = decode(*whole, start(input_tokens=2000, output_tokens=1), delta("x" * 40))
     counted = {OPUS: {"inputTokens": 1000, "outputTokens": 40, "costUSD": 0.006}}
     aborted = result(total_cost_usd=0.006, modelUsage=counted, terminal_reason="aborted_streaming")
-    cost = CostMeter().turn(aborted, turn)
+    cost = CostMeter().turn_cost(aborted, turn)
 
     assert cost.usage == Usage(3000, 50)
     assert cost.cost_usd == pytest.approx(0.006 + 2000 * 5e-6 + 10 * 25e-6)
@@ -100,7 +100,9 @@ def test_cost_adds_nothing_for_an_interrupted_tool() -> None:
     """All its calls were counted."""
     whole = decode(start(input_tokens=1000), event("message_delta", usage={"output_tokens": 40}))
     counted = {OPUS: {"inputTokens": 1000, "outputTokens": 40}}
-    cost = CostMeter().turn(result(total_cost_usd=0.006, modelUsage=counted, terminal_reason="aborted_tools"), whole)
+    cost = CostMeter().turn_cost(
+        result(total_cost_usd=0.006, modelUsage=counted, terminal_reason="aborted_tools"), whole
+    )
 
     assert (cost.cost_usd, cost.usage, cost.estimated) == (0.006, Usage(1000, 40), True)
 
@@ -116,7 +118,7 @@ def test_cost_of_writes_to_the_cache_goes_by_how_long_they_last() -> None:
 def test_cost_of_a_model_without_a_price_is_not_guessed() -> None:
     """Then what the CLI reported stands."""
     cut = decode(start("next-model", input_tokens=1000))
-    cost = CostMeter().turn(result(total_cost_usd=0.5, terminal_reason="aborted_streaming"), cut)
+    cost = CostMeter().turn_cost(result(total_cost_usd=0.5, terminal_reason="aborted_streaming"), cut)
 
     assert (cost.cost_usd, cost.usage, cost.estimated) == (0.5, Usage(1000), True)
 
@@ -124,7 +126,7 @@ def test_cost_of_a_model_without_a_price_is_not_guessed() -> None:
 def test_cost_of_an_interrupted_turn_is_the_newer_clis_own_estimate() -> None:
     """It reports the cut call, by estimate."""
     own = models(3, 0.5)
-    cost = CostMeter().turn(result(terminal_reason="aborted_tools", model_usage_since_last_result=own), [])
+    cost = CostMeter().turn_cost(result(terminal_reason="aborted_tools", model_usage_since_last_result=own), [])
 
     assert (cost.estimated, cost.cost_usd, cost.usage) == (True, 0.5, Usage(3, 4, 5, 6))
 
@@ -145,6 +147,6 @@ def test_cost_takes_the_final_count_of_a_stream_where_there_is_one() -> None:
 
 def test_cost_of_a_result_that_counts_nothing() -> None:
     """Missing and null figures are zero."""
-    cost = CostMeter().turn(result(total_cost_usd=None, modelUsage=None), [])
+    cost = CostMeter().turn_cost(result(total_cost_usd=None, modelUsage=None), [])
 
     assert (cost.cost_usd, cost.usage, cost.estimated) == (0.0, Usage(), False)

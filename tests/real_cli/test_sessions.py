@@ -147,7 +147,7 @@ async def test_who_is_asked_decides(stage: Stage, decision: Allow | Deny, text_i
     assert asked[0].turn_id == response.turn_id
     assert (stage.tmp_path / "work" / "made").exists() is (decision == Allow())
     assert len(response.denials) == (0 if isinstance(decision, Allow) else 1)
-    (record,), (part,) = client.records.tool_records(), RunView.of(response).tools
+    (record,), (part,) = client.records.tool_records(), RunView.from_response(response).tools
     edited = isinstance(decision, Allow) and decision.input is not None
     assert (part.edited, record.permission == "edited") == (edited, edited)
     assert ("echo changed" in record.input, part.input["command"] == "echo changed") == (edited, edited)
@@ -280,7 +280,7 @@ async def test_turn_ends_after_its_subagents(stage: Stage) -> None:
     )
     session = client.get_session("main")
     response = await client.execute("main", "delegate")
-    view = RunView.of(response)
+    view = RunView.from_response(response)
 
     assert asked == ["Bash"]
     assert "The report." in response.text

@@ -50,7 +50,7 @@ def test_tool_record_follows_a_tool_of_the_api_and_it_is_shown() -> None:
 
     record = followed(*told)
     assert (record.name, record.input, record.is_error) == ("web_search", '{"query":"tides"}', False)
-    (part,) = RunView.of(Response("", messages=tuple(lines.messages))).parts
+    (part,) = RunView.from_response(Response("", messages=tuple(lines.messages))).parts
     assert isinstance(part, ToolPart)
     assert (part.name, part.state, part.result) == ("web_search", ToolState.DONE, "Tides\nhttps://t.example")
 

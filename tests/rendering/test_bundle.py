@@ -637,7 +637,7 @@ def test_page_opens_the_note_about_values_to_the_prompt() -> None:
 )
 def test_tool_line_says_how_much_was_read(name: str, text: str, words: str) -> None:
     """The lines of the file; a number with no line is none."""
-    tool = RunView.of(response(use("1", name), result("1", text))).tools[0]
+    tool = RunView.from_response(response(use("1", name), result("1", text))).tools[0]
 
     assert state_words(tool) == words
     assert "3" not in file_text(tool)

@@ -20,37 +20,37 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 def test_todo_list_is_replaced_by_todo_write() -> None:
     """TodoWrite gives the whole list; what has an odd shape is left out."""
     todos = TodoList()
-    todos.after("TodoWrite", {"todos": [{"content": "old", "status": "pending"}]}, "ok")
+    todos.after_tool("TodoWrite", {"todos": [{"content": "old", "status": "pending"}]}, "ok")
 
-    assert todos.after("TodoWrite", {"todos": [{"content": "new", "status": "completed"}, 3]}, "ok") == (
+    assert todos.after_tool("TodoWrite", {"todos": [{"content": "new", "status": "completed"}, 3]}, "ok") == (
         Todo("new", "completed"),
     )
-    assert todos.after("TodoWrite", {"todos": "nonsense"}, "ok") == ()
+    assert todos.after_tool("TodoWrite", {"todos": "nonsense"}, "ok") == ()
 
 
 def test_todo_list_follows_single_tasks() -> None:
     """Created, renamed, begun, deleted; a task of an earlier turn is known by its number."""
     todos = TodoList()
-    todos.after("TaskCreate", {"subject": "Load"}, "Task #1 created successfully: Load")
-    todos.after("TaskCreate", {"subject": "Plot"}, "Task #2 created successfully: Plot")
-    todos.after("TaskUpdate", {"taskId": "1", "status": "in_progress", "subject": "Load all"}, "Updated task #1")
-    after = todos.after("TaskUpdate", {"taskId": "7", "status": "completed"}, "Updated task #7")
+    todos.after_tool("TaskCreate", {"subject": "Load"}, "Task #1 created successfully: Load")
+    todos.after_tool("TaskCreate", {"subject": "Plot"}, "Task #2 created successfully: Plot")
+    todos.after_tool("TaskUpdate", {"taskId": "1", "status": "in_progress", "subject": "Load all"}, "Updated task #1")
+    after = todos.after_tool("TaskUpdate", {"taskId": "7", "status": "completed"}, "Updated task #7")
 
     assert after == (Todo("Load all", "in_progress"), Todo("Plot", "pending"), Todo("Task 7", "completed"))
-    assert todos.after("TaskUpdate", {"taskId": "7", "status": "deleted"}, "Updated task #7") == after[:2]
+    assert todos.after_tool("TaskUpdate", {"taskId": "7", "status": "deleted"}, "Updated task #7") == after[:2]
 
 
 def test_todo_list_is_replaced_by_a_listing() -> None:
     """TaskList shows the tasks of earlier turns as well."""
     listed = "#1 [completed] Load\n#2 [pending] Plot it"
 
-    assert TodoList().after("TaskList", {}, listed) == (Todo("Load", "completed"), Todo("Plot it", "pending"))
+    assert TodoList().after_tool("TaskList", {}, listed) == (Todo("Load", "completed"), Todo("Plot it", "pending"))
 
 
 @pytest.mark.parametrize("name", ["TaskGet", "TaskStop", "Task", "Bash"])
 def test_todo_list_is_not_touched_by_other_tools(name: str) -> None:
     """The subagent's tool and the tools of background tasks have similar names."""
-    assert TodoList().after(name, {"taskId": "1", "status": "completed"}, "Task #1 created") == ()
+    assert TodoList().after_tool(name, {"taskId": "1", "status": "completed"}, "Task #1 created") == ()
 
 
 def test_todo_list_of_a_failed_call_is_not_drawn() -> None:

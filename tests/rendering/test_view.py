@@ -139,7 +139,7 @@ def test_view_tool_has_the_input_that_ran() -> None:
         (use("1", "Bash", {"command": "ls"}), permission("1"), edited),
         (permission("1"), edited, use("1", "Bash", {"command": "ls"})),
     ):
-        (tool,) = RunView.of(response(*messages, result("1", "/"))).tools
+        (tool,) = RunView.from_response(response(*messages, result("1", "/"))).tools
         assert (tool.input, tool.edited, state_words(tool)) == ({"command": "pwd"}, True, "done, edited by you")
 
     (plain,) = view_of(use("1", "Bash", {"command": "ls"}), permission("1"), decision("1")).tools
@@ -214,7 +214,7 @@ def test_view_does_not_show_a_question_open_at_the_stop_as_a_denial(outcome: Out
     over = message("result", raw={"permission_denials": listed})
     turn = response(*asked, decision("refused", allowed=False), *ended, over, denials=listed, outcome=outcome)
 
-    states = {tool.id: tool.state for tool in RunView.of(turn).tools}
+    states = {tool.id: tool.state for tool in RunView.from_response(turn).tools}
     bundle = response_bundle(turn)
 
     assert states == {"open": ToolState.CANCELLED, "refused": ToolState.DENIED}
@@ -240,7 +240,7 @@ def test_view_thinking_knows_how_long_it_took() -> None:
 
 def test_view_of_a_response_without_messages_shows_its_text() -> None:
     """A turn whose messages were let go still has its answer."""
-    view = RunView.of(response(text="Kept."))
+    view = RunView.from_response(response(text="Kept."))
 
     assert shapes(view) == ["TextPart Kept."]
 
@@ -249,7 +249,7 @@ def test_view_marks_the_tools_that_the_response_says_were_denied() -> None:
     """What the response lists as denied is shown as denied."""
     turn = response(use("1", "Bash"), result("1", "no", failed=True), denials=({"tool_use_id": "1"},))
 
-    assert ToolState.DENIED is RunView.of(turn).tools[0].state
+    assert ToolState.DENIED is RunView.from_response(turn).tools[0].state
 
 
 def test_view_has_an_error_line_as_a_note() -> None:
@@ -274,6 +274,6 @@ def test_view_has_the_words_of_a_blocking_hook_once() -> None:
     """The CLI says them in a status and again in the result, which is the answer."""
     words = "UserPromptSubmit operation blocked by hook:\nNo prompts on Thursdays."
     told = {"subtype": "informational", "prompt_submit_outcome": {"kind": "blocked_by_hook"}}
-    view = RunView.of(response(message("status", words, raw=told), message("text", words)))
+    view = RunView.from_response(response(message("status", words, raw=told), message("text", words)))
 
     assert [part.text for part in view.parts] == [words]

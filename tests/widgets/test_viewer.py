@@ -175,9 +175,9 @@ async def test_page_is_known_to_draw_widgets(
     bridge = bridge_of(kernel)
 
     viewer.say(run="", action="hello", widget=True)
-    assert bridge._front_ends.of("page-2") is FrontEnd.WIDGET_NO_INPUT
+    assert bridge._front_ends.get("page-2") is FrontEnd.WIDGET_NO_INPUT
     assert (await kernel.control("page-1", run="", action="hello", widget=True))["found"]
-    assert bridge._front_ends.of("page-1") is FrontEnd.WIDGET
+    assert bridge._front_ends.get("page-1") is FrontEnd.WIDGET
 
 
 def test_page_that_comes_late_gets_a_snapshot(client: ClaudeClient, viewer: Heard) -> None:
