@@ -27,13 +27,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="claude-magic", description="Claude in your notebook.", epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"claude_magic {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, words, run in (
+    for name, description, run in (
         ("simulate", "a stand-in for the Messages API on loopback: the CLI runs with no account", _simulate),
         ("doctor", "look at CLI, account and folder", _doctor),
         ("version", "versions of package and CLI", _version),
     ):
         # `simulate` brings a parser, and with it a help, of its own.
-        command = commands.add_parser(name, help=words, description=words, add_help=run is not _simulate)
+        command = commands.add_parser(name, help=description, description=description, add_help=run is not _simulate)
         command.set_defaults(run=run)
     return parser
 

@@ -353,8 +353,8 @@ def _in_our_words(kind: type[ResultError], text: str, status: int | None) -> str
         return f"The model {model[1]!r} does not exist, or this account may not use it."
     if kind is RequestTooLargeError:
         sizes = _TOKENS.search(text)
-        words = f": about {int(sizes[1]):,} tokens, and the limit is {int(sizes[2]):,}" if sizes else ""
-        return f"The request is too large{words}."
+        size = f": about {int(sizes[1]):,} tokens, and the limit is {int(sizes[2]):,}" if sizes else ""
+        return f"The request is too large{size}."
     if kind is InsufficientCreditsError:
         return "The account has no credit left."
     if kind is AuthenticationError:

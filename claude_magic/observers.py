@@ -29,7 +29,7 @@ class ObserverGuard:
     """
 
     def __init__(self) -> None:
-        self.note: Callable[[str], object] = lambda words: None
+        self.note: Callable[[str], object] = lambda text: None
         self._said: set[str] = set()
 
     def call(
@@ -80,12 +80,12 @@ class ObserverGuard:
             self.call(f"The observer {name_of(observer)}", observer, value, off=off)
 
     def _say(self, name: str, failure: BaseException, consequence: str) -> None:
-        words = f"{name} {consequence}, the turn goes on: {described(failure)}"
+        text = f"{name} {consequence}, the turn goes on: {described(failure)}"
         with suppress(Exception):  # a filter or a handler of the user's may raise as well
-            logger.warning("%s", words)
+            logger.warning("%s", text)
             logger.debug("what failed", exc_info=failure)
         with suppress(Exception):
-            self.note(words)
+            self.note(text)
 
 
 def _take_off(observers: list[Callable[[T], None]], observer: Callable[[T], None]) -> None:
@@ -96,13 +96,13 @@ def _take_off(observers: list[Callable[[T], None]], observer: Callable[[T], None
 def described(failure: BaseException) -> str:
     """Return an exception in one line, with the place in the code that raised it."""
     try:
-        words = f"{type(failure).__name__}: {failure}".rstrip(": ")
+        text = f"{type(failure).__name__}: {failure}".rstrip(": ")
     except Exception:
-        words = type(failure).__name__
+        text = type(failure).__name__
     frames = traceback.extract_tb(failure.__traceback__)
     if isinstance(failure, OSError) or not frames:
-        return words
-    return f"{words} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+        return text
+    return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
 
 def name_of(observer: object) -> str:

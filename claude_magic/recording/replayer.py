@@ -241,11 +241,11 @@ class PlayedTransport:
         if line.get("type") != "control_cancel_request":
             self._say(line)
 
-    def _fail(self, message: dict[str, Any], words: str) -> None:
+    def _fail(self, message: dict[str, Any], text: str) -> None:
         session = {"session_id": self._session_id}
         self._say({"type": "system", "subtype": "init", "model": "tape", **session})
         self._say({"type": "user", "isReplay": True, "uuid": message["uuid"], "message": message["message"], **session})
-        self._say({"type": "result", "subtype": "error", "is_error": True, "result": words, **session})
+        self._say({"type": "result", "subtype": "error", "is_error": True, "result": text, **session})
 
     def _say(self, *lines: dict[str, Any]) -> None:
         self._has_ended = self._has_ended or any(line.get("type") == "result" for line in lines)

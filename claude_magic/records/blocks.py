@@ -102,8 +102,8 @@ class BlockAssembler:
         withdrawn = message.withdrawn
         if withdrawn:
             rest = block.withdraw(withdrawn)
-            words = f"the CLI took back the last {withdrawn} characters of its answer"
-            message = Message(kind, words, message.line, message.received, MessageDetails(withdrawn=rest))
+            text = f"the CLI took back the last {withdrawn} characters of its answer"
+            message = Message(kind, text, message.line, message.received, MessageDetails(withdrawn=rest))
         ends = kind in _ENDS_A_BLOCK or withdrawn or (kind is MessageType.TOOL_USE and not message.parent_tool_use_id)
         if ends and block.kind is not None:
             whole.append(block.end(message.received))

@@ -78,7 +78,7 @@ class ClientRecords:
         self._log_stops: list[Callable[[], None]] = []
         log = LogAggregator(pool.config.log_entries, redactor=redactor_for(os.environ), guard=guard)
         self._recorder = Recorder(log, self._guard)
-        self._guard.note = lambda words: self._recorder.add_note("", "warning", words, turn_id="")
+        self._guard.note = lambda text: self._recorder.add_note("", "warning", text, turn_id="")
         self._history = HistoryWriter(history_of(history))
 
     @property
@@ -187,8 +187,8 @@ class ClientRecords:
     def note_unsent(self, turn: Turn) -> None:
         self._metrics.count_turn(0.0, ok=False)
         self._guard.call(_RECORDS, self._recorder.end_unsent, turn.session, turn.id)
-        words = f"the prompt was not sent: {turn.error}"
-        self._guard.call(_RECORDS, partial(self._recorder.add_note, turn.session, "error", words, turn_id=turn.id))
+        text = f"the prompt was not sent: {turn.error}"
+        self._guard.call(_RECORDS, partial(self._recorder.add_note, turn.session, "error", text, turn_id=turn.id))
 
     def note_event(self, event: str, fields: dict[str, Any]) -> None:
         self._guard.call(_RECORDS, self._record_event, event, fields)
@@ -197,8 +197,8 @@ class ClientRecords:
         if event == "spawn" and fields["session"]:
             self._recorder.spans.note_spawn(fields["session"], fields["took_s"])
         if event in _NOTED:
-            words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "session")
-            self._recorder.add_note(str(fields.get("session", "")), _NOTED[event], f"{event}: {words}")
+            text = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "session")
+            self._recorder.add_note(str(fields.get("session", "")), _NOTED[event], f"{event}: {text}")
 
     def note_closed(self) -> None:
         self._guard.call(_RECORDS, self._recorder.forget_closed, [info.name for info in self._sessions.infos()])

@@ -51,8 +51,8 @@ def describe(message: Message) -> LogLine | None:
 
 
 def _spoken(message: Message) -> LogLine | None:
-    words = message.text.strip("\n")
-    return LogLine(Level.INFO, "assistant", words) if words else None
+    text = message.text.strip("\n")
+    return LogLine(Level.INFO, "assistant", text) if text else None
 
 
 def _init(message: Message) -> LogLine:
@@ -75,8 +75,8 @@ def _permission(message: Message) -> LogLine:
 
 
 def _decision(message: Message) -> LogLine:
-    words = f"{message.text}: {input_text(message.tool_input)}" if message.edited else message.text
-    return LogLine(Level.INFO, "system", words)
+    text = f"{message.text}: {input_text(message.tool_input)}" if message.edited else message.text
+    return LogLine(Level.INFO, "system", text)
 
 
 def _status(message: Message) -> LogLine | None:
@@ -115,7 +115,7 @@ def _task(message: Message) -> LogLine | None:
 
 
 def _stderr(message: Message) -> LogLine:
-    level = level_of_words(message.text)
+    level = level_of_text(message.text)
     return LogLine(Level.ERROR if level is Level.ERROR else Level.WARNING, "stderr", message.text)
 
 
@@ -140,7 +140,7 @@ def _result(message: Message) -> LogLine:
 
 def _unknown(message: Message) -> LogLine:
     if message.text:
-        return LogLine(level_of_words(message.text), "system", message.text)
+        return LogLine(level_of_text(message.text), "system", message.text)
     raw = message.raw
     names = "/".join(str(raw[key]) for key in ("type", "subtype") if raw.get(key))
     return LogLine(Level.INFO, "system", f"a message of a type we do not know: {names}")
@@ -176,7 +176,7 @@ _ERROR_WORDS = re.compile(r"\b(?:error|exception|traceback)\b", re.IGNORECASE)
 _WARNING_WORDS = re.compile(r"\b(?:warning|deprecated)\b", re.IGNORECASE)
 
 
-def level_of_words(text: str) -> Level:
+def level_of_text(text: str) -> Level:
     """Return the level that the words of a line speak of: whole words, in any case."""
     if _ERROR_WORDS.search(text):
         return Level.ERROR

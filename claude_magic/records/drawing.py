@@ -47,9 +47,9 @@ def axes(ax: Axes | None, title: str, *, x: str = "", y: str = "", height: float
     return ax
 
 
-def number_ticks(axis: Axis, words: Callable[[float], str]) -> None:
+def number_ticks(axis: Axis, label: Callable[[float], str]) -> None:
     """Write the numbers along an axis as `words` says."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: label(value)))
 
 
 def nothing_yet(ax: Axes) -> Axes:

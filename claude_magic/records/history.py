@@ -178,8 +178,8 @@ class History:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            words = error.strerror if isinstance(error, OSError) else error
-            raise HistoryError(f"The history {str(self.path)!r} cannot be {verb}: {words}.") from error
+            text = error.strerror if isinstance(error, OSError) else error
+            raise HistoryError(f"The history {str(self.path)!r} cannot be {verb}: {text}.") from error
 
 
 def within_int64(value: int) -> int:
@@ -258,9 +258,9 @@ class HistoryWriter:
             except Exception as error:  # trying again would fail again
                 self._warn(f"{len(batch)} turns are not kept for later kernels: {described(error)}")
 
-    def _warn(self, words: str) -> None:
+    def _warn(self, text: str) -> None:
         if not self._warned:
-            logger.warning("%s", words)
+            logger.warning("%s", text)
         self._warned = True
 
 

@@ -252,9 +252,9 @@ class LogAggregator:
 
     def _append(self, logs: SessionLogs, when: float, session_id: str, turn_id: str, line: LogLine, kind: str) -> None:
         # Cut after hiding secrets, lest the cut leaves half of one; a huge result need not be searched to its end.
-        words = self._redactor.text(line.text[: LONGEST_MESSAGE + _LONGEST_SECRET])
-        words = shortened(words, LONGEST_MESSAGE)
-        entry = LogEntry(when, logs.session, session_id, turn_id, line.level, line.source, kind, words)
+        text = self._redactor.text(line.text[: LONGEST_MESSAGE + _LONGEST_SECRET])
+        text = shortened(text, LONGEST_MESSAGE)
+        entry = LogEntry(when, logs.session, session_id, turn_id, line.level, line.source, kind, text)
         logs.append(entry)
         if self.sinks:
             whole = msgspec.structs.replace(entry, message=self._redactor.text(line.text))

@@ -225,8 +225,8 @@ def tool_durations(tools: pd.DataFrame, ax: Axes | None = None) -> Axes:
         took = known.loc[known["name"] == name, "duration_s"]
         ax.plot(took, [place] * len(took), "o", color=BLUE, alpha=0.6, markersize=6, linestyle="none")
         ax.plot([median], [place], "|", color=RED, markersize=22, markeredgewidth=2.5)
-        words = f"{median:.2g} s"
-        ax.annotate(words, (median, place), xytext=(0, 13), textcoords="offset points", ha="center", color=INK)
+        text = f"{median:.2g} s"
+        ax.annotate(text, (median, place), xytext=(0, 13), textcoords="offset points", ha="center", color=INK)
     uses = known["name"].value_counts()
     named_rows(ax, [f"{name} ({uses[name]})" for name in medians.index])
     ax.set_ylabel("tool (uses)", color=INK)
@@ -253,8 +253,8 @@ def tool_errors(tools: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.barh(places, failed, height=0.55, label="failed", **filled(RED, "////"))
     ax.barh(places, denied, height=0.55, left=failed, label="denied", **filled(OCHRE, "...."))
     for place, row in enumerate(_each(table)):
-        words = f" {row.failed} of {row.uses} failed" + (f", {row.denied} denied" if row.denied else "")
-        ax.annotate(words, (failed[place] + denied[place], place), va="center", color=INK)
+        text = f" {row.failed} of {row.uses} failed" + (f", {row.denied} denied" if row.denied else "")
+        ax.annotate(text, (failed[place] + denied[place], place), va="center", color=INK)
     named_rows(ax, table["name"])
     ax.set_ylabel("tool", color=INK)
     ax.set_xlim(0, 135)  # the words stand beside the longest bar
@@ -291,7 +291,7 @@ def waterfall(turns: pd.DataFrame, spans: pd.DataFrame, turn_id: str | None = No
     for place, one in enumerate(_each(longest)):
         ax.barh(place, one.duration_s, left=one.begin_s, height=0.7, **filled(*_LOOKS[one.kind]))
         ax.annotate(f" {one.duration_s:.2g} s", (one.begin_s + one.duration_s, place), va="center", color=INK)
-    named_rows(ax, [_words(one.kind, one.name) for one in _each(longest)])
+    named_rows(ax, [_span_label(one.kind, one.name) for one in _each(longest)])
     if len(longest) < len(stretches):
         ax.set_ylabel(f"the {len(longest)} longest of {len(stretches)}", color=INK)
     ax.set_xlim(0, 1.15 * (longest["begin_s"] + longest["duration_s"]).max())
@@ -330,11 +330,11 @@ def _gaps(rows: list[tuple[str, str, float, float]], end: float) -> Iterator[tup
         yield at, max(0.0, end - at)
 
 
-def _words(kind: str, name: str) -> str:
+def _span_label(kind: str, name: str) -> str:
     if kind == "tool":
         return name
-    words = KIND_WORDS.get(kind, "the model")
-    return f"{words} ({name})" if name else words
+    text = KIND_WORDS.get(kind, "the model")
+    return f"{text} ({name})" if name else text
 
 
 def _each(frame: pd.DataFrame) -> Iterator[Any]:

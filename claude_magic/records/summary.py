@@ -91,8 +91,8 @@ class Summary(pd.DataFrame):
     def _kind_rows(self) -> list[list[str]]:
         rows = [["time", "seconds", "share", ""]]
         for one in _each(self.by_kind[self.by_kind["duration_s"] >= _SHORTEST_S]):
-            words = KIND_WORDS.get(one.kind, one.kind)
-            rows.append([words, f"{one.duration_s:,.1f}", f"{100 * one.share:.0f} %", bar(one.share)])
+            text = KIND_WORDS.get(one.kind, one.kind)
+            rows.append([text, f"{one.duration_s:,.1f}", f"{100 * one.share:.0f} %", bar(one.share)])
         return rows
 
     def _tool_rows(self) -> list[list[str]]:

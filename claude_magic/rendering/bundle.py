@@ -78,7 +78,7 @@ def error_bundle(
     what_to_do = advice_for(error) if advice is None else advice
     stderr = _stderr(error)
     html = page.error_html(error.message, what_to_do, stderr)
-    plain = "\n".join(visible(words) for words in (error.message, what_to_do, stderr) if words)
+    plain = "\n".join(visible(text) for text in (error.message, what_to_do, stderr) if text)
     response = error.response
     if response is None:
         return {"text/html": clean(page.box(page.notes_html(notes) + html, "bad")), "text/plain": plain}

@@ -80,13 +80,13 @@ def ending_of(response: Response, view: RunView) -> str:
         view: its run.
     """
     outcome = Outcome(response.outcome)
-    words = notice(outcome, response.error, process_gone=response.process_gone, sent=response.sent)
+    text = notice(outcome, response.error, process_gone=response.process_gone, sent=response.sent)
     names = {tool.name for tool in view.tools if tool.state is ToolState.DENIED and NO_ONE_TO_ASK in tool.result}
     if not names:
-        return words
+        return text
     listed = ",".join(sorted(names))
     unasked = f"No one could be asked here, so {listed} was denied. In a new session, --allow {listed} lets it run."
-    return f"{words} {unasked}".strip()
+    return f"{text} {unasked}".strip()
 
 
 def footer(response: Response, session_cost_usd: float = 0.0) -> str:
@@ -170,8 +170,8 @@ def _tokens_read(usage: dict[str, Any]) -> int:
 def _cost(usd: float, estimated: bool) -> str:
     if usd <= 0:
         return ""
-    words = f"${usd:.4f}" if usd >= _SMALLEST_COST_USD else "under $0.0001"
-    return f"about {words}" if estimated else words
+    text = f"${usd:.4f}" if usd >= _SMALLEST_COST_USD else "under $0.0001"
+    return f"about {text}" if estimated else text
 
 
 _ADVICE = {

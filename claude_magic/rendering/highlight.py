@@ -42,7 +42,7 @@ def highlight(code: str, language: str, budget: ColouringBudget) -> str:
     if lexer is None:
         return style.escape_code(code)
     runs, end = _runs(budget.within(lexer.get_tokens_unprocessed(code)))
-    return "".join(_piece(words, text) for words, text in runs) + style.escape_code(code[end:])
+    return "".join(_piece(css, text) for css, text in runs) + style.escape_code(code[end:])
 
 
 def is_known(language: str) -> bool:
@@ -67,11 +67,11 @@ def _runs(tokens: Iterable[Any]) -> tuple[list[tuple[str, str]], int]:
     end = 0
     for place, token, text in tokens:
         end = place + len(text)
-        words = _style_of(token)
-        if runs and (runs[-1][0] == words or not text.strip()):
+        css = _style_of(token)
+        if runs and (runs[-1][0] == css or not text.strip()):
             runs[-1] = (runs[-1][0], runs[-1][1] + text)
         else:
-            runs.append((words, text))
+            runs.append((css, text))
     return runs, end
 
 
@@ -93,9 +93,9 @@ def _style_of(token: Any) -> str:
         (Generic.Deleted, style.tone("bad")),
         (Generic.Heading, "font-weight:600"),
     )
-    return next((words for kind, words in kinds if token in kind), "")
+    return next((css for kind, css in kinds if token in kind), "")
 
 
-def _piece(words: str, text: str) -> str:
+def _piece(css: str, text: str) -> str:
     escaped = style.escape_code(text)
-    return f'<span style="{words}">{escaped}</span>' if words else escaped
+    return f'<span style="{css}">{escaped}</span>' if css else escaped

@@ -68,10 +68,10 @@ def _picture(source: dict[str, Any]) -> Picture:
         width = height = 0
     if not width:
         return Picture(kind, "", f"{_KINDS[kind]} picture that cannot be read")
-    words = f"{_KINDS[kind]} picture, {width:,} × {height:,} pixels"
+    description = f"{_KINDS[kind]} picture, {width:,} × {height:,} pixels"
     if size > MOST_BYTES or width * height > MOST_PIXELS:
-        return Picture(kind, "", f"{words}, {size // 1000:,} kB: too large to be shown here")
-    return Picture(kind, data, words)
+        return Picture(kind, "", f"{description}, {size // 1000:,} kB: too large to be shown here")
+    return Picture(kind, data, description)
 
 
 def _pixels(data: bytes) -> tuple[int, int]:

@@ -92,10 +92,10 @@ def _dress(tokens: Sequence[Any]) -> None:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
-        words = style.MARKDOWN.get(token.tag) if token.nesting >= 0 else None
-        if words:
+        css = style.MARKDOWN.get(token.tag) if token.nesting >= 0 else None
+        if css:
             aligned = token.attrGet("style")  # a table's column, or a task
-            token.attrSet("style", f"{words};{aligned}" if aligned else words)
+            token.attrSet("style", f"{css};{aligned}" if aligned else css)
         if token.children:
             _tie_links(token.children)
             _dress(token.children)
@@ -106,10 +106,10 @@ _BOXES = {"[ ] ": "☐ ", "[x] ": "☑ ", "[X] ": "☑ "}
 
 def _tick(tokens: Sequence[Any]) -> None:
     """Draw the boxes of a list of tasks, in place of its bullets."""
-    for item, paragraph, words in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        if item.type != "list_item_open" or paragraph.type != "paragraph_open" or not words.children:
+    for item, paragraph, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if item.type != "list_item_open" or paragraph.type != "paragraph_open" or not inline.children:
             continue
-        first = words.children[0]
+        first = inline.children[0]
         box = _BOXES.get(first.content[:4]) if first.type == "text" else None
         if box is not None:
             first.content = box + first.content[4:]
@@ -137,8 +137,8 @@ def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: 
     href = str(tokens[index].attrGet("href") or "")
     if not _LINK.match(href):
         return "<span>"
-    words = style.MARKDOWN["a"]
-    return f'<a href="{style.escape_code(href)}" style="{words}">'
+    css = style.MARKDOWN["a"]
+    return f'<a href="{style.escape_code(href)}" style="{css}">'
 
 
 def _link_close(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
@@ -149,10 +149,10 @@ def _link_close(self: Any, tokens: Sequence[Any], index: int, options: Any, env:
 def _image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     """A picture is its words, its address and its title: nothing is fetched."""
     token = tokens[index]
-    words = self.renderInlineAsText(token.children or [], options, env)
+    description = self.renderInlineAsText(token.children or [], options, env)
     address, title = (str(token.attrGet(name) or "") for name in ("src", "title"))
     more = f' "{style.escape(title)}"' if title else ""
-    return f"[image: {style.escape(words)}] (<code>{style.escape_code(address)}</code>{more})"
+    return f"[image: {style.escape(description)}] (<code>{style.escape_code(address)}</code>{more})"
 
 
 def _code_inline(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
@@ -161,8 +161,8 @@ def _code_inline(self: Any, tokens: Sequence[Any], index: int, options: Any, env
 
 def _fence(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     token = tokens[index]
-    words = token.info.split()
-    return _code(highlight(token.content.rstrip("\n"), words[0] if words else "", env["budget"]), token.info)
+    info = token.info.split()
+    return _code(highlight(token.content.rstrip("\n"), info[0] if info else "", env["budget"]), token.info)
 
 
 def _code(inner: str, info: str) -> str:

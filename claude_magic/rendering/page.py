@@ -128,8 +128,8 @@ def error_html(message: str, what_to_do: str, stderr: str) -> str:
     return _ending(message, "bad") + advice + (_pre(stderr) if stderr else "")
 
 
-def _ending(words: str, tone: str) -> str:
-    return f'<p style="{style.NOTICE};{style.tone(tone)}"><b>■</b> {escape(words)}</p>'
+def _ending(text: str, tone: str) -> str:
+    return f'<p style="{style.NOTICE};{style.tone(tone)}"><b>■</b> {escape(text)}</p>'
 
 
 def box(inner: str, bar: str) -> str:
@@ -139,8 +139,8 @@ def box(inner: str, bar: str) -> str:
 
 def _header(view: RunView, state: str = "") -> str:
     name = f'<b style="{style.NAME}">{escape(one_line(view.session or "claude", 80))}</b>'
-    words = [model_words(view.model), SIMULATED if view.source is AnswerSource.SIMULATOR else "", state]
-    return _small(" · ".join([name, *(escape(word) for word in words if word)]), style.HEAD)
+    parts = [model_words(view.model), SIMULATED if view.source is AnswerSource.SIMULATOR else "", state]
+    return _small(" · ".join([name, *(escape(part) for part in parts if part)]), style.HEAD)
 
 
 def _footer(facts: list[str]) -> str:
@@ -192,13 +192,13 @@ def _folded_thought(part: ThinkingPart) -> str:
 def _tool_line(tool: ToolPart, view: RunView, now: float | None = None) -> str:
     about = telling_argument(tool, view.working_dir)
     shown = f' <code style="{style.CODE}">{style.escape_code(about)}</code>' if about else ""
-    words = state_words(tool, now)
+    text = state_words(tool, now)
     if view.outcome is not None and tool.state is ToolState.RUNNING:
-        words = "still running in the background"
+        text = "still running in the background"
     tone = _STATE_TONE.get(tool.state, style.MUTED)
     if tool.state is ToolState.DONE and tool.name != "AskUserQuestion":
-        words = "✓ " + (words.removeprefix("done, ") or "done")
-    return f"<b>{escape(tool_title(tool.name))}</b>{shown}" + span(f" · {words}", f"{style.STATE};{tone}")
+        text = "✓ " + (text.removeprefix("done, ") or "done")
+    return f"<b>{escape(tool_title(tool.name))}</b>{shown}" + span(f" · {text}", f"{style.STATE};{tone}")
 
 
 def _tool(tool: ToolPart, view: RunView) -> str:
@@ -277,10 +277,10 @@ def _table(table: Table) -> str:
     titles = "".join(f'<th style="{head}">{escape(one_line(name, 60))}</th>' for name in table.columns)
     rows = ""
     for row in table.rows:
-        words = [escape(one_line(value, 200)) for value in row]
+        cells = [escape(one_line(value, 200)) for value in row]
         first = "th" if not table.columns else "td"
-        rows += f'<tr><{first} style="{cell}">{words[0] if words else ""}</{first}>'
-        rows += "".join(f'<td style="{cell}">{word}</td>' for word in words[1:]) + "</tr>"
+        rows += f'<tr><{first} style="{cell}">{cells[0] if cells else ""}</{first}>'
+        rows += "".join(f'<td style="{cell}">{text}</td>' for text in cells[1:]) + "</tr>"
     more = _note(f"{plural(table.left_out, 'more row')}") if table.left_out else ""
     top = f"<thead><tr>{titles}</tr></thead>" if titles else ""
     table_style = style.MARKDOWN["table"]
@@ -290,7 +290,7 @@ def _table(table: Table) -> str:
 def _question(asked: AskedQuestion) -> str:
     """A question and what was answered; while nothing was, what there is to choose from."""
     options = " · ".join(one_line(label, 80) for label, _ in asked.options)
-    about = next((words for label, words in asked.options if label == asked.answer and words), "")
+    about = next((text for label, text in asked.options if label == asked.answer and text), "")
     told = f"<b>{escape(asked.answer)}</b>" if asked.answer else span(options or "not answered", style.MUTED)
     return (
         f'<p style="{style.QUESTION}">{span(asked.question, style.MUTED)}<br>{told}'
@@ -308,12 +308,12 @@ def _diff(rows: list[tuple[str, int]]) -> str:
     lines = []
     for line, number in shown:
         told = f"{str(number or '').rjust(digits)} " if digits else ""
-        words = style.escape_code(f"{line[:1]} {line[1:]}".rstrip())
+        text = style.escape_code(f"{line[:1]} {line[1:]}".rstrip())
         if line[:1] in kinds:
             tag, look = kinds[line[:1]]
             rest = " " * max(0, width - len(line))
-            words = f'<{tag} style="{look};text-decoration:none">{words}</{tag}><span style="{look}">{rest}</span>'
-        lines.append(told + words)
+            text = f'<{tag} style="{look};text-decoration:none">{text}</{tag}><span style="{look}">{rest}</span>'
+        lines.append(told + text)
     more = f"\n… {len(rows) - 120} more lines …" if len(rows) > 120 else ""
     return f'<pre style="{style.WRAPPED_PRE}">' + "\n".join(lines) + f"{more}</pre>"
 

@@ -60,9 +60,9 @@ class TerminalPrinter:
             self._put("\n")
         self._in_text, self._open_tool = False, ""
 
-    def note(self, words: str) -> None:
+    def note(self, text: str) -> None:
         """Print one line that is not the CLI's."""
-        self._line(f"{visible(words)}\n")
+        self._line(f"{visible(text)}\n")
 
     def finish(self, response: Response) -> None:
         """Print how the run ended and the footer."""
@@ -81,7 +81,7 @@ class TerminalPrinter:
 
     def _end(self, ending: str, facts: str) -> None:
         self._let_go()
-        lines = [visible(words) for words in (ending, facts) if words]
+        lines = [visible(text) for text in (ending, facts) if text]
         if lines:
             self._paragraph()
             self._put("\n".join(lines) + "\n")
@@ -121,11 +121,11 @@ class TerminalPrinter:
     def _note(self, message: Message) -> None:
         if message.withdrawn:
             self._line("  (the text above was taken back)\n")
-        words = note_words(message)
-        if words and message.type is MessageType.ERROR:
-            self._held = words
-        elif words:
-            self._line(f"  {one_line(words, 400)}\n")
+        text = note_words(message)
+        if text and message.type is MessageType.ERROR:
+            self._held = text
+        elif text:
+            self._line(f"  {one_line(text, 400)}\n")
 
     def _let_go(self) -> None:
         held, self._held = self._held, ""

@@ -107,19 +107,19 @@ def state_words(tool: ToolPart, now: float | None = None) -> str:
     if tool.state is ToolState.WAITING:
         return "waiting for permission"
     took = tool.duration_s(now)
-    words = [
+    parts = [
         str(tool.state) + (f" after {seconds(took)}" if tool.state is ToolState.CANCELLED and took >= 0.05 else "")
     ]
     if tool.state in (ToolState.RUNNING, ToolState.DONE, ToolState.FAILED) and took >= 0.05:
-        words.append(seconds(took))
+        parts.append(seconds(took))
     inserted, deleted = changed_lines(tool)
-    words += [" ".join((f"+{inserted}",) * bool(inserted) + (f"−{deleted}",) * bool(deleted)), _size_words(tool)]
+    parts += [" ".join((f"+{inserted}",) * bool(inserted) + (f"−{deleted}",) * bool(deleted)), _size_words(tool)]
     nested = count_descendants(tool)
     if nested:
-        words.append(plural(nested, "tool"))
+        parts.append(plural(nested, "tool"))
     if tool.edited:
-        words.append("edited by you")
-    return ", ".join(filter(None, words))
+        parts.append("edited by you")
+    return ", ".join(filter(None, parts))
 
 
 def _size_words(tool: ToolPart) -> str:
@@ -171,10 +171,10 @@ def asked_questions(tool: ToolPart) -> list[AskedQuestion]:
     given = answers if isinstance(answers, dict) else {}
     asked = []
     for question in _records(tool.input.get("questions")):
-        words = _text(question.get("question"))
+        text = _text(question.get("question"))
         options = _records(question.get("options"))
         labels = tuple((_text(option.get("label")), _text(option.get("description"))) for option in options)
-        asked.append(AskedQuestion(words, labels, _text(given.get(words))))
+        asked.append(AskedQuestion(text, labels, _text(given.get(text))))
     return asked
 
 

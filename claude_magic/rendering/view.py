@@ -226,13 +226,13 @@ class RunView:
     def _add_status(self, message: Message) -> None:
         if message.withdrawn:
             self._withdraw(message.withdrawn)
-        words = note_words(message)
-        if not words:
+        text = note_words(message)
+        if not text:
             return
-        if self._compacting is not None and "compact" in words:
-            self._compacting.text = words
+        if self._compacting is not None and "compact" in text:
+            self._compacting.text = text
         else:
-            self.parts.append(NotePart(words))
+            self.parts.append(NotePart(text))
         last = self.parts[-1]
         self._compacting = last if isinstance(last, NotePart) and message.text == "compacting" else None
 
@@ -244,9 +244,9 @@ class RunView:
         self._retries.add(message)
 
     def _add_note(self, message: Message) -> None:
-        words = note_words(message)
-        if words:
-            self.parts.append(NotePart(words, is_error=message.type is MessageType.ERROR))
+        text = note_words(message)
+        if text:
+            self.parts.append(NotePart(text, is_error=message.type is MessageType.ERROR))
 
     def _add_init(self, message: Message) -> None:
         raw = message.raw
