@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,17 @@ async def test_names(make: Make) -> None:
             await client.create_session(name=wrong)
     await client.close_session("session-1")
     assert (await client.create_session(name="session-1")).name == "session-1"
+
+
+async def test_pool_limits_that_are_changed_hold_for_new_sessions(make: Make) -> None:
+    """How many messages a session keeps, too."""
+    client = make()
+    client.pool = replace(client.pool, messages=2)
+    session = await client.create_session()
+
+    await client.execute(session, "hello")
+
+    assert len(session.recent) == 2
 
 
 SECRET = "s3cret-value-123"
