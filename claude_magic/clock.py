@@ -1,11 +1,18 @@
-"""The time of day, steady while turns run: a clock that is set meanwhile makes no second negative or an hour long."""
+"""The time of day, steady while turns run: a clock that is set meanwhile makes no second negative or an hour long.
+
+And the moment that a person means by "2d" or "2026-11-01".
+"""
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def _elapsed() -> float:
@@ -36,3 +43,25 @@ def steady() -> Iterator[None]:
     finally:
         with _lock:
             _running -= 1
+
+
+def moment_of(text: str, now: datetime) -> datetime:
+    """Return the moment that words stand for.
+
+    Args:
+        text: a time back from `now` (`30s`, `15m`, `12h`, `2d`, `1.5d`, `3w`), or a date or time in ISO 8601; without
+            a zone it is this machine's.
+        now: the present moment.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if back := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip(), re.IGNORECASE):
+        try:
+            return now - timedelta(**{_UNITS[back[2].lower()]: float(back[1])})
+        except OverflowError:
+            raise ValueError(f"{text!r} is longer ago than there are dates") from None
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is neither a time back (2d, 12h, 30m) nor a date (2026-01-31)") from None

@@ -11,11 +11,13 @@ from urllib.parse import quote
 
 from claude_magic.secret_values import SHORTEST_SECRET, secrets_in
 
-__all__ = ["NOTHING_SECRET", "Redactor", "StreamRedactor", "redactor_for", "secrets_in", "told_secrets"]
+__all__ = ["NOTHING_SECRET", "Redactor", "StreamRedactor", "process_redactor", "redactor_for", "secrets_in"]
 
 _BEGINNING = 4
 _LONGEST_WITH_FORMS = 4096
 _LONG_LINE = 16
+_JSON_DEPTH = 3
+"""A tool's input is JSON, and its command may hold JSON that holds JSON."""
 _CERTAIN = 10
 """A value of this length with a digit and a letter is in no other word by chance: it is found within words, too."""
 _CONTEXT = 2
@@ -26,9 +28,10 @@ _WORD = "[A-Za-z0-9_]"
 def forms_of(secret: str) -> Iterator[str]:
     r"""Yield the ways in which a secret is written.
 
-    As it is; without white space around it; in JSON and in Python's `repr` (quotes, backslashes, line ends); in a URL;
-    in Base64, alone or with the line end that `echo` adds. Of a secret with several lines each long line counts for
-    itself, however the lines are numbered, indented or ended. No other coding is known here, and no part of a secret.
+    As it is; without white space around it; in JSON (within JSON, too) and in Python's `repr` (quotes, backslashes,
+    line ends); in a URL; in Base64, alone or with the line end that `echo` adds. Of a secret with several lines each
+    long line counts for itself, however the lines are numbered, indented or ended. No other coding is known here, and
+    no part of a secret.
 
     Args:
         secret: the value.
@@ -47,9 +50,11 @@ def forms_of(secret: str) -> Iterator[str]:
 
 def _coded(text: str) -> Iterator[str]:
     for ascii_only in (False, True):
-        quoted = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
-        yield quoted
-        yield quoted.replace("/", "\\/")
+        quoted = text
+        for _ in range(_JSON_DEPTH):
+            quoted = json.dumps(quoted, ensure_ascii=ascii_only)[1:-1]
+            yield quoted
+            yield quoted.replace("/", "\\/")
     yield repr(text)[1:-1]
     data = text.encode("utf-8", "surrogatepass")
     for safe in ("", "/", "-_.~/:@"):
@@ -73,22 +78,25 @@ class Redactor:
     A short value, and one of letters only, is found as a whole word, so that `postgresql://` stays what it is.
 
     Args:
-        secrets: name and value of each secret; values shorter than 6 characters are ignored.
+        secrets: name and value of each secret, several of which may go by one name; values shorter than 6 characters
+            are ignored.
 
     Attributes:
+        secrets: these names and values.
         values: every form of every secret, the longest first, and the name it goes by.
     """
 
-    def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
+    def __init__(self, secrets: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        pairs = secrets.items() if isinstance(secrets, Mapping) else secrets
+        self.secrets = tuple((name, value) for name, value in pairs if len(value) >= SHORTEST_SECRET)
         names = {
             form: name
-            for name, value in (secrets or {}).items()
-            if len(value) >= SHORTEST_SECRET
+            for name, value in self.secrets
             for form in forms_of(value)
             if len(form.strip()) >= SHORTEST_SECRET
         }
         # A secret's own form wins over what is a form of another.
-        names |= {value: name for name, value in (secrets or {}).items() if value in names}
+        names |= {value: name for name, value in self.secrets if value in names}
         # Longest first, so that a secret that contains another is replaced whole.
         self.values = {value: names[value] for value in sorted(names, key=len, reverse=True)}
         self._label = {value: f"[redacted {name}]" for value, name in self.values.items()}
@@ -114,8 +122,12 @@ class Redactor:
             text: any text.
             begin: what is before it is left out, and only says whether a word begins.
         """
-        if self._pattern is None or not any(value in text for value in self.values):
+        for value in self.values:
+            if value in text:
+                break
+        else:
             return text[begin:]  # looking for each value is much quicker than the expression, and few texts have one
+        assert self._pattern is not None
         shown: list[str] = []
         for match in self._pattern.finditer(text, begin):
             shown += text[begin : match.start()], self._label[match.group()]
@@ -133,6 +145,10 @@ class Redactor:
         if isinstance(value, list | tuple):
             return type(value)(self.value(item) for item in value)
         return value
+
+    def may_find_in(self, data: bytes) -> bool:
+        """Whether a secret may be among texts in UTF-8, whatever else the data holds."""
+        return any(value.encode("utf-8", "surrogatepass") in data for value in self.values)
 
     def hidden_in(self, text: str) -> list[str]:
         """Return the names of the secrets that were replaced in a text."""
@@ -238,13 +254,19 @@ def redactor_for(*sources: Mapping[str, str], named: Iterable[tuple[str, str | N
     """
     secrets = {name: value for source in sources for name, value in secrets_in(source).items()}
     secrets |= {name: value for name, value in named if value}
-    _told.update((value, name) for name, value in secrets.items())
+    _of_this_process.update((value, name) for name, value in secrets.items())
     return Redactor(secrets)
 
 
-_told: dict[str, str] = {}
+def process_redactor(environment: Mapping[str, str]) -> Redactor:
+    """Make a redactor of every secret that this process knows: a file of any session may hold one of them.
+
+    Args:
+        environment: searched for secrets; to these come all that `redactor_for` was ever given.
+    """
+    known = {value: name for name, value in secrets_in(environment).items()} | _of_this_process.copy()
+    return Redactor((name, value) for value, name in known.items())
 
 
-def told_secrets() -> dict[str, str]:
-    """Return value and name of every secret that this process has had to hide; a file may tell one of them later."""
-    return {value: name for value, name in _told.copy().items() if len(value) >= SHORTEST_SECRET}
+_of_this_process: dict[str, str] = {}
+"""Value and name of each secret that some session of this process had to hide; `process_redactor` reads it."""

@@ -12,7 +12,8 @@ def shortened(text: str, longest: int) -> str:
 
 def opening(text: str, longest: int) -> str:
     """Return the first words of `text` on one line of at most `longest` characters; a cut is marked by "…"."""
-    return shortened(" ".join(text[: 4 * longest].split()), longest)
+    line = " ".join(text[: 4 * longest].split())
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
 
 
 def utf8_safe(value: Any) -> Any:

@@ -13,10 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_OF_A_FILE = "what a session file says of it; `records` says it of a running session"
 MAY_SHARE = {
-    "History": _OF_A_FILE,
-    "Turn": _OF_A_FILE,
     "Usage": "tokens of a turn; of an API call in a session file; what the simulator reports, in the API's words",
 }
 

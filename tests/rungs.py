@@ -31,7 +31,7 @@ _OF_PLACES = {
     "cli/test_reaper.py": "process",
     "simulator/test_simulator_command.py": "process",
     "test_wheel.py": "process",
-    "transcripts/test_parallel.py": "process",
+    "transcripts/test_workers.py": "process",
 }
 _HELPERS = {"fakes": "fake", "sessions": "fake", "shells": "fake"}
 _FIXTURES = {"cli_path": "cli", "clis": "fake", "play": "fake"}

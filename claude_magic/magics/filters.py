@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from claude_magic.clock import moment_of
 from claude_magic.magics.parsing import LineParser, at_least_one, one_of, typed
 from claude_magic.records.describe import Level
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 FILTERS_HELP = "[--session NAME] [--since 2d|12h|30m|DATE] [--level LEVEL] [--tool NAME] [--last N] [--all]"
 FILE_TABLES = ("sessions", "turns", "messages", "tools", "usage")
 FILE_FILTERS_HELP = f"[{'|'.join(FILE_TABLES)}] [--session ID] [--since 2d] [--project DIR] [--tool NAME] [--last N]"
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _KEPT = ("turns", "tools", "stats")
 """Sub-commands that can look at what is kept of earlier kernels."""
 _TIMES = {
@@ -122,28 +121,6 @@ def _typed_in(parser: LineParser, line: str) -> dict[str, Any]:
             return vars(found)
         odd = [word for word in words if f"--{word}" in flags] or rest
     parser.error(f"unrecognized filter {parser.unknown(odd[0])}")
-
-
-def moment_of(text: str, now: datetime) -> datetime:
-    """Return the moment that words stand for.
-
-    Args:
-        text: a time back from `now` (`30s`, `15m`, `12h`, `2d`, `1.5d`, `3w`), or a date or time in ISO 8601; without
-            a zone it is this machine's.
-        now: the present moment.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if back := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip(), re.IGNORECASE):
-        try:
-            return now - timedelta(**{_UNITS[back[2].lower()]: float(back[1])})
-        except OverflowError:
-            raise ValueError(f"{text!r} is longer ago than there are dates") from None
-    try:
-        return datetime.fromisoformat(text.strip()).astimezone()
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is neither a time back (2d, 12h, 30m) nor a date (2026-01-31)") from None
 
 
 def filtered(frames: Any, name: str, filters: Filters) -> pd.DataFrame:

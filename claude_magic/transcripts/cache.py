@@ -1,4 +1,4 @@
-"""`TranscriptCache`: what was read of session files, kept for the next time in the user's cache folder. No pandas.
+"""`TranscriptCache`: what was read of session files, kept for the next time in the user's cache folder.
 
 One small SQLite file per folder of session files, for the user's eyes only. It holds what the frames show of the
 session files (cut prompts and answers, too), nothing that is not in them. It may be deleted at any time; one that is
@@ -15,17 +15,17 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from claude_magic.paths import make_private_dir, open_private, open_regular, user_dir
-from claude_magic.transcripts.files import SessionFile
-from claude_magic.transcripts.packs import Pack, from_bytes, to_bytes
+from claude_magic.transcripts.rows import ScannedFile
 
-VERSION = 5
-"""Of what is kept; a change of `Pack` or of the tables makes it another."""
+VERSION = 6
+"""Of what is kept; a change of `rows` or `columns` makes it another."""
 _BUSY_TIMEOUT_S = 5.0
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, crc INTEGER, facts BLOB);
+CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, crc INTEGER, data BLOB);
 CREATE TABLE IF NOT EXISTS tables (name TEXT PRIMARY KEY, key TEXT, crc INTEGER, data BLOB);
 """
 
@@ -35,16 +35,8 @@ _DROP = "DROP TABLE IF EXISTS files; DROP TABLE IF EXISTS tables;"
 _log = logging.getLogger(__name__)
 
 
-class Known(NamedTuple):
-    """A file as it was read: its size in bytes, when it was changed last in unix nanoseconds, and its facts."""
-
-    size: int
-    mtime_ns: int
-    pack: Pack
-
-    def is_of(self, file: SessionFile) -> bool:
-        """Whether the file is still as it was."""
-        return (self.size, self.mtime_ns) == (file.size, file.mtime_ns)
+_encode_scanned = msgspec.msgpack.Encoder().encode
+_decode_scanned = msgspec.msgpack.Decoder(ScannedFile).decode
 
 
 class TranscriptCache:
@@ -83,41 +75,32 @@ class TranscriptCache:
                 return found
         return None
 
-    def facts(self) -> dict[str, Known]:
-        """Return what is known of each file, by its name."""
-        found: dict[str, Known] = {}
+    def files(self) -> dict[str, ScannedFile]:
+        """Return what was read of each file, by its name."""
+        found: dict[str, ScannedFile] = {}
         with self._opened() as database:
-            for name, size, mtime_ns, crc, data in database.execute("SELECT * FROM files"):
-                if _checksum(data, name, size, mtime_ns) == crc:
-                    found[name] = Known(size, mtime_ns, from_bytes(data))
+            for name, crc, data in database.execute("SELECT * FROM files"):
+                if _checksum(data, name) == crc:
+                    found[name] = _decode_scanned(data)
         return found
 
-    def keep(
-        self, files: Iterable[tuple[SessionFile, Pack]], key: str, tables: Mapping[str, bytes], gone: Iterable[str]
-    ) -> None:
+    def keep(self, files: Iterable[ScannedFile], key: str, tables: Mapping[str, bytes], gone: Iterable[str]) -> None:
         """Keep what was read.
 
         Args:
-            files: those of which something new was read, with their facts.
+            files: those of which something new was read.
             key: says what the tables were made of.
             tables: by name; they take the place of those that were kept before.
             gone: names of files that are no longer there.
         """
-        rows = []
-        for file, pack in files:
-            about, facts = (file.name, file.size, file.mtime_ns), to_bytes(pack)
-            rows.append((*about, _checksum(facts, *about), facts))
+        encoded = [(file.name, _encode_scanned(file)) for file in files]
+        rows = [(name, _checksum(data, name), data) for name, data in encoded]
+        tabled = [(name, key, _checksum(data, name, key), data) for name, data in tables.items()]
         with self._opened(write=True) as database, database:
             database.executescript(_SCHEMA)  # it may have been emptied
             database.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in gone])
-            database.executemany(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
-                rows,
-            )
-            database.executemany(
-                "INSERT OR REPLACE INTO tables VALUES (?, ?, ?, ?)",
-                [(name, key, _checksum(data, name, key), data) for name, data in tables.items()],
-            )
+            database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", rows)
+            database.executemany("INSERT OR REPLACE INTO tables VALUES (?, ?, ?, ?)", tabled)
 
     @contextlib.contextmanager
     def _opened(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
@@ -164,7 +147,7 @@ class TranscriptCache:
                 self.path.with_name(self.path.name + ending).unlink()
 
 
-def _checksum(data: bytes, *about: str | int) -> int:
+def _checksum(data: bytes, *about: str) -> int:
     """Return a checksum of what is kept together with what it is kept of."""
     return zlib.crc32(data, zlib.crc32(repr(about).encode()))
 

@@ -1,35 +1,28 @@
-"""`read_history`: from session files to tables, by way of the cache. No pandas."""
+"""`SessionHistory`: the tables of all session files, as they are now, by way of the cache."""
 
 from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import msgspec
+import pandas as pd
 
 from claude_magic.engine.prices import price_bytes, price_table
-from claude_magic.transcripts.assembly import Assembly
-from claude_magic.transcripts.cache import VERSION, Known, TranscriptCache
-from claude_magic.transcripts.files import SessionFile
-from claude_magic.transcripts.packs import Pack
-from claude_magic.transcripts.parallel import read_files
-from claude_magic.transcripts.secrets import Cleaner
-from claude_magic.transcripts.tables import Table, from_bytes, to_bytes, without_secrets
+from claude_magic.records.columns import to_frame
+from claude_magic.records.message_records import MessageRecord
+from claude_magic.redaction import Redactor
+from claude_magic.transcripts.assemble import Assembly
+from claude_magic.transcripts.cache import VERSION, TranscriptCache
+from claude_magic.transcripts.columns import PROBLEMS, SCHEMAS, Table, decode_table, encode_table, redacted, table_frame
+from claude_magic.transcripts.discover import SessionFile
+from claude_magic.transcripts.messages import MessageReader
+from claude_magic.transcripts.rows import Problem, ScannedFile
+from claude_magic.transcripts.workers import scan_files
 
-TABLES = ("sessions", "turns", "tools", "usage")
 _NOTES = "notes"
-
-
-class FoundProblem(msgspec.Struct, array_like=True, frozen=True):
-    """A line that could not be used; `line` and `offset` are 0 where a whole file could not be read."""
-
-    file: str
-    line: int
-    offset: int
-    reason: str
 
 
 class Notes(msgspec.Struct):
@@ -45,7 +38,7 @@ class Notes(msgspec.Struct):
 
     types: dict[str, int] = {}
     broken: int = 0
-    problems: list[FoundProblem] = []
+    problems: list[Problem] = []
     unpriced: dict[str, int] = {}
     unreadable: int = 0
 
@@ -54,73 +47,53 @@ _encode_notes = msgspec.msgpack.Encoder().encode
 _decode_notes = msgspec.msgpack.Decoder(Notes).decode
 
 
-@dataclass
-class History:
-    """The tables, each made when it is asked for the first time."""
-
-    files: Sequence[SessionFile]
-    notes: Notes
-    _make: Callable[[str], Table]
-    _tables: dict[str, Table] = field(default_factory=dict)
-
-    def table(self, name: str) -> Table:
-        """Return one of `TABLES`."""
-        if name not in self._tables:
-            with no_collection():
-                self._tables[name] = self._make(name)
-        return self._tables[name]
-
-
-def read_history(
-    files: Sequence[SessionFile], cache: TranscriptCache | None, key: str, cleaner: Cleaner, *, is_all: bool
-) -> History:
-    """Read what is new in session files, and make the tables.
+class SessionHistory:
+    """The tables and what is known beside them; frames are made when they are asked for the first time.
 
     Args:
-        files: the files.
-        cache: what was read before, or `None`.
-        key: of `files`, by `key_of`.
-        cleaner: takes secrets out of texts.
-        is_all: whether these are all files of the cache's folder, so that the others can be forgotten.
+        files: what was read.
+        notes: what is known beside the tables.
+        table: makes one of the tables of `SCHEMAS`.
+        redactor: takes secrets out of messages.
     """
-    with no_collection():
-        if cache is None:
-            packs, _, unreadable = _read(files, {}, cleaner)
-            return _assembled(files, packs, unreadable)
-        kept = cache.tables(key, (*TABLES, _NOTES))
-        if kept is None:
-            return _read_and_kept(files, cache, key, cleaner, is_all=is_all)
-        return History(files, _decode_notes(kept[_NOTES]), lambda name: _kept_table(kept[name], cleaner))
 
+    def __init__(
+        self, files: Sequence[SessionFile], notes: Notes, table: Callable[[str], Table], redactor: Redactor
+    ) -> None:
+        self.files = files
+        self.notes = notes
+        self.redactor = redactor
+        self._table = table
+        self._frames: dict[str, pd.DataFrame] = {}
 
-def _kept_table(data: bytes, cleaner: Cleaner) -> Table:
-    """Return a table that was kept; maybe it was made where a secret of now was not known."""
-    table = from_bytes(data)
-    return without_secrets(table, cleaner.text) if cleaner.finds(data) else table
+    def frame(self, name: str) -> pd.DataFrame:
+        """Return one of the frames of `SCHEMAS`; the caller may change it."""
+        if name not in self._frames:
+            with _without_collector():
+                self._frames[name] = table_frame(self._table(name), SCHEMAS[name])
+        return self._frames[name].copy()
 
+    def problems(self) -> pd.DataFrame:
+        """Return one row per line that could not be used."""
+        return to_frame(self.notes.problems, PROBLEMS)
 
-def _read_and_kept(
-    files: Sequence[SessionFile], cache: TranscriptCache, key: str, cleaner: Cleaner, *, is_all: bool
-) -> History:
-    known = cache.facts()
-    packs, changed, unreadable = _read(files, known, cleaner)
-    history = _assembled(files, packs, unreadable)
-    if unreadable:
-        return history
-    tables = {name: to_bytes(history.table(name)) for name in TABLES} | {_NOTES: _encode_notes(history.notes)}
-    gone = known.keys() - packs.keys() if is_all else ()
-    cache.keep([(file, packs[file.name]) for file in changed], key, tables, gone)
-    return history
-
-
-def _assembled(files: Sequence[SessionFile], packs: Mapping[str, Pack], unreadable: list[FoundProblem]) -> History:
-    assembly = Assembly(packs.values(), price_table())
-    return History(files, _notes(packs, unreadable, assembly.unpriced), lambda name: getattr(assembly, name)())
+    def messages(self) -> Iterator[MessageRecord]:
+        """Yield what was said, file by file, read from the files as it is asked for."""
+        turns, tools = self.frame("turns"), self.frame("tools")
+        in_session = zip(turns["session_id"], turns["session"], turns["turn"], strict=True)
+        agents = tools[tools["name"].isin(("Agent", "Task")) & tools["turn_id"].notna()]
+        reader = MessageReader(
+            dict(zip(turns["turn_id"], in_session, strict=True)),
+            dict(zip(agents["tool_use_id"], agents["turn_id"], strict=True)),
+            self.redactor.text,
+        )
+        for file in self.files:
+            yield from reader.messages(file)
 
 
 @contextmanager
-def no_collection() -> Iterator[None]:
-    """Keep Python from looking for garbage in circles while many objects are made that are none."""
+def _without_collector() -> Iterator[None]:
+    """Keep Python from looking for circles of garbage while many objects are made that form none: it takes a third."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -137,27 +110,54 @@ def key_of(files: Sequence[SessionFile]) -> str:
     return digest.hexdigest()
 
 
-def _read(
-    files: Sequence[SessionFile], known: Mapping[str, Known], cleaner: Cleaner
-) -> tuple[dict[str, Pack], list[SessionFile], list[FoundProblem]]:
-    """Return the facts of all files, those in which something was new, and what could not be read."""
-    changed = [file for file in files if file.name not in known or not known[file.name].is_of(file)]
-    packs: dict[str, Pack | None] = {file.name: known[file.name].pack for file in files if file.name in known}
-    found = {reading.name: reading for reading in read_files(changed, known, cleaner)}
-    packs |= {name: reading.pack for name, reading in found.items()}
-    unreadable = [FoundProblem(one.name, 0, 0, one.problem) for one in found.values() if one.problem]
-    # In the order of the files, whichever process read them; those that are gone since they were listed have no facts.
-    ordered = {file.name: pack for file in files if (pack := packs[file.name]) is not None}
-    return ordered, [file for file in changed if file.name in ordered], sorted(unreadable, key=lambda one: one.file)
+def read_history(
+    files: Sequence[SessionFile], cache: TranscriptCache | None, key: str, redactor: Redactor, *, is_all: bool
+) -> SessionHistory:
+    """Read what is new in session files, and make the tables.
+
+    Args:
+        files: the files.
+        cache: what was read before, or `None`.
+        key: of `files`, by `key_of`.
+        redactor: takes secrets out of texts.
+        is_all: whether these are all files of the cache's folder, so that the others can be forgotten.
+    """
+    with _without_collector():
+        tables = cache.tables(key, (*SCHEMAS, _NOTES)) if cache is not None else None
+        if tables is not None:
+            notes = _decode_notes(tables[_NOTES])
+            return SessionHistory(files, notes, lambda name: _kept_table(tables[name], redactor), redactor)
+        known = cache.files() if cache is not None else {}
+        as_it_was = {(one.name, one.size, one.mtime_ns) for one in known.values()}
+        changed = [file for file in files if (file.name, file.size, file.mtime_ns) not in as_it_was]
+        scanned = {**known, **scan_files(changed, known, redactor)}
+        # In the order of the files, whichever process read them; one that is gone since it was listed has nothing.
+        found = {file.name: one for file in files if (one := scanned[file.name]) is not None}
+        assembly = Assembly(found.values(), price_table())
+        notes = _notes(found.values(), assembly.unpriced)
+        if cache is None or notes.unreadable:
+            return SessionHistory(files, notes, assembly.table, redactor)
+        made = {name: assembly.table(name) for name in SCHEMAS}
+        kept = {name: encode_table(table) for name, table in made.items()} | {_NOTES: _encode_notes(notes)}
+        gone = known.keys() - found.keys() if is_all else ()
+        cache.keep([found[file.name] for file in changed if file.name in found], key, kept, gone)
+        return SessionHistory(files, notes, made.__getitem__, redactor)
 
 
-def _notes(packs: Mapping[str, Pack], unreadable: list[FoundProblem], unpriced: dict[str, int]) -> Notes:
-    notes = Notes(problems=[*unreadable], broken=len(unreadable), unpriced=unpriced, unreadable=len(unreadable))
-    for name, pack in packs.items():
-        one = pack.file
-        for kind, count in one.types.items():
+def _kept_table(data: bytes, redactor: Redactor) -> Table:
+    """Return a table that was kept; maybe it was made where a secret of now was not known."""
+    table = decode_table(data)
+    return redacted(table, redactor.text) if redactor.may_find_in(data) else table
+
+
+def _notes(files: Iterable[ScannedFile], unpriced: dict[str, int]) -> Notes:
+    notes = Notes(unpriced=unpriced)
+    for file in files:
+        for kind, count in file.types.items():
             notes.types[kind] = notes.types.get(kind, 0) + count
-        places = [*one.problems, *([one.unfinished] if one.unfinished is not None else [])]
-        notes.broken += one.broken + (one.unfinished is not None)
-        notes.problems += [FoundProblem(name, place.line, place.offset, place.reason) for place in places]
+        at_the_end = [one for one in (file.unfinished, file.unreadable) if one is not None]
+        notes.broken += file.broken + len(at_the_end)
+        notes.problems += [*file.problems, *at_the_end]
+        notes.unreadable += file.unreadable is not None
+    notes.problems.sort(key=lambda problem: problem.line > 0)  # whole files first
     return notes

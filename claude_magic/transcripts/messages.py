@@ -1,17 +1,25 @@
-"""What was said, straight out of the session files, a few records at a time. No pandas."""
+"""What was said, straight out of the session files, a few records at a time."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from claude_magic.records.message_records import LONGEST_TEXT, MessageRecord
 from claude_magic.strings import shortened
-from claude_magic.transcripts.files import SessionFile, new_facts
-from claude_magic.transcripts.lines import SYNTHETIC, Block, Record, plain, queued_prompt
-from claude_magic.transcripts.prompts import is_prompt, prompt_of, words_of
-from claude_magic.transcripts.scan import Clean, inputs_of, records_of
+from claude_magic.transcripts.discover import SessionFile, unread
+from claude_magic.transcripts.scan import Clean, given_input, records_of
+from claude_magic.transcripts.schema import (
+    INTERRUPTED,
+    SYNTHETIC,
+    Block,
+    Record,
+    is_prompt,
+    plain,
+    prompt_of,
+    queued_prompt,
+    words_of,
+)
 
 _READ = ("user", "assistant", "system", "attachment")
 Place = tuple[str, str, int]
@@ -39,28 +47,28 @@ class MessageReader:
 
         A copy of a session in another folder has the same records, which are read once.
         """
-        facts = new_facts(file)
-        seen = self._seen.setdefault(facts.session_id, set())
-        turn_id = self._agents.get(facts.parent_tool_use_id, "") if facts.agent_id else ""
-        for record in _readable_records(file.path):
+        about = unread(file)
+        seen = self._seen.setdefault(about.session_id, set())
+        turn_id = self._agents.get(about.parent_tool_use_id, "") if about.agent_id else ""
+        for record in _readable_records(file):
             if record.type not in _READ or record.uuid in seen:
                 continue
             if record.uuid:
                 seen.add(record.uuid)
-            is_main = not facts.agent_id
+            is_main = not about.agent_id
             if is_main and record.type == "user" and record.uuid in self._turns:
                 turn_id = record.uuid or ""
-            session_id, name, number = self._turns.get(turn_id, (facts.session_id, facts.session_id[:8], 0))
-            if session_id != facts.session_id:
+            session_id, name, number = self._turns.get(turn_id, (about.session_id, about.session_id[:8], 0))
+            if session_id != about.session_id:
                 continue
             for role, kind, words in _read(record, is_main):
                 kept = shortened(self._clean(words), LONGEST_TEXT)
                 yield MessageRecord(name, number or None, turn_id, record.time or float("nan"), role, kind, kept)
 
 
-def _readable_records(path: Path) -> Iterator[Record]:
+def _readable_records(file: SessionFile) -> Iterator[Record]:
     with contextlib.suppress(OSError):  # the problems of the file are known from the first reading
-        yield from records_of(path)
+        yield from records_of(file)
 
 
 def _read(record: Record, is_main: bool) -> Iterator[tuple[str, str, str]]:
@@ -82,18 +90,16 @@ def _read(record: Record, is_main: bool) -> Iterator[tuple[str, str, str]]:
     if record.type == "assistant":
         if message.model == SYNTHETIC and not record.isApiErrorMessage:
             return
-        blocks = message.content if isinstance(message.content, list) else [Block(type="text", text=message.content)]
-        for block in blocks:
+        for block in message.blocks:
             yield from _block(block, failed=record.isApiErrorMessage is True)
         return
-    results = message.content if isinstance(message.content, list) else []
-    if any(block.type == "tool_result" for block in results):
-        yield from (("tool", "tool_result", block.result) for block in results if block.type == "tool_result")
+    if results := message.results:
+        yield from (("tool", "tool_result", block.result) for block in results)
         return
     words = words_of(message)
     if is_main and words and is_prompt(record, words):
         said = prompt_of(words)
-        role = "user" if said and not words.startswith("[Request interrupted") else "system"
+        role = "user" if said and not words.startswith(INTERRUPTED) else "system"
         yield role, "text" if role == "user" else "note", said or words
 
 
@@ -105,4 +111,4 @@ def _block(block: Block, failed: bool) -> Iterator[tuple[str, str, str]]:
         if isinstance(thought, str) and thought:
             yield "assistant", "thinking", thought
     elif block.type == "tool_use":
-        yield "assistant", "tool_use", f"{block.name} {inputs_of([block.input])[0]}"
+        yield "assistant", "tool_use", f"{block.name} {given_input(block.input)}"

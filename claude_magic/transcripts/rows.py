@@ -1,121 +1,145 @@
-"""The rows of all files as arrays: what is a copy of what, and what calls are paid for. No pandas."""
+"""`ScannedFile`: what one session file says, as rows for its turns, API calls and tool uses."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from itertools import chain, count
-from typing import Generic, TypeVar
+import msgspec
 
-import numpy as np
-
-from claude_magic.engine.prices import PriceTable
-from claude_magic.transcripts.packs import COUNTED, Pack
-from claude_magic.transcripts.tables import Array
-
-K = TypeVar("K", bound=Hashable)
+from claude_magic.transcripts.schema import Iteration, Usage
 
 
-class Rows(Generic[K]):
-    """The calls, or the tool uses, of all files.
+class CallRow(msgspec.Struct, array_like=True, gc=False):
+    """One API message: its tokens as the last of its records tells them.
 
     Attributes:
-        places: the first row of each, by its key.
-        copies: rows that are not the first of theirs, and which is.
-        turns: of each row, the place of its turn.
-        files: of each row, the place of its file.
+        turn: index of its turn in the file, `None` before the first.
+        time: when its first record was written, in unix seconds.
+        seen: when the record was written that told the tokens, in unix seconds.
     """
 
-    def __init__(self) -> None:
-        self.places: dict[K, int] = {}
-        self.copies: list[tuple[int, int]] = []
-        self.turns: list[int] = []
-        self.files: list[int] = []
+    message_id: str
+    request_id: str | None
+    model: str
+    turn: int | None
+    time: float | None
+    seen: float | None
+    is_sidechain: bool
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    web_searches: int = 0
+    is_fast: bool = False
+    is_us: bool = False
 
-    def add(self, keys: Iterable[K], turns: Iterable[int], file: int) -> None:
-        """Add the rows of a file; those that another has already are copies."""
-        before, known = len(self.turns), len(self.places)
-        firsts = list(map(self.places.setdefault, keys, count(before)))
-        if len(self.places) < known + len(firsts):
-            self.copies += [(row, first) for row, first in enumerate(firsts, before) if row != first]
-        self.turns += turns
-        self.files += [file] * len(firsts)
+    def count(self, usage: Usage | Iteration) -> None:
+        """Take the token counts of a later record: the last one is right, the earlier ones stand as it streamed."""
+        self.input_tokens = usage.input_tokens or 0
+        self.output_tokens = usage.output_tokens or 0
+        self.cache_read_tokens = usage.cache_read_input_tokens or 0
+        written, split = usage.cache_creation_input_tokens or 0, usage.cache_creation
+        hour = (split.ephemeral_1h_input_tokens or 0) if split is not None else 0
+        short = (split.ephemeral_5m_input_tokens or 0) if split is not None else 0
+        # Older files tell the sum only; what is not said to last an hour lasts five minutes.
+        self.cache_write_1h_tokens = hour
+        self.cache_write_5m_tokens = max(short, written - hour)
+        if isinstance(usage, Usage):
+            tools = usage.server_tool_use
+            self.web_searches = (tools.web_search_requests or 0) if tools is not None else 0
+            self.is_fast = usage.speed == "fast"
+            self.is_us = usage.inference_geo == "us"
 
-    def counting(self) -> Array:
-        """Return the rows that count, in their order."""
-        return np.fromiter(self.places.values(), "int64", len(self.places))
+
+class ToolRow(msgspec.Struct, array_like=True, gc=False):
+    """One use of a tool and its result; `turn` as in `CallRow`."""
+
+    id: str
+    turn: int | None
+    name: str
+    input: str
+    started: float | None
+    ended: float | None = None
+    is_error: bool | None = None
+    result_chars: int | None = None
 
 
-class PaidCalls:
-    """The calls that count, each in the order it was first met, with what they are paid for as arrays.
-
-    Of the copies of a call in several files, the one that was written last tells the tokens.
+class TurnRow(msgspec.Struct, array_like=True):
+    """One prompt and what came of it, on the main thread.
 
     Attributes:
-        rows: the place of each among the calls of all files.
-        times: when their first record was written, in unix seconds.
-        models: names of models, and of each call which it is: `model`.
+        texts: the answer's blocks.
+        uuids: of the records they come from, so that one written twice counts once.
+        last: `text`, `tool_use`, `error` or `interrupted`: how it stands at the end of the file.
     """
 
-    def __init__(self, packs: Sequence[Pack], calls: Rows[tuple[str, str | None]]) -> None:
-        self.rows = calls.counting()
-        times = columns("float64", 2, (pack.calls.times for pack in packs))
-        facts = columns("int64", 3 + len(COUNTED), (pack.calls.counts for pack in packs))
-        self.times = times[0, self.rows]
-        self.is_sidechain = facts[2, self.rows]
-        models = [pack.calls.models for pack in packs]
-        self.models, self.model = named(models, np.array(calls.files, "int64")[self.rows], facts[1, self.rows])
-        counted = facts[3:, _latest(times[1], calls)[self.rows]]
-        (
-            self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_5m_tokens,
-            self.cache_write_1h_tokens, self.web_searches, self.is_fast, self.is_us,
-        ) = counted  # fmt: skip
-
-    def costs(self, prices: PriceTable) -> Array:
-        """Return what each cost in US dollars, NaN where its model has no price."""
-        costs = np.full(len(self.rows), np.nan)
-        for place, name in enumerate(self.models):
-            cost = prices.cost(name, self, np.where)
-            if cost is not None:
-                costs = np.where(self.model == place, cost, costs)
-        return costs
-
-    def unpriced(self, costs: Array) -> dict[str, int]:
-        """Return the models without a price, and how many calls they answered."""
-        found = np.bincount(self.model[np.isnan(costs)], minlength=len(self.models)).tolist()
-        return {name or "(no name)": count for name, count in zip(self.models, found, strict=True) if count}
+    id: str
+    prompt_id: str | None
+    prompt: str
+    started: float | None
+    ended: float | None = None
+    texts: list[str] = []
+    uuids: list[str] = []
+    last: str = ""
+    error: str = ""
+    model: str = ""
 
 
-def _latest(seen: Array, calls: Rows[tuple[str, str | None]]) -> Array:
-    """Return of each row the place of the copy of its call that was written last."""
-    latest = np.arange(len(seen))
-    moments = np.nan_to_num(seen)
-    for copy, first in calls.copies:
-        if moments[copy] > moments[latest[first]]:
-            latest[first] = copy
-    return latest
+class Problem(msgspec.Struct, array_like=True, frozen=True):
+    """A line that could not be used: its number from 1, the byte it begins at, and why.
 
-
-def columns(kind: str, count: int, parts: Iterable[bytes]) -> Array:
-    """Return the columns of all parts, joined: a row for each of the `count` columns."""
-    found = [np.frombuffer(part, kind).reshape(count, -1) for part in parts]
-    return np.concatenate(found, axis=1) if found else np.empty((count, 0), kind)
-
-
-def named(parts: Sequence[Sequence[str]], files: Array, places: Array) -> tuple[list[str], Array]:
-    """Return the different names in all parts, and of each row which of them it has.
-
-    Args:
-        parts: the different names in each file.
-        files: of each row, the place of its file.
-        places: of each row, the place of its name among those of its file.
+    `line` and `offset` are 0 where a whole file could not be read.
     """
-    begins = np.cumsum([0, *map(len, parts)])
-    names, number = numbered(chain.from_iterable(parts))
-    return names, number[begins[files] + places]
+
+    file: str
+    line: int
+    offset: int
+    reason: str
 
 
-def numbered(values: Iterable[str]) -> tuple[list[str], Array]:
-    """Return the different values, and of each value which of them it is."""
-    found = list(values)
-    known = {value: place for place, value in enumerate(dict.fromkeys(found))}
-    return list(known), np.fromiter(map(known.__getitem__, found), "int64", len(found))
+class ScannedFile(msgspec.Struct, array_like=True):
+    """What one file says; small beside it, and enough to read on later.
+
+    Attributes:
+        name: its path below the root.
+        session_id: the session it belongs to.
+        agent_id: the subagent that wrote it; "" for a session's own file.
+        parent_tool_use_id: the tool use that started the subagent; "" where it is not known.
+        offset: bytes that were taken in, always whole lines.
+        lines: how many lines these are.
+        checksum: tells whether the file is still the same up to there.
+        first: the first moment in it, in unix seconds: a fork's is later than that of the records it copied.
+        is_fork: whether its records say that they were copied.
+        started, ended: first and last moment of what was said, in unix seconds.
+        title: what a person called the session.
+        ai_title: what the CLI called it.
+        types: how many records of each type.
+        broken: how many lines could not be used; `problems` are the first of them.
+        unfinished: the last line is not complete yet, and is not a whole record; it is looked at again.
+        unreadable: why the file could not be read to its end.
+        size, mtime_ns: of the file, when it was listed.
+    """
+
+    name: str
+    session_id: str
+    agent_id: str = ""
+    parent_tool_use_id: str = ""
+    offset: int = 0
+    lines: int = 0
+    checksum: int = 0
+    first: float | None = None
+    is_fork: bool = False
+    started: float | None = None
+    ended: float | None = None
+    working_dir: str = ""
+    title: str = ""
+    ai_title: str = ""
+    turns: list[TurnRow] = []
+    calls: list[CallRow] = []
+    tools: list[ToolRow] = []
+    types: dict[str, int] = {}
+    broken: int = 0
+    problems: list[Problem] = []
+    unfinished: Problem | None = None
+    unreadable: Problem | None = None
+    size: int = 0
+    mtime_ns: int = 0

@@ -12,16 +12,15 @@ from weakref import WeakValueDictionary
 
 from claude_magic.engine.prices import price_table
 from claude_magic.records.message_records import MessageRecord
+from claude_magic.redaction import process_redactor
 from claude_magic.transcripts.cache import TranscriptCache
-from claude_magic.transcripts.files import Since, find_files, find_root
-from claude_magic.transcripts.messages import MessageReader, Place
-from claude_magic.transcripts.secrets import Cleaner, secrets_known
+from claude_magic.transcripts.discover import Since, find_files, find_root
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from claude_magic.records.plots import Plots
-    from claude_magic.transcripts.history import History
+    from claude_magic.transcripts.history import SessionHistory
 
 
 def read_transcripts(
@@ -62,20 +61,19 @@ def read_transcripts(
     Warns:
         UserWarning: once, naming the models that have no price; what they cost is NA.
     """
-    from claude_magic.transcripts.history import key_of, read_history  # brings numpy along
+    from claude_magic.transcripts.history import key_of, read_history  # brings pandas along
 
     folder = find_root(root, os.environ)
     files = find_files(folder, since, project)
-    keeper = None
-    if cache is not False:
-        keeper = TranscriptCache(None if cache is True else Path(cache), folder)
-    key, cleaner = key_of(files), Cleaner(secrets_known(os.environ))
-    found = _held.get((folder, keeper.path, key)) if keeper is not None else None
-    if found is None or found._cleaner.secrets != cleaner.secrets:
-        history = read_history(files, keeper, key, cleaner, is_all=since is None and project is None)
-        found = Transcripts(folder, history, cleaner)
-        if keeper is not None and not history.notes.unreadable:
-            _held[folder, keeper.path, key] = found
+    redactor = process_redactor(os.environ)
+    kept_in = None if cache is False else TranscriptCache(None if cache is True else Path(cache), folder)
+    key = key_of(files)
+    found = _held.get((kept_in.path, key)) if kept_in is not None else None
+    if found is None or found._history.redactor.secrets != redactor.secrets:
+        history = read_history(files, kept_in, key, redactor, is_all=since is None and project is None)
+        found = Transcripts(folder, history)
+        if kept_in is not None and not history.notes.unreadable:
+            _held[kept_in.path, key] = found
     unpriced = found._history.notes.unpriced
     if unpriced:
         names, day = ", ".join(sorted(unpriced)), price_table().checked
@@ -83,8 +81,8 @@ def read_transcripts(
     return found
 
 
-_held: WeakValueDictionary[tuple[Path, Path, str], Transcripts] = WeakValueDictionary()
-"""What was returned and is still in use, by its folder, the file of its cache, and what it was made of."""
+_held: WeakValueDictionary[tuple[Path, str], Transcripts] = WeakValueDictionary()
+"""What was returned and is still in use, by the file of its cache, and what it was made of."""
 
 
 class Transcripts:
@@ -101,13 +99,11 @@ class Transcripts:
         broken: how many lines could not be used.
     """
 
-    def __init__(self, root: Path, history: History, cleaner: Cleaner) -> None:
+    def __init__(self, root: Path, history: SessionHistory) -> None:
         self.root = root
         self.record_types: dict[str, int] = dict(sorted(history.notes.types.items()))
         self.broken = history.notes.broken
         self._history = history
-        self._cleaner = cleaner
-        self._frames: dict[str, pd.DataFrame] = {}
 
     def __repr__(self) -> str:
         files = self._history.files
@@ -122,31 +118,27 @@ class Transcripts:
         A half-written last line is among them, and is looked at again the next time. Of one file at most 1,000 are
         named; `broken` counts all. A file that cannot be read at all has line 0.
         """
-        from claude_magic.transcripts.frames import problems_frame
-
-        return problems_frame(self._history.notes.problems)
+        return self._history.problems()
 
     def sessions(self) -> pd.DataFrame:
         """Return one row per session, oldest first."""
-        return self._frame("sessions")
+        return self._history.frame("sessions")
 
     def turns(self) -> pd.DataFrame:
         """Return one row per prompt, oldest first: tokens and cost with the subagents that worked for it."""
-        return self._frame("turns")
+        return self._history.frame("turns")
 
     def tools(self) -> pd.DataFrame:
         """Return one row per tool use, oldest first; one whose result is missing has no duration."""
-        return self._frame("tools")
+        return self._history.frame("tools")
 
     def usage(self) -> pd.DataFrame:
         """Return one row per API message, oldest first: its tokens and what they cost."""
-        return self._frame("usage")
+        return self._history.frame("usage")
 
     def messages(self) -> pd.DataFrame:
         """Return one row per message that a person would read, all in memory; see `iter_messages`."""
-        from claude_magic.records.frames import messages_frame
-
-        return messages_frame(list(self._messages()))
+        return _messages_frame(list(self._history.messages()))
 
     def iter_messages(self, chunk: int = 10_000) -> Iterator[pd.DataFrame]:
         """Yield the messages in frames of at most `chunk` rows, read from the files as they are asked for.
@@ -166,35 +158,12 @@ class Transcripts:
         return Plots(self)
 
     def _chunks(self, chunk: int) -> Iterator[pd.DataFrame]:
-        from claude_magic.records.frames import messages_frame
-
-        messages = self._messages()
+        messages = self._history.messages()
         while rows := list(islice(messages, chunk)):
-            yield messages_frame(rows)
+            yield _messages_frame(rows)
 
-    def _messages(self) -> Iterator[MessageRecord]:
-        from claude_magic.transcripts.tables import values_of
 
-        turns, tools = self._history.table("turns"), self._history.table("tools")
-        of_turns = (values_of(turns, name) for name in ("turn_id", "session_id", "session", "turn"))
-        places: dict[str, Place] = {turn_id: (*place,) for turn_id, *place in zip(*of_turns, strict=True)}
-        agents = {
-            use: turn_id
-            for use, turn_id, tool in zip(
-                values_of(tools, "tool_use_id"), values_of(tools, "turn_id"), values_of(tools, "name"), strict=True
-            )
-            if turn_id and tool in ("Agent", "Task")
-        }
-        reader = MessageReader(places, agents, self._cleaner.text)
-        for file in self._history.files:
-            try:
-                yield from reader.messages(file)
-            except FileNotFoundError:
-                continue  # the CLI deletes old sessions
+def _messages_frame(rows: list[MessageRecord]) -> pd.DataFrame:
+    from claude_magic.records.frames import messages_frame
 
-    def _frame(self, name: str) -> pd.DataFrame:
-        from claude_magic.transcripts.frames import SCHEMAS, table_frame
-
-        if name not in self._frames:
-            self._frames[name] = table_frame(self._history.table(name), SCHEMAS[name])
-        return self._frames[name].copy()
+    return messages_frame(rows)

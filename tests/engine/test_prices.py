@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from claude_magic.engine.prices import plain_name, price_table
-from claude_magic.transcripts.facts import Call
-
-
-def call(model: str, **counts: int | bool) -> Call:
-    return Call("msg_1", "req_1", model, 0, 0.0, 0.0, False, **counts)
-
+from claude_magic.engine.prices import Paid, plain_name, price_table
 
 # Model, tokens, and `costUSD` of the result: read off CLI 2.1.197 and 2.1.330.
 COUNTED_BY_THE_CLI = [
@@ -42,7 +36,7 @@ COUNTED_BY_THE_CLI = [
 @pytest.mark.parametrize(("model", "counts", "cost"), COUNTED_BY_THE_CLI)
 def test_prices_make_a_call_cost_what_the_cli_counts(model: str, counts: dict[str, int | bool], cost: float) -> None:
     """The table gives the CLI's own figure, to the last digit that matters."""
-    assert price_table().cost(model, call(model, **counts)) == pytest.approx(cost, rel=1e-12)
+    assert price_table().cost(model, Paid(**counts)) == pytest.approx(cost, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +64,7 @@ def test_prices_tell_generations_apart() -> None:
 
 def test_prices_have_none_for_an_unknown_model() -> None:
     """A guess would look like a fact."""
-    assert price_table().cost("some-model-9", call("some-model-9", input_tokens=1000)) is None
+    assert price_table().cost("some-model-9", Paid(input_tokens=1000)) is None
 
 
 def test_prices_are_plausible() -> None:

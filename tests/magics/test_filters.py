@@ -10,7 +10,8 @@ import pytest
 from fakes import FakeCLIs, FakeTransport, prompt_of
 from IPython.core.error import UsageError
 
-from claude_magic.magics.filters import Filters, moment_of, parse_filters
+from claude_magic.clock import moment_of
+from claude_magic.magics.filters import Filters, parse_filters
 from claude_magic.records.summary import Summary
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)

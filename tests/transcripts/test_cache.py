@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from claude_magic import read_transcripts
-from claude_magic.transcripts import progress as bar
-from claude_magic.transcripts import reading
-from claude_magic.transcripts.progress import Progress
+from claude_magic.transcripts import workers
+from claude_magic.transcripts.discover import SessionFile
+from claude_magic.transcripts.rows import ScannedFile
 from claude_magic.transcripts.transcripts import Transcripts
 
 from .transcript_records import OTHER, answer, lines, prompt, result, session_path, text, usage, use, write
@@ -37,14 +37,15 @@ def root(tmp_path: Path) -> Path:
 def scanned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The files that are scanned from now on, and how many bytes of each."""
     seen: list[tuple[str, int]] = []
-    whole = reading.scan
+    whole = workers.scan_file
 
-    def scan(file: Path, facts: Any, clean: Any, on_bytes: Any) -> None:
-        before = facts.offset
-        whole(file, facts, clean, on_bytes)
-        seen.append((file.stem, facts.offset - before))
+    def scan_file(file: SessionFile, known: ScannedFile | None, *others: Any) -> ScannedFile | None:
+        before = known.offset if known is not None else 0
+        found = whole(file, known, *others)
+        seen.append((Path(file.name).stem, found.offset - before if found is not None else 0))
+        return found
 
-    monkeypatch.setattr(reading, "scan", scan)
+    monkeypatch.setattr(workers, "scan_file", scan_file)
     return seen
 
 
@@ -244,9 +245,9 @@ def test_no_cache_means_no_file(root: Path, monkeypatch: pytest.MonkeyPatch, tmp
 def test_a_long_read_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in the first second, then one line that is taken away at the end."""
     now = [0.0]
-    monkeypatch.setattr(bar.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(workers.time, "monotonic", lambda: now[0])
     screen = io.StringIO()
-    with Progress(200_000_000, screen) as progress:
+    with workers.Progress(200_000_000, screen=screen) as progress:
         now[0] = 0.9
         progress.advance(50_000_000)
         assert screen.getvalue() == ""

@@ -15,8 +15,8 @@ import pytest
 from claude_magic import read_transcripts
 from claude_magic.records.columns import MESSAGES, SESSIONS, TOOLS, TURNS, Schema, to_frame
 from claude_magic.redaction import redactor_for
-from claude_magic.transcripts.files import moment_of
-from claude_magic.transcripts.frames import USAGE
+from claude_magic.transcripts.columns import USAGE
+from claude_magic.transcripts.discover import since_when
 from claude_magic.transcripts.transcripts import Transcripts
 
 from .transcript_records import (
@@ -394,12 +394,12 @@ def test_only_sessions_that_changed_since_then_are_read(root: Path) -> None:
 def test_moments_are_understood_as_people_write_them() -> None:
     """Spans count back from now; days begin at local midnight."""
     now = datetime(2026, 11, 22, 12, tzinfo=UTC)
-    assert moment_of("90m", now) == now - timedelta(minutes=90)
-    assert moment_of("1.5h", now) == now - timedelta(hours=1.5)
-    assert moment_of("2 w", now) == now - timedelta(weeks=2)
-    assert moment_of("2026-11-01", now) == datetime(2026, 11, 1).astimezone()
-    assert moment_of("2026-11-01T10:00:00Z", now) == datetime(2026, 11, 1, 10, tzinfo=UTC)
-    assert moment_of(None, now) is None
+    assert since_when("90m", now) == now - timedelta(minutes=90)
+    assert since_when("1.5h", now) == now - timedelta(hours=1.5)
+    assert since_when("2 w", now) == now - timedelta(weeks=2)
+    assert since_when("2026-11-01", now) == datetime(2026, 11, 1).astimezone()
+    assert since_when("2026-11-01T10:00:00Z", now) == datetime(2026, 11, 1, 10, tzinfo=UTC)
+    assert since_when(None, now) is None
 
 
 @pytest.mark.parametrize("project", ["-home-you-project", "/home/you/project", "project", Path("/home/you/project")])

@@ -1,4 +1,4 @@
-"""Which session files there are, and which of them are asked for. No pandas."""
+"""Which session files there are, which of them are asked for, and whose each one is."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from pathlib import Path
 
 import msgspec
 
+from claude_magic.clock import moment_of
 from claude_magic.paths import claude_dir, open_regular, read_regular
-from claude_magic.transcripts.facts import FileFacts
-from claude_magic.transcripts.lines import Record, decode_record
+from claude_magic.transcripts.rows import ScannedFile
+from claude_magic.transcripts.schema import UNREADABLE, Record, decode_record
 
 Since = datetime | date | timedelta | str | None
 
 _SUBAGENTS = "subagents"
 _AGENT = "agent-"
 _SESSION_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _PEEKED_LINES = 20
 _LARGEST_NOTE = 2**20
 _LONGEST_NAME = 200
@@ -31,21 +30,16 @@ class SessionFile(msgspec.Struct, array_like=True, frozen=True):
     """One file as it was found.
 
     Attributes:
-        place: where it is.
+        path: where it is.
         name: its path below the root, with forward slashes.
         size: bytes.
         mtime_ns: when it was changed last, in unix nanoseconds.
     """
 
-    place: str
+    path: str
     name: str
     size: int
     mtime_ns: int
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-        return Path(self.place)
 
     @property
     def group(self) -> str:
@@ -88,13 +82,13 @@ def find_files(root: Path, since: Since = None, project: str | os.PathLike[str] 
 
     Args:
         root: as `find_root` returns it.
-        since: leave out sessions whose files were all changed last before then; see `moment_of`.
+        since: leave out sessions whose files were all changed last before then; see `since_when`.
         project: only the files of this folder: a path, or the name of a folder.
 
     Raises:
         ValueError: `since` is not a time.
     """
-    least = moment_of(since)
+    least = since_when(since)
     files = sorted(_found(root), key=lambda file: file.name)
     if project is not None:
         wanted = _wanted_folder(project)
@@ -192,12 +186,12 @@ def _recorded_in(wanted: str, files: list[SessionFile]) -> list[SessionFile]:
     return [file for file in files if kept.get(file.group, True)]
 
 
-def _begun_in(path: Path) -> str:
+def _begun_in(path: str) -> str:
     """Return the folder that the first records of a session file name; "" where they name none."""
     return next((record.cwd for record in _first_records(path) if record.cwd), "")
 
 
-def _first_records(path: Path) -> Iterator[Record]:
+def _first_records(path: str) -> Iterator[Record]:
     """Yield those of the first records of a file that can be read; none of a file that cannot."""
     try:
         with open_regular(path) as stream:
@@ -205,7 +199,7 @@ def _first_records(path: Path) -> Iterator[Record]:
     except OSError:
         return
     for line in lines:
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        with contextlib.suppress(*UNREADABLE):
             yield decode_record(line)
 
 
@@ -213,60 +207,46 @@ def _dashed(path: str) -> str:
     return re.sub(r"[^a-zA-Z0-9]", lambda sign: "-" * (1 + (ord(sign[0]) > 0xFFFF)), path)
 
 
-def moment_of(since: Since, now: datetime | None = None) -> datetime | None:
+def since_when(since: Since, now: datetime | None = None) -> datetime | None:
     """Return the moment that is meant, with its time zone.
 
     Args:
-        since: a moment or a day (local, where they do not say), a span before now, or words: "2d", "90m", "1.5h",
-            "3w", "2026-11-01", "2026-11-01 12:00". `None` means no limit.
+        since: a moment or a day (local, where they do not say), a span before now, or words as `clock.moment_of`
+            reads them. `None` means no limit.
         now: the moment it is.
 
     Raises:
         ValueError: the words are none of these.
     """
-    if since is None:
-        return None
     now = now or datetime.now(UTC)
     if isinstance(since, str):
-        ago = _AGO.fullmatch(since.strip().lower())
-        if ago is not None:
-            return now - timedelta(**{_UNITS[ago[2]]: float(ago[1])})
         try:
-            since = datetime.fromisoformat(since.strip())
-        except ValueError:
-            raise ValueError(
-                f"since={since!r} is not a time. Write a span like '2d' or '90m', or a day like '2026-11-01'."
-            ) from None
+            return moment_of(since, now)
+        except ValueError as error:
+            raise ValueError(f"since={since!r} is not a time: {error}") from None
     if isinstance(since, timedelta):
         return now - since
-    if not isinstance(since, datetime):
+    if since is not None and not isinstance(since, datetime):
         since = datetime(since.year, since.month, since.day)
-    return since.astimezone() if since.tzinfo is None else since
+    return since.astimezone() if since is not None and since.tzinfo is None else since
 
 
-def new_facts(file: SessionFile) -> FileFacts:
-    """Return the facts of a file of which nothing was read yet: whose it is."""
-    parts = file.name.split("/")
-    stem = parts[-1].removesuffix(".jsonl")
-    if _SUBAGENTS in parts[1:]:
-        session = parts[parts.index(_SUBAGENTS) - 1]
-        return FileFacts(session, stem.removeprefix(_AGENT), _started_by(file.path))
+def unread(file: SessionFile) -> ScannedFile:
+    """Return what is known of a file before its lines are read: whose it is."""
+    *folders, last = file.name.split("/")
+    stem = last.removesuffix(".jsonl")
+    if _SUBAGENTS in folders[1:]:
+        session = folders[folders.index(_SUBAGENTS) - 1]
+        return ScannedFile(file.name, session, stem.removeprefix(_AGENT), _started_by(file.path))
     if _SESSION_ID.fullmatch(stem):
-        return FileFacts(stem)
-    return FileFacts(*_named_inside(file.path, stem))
+        return ScannedFile(file.name, stem)
+    named = next((record for record in _first_records(file.path) if record.sessionId), Record(sessionId=stem))
+    return ScannedFile(file.name, named.sessionId or stem, named.agentId or "")
 
 
-def _started_by(path: Path) -> str:
+def _started_by(path: str) -> str:
     """Return the tool use that started a subagent, which the CLI notes beside its file."""
     try:
-        return _decode_note(read_regular(path.with_suffix(".meta.json"), limit=_LARGEST_NOTE)).toolUseId
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_note(read_regular(Path(path).with_suffix(".meta.json"), limit=_LARGEST_NOTE)).toolUseId
+    except (OSError, *UNREADABLE):
         return ""  # older CLIs note nothing; the prompt's id tells the turn all the same
-
-
-def _named_inside(path: Path, stem: str) -> tuple[str, str]:
-    """Return session and subagent as the first records of a file name them, where its own name does not."""
-    for record in _first_records(path):
-        if record.sessionId:
-            return record.sessionId, record.agentId or ""
-    return stem, ""

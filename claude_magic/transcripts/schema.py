@@ -1,4 +1,4 @@
-"""The records of a session file: only the fields that are needed, decoded by type.
+"""What stands on a line of a session file: only the fields that are needed, decoded by type; and whose words they are.
 
 Facts of both CLI versions (2.1.197 and 2.1.330), measured: each block of an answer is a record of its own that repeats
 the message's id and usage; the uuid of a prompt is the uuid that was sent; a fork copies records with their uuids into
@@ -107,6 +107,18 @@ class APIMessage(msgspec.Struct, gc=False):
     content: str | list[Block] | None = None
     usage: Usage | None = None
 
+    @property
+    def blocks(self) -> list[Block]:
+        """What it holds; a text alone is one block."""
+        return self.content if isinstance(self.content, list) else [Block(type="text", text=self.content)]
+
+    @property
+    def results(self) -> list[Block]:
+        """The results of tools that it holds."""
+        return (
+            [block for block in self.content if block.type == "tool_result"] if isinstance(self.content, list) else []
+        )
+
 
 class Attachment(msgspec.Struct, gc=False):
     """What the CLI adds to a conversation: of one kind, what was typed while Claude was at work."""
@@ -141,10 +153,15 @@ class Record(msgspec.Struct, gc=False):
 
     @property
     def time(self) -> float | None:
-        """When it was written, in unix seconds."""
-        return unix_seconds(self.timestamp)
+        """When it was written, in unix seconds; `None` where it does not say, or not in ISO 8601."""
+        try:
+            return datetime.fromisoformat(self.timestamp or "").timestamp()
+        except ValueError:
+            return None
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for a line that is not as it should be."""
 decode_record = msgspec.json.Decoder(Record).decode
 decode_records = msgspec.json.Decoder(Record).decode_lines
 _decode_attachment = msgspec.json.Decoder(Attachment).decode
@@ -243,23 +260,13 @@ def _lenient(kind: type[_Struct], raw: dict[str, Any]) -> _Struct:
     return made
 
 
-def unix_seconds(words: str | None) -> float | None:
-    """Return a moment in ISO 8601 as unix seconds, or `None` where it is none."""
-    if not words:
-        return None
-    try:
-        return datetime.fromisoformat(words).timestamp()
-    except ValueError:
-        return None
-
-
 def queued_prompt(record: Record) -> APIMessage | None:
     """Return what a person typed while Claude was at work, which stands in an attachment; `None` if it is none."""
     if record.type != "attachment" or not record.attachment or record.isMeta:
         return None
     try:
         found = _decode_attachment(record.attachment)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     is_prompt = found.type == "queued_command" and found.commandMode == "prompt" and not found.isMeta
     return APIMessage(content=found.prompt) if is_prompt and found.prompt else None
@@ -273,3 +280,48 @@ def plain(raw: msgspec.Raw) -> Any:
         return _decode_any(raw)
     except UnicodeDecodeError:  # what is passed over is checked to be JSON, but not to be UTF-8
         return _decode_any(bytes(raw).decode("utf-8", "replace"))
+
+
+# ---- whose words they are ----
+
+INTERRUPTED = "[Request interrupted by user"
+COMMAND_OUTPUT = "<local-command-stdout>"
+_COMMAND = re.compile(r"<command-name>(.*?)</command-name>.*?(?:<command-args>(.*?)</command-args>)?\s*$", re.DOTALL)
+_SAID_BY_THE_CLI = (COMMAND_OUTPUT, "<local-command-stderr>", "<local-command-caveat>", "<bash-")
+_OF_OTHERS = ("<task-notification>", "<teammate-message", "<agent-message")
+"""How the words begin that a task or another agent says where a person's stand."""
+_LOOKED_AT = 100
+_REMINDERS = re.compile(r"(?:\s*<system-reminder>.*?</system-reminder>)+\s*", re.DOTALL)
+"""What the CLI puts before a person's words, in the same block or in one of its own."""
+
+
+def words_of(message: APIMessage) -> str:
+    """Return the text of a message without what the CLI has put before it.
+
+    A block that is only a line feed marks a prompt as literal, and was not typed.
+    """
+    content = message.content
+    texts = [block.text for block in content if block.type == "text"] if isinstance(content, list) else [content]
+    return "\n".join(typed for text in texts if text and text != "\n" and (typed := without_reminders(text)))
+
+
+def without_reminders(text: str) -> str:
+    """Return a text without the reminders of the CLI at its beginning."""
+    reminders = _REMINDERS.match(text) if "<system-reminder>" in text[:_LOOKED_AT] else None
+    return text if reminders is None else text[reminders.end() :]
+
+
+def is_prompt(record: Record, words: str) -> bool:
+    """Whether a `user` record of the main thread begins a turn: a person, or a task that ended, asked for an answer."""
+    written_by_the_cli = record.isMeta or record.isCompactSummary or words.startswith(_SAID_BY_THE_CLI)
+    return not record.isSidechain and not written_by_the_cli
+
+
+def prompt_of(words: str) -> str:
+    """Return a prompt as it was typed; "" for an unprompted turn."""
+    if words.startswith(_OF_OTHERS):
+        return ""
+    command = _COMMAND.search(words) if words.startswith("<command-") else None
+    if command is None:
+        return words
+    return f"{command[1]} {command[2] or ''}".strip()
