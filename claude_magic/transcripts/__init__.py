@@ -3,7 +3,7 @@
 Nothing else in the package depends on what is in here. A reading goes through these modules:
 
 1. `discover`: which session files there are, and which of them are asked for.
-2. `schema`: what stands on a line, decoded by msgspec to the few fields that count; whose words a prompt is.
+2. `schema`: what stands on a line, decoded by msgspec to the few fields that count; what a person typed.
 3. `scan`: one file, line by line, into a `ScannedFile`: `rows` for its turns, API calls and tool uses.
 4. `assemble`: the scanned files into one history, in which what was copied from file to file counts once; as tables of
    `columns`, which can be stored and made into DataFrames without a look at single values.

@@ -13,8 +13,9 @@ import logging
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -33,10 +34,9 @@ _SETTINGS = "PRAGMA page_size = 65536; PRAGMA synchronous = OFF; PRAGMA journal_
 """Large pages for large blobs. A crash in the middle of writing may damage it, which is noticed: see `_checksum`."""
 _DROP = "DROP TABLE IF EXISTS files; DROP TABLE IF EXISTS tables;"
 _log = logging.getLogger(__name__)
-
-
 _encode_scanned = msgspec.msgpack.Encoder().encode
 _decode_scanned = msgspec.msgpack.Decoder(ScannedFile).decode
+T = TypeVar("T")
 
 
 class TranscriptCache:
@@ -62,7 +62,8 @@ class TranscriptCache:
             key: says what they were made of.
             names: which tables.
         """
-        with self._opened() as database:
+
+        def read(database: sqlite3.Connection) -> dict[str, bytes] | None:
             database.execute("BEGIN")  # so that no other process replaces them meanwhile
             rows = database.execute("SELECT rowid, name, crc FROM tables WHERE key = ?", (key,)).fetchall()
             found = {}
@@ -71,18 +72,18 @@ class TranscriptCache:
                     data = blob.read()
                 if _checksum(data, name, key) == crc:
                     found[name] = data
-            if all(name in found for name in names):
-                return found
-        return None
+            return found if all(name in found for name in names) else None
+
+        return self._with_database(read) if self.path.exists() else None
 
     def files(self) -> dict[str, ScannedFile]:
         """Return what was read of each file, by its name."""
-        found: dict[str, ScannedFile] = {}
-        with self._opened() as database:
-            for name, crc, data in database.execute("SELECT * FROM files"):
-                if _checksum(data, name) == crc:
-                    found[name] = _decode_scanned(data)
-        return found
+
+        def read(database: sqlite3.Connection) -> dict[str, ScannedFile]:
+            rows = database.execute("SELECT name, crc, data FROM files")
+            return {name: _decode_scanned(data) for name, crc, data in rows if _checksum(data, name) == crc}
+
+        return (self._with_database(read) if self.path.exists() else None) or {}
 
     def keep(self, files: Iterable[ScannedFile], key: str, tables: Mapping[str, bytes], gone: Iterable[str]) -> None:
         """Keep what was read.
@@ -96,49 +97,46 @@ class TranscriptCache:
         encoded = [(file.name, _encode_scanned(file)) for file in files]
         rows = [(name, _checksum(data, name), data) for name, data in encoded]
         tabled = [(name, key, _checksum(data, name, key), data) for name, data in tables.items()]
-        with self._opened(write=True) as database, database:
-            database.executescript(_SCHEMA)  # it may have been emptied
-            database.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in gone])
-            database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", rows)
-            database.executemany("INSERT OR REPLACE INTO tables VALUES (?, ?, ?, ?)", tabled)
 
-    @contextlib.contextmanager
-    def _opened(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """Open the database for the block; a damaged one is removed, and the block ends early.
+        def write(database: sqlite3.Connection) -> None:
+            with database:
+                database.executescript(_SCHEMA)  # it may have been emptied
+                database.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in gone])
+                database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", rows)
+                database.executemany("INSERT OR REPLACE INTO tables VALUES (?, ?, ?, ?)", tabled)
+
+        self._with_database(write)
+
+    def _with_database(self, use: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Return what comes of using the database, or `None`; a damaged one is removed.
 
         A cache must never be in the way: one that is locked, full or not writable is done without.
         """
-        database = self._connect() if write or self.path.exists() else None
-        with contextlib.closing(database or _nothing()) as opened:
-            try:
-                yield opened
-            except sqlite3.OperationalError as error:
-                _log.debug("the cache of session files is not usable now: %s", error)
-            except sqlite3.DatabaseError as error:
-                _log.debug("the cache of session files is damaged and made anew: %s", error)
-                self._remove()
-
-    def _connect(self) -> sqlite3.Connection | None:
-        """Open the file, and make or renew its tables; return `None` where that cannot be."""
         try:
-            if not self.path.exists():
-                make_private_dir(self.path.parent)
-                open_private(self.path, append=True).close()
-            open_regular(self.path).close()  # SQLite would wait at a pipe for ever
-            database = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
-        except (OSError, sqlite3.Error) as error:
-            _log.debug("there is no cache of session files: %s", error)
-            return None
+            with contextlib.closing(self._connect()) as database:
+                return use(database)
+        except (OSError, sqlite3.OperationalError) as error:
+            _log.debug("the cache of session files is not usable now: %s", error)
+        except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+            _log.debug("the cache of session files is damaged and made anew: %s", error)
+            self._remove()
+        return None
+
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file, and make or renew its tables."""
+        if not self.path.exists():
+            make_private_dir(self.path.parent)
+            open_private(self.path, append=True).close()
+        open_regular(self.path).close()  # SQLite would wait at a pipe for ever
+        database = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
         try:
             (version,) = database.execute("PRAGMA user_version").fetchone()
             database.executescript(_SETTINGS)
             if version != VERSION:
                 database.executescript(f"{_DROP}VACUUM; {_SCHEMA}PRAGMA user_version = {VERSION};")
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error:
             database.close()
-            if not isinstance(error, sqlite3.OperationalError):
-                self._remove()
-            return None
+            raise
         return database
 
     def _remove(self) -> None:
@@ -150,10 +148,3 @@ class TranscriptCache:
 def _checksum(data: bytes, *about: str) -> int:
     """Return a checksum of what is kept together with what it is kept of."""
     return zlib.crc32(data, zlib.crc32(repr(about).encode()))
-
-
-def _nothing() -> sqlite3.Connection:
-    """Return an empty database that was never kept anywhere."""
-    database = sqlite3.connect(":memory:")
-    database.executescript(_SCHEMA)
-    return database

@@ -18,7 +18,7 @@ from claude_magic.transcripts.schema import (
     plain,
     prompt_of,
     queued_prompt,
-    words_of,
+    typed_text,
 )
 
 _READ = ("user", "assistant", "system", "attachment")
@@ -61,8 +61,8 @@ class MessageReader:
             session_id, name, number = self._turns.get(turn_id, (about.session_id, about.session_id[:8], 0))
             if session_id != about.session_id:
                 continue
-            for role, kind, words in _read(record, is_main):
-                kept = shortened(self._clean(words), LONGEST_TEXT)
+            for role, kind, text in _read(record, is_main):
+                kept = shortened(self._clean(text), LONGEST_TEXT)
                 yield MessageRecord(name, number or None, turn_id, record.time or float("nan"), role, kind, kept)
 
 
@@ -75,15 +75,15 @@ def _read(record: Record, is_main: bool) -> Iterator[tuple[str, str, str]]:
     """Yield role, kind and text of what a person would read in a record."""
     message = record.message
     if record.type == "system":
-        words = plain(record.content)
-        if isinstance(words, str) and words and not record.isMeta:
-            yield "system", "note", words
+        text = plain(record.content)
+        if isinstance(text, str) and text and not record.isMeta:
+            yield "system", "note", text
         return
     queued = queued_prompt(record)
     if queued is not None and is_main:
-        words = words_of(queued)
-        if words:
-            yield ("user", "text", words) if prompt_of(words) else ("system", "note", words)
+        text = typed_text(queued)
+        if text:
+            yield ("user", "text", text) if prompt_of(text) else ("system", "note", text)
         return
     if message is None:
         return
@@ -96,11 +96,11 @@ def _read(record: Record, is_main: bool) -> Iterator[tuple[str, str, str]]:
     if results := message.results:
         yield from (("tool", "tool_result", block.result) for block in results)
         return
-    words = words_of(message)
-    if is_main and words and is_prompt(record, words):
-        said = prompt_of(words)
-        role = "user" if said and not words.startswith(INTERRUPTED) else "system"
-        yield role, "text" if role == "user" else "note", said or words
+    text = typed_text(message)
+    if is_main and text and is_prompt(record, text):
+        said = prompt_of(text)
+        role = "user" if said and not text.startswith(INTERRUPTED) else "system"
+        yield role, "text" if role == "user" else "note", said or text
 
 
 def _block(block: Block, failed: bool) -> Iterator[tuple[str, str, str]]:

@@ -33,7 +33,7 @@ from claude_magic.transcripts.schema import (
     plain,
     prompt_of,
     read_leniently,
-    words_of,
+    typed_text,
 )
 
 CHUNK_BYTES = 131_072
@@ -297,19 +297,19 @@ class _Scanner:
             if self._turn is not None and not is_side:
                 _end(self._turn, time)
             return
-        words = words_of(message)
+        text = typed_text(message)
         if self._is_agent:
             # A subagent was told something: what follows belongs to the turn of that prompt's id.
             if self._turn is None or self._turn.prompt_id != record.promptId:
                 self._begin(TurnRow("", record.promptId, "", time))
-        elif words.startswith((INTERRUPTED, COMMAND_OUTPUT)):
+        elif text.startswith((INTERRUPTED, COMMAND_OUTPUT)):
             if self._turn is not None:
-                self._turn.last = "interrupted" if words.startswith(INTERRUPTED) else "text"
-        elif message.content and not words:
+                self._turn.last = "interrupted" if text.startswith(INTERRUPTED) else "text"
+        elif message.content and not text:
             return  # it holds nothing but reminders of the CLI
-        elif is_prompt(record, words) and record.uuid and record.uuid not in self._turns:
+        elif is_prompt(record, text) and record.uuid and record.uuid not in self._turns:
             self._turns.add(record.uuid)
-            self._begin(TurnRow(record.uuid, record.promptId, self._kept(prompt_of(words)), time))
+            self._begin(TurnRow(record.uuid, record.promptId, self._kept(prompt_of(text)), time))
 
     def _begin(self, turn: TurnRow) -> None:
         self._file.turns.append(turn)
@@ -330,8 +330,8 @@ class _Scanner:
     def _turn_index(self) -> int | None:
         return len(self._file.turns) - 1 if self._file.turns else None
 
-    def _kept(self, words: str) -> str:
-        return shortened(self._clean(words), LONGEST_STRING)
+    def _kept(self, text: str) -> str:
+        return shortened(self._clean(text), LONGEST_STRING)
 
 
 def _end(turn: TurnRow, time: float | None) -> None:

@@ -1,4 +1,4 @@
-"""What stands on a line of a session file: only the fields that are needed, decoded by type; and whose words they are.
+"""What stands on a line of a session file: only the fields that are needed, decoded by type; and what a person typed.
 
 Facts of both CLI versions (2.1.197 and 2.1.330), measured: each block of an answer is a record of its own that repeats
 the message's id and usage; the uuid of a prompt is the uuid that was sent; a fork copies records with their uuids into
@@ -115,9 +115,7 @@ class APIMessage(msgspec.Struct, gc=False):
     @property
     def results(self) -> list[Block]:
         """The results of tools that it holds."""
-        return (
-            [block for block in self.content if block.type == "tool_result"] if isinstance(self.content, list) else []
-        )
+        return [block for block in self.blocks if block.type == "tool_result"]
 
 
 class Attachment(msgspec.Struct, gc=False):
@@ -180,10 +178,15 @@ def read_leniently(line: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is not JSON, or not an object.
     """
-    raw = json.loads(_without_depths(line).decode("utf-8-sig", "replace"), parse_int=_whole_number)
+    raw = _loads(line)
     if not isinstance(raw, dict):
         raise ValueError("it is not an object")
-    return mapping(_with_whole_characters(raw))
+    return raw
+
+
+def _loads(data: bytes) -> Any:
+    text = _without_depths(data).decode("utf-8-sig", "replace")
+    return _with_whole_characters(json.loads(text, parse_int=_whole_number))
 
 
 def lenient_record(raw: dict[str, Any]) -> Record:
@@ -278,30 +281,29 @@ def plain(raw: msgspec.Raw) -> Any:
         return None
     try:
         return _decode_any(raw)
-    except UnicodeDecodeError:  # what is passed over is checked to be JSON, but not to be UTF-8
-        return _decode_any(bytes(raw).decode("utf-8", "replace"))
+    except UNREADABLE:  # what is passed over is checked to be JSON, but not to be UTF-8, nor for numbers without end
+        return _loads(bytes(raw))
 
 
-# ---- whose words they are ----
+# ---- what a person typed ----
 
 INTERRUPTED = "[Request interrupted by user"
 COMMAND_OUTPUT = "<local-command-stdout>"
 _COMMAND = re.compile(r"<command-name>(.*?)</command-name>.*?(?:<command-args>(.*?)</command-args>)?\s*$", re.DOTALL)
 _SAID_BY_THE_CLI = (COMMAND_OUTPUT, "<local-command-stderr>", "<local-command-caveat>", "<bash-")
 _OF_OTHERS = ("<task-notification>", "<teammate-message", "<agent-message")
-"""How the words begin that a task or another agent says where a person's stand."""
+"""How the text begins that a task or another agent says where a person's stands."""
 _LOOKED_AT = 100
 _REMINDERS = re.compile(r"(?:\s*<system-reminder>.*?</system-reminder>)+\s*", re.DOTALL)
 """What the CLI puts before a person's words, in the same block or in one of its own."""
 
 
-def words_of(message: APIMessage) -> str:
+def typed_text(message: APIMessage) -> str:
     """Return the text of a message without what the CLI has put before it.
 
     A block that is only a line feed marks a prompt as literal, and was not typed.
     """
-    content = message.content
-    texts = [block.text for block in content if block.type == "text"] if isinstance(content, list) else [content]
+    texts = [block.text for block in message.blocks if block.type == "text"]
     return "\n".join(typed for text in texts if text and text != "\n" and (typed := without_reminders(text)))
 
 
@@ -311,17 +313,17 @@ def without_reminders(text: str) -> str:
     return text if reminders is None else text[reminders.end() :]
 
 
-def is_prompt(record: Record, words: str) -> bool:
+def is_prompt(record: Record, text: str) -> bool:
     """Whether a `user` record of the main thread begins a turn: a person, or a task that ended, asked for an answer."""
-    written_by_the_cli = record.isMeta or record.isCompactSummary or words.startswith(_SAID_BY_THE_CLI)
+    written_by_the_cli = record.isMeta or record.isCompactSummary or text.startswith(_SAID_BY_THE_CLI)
     return not record.isSidechain and not written_by_the_cli
 
 
-def prompt_of(words: str) -> str:
+def prompt_of(text: str) -> str:
     """Return a prompt as it was typed; "" for an unprompted turn."""
-    if words.startswith(_OF_OTHERS):
+    if text.startswith(_OF_OTHERS):
         return ""
-    command = _COMMAND.search(words) if words.startswith("<command-") else None
+    command = _COMMAND.search(text) if text.startswith("<command-") else None
     if command is None:
-        return words
+        return text
     return f"{command[1]} {command[2] or ''}".strip()

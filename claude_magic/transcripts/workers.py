@@ -208,10 +208,10 @@ class Progress:
             self._screen.write("\r")
             self._screen.flush()
 
-    def _show(self, words: str) -> None:
-        self._screen.write("\r" + words.ljust(len(self._shown)))
+    def _show(self, text: str) -> None:
+        self._screen.write("\r" + text.ljust(len(self._shown)))
         self._screen.flush()
-        self._shown = words
+        self._shown = text
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def append(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
-def test_a_second_read_scans_nothing(root: Path, scanned: list[tuple[str, int]]) -> None:
+def test_cache_spares_a_second_scan(root: Path, scanned: list[tuple[str, int]]) -> None:
     """What did not change is taken from the cache, and is the same."""
     read(root)
     scanned.clear()
@@ -74,7 +74,7 @@ def test_a_second_read_scans_nothing(root: Path, scanned: list[tuple[str, int]])
     assert len(scanned) == 2  # by the comparison's own read
 
 
-def test_what_is_held_is_returned_again_while_nothing_changes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_transcripts_that_are_held_are_returned_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same object; another one when a file has grown, a secret became known, or nobody holds it any more."""
     held = read(root)
     assert read(root) is held
@@ -92,7 +92,7 @@ def test_what_is_held_is_returned_again_while_nothing_changes(root: Path, monkey
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_a_frame_is_the_callers_own(root: Path, name: str) -> None:
+def test_frame_is_the_callers_own(root: Path, name: str) -> None:
     """Whatever is done to it, the next one is as the first was."""
     held = read(root)
     before = getattr(held, name)()
@@ -102,7 +102,7 @@ def test_a_frame_is_the_callers_own(root: Path, name: str) -> None:
     pd.testing.assert_frame_equal(getattr(held, name)(), before)
 
 
-def test_only_new_bytes_are_read(root: Path, scanned: list[tuple[str, int]]) -> None:
+def test_cache_leaves_only_new_bytes_to_scan(root: Path, scanned: list[tuple[str, int]]) -> None:
     """A session that goes on, in the middle of a call and of a tool use, is read from where it was left."""
     read(root)
     scanned.clear()
@@ -117,7 +117,7 @@ def test_only_new_bytes_are_read(root: Path, scanned: list[tuple[str, int]]) -> 
     assert_like_without_cache(found, root)
 
 
-def test_a_half_written_line_is_read_when_it_is_whole(root: Path) -> None:
+def test_cache_looks_at_a_half_written_line_again(root: Path) -> None:
     """It is a problem until then, and nothing of it is lost or counted twice."""
     line = lines([answer("m9", 20, text("late"))])
     append(session_path(root), line[:50])
@@ -129,7 +129,7 @@ def test_a_half_written_line_is_read_when_it_is_whole(root: Path) -> None:
     assert_like_without_cache(found, root)
 
 
-def test_a_whole_record_without_a_line_end_counts(root: Path) -> None:
+def test_cache_counts_a_whole_record_without_a_line_end(root: Path) -> None:
     """And the line end that comes later is no broken line."""
     append(session_path(root), lines([answer("m9", 20)])[:-1])
     assert len(read(root).usage()) == 3
@@ -138,7 +138,7 @@ def test_a_whole_record_without_a_line_end_counts(root: Path) -> None:
     assert (len(found.usage()), found.broken) == (4, 0)
 
 
-def test_a_file_that_was_replaced_is_read_anew(root: Path) -> None:
+def test_cache_is_not_used_for_a_file_that_was_replaced(root: Path) -> None:
     """A longer one of other content is not taken for one that has grown, and a shorter one neither."""
     read(root)
     write(session_path(root), [prompt("other", 0, id="p7"), answer("m7", 1, text("y" * 5000))])
@@ -147,7 +147,7 @@ def test_a_file_that_was_replaced_is_read_anew(root: Path) -> None:
     assert_like_without_cache(read(root), root)
 
 
-def test_files_that_are_gone_are_forgotten(root: Path, tmp_path: Path) -> None:
+def test_cache_forgets_files_that_are_gone(root: Path, tmp_path: Path) -> None:
     """Their numbers go with them, and the cache does not keep what was said in them."""
     read(root)
     session_path(root, OTHER).unlink()
@@ -161,7 +161,7 @@ def test_files_that_are_gone_are_forgotten(root: Path, tmp_path: Path) -> None:
     connection.close()
 
 
-def test_a_filtered_read_forgets_nothing(root: Path, scanned: list[tuple[str, int]]) -> None:
+def test_cache_forgets_nothing_in_a_filtered_read(root: Path, scanned: list[tuple[str, int]]) -> None:
     """What a filter left out is still known the next time."""
     read(root)
     os.utime(session_path(root, OTHER), (1_600_000_000, 1_600_000_000))
@@ -172,7 +172,7 @@ def test_a_filtered_read_forgets_nothing(root: Path, scanned: list[tuple[str, in
 
 
 @pytest.mark.parametrize("damage", ["not a database", "cut", "flipped", "another version", "no tables"])
-def test_a_damaged_cache_is_made_anew(root: Path, tmp_path: Path, damage: str) -> None:
+def test_cache_that_is_damaged_is_made_anew(root: Path, tmp_path: Path, damage: str) -> None:
     """Whatever happened to it, the frames are right and the next cache is good."""
     read(root)
     (database,) = (tmp_path / "cache").glob("*.sqlite")
@@ -193,14 +193,14 @@ def test_a_damaged_cache_is_made_anew(root: Path, tmp_path: Path, damage: str) -
     assert_like_without_cache(read(root), root)
 
 
-def test_without_a_place_for_a_cache_all_is_read(root: Path, tmp_path: Path) -> None:
+def test_cache_without_a_place_is_done_without(root: Path, tmp_path: Path) -> None:
     """A cache that cannot be written is done without."""
     (tmp_path / "file").write_text("no folder")
     found = read_transcripts(root, cache=tmp_path / "file" / "cache")
     assert len(found.usage()) == 2
 
 
-def test_a_locked_cache_is_done_without(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_that_is_locked_is_done_without(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another kernel may be writing it."""
     monkeypatch.setattr("claude_magic.transcripts.cache._BUSY_TIMEOUT_S", 0.0)
     read(root)
@@ -215,7 +215,7 @@ def test_a_locked_cache_is_done_without(root: Path, tmp_path: Path, monkeypatch:
     assert_like_without_cache(read(root), root)
 
 
-def test_the_cache_is_for_the_users_eyes_only(root: Path, tmp_path: Path) -> None:
+def test_cache_is_for_the_users_eyes_only(root: Path, tmp_path: Path) -> None:
     """It holds prompts and answers."""
     read(root)
     (database,) = (tmp_path / "cache").glob("*.sqlite")
@@ -223,7 +223,9 @@ def test_the_cache_is_for_the_users_eyes_only(root: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path.name)])
-def test_whatever_stands_in_its_place_is_done_without(root: Path, tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_cache_is_done_without_where_something_else_stands(
+    root: Path, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     """And not waited for."""
     read(root)
     (database,) = (tmp_path / "cache").glob("*.sqlite")
@@ -233,7 +235,7 @@ def test_whatever_stands_in_its_place_is_done_without(root: Path, tmp_path: Path
     assert_like_without_cache(read(root), root)
 
 
-def test_no_cache_means_no_file(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_cache_that_is_off_writes_no_file(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`cache=False` writes nothing anywhere; the default writes to the user's cache folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     read_transcripts(root, cache=False)
@@ -242,7 +244,7 @@ def test_no_cache_means_no_file(root: Path, monkeypatch: pytest.MonkeyPatch, tmp
     assert len(list((tmp_path / "xdg" / "claude-magic").glob("*.sqlite"))) == 1
 
 
-def test_a_long_read_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_says_how_far_a_long_read_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in the first second, then one line that is taken away at the end."""
     now = [0.0]
     monkeypatch.setattr(workers.time, "monotonic", lambda: now[0])

@@ -81,7 +81,7 @@ def check(root: Path) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(HISTORIES, st.lists(st.tuples(st.integers(0, 99), GARBAGE), max_size=5))
-def test_broken_lines_change_no_sum(histories: list[list[Record]], garbage: list[tuple[int, bytes]]) -> None:
+def test_usage_is_not_changed_by_broken_lines(histories: list[list[Record]], garbage: list[tuple[int, bytes]]) -> None:
     """Anything may stand between the records."""
     with folder() as root:
         for number, records in enumerate(histories):
@@ -94,7 +94,7 @@ def test_broken_lines_change_no_sum(histories: list[list[Record]], garbage: list
 
 @settings(max_examples=30, deadline=None)
 @given(sessions(), st.data())
-def test_a_file_cut_anywhere_counts_up_to_there(records: list[Record], data: st.DataObject) -> None:
+def test_usage_counts_a_file_up_to_where_it_is_cut(records: list[Record], data: st.DataObject) -> None:
     """And with what follows it counts all, read on from the cache or from the beginning."""
     whole = lines(records)
     cut = data.draw(st.integers(0, len(whole)))
@@ -113,7 +113,7 @@ def test_a_file_cut_anywhere_counts_up_to_there(records: list[Record], data: st.
 
 @settings(max_examples=30, deadline=None)
 @given(HISTORIES, st.randoms(use_true_random=False))
-def test_copies_and_the_order_of_files_change_nothing(histories: list[list[Record]], chance: random.Random) -> None:
+def test_frames_depend_on_no_copy_and_no_order(histories: list[list[Record]], chance: random.Random) -> None:
     """Forks copy histories, subagents have files of their own, and a folder has no order."""
     with folder() as first, folder() as second:
         for number, records in enumerate(histories):
@@ -137,7 +137,7 @@ def test_copies_and_the_order_of_files_change_nothing(histories: list[list[Recor
 
 @settings(max_examples=20, deadline=None)
 @given(sessions())
-def test_the_frames_agree_with_each_other(records: list[Record]) -> None:
+def test_frames_agree_with_each_other(records: list[Record]) -> None:
     """What a session cost is what its turns cost is what its messages cost, and so with tokens and tools."""
     with folder() as root:
         write(session_path(root), records)

@@ -98,7 +98,7 @@ def assert_right(found: Transcripts, root: Path, monkeypatch: pytest.MonkeyPatch
     assert not found.turns()["prompt"].str.contains(PLANTED).any()
 
 
-def test_helpers_find_what_one_process_finds(root: Path, read_here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_find_what_one_process_finds(root: Path, read_here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames, problems and secrets are the same, though most files were read elsewhere, and none of them twice."""
     found = read(root)
     assert 0 < len(set(read_here)) == len(read_here) < 9
@@ -108,7 +108,7 @@ def test_helpers_find_what_one_process_finds(root: Path, read_here: list[str], m
 @pytest.mark.parametrize(
     "does", ["exit 3", "kill -9 $$", "head -c 10 >/dev/null; kill -9 $$", "cat >/dev/null; printf 'half an answer'"]
 )
-def test_the_work_of_a_helper_that_dies_is_done_here(
+def test_workers_that_die_leave_their_share_to_this_process(
     root: Path, tmp_path: Path, read_here: list[str], monkeypatch: pytest.MonkeyPatch, does: str
 ) -> None:
     """Whether it did nothing, died before it knew what to do, or said nonsense."""
@@ -123,7 +123,7 @@ def test_the_work_of_a_helper_that_dies_is_done_here(
 
 
 @pytest.mark.parametrize("executable", [None, "", "/opt/notebook/notebook", "/nowhere/python3"])
-def test_without_a_python_to_start_all_is_read_here(
+def test_workers_are_done_without_where_there_is_no_python(
     root: Path, read_here: list[str], monkeypatch: pytest.MonkeyPatch, executable: str | None
 ) -> None:
     """An embedded Python has no program of its own, or another one."""
@@ -134,7 +134,7 @@ def test_without_a_python_to_start_all_is_read_here(
 
 
 @pytest.mark.parametrize("names", ["files", "secrets"])
-def test_names_that_are_no_text_are_read_here(
+def test_workers_are_done_without_where_names_are_not_text(
     root: Path, read_here: list[str], monkeypatch: pytest.MonkeyPatch, names: str
 ) -> None:
     """Neither a path nor a secret has to be UTF-8; helpers cannot be told such a one."""
@@ -149,7 +149,7 @@ def test_names_that_are_no_text_are_read_here(
     assert_right(found, root, monkeypatch)
 
 
-def test_an_interrupt_leaves_no_helper(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_end_when_the_read_is_interrupted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They end with the read that started them."""
 
     def interrupted(*words: Any) -> None:
@@ -162,7 +162,7 @@ def test_an_interrupt_leaves_no_helper(root: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("size", "processors"), [(25_000_000, {0, 1, 2}), (1, {0})])
-def test_little_is_read_without_helpers(
+def test_workers_are_not_started_for_little(
     root: Path, read_here: list[str], monkeypatch: pytest.MonkeyPatch, size: int, processors: set[int]
 ) -> None:
     """To start one takes longer than to read a few megabytes, and one processor has no use for two processes."""
@@ -172,7 +172,7 @@ def test_little_is_read_without_helpers(
     assert len(read_here) == 17
 
 
-def test_what_is_known_is_read_on_here(
+def test_workers_get_new_files_only(
     root: Path, tmp_path: Path, read_here: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Helpers get new files only; what they found is kept like the rest."""
@@ -196,12 +196,12 @@ def worker(root: Path, parent: int, first: str = "pass") -> list[str] | None:
     return list(msgspec.msgpack.decode(done.stdout)) if done.stdout else None
 
 
-def test_a_worker_ends_when_nobody_waits_for_it(root: Path) -> None:
+def test_worker_ends_when_nobody_waits_for_it(root: Path) -> None:
     """A kernel that was killed leaves no helper that goes on reading."""
     assert worker(root, parent=os.getppid()) is None
 
 
-def test_a_worker_does_not_mind_an_interrupted_cell(root: Path) -> None:
+def test_worker_does_not_mind_an_interrupted_cell(root: Path) -> None:
     """Ctrl-C goes to all processes of a terminal; the one that called for the helper decides what becomes of it."""
     interrupts = (
         "import signal; whole = workers.scan_file; "
@@ -212,14 +212,14 @@ def test_a_worker_does_not_mind_an_interrupted_cell(root: Path) -> None:
     assert len(found) == 17
 
 
-def test_a_worker_imports_only_what_it_needs(tmp_path: Path) -> None:
+def test_worker_imports_only_what_it_needs(tmp_path: Path) -> None:
     """It starts in a fraction of the time that pandas takes."""
     code = "import sys, claude_magic.transcripts.workers; print({'pandas', 'numpy', 'asyncio'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 
 
-def test_the_bar_counts_what_is_new(
+def test_progress_counts_what_is_new(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of all files, whoever reads them; the next time of those only that have grown, and of these only what is new."""

@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from claude_magic import read_transcripts
+from claude_magic.transcripts.transcripts import Transcripts
+
 Record = dict[str, Any]
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -122,3 +125,34 @@ def our_totals(frame: Any) -> dict[str, int]:
         "cache_read_input_tokens": int(frame["cache_read_tokens"].sum()),
         "cache_creation_input_tokens": int(written), "messages": len(frame),
     }  # fmt: skip
+
+
+def read(root: Path, **options: object) -> Transcripts:
+    return read_transcripts(root, cache=False, **options)
+
+
+def day_of_work() -> list[Record]:
+    """Two prompts: one with a tool that fails, one with a subagent."""
+    return [
+        enqueue(0),
+        prompt("look", 1, id="prompt-1", prompt_id="p1"),
+        answer("msg_1", 2, {"type": "thinking", "thinking": "hm"}, used=usage(output=1)),
+        answer("msg_1", 3, text("I look."), used=usage(output=1)),
+        answer("msg_1", 4, use("tool-1", command="ls"), used=usage(output=70)),
+        result("tool-1", "no such file", 6.5, is_error=True, promptId="p1"),
+        answer("msg_2", 8, text("It is not there.")),
+        prompt("ask an agent", 10, id="prompt-2", prompt_id="p2"),
+        answer("msg_3", 11, use("tool-2", "Agent", prompt="go")),
+        result("tool-2", [text("done"), text("well")], 20),
+        answer("msg_4", 21, text("The agent says done.")),
+    ]
+
+
+def agents_work() -> list[Record]:
+    side = {"isSidechain": True, "agentId": "a1"}
+    return [
+        prompt("go", 12, prompt_id="p2", **side),
+        answer("msg_5", 13, use("tool-3", "Grep", pattern="x"), model="claude-haiku-4-5", **side),
+        result("tool-3", "x", 14, **side),
+        answer("msg_6", 15, text("done"), model="claude-haiku-4-5", **side),
+    ]
