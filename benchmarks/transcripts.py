@@ -279,7 +279,7 @@ def main(way: str, *words: str) -> None:
     """Run one way in this process, and print what it took as JSON."""
     import pandas  # noqa: F401  # imports are not what is measured
 
-    import claude_magic.transcripts.transcripts  # noqa: F401  # likewise
+    import claude_magic.transcripts.history  # noqa: F401  # the same
 
     held = _four_frames(*words) if way == "held" else None  # a cell that runs again still has what it made before
     before, started = os.times(), time.perf_counter()

@@ -23,7 +23,7 @@ import numpy as np
 
 from claude_magic.engine.prices import PriceTable
 from claude_magic.strings import opening
-from claude_magic.transcripts.columns import Array, Null, Table, boolean, dictionary, float64, int64, string
+from claude_magic.transcripts.columns import Array, Table, boolean, dictionary, float64, int64, string, unknown
 from claude_magic.transcripts.rows import CallRow, ScannedFile, ToolRow, TurnRow
 
 SIMULATED = "msg_sim_"
@@ -237,11 +237,11 @@ class Assembly:
         return {
             "name": string(row.name for row in rows),
             "session_id": string(row.id for row in rows),
-            "workspace_id": Null(len(rows)),
-            "state": Null(len(rows)),
+            "workspace_id": unknown(len(rows)),
+            "state": unknown(len(rows)),
             "model": string(next((turn.row.model for turn in row.turns[::-1] if turn.row.model), None) for row in rows),
             "working_dir": string(row.working_dir or None for row in rows),
-            "pid": Null(len(rows)),
+            "pid": int64([None] * len(rows)),
             "created": float64(row.started for row in rows),
             "last_used": float64(row.ended for row in rows),
             "turns": int64(len(row.turns) for row in rows),
@@ -263,7 +263,7 @@ class Assembly:
             "model": dictionary(row.model for row in rows),
             "started": float64(row.started for row in rows),
             "duration_s": float64(_span(row) for row in rows),
-            "ttft_s": Null(len(rows)),
+            "ttft_s": float64([None] * len(rows)),
             "outcome": dictionary(_OUTCOMES.get(row.last) for row in rows),
             "error": dictionary(row.error for row in rows),
             **{name: int64(sums[name]) for name in steps_and_tokens},
@@ -289,7 +289,7 @@ class Assembly:
             "started": float64([row.started for row in rows]),
             "duration_s": float64([_span(row) for row in rows]),
             "is_error": boolean([row.is_error for row in rows]),
-            "permission": Null(len(rows)),
+            "permission": unknown(len(rows)),
             "result_chars": int64([row.result_chars for row in rows]),
         }
 

@@ -47,13 +47,7 @@ class Primitive(msgspec.Struct, array_like=True, tag=True):
     mask: bytes = b""
 
 
-class Null(msgspec.Struct, array_like=True, tag=True):
-    """So many NA: a session file knows nothing of this column."""
-
-    length: int
-
-
-Column = String | Dictionary | Primitive | Null
+Column = String | Dictionary | Primitive
 Table = dict[str, Column]
 """Columns by name, all of one length."""
 
@@ -90,6 +84,11 @@ def dictionary(values: Iterable[str | None]) -> Dictionary:
     places: dict[str | None, int] = {}
     indices = [places.setdefault(value or None, len(places)) for value in values]
     return Dictionary(list(places), np.array(indices, "int32").tobytes())
+
+
+def unknown(count: int) -> Dictionary:
+    """Make a column of texts of which the session files know nothing."""
+    return dictionary([None] * count)
 
 
 def int64(values: Array | Iterable[int | None]) -> Primitive:
@@ -156,8 +155,6 @@ def _extension_array(column: Column, make: Callable[[list[Any]], Any]) -> Any:
         return string_column(column.values)
     if isinstance(column, Dictionary):
         return string_column(column.values).take(np.frombuffer(column.indices, "int32"))
-    if isinstance(column, Null):
-        return make([None] * column.length)
     values = np.frombuffer(column.data, column.dtype).copy()  # the frame's own: a buffer of bytes cannot be changed
     if column.dtype == "float64":
         return make(values) if make is timestamp_column else values  # type: ignore[arg-type]  # an array is as good as a list

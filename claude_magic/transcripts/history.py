@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 
 import msgspec
 import pandas as pd
@@ -69,8 +67,7 @@ class SessionHistory:
     def frame(self, name: str) -> pd.DataFrame:
         """Return one of the frames of `SCHEMAS`; the caller may change it."""
         if name not in self._frames:
-            with _without_collector():
-                self._frames[name] = table_frame(self._table(name), SCHEMAS[name])
+            self._frames[name] = table_frame(self._table(name), SCHEMAS[name])
         return self._frames[name].copy()
 
     def problems(self) -> pd.DataFrame:
@@ -89,18 +86,6 @@ class SessionHistory:
         )
         for file in self.files:
             yield from reader.messages(file)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep Python from looking for circles of garbage while many objects are made that form none: it takes a third."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def key_of(files: Sequence[SessionFile]) -> str:
@@ -122,32 +107,38 @@ def read_history(
         redactor: takes secrets out of texts.
         is_all: whether these are all files of the cache's folder, so that the others can be forgotten.
     """
-    with _without_collector():
-        tables = cache.tables(key, (*SCHEMAS, _NOTES)) if cache is not None else None
-        if tables is not None:
-            notes = _decode_notes(tables[_NOTES])
-            return SessionHistory(files, notes, lambda name: _kept_table(tables[name], redactor), redactor)
-        known = cache.files() if cache is not None else {}
-        as_it_was = {(one.name, one.size, one.mtime_ns) for one in known.values()}
-        changed = [file for file in files if (file.name, file.size, file.mtime_ns) not in as_it_was]
-        scanned = {**known, **scan_files(changed, known, redactor)}
-        # In the order of the files, whichever process read them; one that is gone since it was listed has nothing.
-        found = {file.name: one for file in files if (one := scanned[file.name]) is not None}
-        assembly = Assembly(found.values(), price_table())
-        notes = _notes(found.values(), assembly.unpriced)
-        if cache is None or notes.unreadable:
-            return SessionHistory(files, notes, assembly.table, redactor)
-        made = {name: assembly.table(name) for name in SCHEMAS}
-        kept = {name: encode_table(table) for name, table in made.items()} | {_NOTES: _encode_notes(notes)}
+    kept = cache.tables(key, (*SCHEMAS, _NOTES)) if cache is not None else None
+    if kept is not None:
+        return _stored_history(files, kept, redactor)
+    known = cache.files() if cache is not None else {}
+    as_it_was = {(one.name, one.size, one.mtime_ns) for one in known.values()}
+    changed = [file for file in files if (file.name, file.size, file.mtime_ns) not in as_it_was]
+    scanned = {**known, **scan_files(changed, known, redactor)}
+    # In the order of the files, whichever process read them; one that is gone since it was listed has nothing.
+    found = {file.name: one for file in files if (one := scanned[file.name]) is not None}
+    assembly = Assembly(found.values(), price_table())
+    notes = _notes(found.values(), assembly.unpriced)
+    if cache is None:
+        return SessionHistory(files, notes, assembly.table, redactor)
+    tables = {name: assembly.table(name) for name in SCHEMAS}
+    encoded = {name: encode_table(table) for name, table in tables.items()}
+    if not notes.unreadable:
         gone = known.keys() - found.keys() if is_all else ()
-        cache.keep([found[file.name] for file in changed if file.name in found], key, kept, gone)
-        return SessionHistory(files, notes, made.__getitem__, redactor)
+        new = [found[file.name] for file in changed if file.name in found]
+        cache.keep(new, key, {**encoded, _NOTES: _encode_notes(notes)}, gone)
+    return SessionHistory(files, notes, lambda name: _hidden(tables[name], encoded[name], redactor), redactor)
 
 
-def _kept_table(data: bytes, redactor: Redactor) -> Table:
-    """Return a table that was kept; maybe it was made where a secret of now was not known."""
-    table = decode_table(data)
-    return redacted(table, redactor.text) if redactor.may_find_in(data) else table
+def _stored_history(files: Sequence[SessionFile], kept: dict[str, bytes], redactor: Redactor) -> SessionHistory:
+    def table(name: str) -> Table:
+        return _hidden(decode_table(kept[name]), kept[name], redactor)
+
+    return SessionHistory(files, _decode_notes(kept[_NOTES]), table, redactor)
+
+
+def _hidden(table: Table, encoded: bytes, redactor: Redactor) -> Table:
+    """Return a table without secrets, some of which may have become known since the cache was written."""
+    return redacted(table, redactor.text) if redactor.may_find_in(encoded) else table
 
 
 def _notes(files: Iterable[ScannedFile], unpriced: dict[str, int]) -> Notes:

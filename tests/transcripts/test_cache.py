@@ -91,6 +91,21 @@ def test_transcripts_that_are_held_are_returned_again(root: Path, monkeypatch: p
     assert gone() is None
 
 
+def test_cache_is_cleaned_of_a_secret_that_becomes_known(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where other files have changed since then, so that only the tables are made anew."""
+    secret = "planted-0123456789"
+    append(session_path(root), lines([prompt(f"use {secret}", 20, id="p3")]))
+    assert secret in read(root).turns().to_csv()
+
+    monkeypatch.setenv("SOME_TOKEN", secret)
+
+    assert secret not in read(root).turns().to_csv()
+    append(session_path(root, OTHER), lines([answer("m9", 30)]))
+    found = read(root)
+    assert secret not in found.turns().to_csv()
+    assert_like_without_cache(found, root)
+
+
 @pytest.mark.parametrize("name", FRAMES)
 def test_frame_is_the_callers_own(root: Path, name: str) -> None:
     """Whatever is done to it, the next one is as the first was."""
