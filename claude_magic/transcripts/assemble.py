@@ -58,7 +58,7 @@ class _Session:
         return [*self.turns, self.before_first] if self.before_first is not None else self.turns
 
 
-class _Turn(msgspec.Struct, eq=False, gc=False):
+class _Turn(msgspec.Struct, eq=False):
     """A turn of the history; number 0 is what came before a session's first prompt.
 
     Attributes:

@@ -32,7 +32,7 @@ class CallRow(msgspec.Struct, array_like=True, gc=False):
     is_fast: bool = False
     is_us: bool = False
 
-    def count(self, usage: Usage | Iteration) -> None:
+    def count(self, usage: Iteration) -> None:
         """Take the token counts of a later record: the last one is right, the earlier ones stand as it streamed."""
         self.input_tokens = usage.input_tokens or 0
         self.output_tokens = usage.output_tokens or 0

@@ -58,15 +58,10 @@ class Iteration(msgspec.Struct, gc=False):
     cache_creation: CacheCreation | None = None
 
 
-class Usage(msgspec.Struct, gc=False):
+class Usage(Iteration, gc=False):
     """Token counts of an answer as the API reports them."""
 
-    input_tokens: Count | None = None
-    cache_creation_input_tokens: Count | None = None
-    cache_read_input_tokens: Count | None = None
-    output_tokens: Count | None = None
     server_tool_use: ServerTools | None = None
-    cache_creation: CacheCreation | None = None
     inference_geo: str | None = None
     speed: str | None = None
     iterations: list[Iteration] | None = None
