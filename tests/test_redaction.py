@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_magic.redaction import Redactor, StreamRedactor, redactor_for, secrets_in
+from claude_magic.redaction import Redactor, StreamRedactor, process_redactor, redactor_for, secrets_in
 
 LETTERS = st.text(alphabet="ab]n", min_size=6, max_size=12)
 SECRETS = st.dictionaries(st.sampled_from(["ONE", "TWO", "THREE"]), LETTERS, min_size=1)
@@ -238,6 +238,29 @@ def test_named_secrets_count_whatever_their_name() -> None:
     redactor = redactor_for({"X_KEY": "aaaa11", "OTHER": "bbbbbb"}, named=[("oauth", "cccccc"), ("none", None)])
 
     assert redactor.text("aaaa11 bbbbbb cccccc") == "[redacted X_KEY] bbbbbb [redacted oauth]"
+
+
+def test_process_redactor_knows_what_every_session_was_told() -> None:
+    """Two sessions may have had a key each under one name; the environment adds its own."""
+    for key in ("first-key-0123456789", "second-key-0123456789"):
+        redactor_for(named=[("of_a_session", key)])
+    redactor = process_redactor({"MY_TOKEN": "third-key-0123456789"})
+    assert (
+        redactor.text("first-key-0123456789 second-key-0123456789")
+        == "[redacted of_a_session]" + " [redacted of_a_session]"
+    )
+    assert redactor.text("third-key-0123456789") == "[redacted MY_TOKEN]"
+
+
+def test_redactor_finds_json_within_json() -> None:
+    """A command that a tool is given is JSON, and may hold JSON that holds JSON."""
+    secret = text = 'pa"ss\\word-of-mine'
+    redactor = Redactor({"DB_PASSWORD": secret})
+    for _ in range(3):
+        text = json.dumps({"password": text})
+        assert "word-of-mine" not in redactor.text(text)
+        assert redactor.may_find_in(text.encode())
+    assert not redactor.may_find_in(b"nothing of it")
 
 
 def test_a_long_secret_costs_little() -> None:
