@@ -10,7 +10,7 @@ import inspect
 import logging
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TypeVar
 
 logger = logging.getLogger("claude_magic")
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -63,10 +64,37 @@ class ObserverGuard:
         if off is not None:
             with suppress(Exception):
                 off()
-        if off is not None or name not in self._said:  # what is switched off fails only once, others may share its name
-            self._said.add(name)
-            self._say(name, failure, "is switched off" if off is not None else "misses something")
+        self._failed(name, failure, is_off=off is not None)
         return False
+
+    def call_each(self, name: str, observer: Callable[[S, T], None], batch: S, messages: Iterable[T]) -> None:
+        """Call an observer of ours with each message of a batch; one that it cannot take is missed, and no other.
+
+        Args:
+            name: what it is, at the beginning of a sentence; only its first failure is said.
+            observer: a plain function.
+            batch: what it gets first.
+            messages: what it gets next, one after the other.
+
+        Raises:
+            KeyboardInterrupt: on the main thread, as in `call`.
+        """
+        rest = iter(messages)
+        while True:
+            try:
+                for message in rest:
+                    observer(batch, message)
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                    raise
+                self._failed(name, error, is_off=False)
+            else:
+                return
+
+    def _failed(self, name: str, failure: BaseException, *, is_off: bool) -> None:
+        if is_off or name not in self._said:  # what is switched off fails only once, others may share its name
+            self._said.add(name)
+            self._say(name, failure, "is switched off" if is_off else "misses something")
 
     def tell(self, observers: list[Callable[[T], None]], value: T) -> None:
         """Call each of the user's observers with a value; one that fails is taken off the list.

@@ -233,6 +233,22 @@ class StreamRedactor:
         self._before = text[max(0, decided - _CONTEXT) : decided]
         return shown
 
+    def feed_all(self, pieces: list[str]) -> list[str]:
+        """Take pieces that follow each other; return what can be shown of each now, and they themselves if all can.
+
+        One search tells of all of them whether there is anything to hide, which is rare.
+        """
+        begin = len(self._before)
+        text = "".join([self._before, self._held, *pieces])
+        shown, held = self._redactor.split(text, begin)
+        decided = len(text) - len(held)
+        if shown != text[begin:decided]:
+            return [self.feed(piece) for piece in pieces]
+        if self._held or held:
+            pieces = _without_end([self._held + pieces[0], *pieces[1:]], len(held))
+        self._before, self._held = text[max(0, decided - _CONTEXT) : decided], held
+        return pieces
+
     def flush(self) -> str:
         """Return what was held back; nothing follows it."""
         before, held = self._before, self._held
@@ -240,6 +256,17 @@ class StreamRedactor:
         if not held:
             return ""
         return self._redactor.text(before + held, len(before))
+
+
+def _without_end(pieces: list[str], size: int) -> list[str]:
+    """Return pieces without the last `size` characters of them."""
+    place = len(pieces) - 1
+    while size > 0:
+        kept = max(0, len(pieces[place]) - size)
+        size -= len(pieces[place]) - kept
+        pieces[place] = pieces[place][:kept]
+        place -= 1
+    return pieces
 
 
 NOTHING_SECRET = Redactor()

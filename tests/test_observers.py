@@ -227,3 +227,19 @@ async def test_a_history_that_is_locked_costs_no_turn(
 
     assert len(warnings(caplog)) == 1
     assert len(History(path).turns()) == 5
+
+
+def test_a_message_that_a_record_cannot_take_is_missed_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """It is said once, however often that happens."""
+    taken: list[int] = []
+
+    def take(batch: str, number: int) -> None:
+        if number % 2:
+            raise ValueError(batch)
+        taken.append(number)
+
+    ObserverGuard().call_each("The record", take, "odd", range(6))
+
+    assert taken == [0, 2, 4]
+    (warning,) = warnings(caplog)
+    assert warning.startswith("The record misses something, the turn goes on: ValueError: odd")

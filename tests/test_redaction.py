@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from urllib.parse import quote
 
@@ -285,3 +286,33 @@ def test_pieces_show_the_same_as_the_whole(secrets: dict[str, str], pieces: list
     shown = [stream.feed(text[begin:end]) for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
     assert "".join(shown) + stream.flush() == redactor.text(text)
+
+
+@given(
+    secrets=SECRETS,
+    runs=st.lists(st.lists(st.text(alphabet="ab]n ", max_size=5), min_size=1, max_size=6)),
+    data=st.data(),
+)
+def test_pieces_taken_together_show_the_same(
+    secrets: dict[str, str], runs: list[list[str]], data: st.DataObject
+) -> None:
+    """Each has a text of its own, and all of them together are the redaction of the whole."""
+    place = data.draw(st.integers(0, len(runs)))
+    value = data.draw(st.sampled_from(sorted(secrets.values())))
+    runs[place:place] = [[value[:3], value[3:]]]
+    redactor = Redactor(secrets)
+    stream = StreamRedactor(redactor)
+
+    shown = [stream.feed_all(list(run)) for run in runs]
+
+    assert list(map(len, shown)) == list(map(len, runs))
+    whole = redactor.text("".join(itertools.chain(*runs)))
+    assert "".join(itertools.chain(*shown)) + stream.flush() == whole
+
+
+def test_pieces_without_a_secret_stay_as_they_are() -> None:
+    """Only the end of the last one waits, as it may begin a secret."""
+    stream = StreamRedactor(Redactor({"TOKEN": "sk-live-7f3a9c2e41d84b6f"}))
+
+    assert stream.feed_all(["risks ", "and tasks", " s", "k"]) == ["risks ", "and tasks", " ", ""]
+    assert stream.feed_all(["ill ", "set"]) == ["skill ", "set"]

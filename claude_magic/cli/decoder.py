@@ -51,9 +51,13 @@ class Decoder:
 
     Args:
         redactor: secrets that must not reach any `Message.text`, `tool_input` or `error`.
+
+    Attributes:
+        results: how many turns have ended.
     """
 
     def __init__(self, redactor: Redactor = NOTHING_SECRET) -> None:
+        self.results = 0
         self._redactor = redactor
         self._text = StreamedBlock(redactor)
         self._thinking = StreamedBlock(redactor)
@@ -75,32 +79,66 @@ class Decoder:
             lines: whole lines without their ends.
             received: when they arrived, in unix seconds.
         """
+        # Nearly all lines are pieces of the block that is being streamed. Each becomes a message at once, as it is;
+        # pieces that follow each other are a run, and what they say is looked at together, when the run is over.
         messages: list[Message] = []
-        append, show = messages.append, self._show
-        feed_text, feed_thinking = self._text.feed, self._thinking.feed
+        append = messages.append
+        running, index, begin = _EVENT, 0, 0
         for line in lines:
             try:
                 decoded = _decode_line(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                running = self._end_run(running, index, messages, begin)
                 if line and not line.isspace():
                     append(self._unparsed(line, received))
                 continue
             event = decoded.event
             if event is None or decoded.parent_tool_use_id is not None or decoded.type != "stream_event":
+                running = self._end_run(running, index, messages, begin)
                 if decoded.type == "result":
                     messages += self._unsaid(line, received)
                 append(self._whole(decoded.type, line, received))
                 continue
             delta = event.delta
             if delta.type == "text_delta":
-                append(Message(_TEXT, show(event.index, feed_text(delta.text)), line, received))
+                if running is not _TEXT or event.index != index:
+                    self._end_run(running, index, messages, begin)
+                    running, index, begin = _TEXT, event.index, len(messages)
+                append(Message(_TEXT, delta.text, line, received))
             elif delta.type == "thinking_delta":
-                append(Message(_THINKING, feed_thinking(delta.thinking), line, received))
-            elif decoded.abandoned_blocks is None and event.type not in ("", "message_start"):
-                append(Message(_EVENT, "", line, received, _STREAM.get(event.type, NO_DETAILS)))
+                if running is not _THINKING:
+                    self._end_run(running, index, messages, begin)
+                    running, begin = _THINKING, len(messages)
+                append(Message(_THINKING, delta.thinking, line, received))
             else:
-                append(self._whole(decoded.type, line, received))
+                running = self._end_run(running, index, messages, begin)
+                if decoded.abandoned_blocks is None and event.type not in ("", "message_start"):
+                    append(Message(_EVENT, "", line, received, _STREAM.get(event.type, NO_DETAILS)))
+                else:
+                    append(self._whole(decoded.type, line, received))
+        self._end_run(running, index, messages, begin)
         return messages
+
+    def _end_run(self, kind: MessageType, index: int, messages: list[Message], begin: int) -> MessageType:
+        """Give the pieces of a run the text that can be shown of them; return what runs now, which is nothing.
+
+        Args:
+            kind: whose pieces they are; an event's are none.
+            index: the block they belong to.
+            messages: they are its last.
+            begin: where they begin.
+        """
+        if kind is _EVENT:
+            return _EVENT
+        run = messages[begin:]
+        pieces = [message.text for message in run]
+        shown = (self._text if kind is _TEXT else self._thinking).feed(pieces)
+        if kind is _TEXT:
+            shown = self._show(index, shown)
+        if shown is not pieces:
+            for message, text in zip(run, shown, strict=True):
+                message.text = text
+        return _EVENT
 
     def _unsaid(self, line: bytes, received: float) -> list[Message]:
         """Return the words of a result as a text, if its turn has said nothing."""
@@ -116,15 +154,19 @@ class Decoder:
             return []
         return [Message(_TEXT, self._redactor.text(text), b"", received)]
 
-    def _show(self, index: int, text: str) -> str:
+    def _show(self, index: int, pieces: list[str]) -> list[str]:
         """Count what a block shows; it is the open one now. After an earlier one and tools, it is a new paragraph."""
         self._block = index
-        self._has_spoken = self._has_spoken or bool(text)
-        if self._paragraph_due and text:
-            self._paragraph_due = False
-            text = "\n\n" + text
-        self._shown[index] = self._shown.get(index, 0) + len(text)
-        return text
+        size = sum(map(len, pieces))
+        if size:
+            self._has_spoken = True
+            if self._paragraph_due:
+                self._paragraph_due = False
+                first = next(place for place, text in enumerate(pieces) if text)
+                pieces = [*pieces[:first], "\n\n" + pieces[first], *pieces[first + 1 :]]
+                size += 2
+        self._shown[index] = self._shown.get(index, 0) + size
+        return pieces
 
     def _unparsed(self, line: bytes, received: float) -> Message:
         """A line that is not JSON is kept with its text; one with a surprise in it still means what it says."""
@@ -159,7 +201,7 @@ class Decoder:
         delta = raw["event"].get("delta") or {}
         if not raw.get("parent_tool_use_id") and delta.get("type") == "text_delta":
             # Only a delta that the fast path could not read comes here.
-            text = self._show(raw["event"].get("index", 0), self._text.feed(delta["text"]))
+            [text] = self._show(raw["event"].get("index", 0), self._text.feed([delta["text"]]))
             return MessageType.TEXT, text, NO_DETAILS
         abandoned = raw.get("abandoned_blocks")
         if not abandoned:
@@ -196,7 +238,7 @@ class Decoder:
             # The model begins once more: what it had said whole before the stream broke is not said twice.
             self._paragraph_due = True
             return MessageType.STATUS, "", MessageDetails(withdrawn=self._shown.pop(self._block, 0))
-        new = self._show(self._block, new) if new else ""
+        [new] = self._show(self._block, [new]) if new else [""]
         self._paragraph_due = self._paragraph_due or bool(text)
         self._whole_blocks += [text] if text else []
         return kind, new, details
@@ -252,6 +294,7 @@ class Decoder:
     def _result(self, raw: dict[str, Any]) -> _Meaning:
         self._new_turn()
         self._has_spoken = True
+        self.results += 1
         text = raw.get("result")
         errors = "; ".join(str(error) for error in items(raw.get("errors")))
         failed = bool(raw.get("is_error"))

@@ -34,7 +34,7 @@ class OutputFramer:
         self.bytes_taken = 0
         self._redactor = redactor
         self._ceiling = line_ceiling
-        self._decode = Decoder(redactor).decode
+        self._decoder = Decoder(redactor)
         self._pieces: list[bytes] = []
         self._size = 0
         self._stderr_rest = b""
@@ -80,8 +80,9 @@ class OutputFramer:
         self._since_result += len(data)
         if self._since_result > self._ceiling * _LINES_A_TURN:
             self.failure = ProtocolError(f"The CLI wrote more than {self._since_result >> 20} MB in one turn.")
-        messages = self._decode(lines, received)
-        if any(message.type is MessageType.RESULT for message in messages):
+        results = self._decoder.results
+        messages = self._decoder.decode(lines, received)
+        if self._decoder.results > results:
             self._turn_is_over(received)
         self.waiting += messages
         return messages
@@ -111,7 +112,7 @@ class OutputFramer:
     def finish(self, received: float) -> None:
         """Take what has no line end and never will."""
         if self._pieces and self.failure is None:
-            self.waiting += self._decode([b"".join(self._pieces)], received)
+            self.waiting += self._decoder.decode([b"".join(self._pieces)], received)
         if self._stderr_rest:
             self.stderr(b"\n", received)
         self._pieces = []

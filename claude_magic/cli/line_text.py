@@ -72,10 +72,10 @@ class StreamedBlock:
         self._stream = StreamRedactor(redactor) if redactor else None
         self._started = False
 
-    def feed(self, piece: str) -> str:
-        """Take a delta, and return what can be shown now."""
+    def feed(self, pieces: list[str]) -> list[str]:
+        """Take deltas that follow each other, and return what can be shown of each now: they themselves, if all can."""
         self._started = True
-        return piece if self._stream is None else self._stream.feed(piece)
+        return pieces if self._stream is None else self._stream.feed_all(pieces)
 
     def finish(self, whole: str) -> str:
         """Return what of the whole block its deltas have not shown."""

@@ -47,6 +47,11 @@ class BoundedBuffer(Generic[Record]):
         records = self._records
         records.append(record)
         self._bytes += self._size_of(record)
+        if len(records) > self._max_records or self._bytes > self._max_bytes:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        records = self._records
         while len(records) > self._max_records or (self._bytes > self._max_bytes and len(records) > 1):
             self._bytes -= self._size_of(records.popleft())
             self.dropped += 1

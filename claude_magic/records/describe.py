@@ -27,6 +27,8 @@ class Level(StrEnum):
 
 
 _RANKS = {level: rank for rank, level in enumerate(Level)}
+# Looking a member up in its class takes longer than making a line.
+_DEBUG, _INFO, _WARNING, _ERROR = Level
 
 
 class LogLine(msgspec.Struct, frozen=True, gc=False):
@@ -52,31 +54,31 @@ def describe(message: Message) -> LogLine | None:
 
 def _spoken(message: Message) -> LogLine | None:
     text = message.text.strip("\n")
-    return LogLine(Level.INFO, "assistant", text) if text else None
+    return LogLine(_INFO, "assistant", text) if text else None
 
 
 def _init(message: Message) -> LogLine:
     raw = message.raw
-    return LogLine(Level.INFO, "system", f"turn starts: {raw.get('model')}, CLI {raw.get('claude_code_version')}")
+    return LogLine(_INFO, "system", f"turn starts: {raw.get('model')}, CLI {raw.get('claude_code_version')}")
 
 
 def _tool_use(message: Message) -> LogLine:
-    return LogLine(Level.INFO, "assistant", f"{message.tool_name} {input_text(message.tool_input)}")
+    return LogLine(_INFO, "assistant", f"{message.tool_name} {input_text(message.tool_input)}")
 
 
 def _tool_result(message: Message) -> LogLine:
-    return LogLine(Level.WARNING if message.is_error else Level.INFO, "tool", message.text)
+    return LogLine(_WARNING if message.is_error else _INFO, "tool", message.text)
 
 
 def _permission(message: Message) -> LogLine:
     if not message.is_error:
-        return LogLine(Level.INFO, "system", message.text)
-    return LogLine(Level.WARNING, "system", f"{message.tool_name} was denied: {message.text}")
+        return LogLine(_INFO, "system", message.text)
+    return LogLine(_WARNING, "system", f"{message.tool_name} was denied: {message.text}")
 
 
 def _decision(message: Message) -> LogLine:
     text = f"{message.text}: {input_text(message.tool_input)}" if message.edited else message.text
-    return LogLine(Level.INFO, "system", text)
+    return LogLine(_INFO, "system", text)
 
 
 def _status(message: Message) -> LogLine | None:
@@ -84,58 +86,58 @@ def _status(message: Message) -> LogLine | None:
     subtype = raw.get("subtype")
     if raw.get("type") == "stream_event":
         # A broken or interrupted stream; it matters where text was taken back, which the assembler says in words.
-        return LogLine(Level.WARNING, "system", message.text) if message.text else None
+        return LogLine(_WARNING, "system", message.text) if message.text else None
     if not message.text or subtype == "session_state_changed" or raw.get("status") == "requesting":
         return None  # routine of every turn
     if subtype in ("model_fallback", "model_refusal_no_fallback") or raw.get("level") in ("warning", "error"):
-        return LogLine(Level.WARNING, "system", message.text)
-    return LogLine(Level.INFO, "system", message.text)
+        return LogLine(_WARNING, "system", message.text)
+    return LogLine(_INFO, "system", message.text)
 
 
 def _retry(message: Message) -> LogLine:
-    return LogLine(Level.WARNING, "system", message.text)
+    return LogLine(_WARNING, "system", message.text)
 
 
 def _rate_limit(message: Message) -> LogLine:
     near = message.text.endswith(("allowed_warning", "rejected"))
-    return LogLine(Level.WARNING if near else Level.INFO, "system", message.text)
+    return LogLine(_WARNING if near else _INFO, "system", message.text)
 
 
 def _task(message: Message) -> LogLine | None:
     if not message.text:
         return None
     if message.tool_name:
-        return LogLine(Level.INFO, "tool", message.text)
+        return LogLine(_INFO, "tool", message.text)
     if message.parent_tool_use_id:
-        return LogLine(Level.INFO, "assistant", message.text)
+        return LogLine(_INFO, "assistant", message.text)
     raw = message.raw
     step = str(raw.get("subtype") or "").removeprefix("task_")
-    level = Level.WARNING if raw.get("status") == "failed" else Level.INFO
+    level = _WARNING if raw.get("status") == "failed" else _INFO
     return LogLine(level, "system", f"task {step}: {message.text}")
 
 
 def _stderr(message: Message) -> LogLine:
     level = level_of_text(message.text)
-    return LogLine(Level.ERROR if level is Level.ERROR else Level.WARNING, "stderr", message.text)
+    return LogLine(_ERROR if level is _ERROR else _WARNING, "stderr", message.text)
 
 
 def _error(message: Message) -> LogLine:
-    return LogLine(Level.ERROR, "system", message.error or message.text)
+    return LogLine(_ERROR, "system", message.error or message.text)
 
 
 def _result(message: Message) -> LogLine:
     """The answer itself is an entry already: the end of a turn is told by its outcome."""
     raw = message.raw
     if str(raw.get("terminal_reason") or "").startswith("aborted"):
-        return LogLine(Level.WARNING, "system", "turn ended: interrupted")
+        return LogLine(_WARNING, "system", "turn ended: interrupted")
     subtype = str(raw.get("subtype") or "")
     if message.is_error:
         # A limit that the user set is not a failure: such a turn returns.
-        level = Level.WARNING if subtype in ("error_max_turns", "error_max_budget_usd") else Level.ERROR
+        level = _WARNING if subtype in ("error_max_turns", "error_max_budget_usd") else _ERROR
         return LogLine(level, "system", f"turn ended: {message.error or subtype}")
     took = raw.get("duration_ms")
     seconds = f", {took / 1000:.1f} s" if isinstance(took, int | float) else ""
-    return LogLine(Level.INFO, "system", f"turn ended: {subtype}, {raw.get('num_turns')} steps{seconds}")
+    return LogLine(_INFO, "system", f"turn ended: {subtype}, {raw.get('num_turns')} steps{seconds}")
 
 
 def _unknown(message: Message) -> LogLine:
@@ -143,14 +145,14 @@ def _unknown(message: Message) -> LogLine:
         return LogLine(level_of_text(message.text), "system", message.text)
     raw = message.raw
     names = "/".join(str(raw[key]) for key in ("type", "subtype") if raw.get(key))
-    return LogLine(Level.INFO, "system", f"a message of a type we do not know: {names}")
+    return LogLine(_INFO, "system", f"a message of a type we do not know: {names}")
 
 
 def _event(message: Message) -> LogLine:
     raw = message.raw
     event = raw.get("event")
     name = event.get("type") if isinstance(event, dict) else raw.get("subtype")
-    return LogLine(Level.DEBUG, "system", "/".join(str(part) for part in (raw.get("type"), name) if part))
+    return LogLine(_DEBUG, "system", "/".join(str(part) for part in (raw.get("type"), name) if part))
 
 
 _DESCRIBERS: dict[MessageType, Callable[[Message], LogLine | None]] = {
@@ -179,5 +181,5 @@ _WARNING_WORDS = re.compile(r"\b(?:warning|deprecated)\b", re.IGNORECASE)
 def level_of_text(text: str) -> Level:
     """Return the level that the words of a line speak of: whole words, in any case."""
     if _ERROR_WORDS.search(text):
-        return Level.ERROR
-    return Level.WARNING if _WARNING_WORDS.search(text) else Level.INFO
+        return _ERROR
+    return _WARNING if _WARNING_WORDS.search(text) else _INFO

@@ -155,15 +155,16 @@ class LogAggregator:
         """Count the lines of a batch as it came; what goes on from here on belongs to its turn."""
         logs = self._logs(batch.session)
         logs.session_id, logs.turn_id = batch.session_id, batch.turn_id
-        # Decisions are put among the CLI's lines by us.
-        logs.total_lines += sum(message.type is not _DECISION for message in batch.messages)
+        logs.total_lines += len(batch.messages)
 
     def add_message(self, batch: Batch, message: Message) -> None:
-        """Take a whole block, or a message that is not part of one, of a batch; its lines are not counted."""
+        """Take a whole block, or a message that is not part of one, of a batch whose lines were counted."""
         logs = self._logs(batch.session)
         if message.type is _TOOL_USE:
             logs.tool_usages[message.tool_name] += 1
-        if message.type is _RESULT and logs.turn_id == batch.turn_id:
+        elif message.type is _DECISION:
+            logs.total_lines -= 1  # it was put among the CLI's lines by us
+        elif message.type is _RESULT and logs.turn_id == batch.turn_id:
             logs.turn_id = ""
         line = describe(message)
         if line is not None:

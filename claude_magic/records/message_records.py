@@ -17,6 +17,11 @@ LONGEST_TEXT = 100_000
 """Characters of one record's text; a longer one is cut and ends in "…"."""
 _MAX_TEXT_BYTES = 16_000_000
 
+# Looking a member up in its class takes longer than the rest of a step.
+_TEXT, _THINKING, _TASK = MessageType.TEXT, MessageType.THINKING, MessageType.TASK
+_TOOL_USE, _TOOL_RESULT, _RESULT = MessageType.TOOL_USE, MessageType.TOOL_RESULT, MessageType.RESULT
+_DECISION, _RATE_LIMIT = MessageType.DECISION, MessageType.RATE_LIMIT
+
 
 class MessageRecord(msgspec.Struct, frozen=True, gc=False):
     """One message that a person would read; one row of `frames.messages()`.
@@ -86,12 +91,10 @@ class MessageRecorder:
 
     def _repeats(self, batch: Batch, message: Message) -> bool:
         """Whether a turn's result only repeats the failure that the message before it told."""
+        if message.type is not _RESULT:
+            return False
         last = next(reversed(self._records), None)
-        return (
-            message.type is MessageType.RESULT
-            and last is not None
-            and (last.session, last.kind, last.text) == (batch.session, "note", message.error)
-        )
+        return last is not None and (last.session, last.kind, last.text) == (batch.session, "note", message.error)
 
     def records(self) -> list[MessageRecord]:
         """Return the records that are kept, of all sessions, in the order they were complete."""
@@ -120,20 +123,20 @@ class MessageRecorder:
 def _read(message: Message) -> tuple[str, str, str] | None:
     """Return role, kind and text of a message, or `None` where a person has nothing to read."""
     kind = message.type
-    if kind is MessageType.TEXT or kind is MessageType.THINKING:
-        return ("assistant", kind.value, message.text) if message.text else None
-    if kind is MessageType.TOOL_USE:
-        return "assistant", kind.value, f"{message.tool_name} {input_text(message.tool_input)}"
-    if kind is MessageType.TOOL_RESULT:
-        return "tool", kind.value, message.text
-    if kind is MessageType.DECISION:
+    if kind is _TEXT or kind is _THINKING:
+        return ("assistant", str(kind), message.text) if message.text else None
+    if kind is _TOOL_USE:
+        return "assistant", str(kind), f"{message.tool_name} {input_text(message.tool_input)}"
+    if kind is _TOOL_RESULT:
+        return "tool", str(kind), message.text
+    if kind is _DECISION:
         return ("user", "note", f"{message.text}: {input_text(message.tool_input)}") if message.edited else None
-    if kind in _NOT_FOR_READING or (kind is MessageType.TASK and not _is_news(message)):
+    if kind in _NOT_FOR_READING or (kind is _TASK and not _is_news(message)):
         return None
     line = describe(message)
-    if line is None or (kind is MessageType.RATE_LIMIT and line.level == "info"):
+    if line is None or (kind is _RATE_LIMIT and line.level == "info"):
         return None
-    if kind is MessageType.RESULT and line.level == "info":
+    if kind is _RESULT and line.level == "info":
         return None
     return "assistant" if line.source == "assistant" else "system", "note", line.text
 

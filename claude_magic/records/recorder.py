@@ -99,6 +99,5 @@ class Recorder:
             ("The record of times", self.spans.add_message),
         )
         for whole in wholes:
-            for message in whole.messages:
-                for name, add_message in recorders:
-                    self._guard.call(name, add_message, whole, message)
+            for name, add_message in recorders:
+                self._guard.call_each(name, add_message, whole, whole.messages)

@@ -15,6 +15,10 @@ from claude_magic.records.blocks import WholeBlock
 _SHORTEST_S = 0.001
 """A shorter wait is none: messages that were read together have no time between them."""
 
+# Looking a member up in its class takes longer than the rest of a step.
+_TOOL_USE, _TOOL_RESULT, _RESULT = MessageType.TOOL_USE, MessageType.TOOL_RESULT, MessageType.RESULT
+_PERMISSION, _DECISION, _THINKING = MessageType.PERMISSION, MessageType.DECISION, MessageType.THINKING
+
 
 class SpanKind(StrEnum):
     """What a stretch of time was spent on."""
@@ -151,22 +155,22 @@ class SpanRecorder:
         kind = message.type
         if isinstance(message, WholeBlock):
             self._model_until(session, current, message.began)
-            what = SpanKind.THINKING if kind is MessageType.THINKING else SpanKind.TEXT
+            what = SpanKind.THINKING if kind is _THINKING else SpanKind.TEXT
             self._keep(session, current, what, "", message.began, message.received)
             current.since = message.received
-        elif kind is MessageType.TOOL_USE and not message.parent_tool_use_id:
+        elif kind is _TOOL_USE and not message.parent_tool_use_id:
             self._model_until(session, current, message.received)
             begun = current.allowed.pop(message.tool_use_id, message.received)
             current.tools[message.tool_use_id] = (message.tool_name, begun)
-        elif kind is MessageType.PERMISSION and message.tool_use_id and not message.is_error:
+        elif kind is _PERMISSION and message.tool_use_id and not message.is_error:
             if not current.tools:
                 self._model_until(session, current, message.received)
             current.asked[message.tool_use_id] = (message.tool_name, message.received)
-        elif kind is MessageType.DECISION:
+        elif kind is _DECISION:
             self._decided(session, current, message)
-        elif kind is MessageType.TOOL_RESULT:
+        elif kind is _TOOL_RESULT:
             self._tool_over(session, current, message)
-        elif kind is MessageType.RESULT:
+        elif kind is _RESULT:
             self._close(session, current, message.received)
 
     def _decided(self, session: str, current: _OpenTurn, message: Message) -> None:
@@ -208,5 +212,5 @@ class SpanRecorder:
 
     def _keep(self, session: str, current: _OpenTurn, kind: SpanKind, name: str, begin: float, end: float) -> None:
         if end - begin >= _SHORTEST_S:
-            span = SpanRecord(session, current.turn, current.turn_id, kind.value, name, begin, end - begin)
+            span = SpanRecord(session, current.turn, current.turn_id, str(kind), name, begin, end - begin)
             self._records.append(span)

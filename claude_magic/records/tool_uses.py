@@ -18,6 +18,10 @@ LONGEST_STRING = 10_000
 """Characters of one string in a recorded input: a written file is cut, the input stays JSON."""
 _MAX_INPUT_BYTES = 8_000_000
 
+# Looking a member up in its class takes longer than the rest of a step.
+_TOOL_USE, _TOOL_RESULT, _RESULT = MessageType.TOOL_USE, MessageType.TOOL_RESULT, MessageType.RESULT
+_PERMISSION, _DECISION = MessageType.PERMISSION, MessageType.DECISION
+
 
 class ToolRecord(msgspec.Struct, frozen=True, gc=False):
     """One use of a tool; one row of `frames.tools()`.
@@ -82,15 +86,15 @@ class ToolRecorder:
     def add_message(self, batch: Batch, message: Message) -> None:
         """Take a message of a batch."""
         kind = message.type
-        if kind is MessageType.TOOL_USE:
+        if kind is _TOOL_USE:
             self._use(batch, message)
-        elif kind is MessageType.PERMISSION:
+        elif kind is _PERMISSION:
             self._permission(batch, message)
-        elif kind is MessageType.DECISION:
+        elif kind is _DECISION:
             self._decided(batch.session, message)
-        elif kind is MessageType.TOOL_RESULT:
+        elif kind is _TOOL_RESULT:
             self._result(batch.session, message)
-        elif kind is MessageType.RESULT:
+        elif kind is _RESULT:
             self._turn_over(batch, message)
 
     def records(self) -> list[ToolRecord]:
@@ -215,11 +219,16 @@ class ToolRecorder:
 
 def input_text(value: dict[str, Any]) -> str:
     """Return a tool's input as compact JSON text; strings are cut at 10,000 characters, so it stays valid JSON."""
-    short = _with_short_strings(value)
+    text = _compact_json(value)
+    # No string in it is longer than all of it: nearly every input is done here.
+    return text if len(text) <= LONGEST_STRING else _compact_json(_with_short_strings(value))
+
+
+def _compact_json(value: Any) -> str:
     try:
-        return msgspec.json.encode(short).decode()
+        return msgspec.json.encode(value).decode()
     except (OverflowError, UnicodeEncodeError, TypeError):  # a number over 64 bit, half a surrogate pair
-        return json.dumps(short, separators=(",", ":"), default=str)
+        return json.dumps(value, separators=(",", ":"), default=str)
 
 
 def _with_short_strings(value: Any) -> Any:

@@ -61,7 +61,7 @@ class TurnRecord:
             cache_write_tokens=usage.cache_write_tokens,
             cost_usd=response.cost_usd,
             estimated=response.estimated,
-            tool_uses=sum(message.type is _TOOL_USE for message in response.messages),
+            tool_uses=len([None for message in response.messages if message.type is _TOOL_USE]),
             prompt=response.prompt,
             text=response.text,
             simulated=response.simulated,

@@ -295,6 +295,26 @@ def test_decoder_lets_no_secret_through_however_it_is_cut(
     assert shown == redactor.text(whole)
 
 
+def test_decoder_takes_pieces_together_or_one_by_one() -> None:
+    """What arrives in one read gives the same texts as line by line: blocks, paragraphs, thoughts, secrets."""
+    lines: list[Line] = [
+        event("message_start"),
+        delta("Let ", index=0), delta("me ", index=0), event("ping"), delta("look.", index=0),
+        assistant(text_block("Let me look.")),
+        thought("I "), thought("wonder."),
+        delta("", index=1), delta("Half ", index=1), delta(f"of {SECRET[:9]}", index=1), delta(SECRET[9:], index=1),
+        {"not": "known"},
+        delta("one ", index=1), delta("two", index=2),
+        result("done"),
+    ]  # fmt: skip
+    redactor = Redactor({"TOKEN": SECRET})
+    together, alone = decode(*lines, redactor=redactor), Decoder(redactor)
+    one_by_one = [message for line in lines for message in alone.decode([json.dumps(line).encode()], 0.0)]
+
+    assert [(message.type, message.text) for message in together] == [(one.type, one.text) for one in one_by_one]
+    assert text_of(together) == "Let me look.\n\nHalf of [redacted TOKEN]one two"
+
+
 def test_decoder_names_the_tool_of_a_result() -> None:
     """A result has its tool's name and id; failures say so."""
     messages = decode(assistant(tool_use("Read", "t1", file="a")), tool_result("nope", "t1", is_error=True))
