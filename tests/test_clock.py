@@ -1,21 +1,26 @@
-"""A clock that is set in the middle of a turn: nothing is negative, an hour long, late, or out of order."""
+"""A clock that is set in the middle of a turn: nothing is negative, an hour long, late, or out of order.
+
+And the moments that people write.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import FakeCLIs, FakeTransport
 
-from claude_magic.clock import steady, unix_time
+from claude_magic.clock import moment_of, steady, unix_time
 from claude_magic.config import SessionConfig
 from claude_magic.permissions import Allow
 from claude_magic.records.history import History
 
 HOUR = 3600.0
+NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
 
 class Wall:
@@ -86,3 +91,24 @@ async def test_a_turn_is_as_long_as_it_is(wall: Wall, by: float, tmp_path: Path)
     assert first["turn_id"].drop_duplicates().size == 2
     assert first.groupby("turn_id", sort=False)["time"].is_monotonic_increasing.all()
     assert {turn.turn for turn in History(history).turns()} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "back"),
+    [
+        ("30s", timedelta(seconds=30)),
+        ("15m", timedelta(minutes=15)),
+        ("12h", timedelta(hours=12)),
+        ("1.5D", timedelta(hours=36)),
+        ("3w", timedelta(days=21)),
+    ],
+)
+def test_moment_of_a_time_back(text: str, back: timedelta) -> None:
+    """A number and a unit."""
+    assert moment_of(text, NOW) == NOW - back
+
+
+def test_moment_of_a_date_or_time() -> None:
+    """In ISO 8601; without a zone it is this machine's."""
+    assert moment_of("2026-03-14T10:00+02:00", NOW) == datetime(2026, 3, 14, 8, tzinfo=UTC)
+    assert moment_of("2026-03-14", NOW) == datetime(2026, 3, 14).astimezone()

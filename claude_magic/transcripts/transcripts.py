@@ -68,12 +68,12 @@ def read_transcripts(
     redactor = process_redactor(os.environ)
     kept_in = None if cache is False else TranscriptCache(None if cache is True else Path(cache), folder)
     key = key_of(files)
-    found = _held.get((kept_in.path, key)) if kept_in is not None else None
+    found = _held.get((folder, kept_in.path, key)) if kept_in is not None else None
     if found is None or found._history.redactor.secrets != redactor.secrets:
         history = read_history(files, kept_in, key, redactor, is_all=since is None and project is None)
         found = Transcripts(folder, history)
         if kept_in is not None and not history.notes.unreadable:
-            _held[kept_in.path, key] = found
+            _held[folder, kept_in.path, key] = found
     unpriced = found._history.notes.unpriced
     if unpriced:
         names, day = ", ".join(sorted(unpriced)), price_table().checked
@@ -81,8 +81,8 @@ def read_transcripts(
     return found
 
 
-_held: WeakValueDictionary[tuple[Path, str], Transcripts] = WeakValueDictionary()
-"""What was returned and is still in use, by the file of its cache, and what it was made of."""
+_held: WeakValueDictionary[tuple[Path, Path, str], Transcripts] = WeakValueDictionary()
+"""What was returned and is still in use, by its folder, the file of its cache, and what it was made of."""
 
 
 class Transcripts:

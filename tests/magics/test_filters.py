@@ -10,7 +10,6 @@ import pytest
 from fakes import FakeCLIs, FakeTransport, prompt_of
 from IPython.core.error import UsageError
 
-from claude_magic.clock import moment_of
 from claude_magic.magics.filters import Filters, parse_filters
 from claude_magic.records.summary import Summary
 
@@ -75,27 +74,6 @@ def table(shell: Any, line: str) -> pd.DataFrame:
 def test_filters_are_read(line: str, expected: Filters) -> None:
     """A word alone is a session."""
     assert parse_filters("logs", line, NOW) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "back"),
-    [
-        ("30s", timedelta(seconds=30)),
-        ("15m", timedelta(minutes=15)),
-        ("12h", timedelta(hours=12)),
-        ("1.5D", timedelta(hours=36)),
-        ("3w", timedelta(days=21)),
-    ],
-)
-def test_a_time_back(text: str, back: timedelta) -> None:
-    """A number and a unit."""
-    assert moment_of(text, NOW) == NOW - back
-
-
-def test_a_date_or_time() -> None:
-    """In ISO 8601; without a zone it is this machine's."""
-    assert moment_of("2026-03-14T10:00+02:00", NOW) == datetime(2026, 3, 14, 8, tzinfo=UTC)
-    assert moment_of("2026-03-14", NOW) == datetime(2026, 3, 14).astimezone()
 
 
 @pytest.mark.parametrize(
