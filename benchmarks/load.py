@@ -49,6 +49,11 @@ def run(rounds: int = 5, cells: Sequence[str] = tuple(_CELLS)) -> Report:
         "import claude_agent_sdk beside %load_ext",
         share_of(ms["import claude_agent_sdk"], ms["%load_ext claude_magic"]),
     )
+    for name, aim_ms in (("import claude_magic", 1), ("%load_ext claude_magic", 60)):
+        if name in ms:
+            report.ratio(name, median(ms[name]), unit="ms", aim=aim_ms, at_most=True)
+    added = median([value[3] for value in found["%load_ext claude_magic"]])
+    report.ratio("%load_ext claude_magic", added, unit="MB", aim=3, at_most=True)
     report.notes.append(f"{rounds} fresh kernels for each cell, in turns; what a kernel has already costs nothing.")
     return report
 

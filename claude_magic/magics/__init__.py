@@ -35,4 +35,4 @@ def unload(shell: Any) -> None:
         shell.magics_manager.magics[kind].pop("claude", None)
     if magics in shell.configurables:
         shell.configurables.remove(magics)
-    magics.context.close()
+    magics.close()

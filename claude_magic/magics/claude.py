@@ -1,8 +1,12 @@
-"""`%%claude` and `%claude`."""
+"""`%%claude` and `%claude`.
+
+A notebook loads this at its top, often before anything else, so what only a prompt or a command needs is imported then.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
@@ -10,12 +14,10 @@ from traitlets import Bool, CUnicode, Enum, Float, Int, List, TraitError, Unicod
 
 from claude_magic.config import DEFAULT_SILENCE_TIMEOUT_S, PERMISSION_MODES
 from claude_magic.errors import ClaudeError
-from claude_magic.magics import commands
-from claude_magic.magics.context import NotebookContext
-from claude_magic.magics.options import parse_options, split_prompt, wants_help
-from claude_magic.magics.prompting import brief_errors, fill_in_line
 from claude_magic.magics.scope import variables_here
-from claude_magic.magics.turns import run_prompt
+
+if TYPE_CHECKING:
+    from claude_magic.magics.context import NotebookContext
 
 
 @magics_class
@@ -45,8 +47,28 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     )
 
     def __init__(self, shell: Any, **kwargs: Any) -> None:
-        self.context = NotebookContext(shell, settings=self)
+        self._context: NotebookContext | None = None
+        self._untold: list[Callable[[NotebookContext], None]] = []
+        self._failure: tuple[str, BaseException] | None = None
         super().__init__(shell, **kwargs)
+
+    @property
+    def context(self) -> NotebookContext:
+        """What the magics of this notebook share; made when it is first needed."""
+        if self._context is None:
+            from claude_magic.magics.context import NotebookContext
+
+            self._context = NotebookContext(self.shell, settings=self)
+            self._context.last_failure = self._failure
+            for tell in self._untold:
+                tell(self._context)
+            self._untold.clear()
+        return self._context
+
+    def close(self) -> None:
+        """Close the sessions."""
+        if self._context is not None:
+            self._context.close()
 
     def is_set(self, name: str) -> bool:
         """Return whether a setting differs from its default."""
@@ -60,15 +82,22 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
 
     @observe("max_sessions", "prewarm")
     def _pool_changed(self, change: Any) -> None:
-        self.context.set_pool(**{change["name"]: change["new"]})
+        self._tell(lambda context: context.set_pool(**{change["name"]: change["new"]}))
 
     @observe("silence_timeout_s")
     def _silence_changed(self, change: Any) -> None:
-        self.context.set_silence_timeout(change["new"])
+        self._tell(lambda context: context.set_silence_timeout(change["new"]))
 
     @observe("history", "history_texts")
     def _history_changed(self, change: Any) -> None:
-        self.context.set_history()
+        self._tell(lambda context: context.set_history())
+
+    def _tell(self, tell: Callable[[NotebookContext], None]) -> None:
+        """Tell the context of a setting: now, or when it is made."""
+        if self._context is None:
+            self._untold.append(tell)
+        else:
+            tell(self._context)
 
     # The magics.
 
@@ -76,6 +105,9 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     @cell_magic  # type: ignore[untyped-decorator]  # IPython publishes no types
     def claude(self, line: str, cell: str) -> None:
         """Prompt Claude with the cell; `%claude` lists the options."""
+        from claude_magic.magics.options import parse_options, split_prompt, wants_help
+        from claude_magic.magics.turns import run_prompt
+
         if wants_help(line):
             self.claude_line("")
         elif cell.strip():
@@ -90,6 +122,10 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     @line_magic("claude")  # type: ignore[untyped-decorator]  # IPython publishes no types
     def claude_line(self, line: str) -> Any:
         """Ask, look at, and steer sessions; alone it shows status and help."""
+        from claude_magic.magics import commands
+        from claude_magic.magics.options import wants_help
+        from claude_magic.magics.prompting import brief_errors, fill_in_line
+
         word, _, rest = line.strip().partition(" ")
         if word in ("", "help", "?") or wants_help(line) or (word == "ask" and wants_help(rest)):
             word, rest = "status", ""
@@ -103,8 +139,10 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         error = result.error_in_exec or result.error_before_exec
         ours = isinstance(error, ClaudeError | UsageError | KeyboardInterrupt)
         if error is not None and not ours and result.info is not None:
-            self.context.last_failure = (str(result.info.raw_cell or ""), error)
-        self.context.runner.finished.tell()
+            self._failure = (str(result.info.raw_cell or ""), error)
+        if self._context is not None:
+            self._context.last_failure = self._failure
+            self._context.runner.finished.tell()
 
 
 def _nest_loops() -> None:

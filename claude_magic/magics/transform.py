@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 import warnings
 from typing import Any
@@ -72,6 +71,8 @@ def first_line(lines: list[str]) -> list[str]:
 def _advice(line: str, rest: list[str]) -> str:
     """Return what to do about a cell that begins with a magic which is not quite ours; "" if there is nothing."""
     if line.lstrip().startswith("%%"):
+        import difflib  # few cells begin with another magic
+
         match = re.match(r"\s*%%\s*([A-Za-z]+)(?=\s|$)", line)
         is_near = match and difflib.get_close_matches(match[1].lower(), [_NAME], 1, 0.8)
         return f"%%{match[1]} is unknown; did you mean %%{_NAME}? {_SENT}" if match and is_near else ""

@@ -362,6 +362,33 @@ def test_loading_does_nothing() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_loading_imports_little() -> None:
+    """What only a prompt or a command needs is imported with the first of them; a shell has some of it already."""
+    heavy = (
+        "pandas", "numpy", "matplotlib", "markdown_it", "nh3", "pygments", "psutil", "tornado", "docstring_parser",
+        "msgspec", "anywidget", "ipywidgets", "sqlite3", "difflib", "claude_magic.client", "claude_magic.rendering",
+    )  # fmt: skip
+    code = (
+        "import sys\nfrom traitlets.config import Config\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell(config=Config({'HistoryManager': {'enabled': False}}))\nbefore = set(sys.modules)\n"
+        "shell.run_line_magic('load_ext', 'claude_magic')\nshell.run_cell('1 / 0', silent=True)\n"
+        f"print(sorted((sys.modules.keys() - before) & set({heavy})))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_failure_before_the_first_prompt_can_be_asked_about(shell: Any, prompts: Prompts) -> None:
+    """Also where nothing of Claude was needed before it."""
+    with pytest.raises(ZeroDivisionError):
+        shell.run_cell("1 / 0")
+    shell.run_cell("%claude fix --quiet")
+
+    assert "1 / 0" in str(prompts()[0])
+
+
 def test_settings_of_the_configuration_file(make_shell: Callable[..., Any], clis: FakeCLIs) -> None:
     """What ipython_config.py says holds from the first session on."""
     shell = make_shell(model="other-model", allowed_tools=["Read"], max_sessions=3, permission_mode="plan")
