@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     from claude_magic.response import Outcome as Outcome
     from claude_magic.response import Response as Response
     from claude_magic.response import Usage as Usage
+    from claude_magic.tools.server import ToolInfo as ToolInfo
+    from claude_magic.tools.server import ToolServer as ToolServer
+    from claude_magic.tools.tool import tool as tool
     from claude_magic.transcripts.transcripts import Transcripts as Transcripts
     from claude_magic.transcripts.transcripts import read_transcripts as read_transcripts
     from claude_magic.widgets.viewer import StreamViewer as StreamViewer
@@ -88,6 +91,8 @@ _NAMES_OF = {
     "records.metrics": ("Stats",),
     "engine.rewind": ("Rewind",),
     "engine.session_info": ("SessionInfo",),
+    "tools.server": ("ToolInfo", "ToolServer"),
+    "tools.tool": ("tool",),
     "transcripts.transcripts": ("Transcripts", "read_transcripts"),
     "widgets.viewer": ("StreamViewer",),
     "response": ("AnswerSource", "Outcome", "Response", "Usage"),

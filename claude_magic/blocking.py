@@ -28,6 +28,7 @@ from claude_magic.recording import TapeRecorder, TapeReplayer
 from claude_magic.records.history import History
 from claude_magic.records.metrics import Stats
 from claude_magic.response import Response
+from claude_magic.tools import Tool, ToolInfo, ToolServer
 
 if TYPE_CHECKING:
     from claude_magic.records.frames import Frames
@@ -291,6 +292,20 @@ class ClaudeClient:
     def get_stats(self) -> Stats:
         """Return the numbers of the client: requests, response times, processes."""
         return self._loop.run(self._client.get_stats)
+
+    @_public
+    def add_tools(self, *tools: Callable[..., Any] | Tool | ToolServer) -> None:
+        """Offer functions of this process to Claude; see `AsyncClaudeClient.add_tools`."""
+        self._client.add_tools(*tools)
+
+    @_public
+    def remove_tools(self, *names: str | Callable[..., Any] | Tool | ToolServer) -> None:
+        """Offer tools, or whole servers, no longer; see `AsyncClaudeClient.remove_tools`."""
+        self._client.remove_tools(*names)
+
+    def list_tools(self) -> list[ToolInfo]:
+        """Return the tools of this process that sessions are offered."""
+        return self._client.list_tools()
 
     @_public
     def execute(

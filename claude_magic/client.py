@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -33,6 +33,7 @@ from claude_magic.records.client_records import ClientRecords
 from claude_magic.records.history import History
 from claude_magic.records.metrics import Stats
 from claude_magic.response import AnswerSource, Response
+from claude_magic.tools import Tool, ToolInfo, ToolRegistry, ToolServer
 
 if TYPE_CHECKING:
     from claude_magic.records.frames import Frames
@@ -100,6 +101,7 @@ class AsyncClaudeClient:
         self.response_observers: list[Callable[[Response], None]] = []
         self._tracer = tracer
         self._sessions = SessionRegistry()
+        self._tools = ToolRegistry()
         self._closed = False
         self._guard = ObserverGuard()
         self.tape = TapeRecorder(self._guard)
@@ -258,6 +260,34 @@ class AsyncClaudeClient:
         """
         return self.records.log_to(target)
 
+    # Tools of this process.
+
+    def add_tools(self, *tools: Callable[..., Any] | Tool | ToolServer) -> None:
+        """Offer functions of this process to Claude, in every session from its next turn on.
+
+        A plain function runs on a worker thread, a coroutine function on the client's loop. Each call is asked about
+        like any other tool: its name in rules is `mcp__python__NAME`.
+
+        Args:
+            tools: functions, what `tool` marked, or a `ToolServer`. What has the same name as before takes its place.
+
+        Raises:
+            ValueError: something cannot be a tool; nothing has changed.
+        """
+        self._tools.add(*tools)
+
+    def remove_tools(self, *names: str | Callable[..., Any] | Tool | ToolServer) -> None:
+        """Offer tools, or whole servers, no longer.
+
+        Raises:
+            ValueError: there is none of that name; nothing has changed.
+        """
+        self._tools.remove(*names)
+
+    def list_tools(self) -> list[ToolInfo]:
+        """Return the tools of this process that sessions are offered."""
+        return self._tools.list_tools()
+
     # Prompts.
 
     def stream(
@@ -271,6 +301,7 @@ class AsyncClaudeClient:
         timeout_s: float | None = None,
         json_schema: str | Mapping[str, Any] | None = None,
         patient: bool = False,
+        tool_servers: Iterable[ToolServer] = (),
     ) -> AsyncStream:
         """Prompt a session and follow what comes.
 
@@ -288,6 +319,7 @@ class AsyncClaudeClient:
                 session's process is started anew (it resumes) before this prompt and before the next without it.
             patient: wait for a process and for its turn to run as long as it takes, not only `acquire_timeout_s`;
                 for prompts in the background.
+            tool_servers: tools that this prompt is offered beside the client's own.
 
         Returns:
             A stream that starts when it is entered or first read.
@@ -301,6 +333,7 @@ class AsyncClaudeClient:
         target = managed(self.get_session(session))
         schema = json_text("json_schema", json_schema)
         turn = Turn(target.name, prompt, literal, model, permission_mode, timeout_s, schema, patient)
+        turn.tool_servers = (*self._tools.servers, *tool_servers)
         turn.check()
         return AsyncStream(turn, partial(self._submit, target), target.interrupt)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import contextvars
 import inspect
 import logging
-import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from claude_magic.daemon_thread import in_daemon_thread
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +109,7 @@ async def decide(ask: Ask | None, request: PermissionRequest, *, in_thread: bool
     if ask is None:
         return Deny(NO_ONE_TO_ASK)
     try:
-        answer = await _in_daemon_thread(ask, request) if in_thread else ask(request)
+        answer = await in_daemon_thread(lambda: ask(request), "claude-magic-ask") if in_thread else ask(request)
         if inspect.isawaitable(answer):
             answer = await answer
     except Exception as error:
@@ -121,35 +119,6 @@ async def decide(ask: Ask | None, request: PermissionRequest, *, in_thread: bool
         return answer
     logger.error("ask() returned %r instead of Allow or Deny; the tool is denied", answer)
     return Deny("The permission could not be decided.")
-
-
-async def _in_daemon_thread(ask: Ask, request: PermissionRequest) -> Any:
-    """Call `ask` where it may block for ever: unlike an executor's, a daemon thread does not hold the interpreter."""
-    loop = asyncio.get_running_loop()
-    answered: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(answer: Any, error: BaseException | None) -> None:
-        if answered.done():
-            return  # the question was withdrawn meanwhile
-        if error is None:
-            answered.set_result(answer)
-        else:
-            answered.set_exception(error)
-
-    def run() -> None:
-        answer, failure = None, None
-        try:
-            answer = context.run(ask, request)
-        except Exception as error:
-            failure = error
-        except BaseException as error:  # such as SystemExit: it ends this thread only
-            failure = RuntimeError(f"ask() raised {type(error).__name__}")
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the answer is not waited for
-            loop.call_soon_threadsafe(settle, answer, failure)
-
-    threading.Thread(target=run, name="claude-magic-ask", daemon=True).start()
-    return await answered
 
 
 def edited_input(request: PermissionRequest, decision: Decision) -> dict[str, Any] | None:

@@ -34,6 +34,7 @@ from claude_magic.permissions import (
     edited_input,
     wire_answer,
 )
+from claude_magic.tools import ToolConnection
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class Connection:
         decide: decides about permissions.
         model: model set by control request, else `None`.
         permission_mode: permission mode in force.
+        tools: the tools of this process that it is offered.
     """
 
     def __init__(self, launch: Launch, transport: Transport, permission_mode: str = "default") -> None:
@@ -91,6 +93,7 @@ class Connection:
         )
         self._control = ControlChannel(self._send)
         self._tasks = BackgroundTasks()
+        self.tools = ToolConnection(self.request, launch.redactor)
         self._actions: dict[str, Callable[[Message], None]] = {
             "control_response": self._control.on_response,
             "control_request": self._on_control_request,
@@ -312,8 +315,13 @@ class Connection:
     # Actions on single messages.
 
     def _on_control_request(self, message: Message) -> None:
-        subtype = mapping(message.raw.get("request")).get("subtype")
-        self._control.respond(message, lambda: _refuse(f"This host does not serve {subtype!r} requests."))
+        request = mapping(message.raw.get("request"))
+        turn = self._router.turn
+        if request.get("subtype") == "mcp_message":
+            turn_id = turn.id if turn is not None else ""
+            self._control.respond(message, lambda: self.tools.answer(request, self.session, turn_id))
+        else:
+            self._control.respond(message, lambda: _refuse(f"The host serves no {request.get('subtype')!r} request."))
 
     def _on_question(self, message: Message) -> None:
         turn = self._router.turn
@@ -321,6 +329,10 @@ class Connection:
         self._control.respond(message, lambda: self._ask(turn, request))
 
     async def _ask(self, turn: Turn | None, request: PermissionRequest) -> dict[str, Any]:
+        tool = self.tools.find(request.tool_name)
+        if tool is not None and tool.is_allowed:
+            self._report_decision(request, Allow())
+            return wire_answer(request, Allow())
         if turn is not None:
             turn.question_asked()
         try:

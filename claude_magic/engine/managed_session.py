@@ -306,6 +306,7 @@ class ManagedSession:
     async def _apply_settings(self, connection: Connection, turn: Turn) -> None:
         """Set what may differ from prompt to prompt by control request."""
         await connection.set_permission_mode(turn.permission_mode or self.config.permission_mode)
+        await connection.tools.offer(turn.tool_servers)
         try:
             await connection.set_model(turn.model, self.config.model)
         except ControlError as error:

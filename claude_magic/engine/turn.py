@@ -24,6 +24,7 @@ from claude_magic.lenient import count, mapping, mappings
 from claude_magic.messages import NO_DETAILS, Message, MessageType
 from claude_magic.redaction import Redactor
 from claude_magic.response import AnswerSource, Outcome, Response
+from claude_magic.tools import ToolServer
 
 # Looking a member up in its class would take most of the time of the loops below.
 _TEXT, _STATUS = MessageType.TEXT, MessageType.STATUS
@@ -44,6 +45,7 @@ class Turn:
         timeout_s: longest it may take, instead of the session's own limit.
         json_schema: the answer must fit this JSON Schema, instead of the session's own.
         patient: whether it waits for its turn to run as long as it takes.
+        tool_servers: the tools of this process that the model is offered.
         id: uuid of the prompt, fresh for each turn: the CLI swallows one it has seen.
         messages: what came, in order.
         notable: those of them that are more than a piece of text, such as tool uses: few, where `messages` are many.
@@ -61,6 +63,7 @@ class Turn:
     timeout_s: float | None = None
     json_schema: str | None = None
     patient: bool = False
+    tool_servers: tuple[ToolServer, ...] = ()
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     messages: list[Message] = field(default_factory=list)
     notable: list[Message] = field(default_factory=list)

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from claude_magic.magics.filling import LONGEST_VALUE, bounded, is_address, without_addresses
-from claude_magic.magics.pictures import Block, picture_block, pictures_of, shown_as
-from claude_magic.magics.tables import frame_text, is_frame, is_series
 from claude_magic.paths import open_regular
 from claude_magic.rendering.text import one_line, plural
+from claude_magic.values.pictures import Block, picture_block, pictures_of, shown_as
+from claude_magic.values.tables import frame_text, is_frame, is_series
 
 _SAMPLE_ROWS = 10
 _LONGEST_TEXT = 10 * LONGEST_VALUE

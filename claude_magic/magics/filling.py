@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from claude_magic.magics.pictures import figures_in
 from claude_magic.magics.placeholders import Braces, Finder, Placeholder
-from claude_magic.magics.tables import frame_text, is_frame
 from claude_magic.rendering.text import one_line
+from claude_magic.values.pictures import figures_in
+from claude_magic.values.tables import frame_text, is_frame
 
 LONGEST_VALUE = 10_000
 """Characters of one filled-in value; a longer one is cut, and says so."""

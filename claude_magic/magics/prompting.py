@@ -21,9 +21,9 @@ from claude_magic.magics.conversations import check_conversation
 from claude_magic.magics.filling import Filled, error_text, fill, unfilled
 from claude_magic.magics.options import Options, schema_of
 from claude_magic.magics.schemas import TABLE_SCHEMA, build
-from claude_magic.magics.tables import is_frame
 from claude_magic.rendering.text import one_line
 from claude_magic.response import Response
+from claude_magic.values.tables import is_frame
 
 _NOTHING_SENT = "Nothing was sent."
 

@@ -231,8 +231,9 @@ class PlayedTransport:
             line = {**line, "user_message_uuids": [message.get("uuid")]}
         if line.get("type") == "control_request":
             # The run goes on when the question is answered: by the tape, or where it has no answer, by anybody.
-            if not isinstance(line.get("request"), dict):
-                return  # it asks nothing, so nothing would answer
+            request = line.get("request")
+            if not isinstance(request, dict) or request.get("subtype") == "mcp_message":
+                return  # it asks nothing; or a tool of the process was called, whose result is on the tape
             line = {**line, "request_id": str(uuid.uuid4())}
             self._answered.clear()
             self._say(line)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from claude_magic.magics.filling import LONGEST_VALUE, evaluate, fill, value_text
-from claude_magic.magics.tables import frame_markdown
+from claude_magic.values.tables import frame_markdown
 
 
 class Thing:

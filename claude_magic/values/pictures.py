@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from IPython.utils.dir2 import get_real_method
-
 from claude_magic.paths import open_regular
 
 Block = dict[str, Any]
@@ -74,14 +72,18 @@ def picture_block(data: bytes) -> Block:
         size, limit = len(data) / 2**20, _LARGEST_PICTURE // 2**20
         raise ValueError(f"it is a picture of {size:.1f} MB; at most {limit} MB can be sent: make it smaller")
     _check_whole(data)
-    kind = next((kind for magic, kind in _PICTURES.items() if data.startswith(magic)), "image/webp")
-    source = {"type": "base64", "media_type": kind, "data": base64.b64encode(data).decode("ascii")}
+    source = {"type": "base64", "media_type": media_type(data), "data": base64.b64encode(data).decode("ascii")}
     return {"type": "image", "source": source}
 
 
 def is_picture(data: bytes) -> bool:
     """Whether bytes begin as a picture that can be sent."""
     return any(data.startswith(magic) for magic in _PICTURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+
+
+def media_type(data: bytes) -> str:
+    """Return the MIME type of a picture that can be sent."""
+    return next((kind for magic, kind in _PICTURES.items() if data.startswith(magic)), "image/webp")
 
 
 def _check_whole(data: bytes) -> None:
@@ -199,7 +201,7 @@ def shown_as(value: Any, kinds: Iterable[str], formatters: Mapping[str, Any]) ->
     if isinstance(value, type):
         return None
     kinds = list(kinds)
-    bundle = get_real_method(value, "_repr_mimebundle_")
+    bundle = _real_method(value, "_repr_mimebundle_")
     shown = bundle(include=kinds, exclude=None) if bundle is not None else None
     shown = shown[0] if isinstance(shown, tuple) else shown
     for kind in kinds:
@@ -226,4 +228,17 @@ def _printer(value: Any, kind: str, formatters: Mapping[str, Any]) -> Any:
         else:
             return lambda: registered(value)
     method = _METHODS.get(kind)
-    return get_real_method(value, method) if method else None
+    return _real_method(value, method) if method else None
+
+
+def _real_method(value: Any, name: str) -> Any:
+    """Return a method that a value really has; `None` for a class, and for what answers to any name."""
+    if isinstance(value, type):
+        return None
+    try:
+        if getattr(value, "_method_that_no_class_has_", None) is not None:
+            return None
+        method = getattr(value, name, None)
+    except Exception:  # `__getattr__` is the value's own code
+        return None
+    return method if callable(method) else None
