@@ -67,6 +67,11 @@ def _secrets_of(variable: str, value: str) -> Iterator[tuple[str, str]]:
         yield from _in_json(variable, value)
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a part of a name says that what it names is secret: KEY, TOKEN, SECRET, PASSWORD and the like."""
+    return any(_SECRET_PART.fullmatch(part) for part in _parts(name))
+
+
 def _parts(variable: str) -> set[str]:
     """Return the parts of a name in capitals."""
     words = re.split(r"[^A-Za-z0-9]+", variable)
@@ -113,7 +118,7 @@ def _in_url(variable: str, value: str) -> Iterator[tuple[str, str]]:
         if may_be_secret(text):
             yield variable if number == 0 else f"{variable} decoded", text
     for name, text in parse_qsl(parts.query):
-        if any(_SECRET_PART.fullmatch(part) for part in _parts(name)) and may_be_secret(text):
+        if is_secret_name(name) and may_be_secret(text):
             yield f"{variable} {name}", text
 
 
@@ -126,5 +131,5 @@ def _in_json(variable: str, value: str) -> Iterator[tuple[str, str]]:
     except (ValueError, RecursionError):
         return
     for name, text in fields.items():
-        if isinstance(text, str) and any(_SECRET_PART.fullmatch(part) for part in _parts(name)) and may_be_secret(text):
+        if isinstance(text, str) and is_secret_name(name) and may_be_secret(text):
             yield f"{variable} {name}", text

@@ -319,7 +319,8 @@ class Connection:
         turn = self._router.turn
         if request.get("subtype") == "mcp_message":
             turn_id = turn.id if turn is not None else ""
-            self._control.respond(message, lambda: self.tools.answer(request, self.session, turn_id))
+            ids = {"session": self.session, "session_id": self.session_id, "turn_id": turn_id}
+            self._control.respond(message, lambda: self.tools.answer(request, **ids))
         else:
             self._control.respond(message, lambda: _refuse(f"The host serves no {request.get('subtype')!r} request."))
 

@@ -14,6 +14,7 @@ from traitlets import Bool, CUnicode, Enum, Float, Int, List, TraitError, Unicod
 
 from claude_magic.config import DEFAULT_SILENCE_TIMEOUT_S, PERMISSION_MODES
 from claude_magic.errors import ClaudeError
+from claude_magic.kernel.level import KernelLevel
 from claude_magic.magics.scope import variables_here
 
 if TYPE_CHECKING:
@@ -38,6 +39,15 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         DEFAULT_SILENCE_TIMEOUT_S, min=0, help="Seconds that Claude may say nothing; 0 means no limit."
     ).tag(config=True)
     keep = Bool(False, help="Keep every answer, as `%%claude --keep` does: Restart and Run All costs nothing.").tag(
+        config=True
+    )
+    kernel = Enum(
+        list(KernelLevel),
+        KernelLevel.ASK,
+        help="What Claude may do in this kernel: `off`, `read` (look at variables), `ask` (also run code, each time "
+        "asked), `run` (without asking).",
+    ).tag(config=True)
+    kernel_max = Enum(list(KernelLevel), KernelLevel.RUN, help="The most that `--kernel` and `kernel` can give.").tag(
         config=True
     )
     history = Bool(True, help="Keep finished turns (numbers, no texts) for later kernels.").tag(config=True)

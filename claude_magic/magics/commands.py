@@ -16,6 +16,7 @@ from IPython.display import display
 from claude_magic.cli.trust import trust_folder
 from claude_magic.display.asking import can_ask
 from claude_magic.doctor import diagnose, versions
+from claude_magic.kernel.tools import KernelLevel
 from claude_magic.magics import recording
 from claude_magic.magics.context import NotebookContext
 from claude_magic.magics.conversations import check_conversation, copy_of
@@ -30,6 +31,7 @@ from claude_magic.magics.filters import (
 )
 from claude_magic.magics.options import options_help, split_prompt
 from claude_magic.magics.parsing import did_you_mean
+from claude_magic.magics.scope import variables_here
 from claude_magic.magics.turns import run_prompt
 from claude_magic.widgets.undoing import undo_words
 
@@ -94,6 +96,17 @@ class _Status:
         return f"<div><p><strong>{escape(self._headline)}</strong></p>{self._table}{parts}</div>"
 
 
+def _kernel_words(context: NotebookContext) -> str:
+    """Return what Claude may do in this kernel, in words."""
+    words = {
+        KernelLevel.OFF: "it sees nothing of this kernel",
+        KernelLevel.READ: "it may look at the variables of this kernel",
+        KernelLevel.ASK: "it may look at the variables of this kernel, and asks before it runs code here",
+        KernelLevel.RUN: "it may look at the variables of this kernel, and run code here without asking",
+    }
+    return words[context.kernel_level(None, context.base_config)]
+
+
 def _status(context: NotebookContext, rest: str) -> None:
     from claude_magic.rendering.text import one_line, plural
 
@@ -116,7 +129,7 @@ def _status(context: NotebookContext, rest: str) -> None:
         "%claude COMMAND": commands,
         "FILTERS": f"  {FILTERS_HELP}\n  of transcripts: {FILE_FILTERS_HELP}",
     }
-    headline = f"Claude: {plural(len(infos), 'session')} open, {kind} answers"
+    headline = f"Claude: {plural(len(infos), 'session')} open, {kind} answers, {_kernel_words(context)}"
     display(_Status(headline, lines, _sessions(context, "").table_html if infos else "", help_texts))
 
 
@@ -242,6 +255,27 @@ def _undo(context: NotebookContext, rest: str) -> None:
     print(undo_words(context.client.undo(name), folder) if sure else "Nothing was changed.")
 
 
+def _offer(context: NotebookContext, rest: str) -> Any:
+    """Offer functions of the notebook, take them back, or return what Claude has of this kernel as a table."""
+    names = rest.replace(",", " ").split()
+    if names[:1] == ["--stop"]:
+        for name in names[1:]:
+            if context.offered.get(name) is None:
+                raise UsageError(f"%claude offer --stop {name}: no function of this name is offered.")
+            context.offered.remove(name)
+    elif names:
+        context.offer(names, variables_here(context.shell))
+    from dataclasses import asdict
+
+    import pandas as pd
+
+    kernel = context.kernel_tools.server(context.kernel_level(None, context.base_config))
+    infos = [*(kernel.list_tools() if kernel is not None else []), *context.offered.list_tools()]
+    infos += context.client.list_tools()
+    columns = ["server", "name", "read_only", "full_name", "description"]
+    return pd.DataFrame([asdict(info) for info in infos], columns=columns)
+
+
 def _revoke(context: NotebookContext, rest: str) -> None:
     """Take back what a person granted; without a name in all sessions, since that can only make it ask more."""
     names = [context.get_session(rest).name] if rest else [info.name for info in context.client.list_sessions()]
@@ -345,6 +379,7 @@ COMMANDS: dict[str, Command] = {
     "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume),
     "fork": Command("fork NAME [FROM]", "begin a session as a copy of an open one (main)", _fork),
     "undo": Command("undo [NAME]", "restore the files the last turn edited", _undo),
+    "offer": Command("offer [--stop] [FUNC …]", "functions that Claude may call; alone, what it has", _offer),
     "revoke": Command("revoke [NAME]", "ask again about what you allowed for a session", _revoke),
     "close": Command("close [NAME]", "end a session and what it started", _close),
     "turns": Command("turns [FILTERS]", "every turn: time, tokens, cost, as a table", _turns),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,10 +14,13 @@ from claude_magic.config import SessionConfig
 from claude_magic.display.asking import Asker, can_ask
 from claude_magic.engine.session import Session, managed
 from claude_magic.errors import SessionNotFoundError
+from claude_magic.kernel.tools import KernelLevel, KernelTools
 from claude_magic.magics.answer_cache import AnswerCache
+from claude_magic.magics.prompting import own_names
 from claude_magic.magics.runner import TurnRunner
 from claude_magic.magics.simulation import Simulation
 from claude_magic.records.history import History
+from claude_magic.tools import ToolServer
 
 
 class Settings(Protocol):
@@ -31,6 +35,8 @@ class Settings(Protocol):
     prewarm: int
     silence_timeout_s: float
     keep: bool
+    kernel: KernelLevel
+    kernel_max: KernelLevel
     history: bool
     history_texts: bool
 
@@ -58,6 +64,8 @@ class NotebookContext:
         runner: submits turns and shows them below their cells.
         answers: the kept answers, and what was said in each session.
         last_failure: source and error of the last cell that failed; `None` if none has.
+        kernel_tools: what Claude may do in this kernel.
+        offered: functions of the notebook that Claude may call.
         named_frames: for each session the DataFrames that its prompts have named or sent.
     """
 
@@ -66,7 +74,9 @@ class NotebookContext:
         self.settings = settings
         self.simulation = Simulation(self._close_simulated)
         self.asker = Asker(lambda: can_ask(shell))
-        self.runner = TurnRunner(shell, self.asker)
+        self.kernel_tools = KernelTools(shell, lambda: own_names(shell.user_ns, shell))
+        self.offered = ToolServer("notebook", run=self.kernel_tools.run_function)
+        self.runner = TurnRunner(shell, self.asker, self.kernel_tools.main_thread)
         self.answers = AnswerCache()
         self.last_failure: tuple[str, BaseException] | None = None
         self.named_frames: dict[str, frozenset[str]] = {}
@@ -124,6 +134,36 @@ class NotebookContext:
             working_dir=folder,
             simulated=self.simulation.endpoint or config.simulated,
         )
+
+    def kernel_level(self, wanted: KernelLevel | None, config: SessionConfig) -> KernelLevel:
+        """Return what Claude may do in this kernel for a prompt.
+
+        Args:
+            wanted: what `--kernel` says; `None` is nothing.
+            config: settings of the session; where they name the only tools, those of the kernel must be asked for.
+        """
+        level = wanted or (KernelLevel.OFF if config.tools is not None else KernelLevel(self.settings.kernel))
+        return level.at_most(KernelLevel(self.settings.kernel_max))
+
+    def offer(self, names: Iterable[str], variables: Mapping[str, Any]) -> None:
+        """Offer functions of the notebook to Claude, in every session of it from the next prompt on.
+
+        Args:
+            names: their names.
+            variables: what they name.
+
+        Raises:
+            UsageError: one does not exist, or cannot be a tool; none is offered then.
+        """
+        functions = []
+        for name in names:
+            if name not in variables:
+                raise UsageError(f"There is no function {name!r} to offer.")
+            functions.append(variables[name])
+        try:
+            self.offered.add(*functions)
+        except ValueError as error:
+            raise UsageError(f"{', '.join(names)} cannot be offered: {error}.") from None
 
     def set_pool(self, **settings: int) -> None:
         """Change settings of the pool, now and for the clients to come."""

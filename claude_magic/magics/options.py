@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from claude_magic.config import EFFORTS, PERMISSION_MODES
+from claude_magic.kernel.tools import KernelLevel
 from claude_magic.magics.parsing import LineParser, at_least_one
 
 
@@ -40,6 +41,8 @@ class Options:
     raw: bool = False
     dry_run: bool = False
     quiet: bool = False
+    kernel: KernelLevel | None = None
+    offer: tuple[str, ...] = ()
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -51,6 +54,13 @@ def _name(text: str) -> str:
     if not text.isidentifier() or keyword.iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a name for a variable")
     return text
+
+
+def _level(text: str) -> KernelLevel:
+    try:
+        return KernelLevel(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(KernelLevel)}") from None
 
 
 def _positive(text: str) -> float:
@@ -96,6 +106,9 @@ def _parser() -> LineParser:
     add("--raw", action="store_true", help="fill in nothing")
     add("--dry-run", action="store_true", help="show what would be sent, and send nothing")
     add("--quiet", action="store_true", help="show nothing")
+    levels = ", ".join(KernelLevel)
+    add("--kernel", type=_level, metavar="LEVEL", help=f"what Claude may do in this kernel; one of {levels}")
+    add("--offer", type=_words, default=(), metavar="FUNC,…", help="functions of this notebook that Claude may call")
     return parser
 
 

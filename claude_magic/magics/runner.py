@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,11 +30,13 @@ from claude_magic.display.turn_display import (
 from claude_magic.engine.rewind import edited_files
 from claude_magic.engine.session import Session, managed
 from claude_magic.errors import ClaudeError, ControlError, ModelNotFoundError
+from claude_magic.kernel.main_thread import MainThread
 from claude_magic.magics.background import Finished
 from claude_magic.magics.options import Options
 from claude_magic.magics.prompting import Prompt, shorten
 from claude_magic.observers import described
 from claude_magic.response import Outcome, Response
+from claude_magic.tools import ToolServer
 from claude_magic.widgets.kernel_bridge import KernelBridge, bridge_of
 from claude_magic.widgets.undoing import undo_on_page
 
@@ -52,14 +55,16 @@ class TurnRunner:
     Args:
         shell: the shell; `_claude` is set in its namespace.
         asker: asks the person at the notebook.
+        main_thread: where Claude's code runs while a cell waits.
 
     Attributes:
         finished: shows what has ended in the background, as far as that could not be shown before.
         busy: keeps the kernel's word true; `None` outside a kernel.
     """
 
-    def __init__(self, shell: Any, asker: Asker) -> None:
+    def __init__(self, shell: Any, asker: Asker, main_thread: MainThread) -> None:
         self._shell = shell
+        self._main_thread = main_thread
         self._asker = asker
         self._bridge: KernelBridge | None = None
         self.finished = Finished()
@@ -73,7 +78,14 @@ class TurnRunner:
             self.busy.close()
 
     def submit(
-        self, client: ClaudeClient, session: Session, options: Options, prompt: Prompt, *, literal: bool
+        self,
+        client: ClaudeClient,
+        session: Session,
+        options: Options,
+        prompt: Prompt,
+        *,
+        literal: bool,
+        tool_servers: Iterable[ToolServer] = (),
     ) -> RunningTurn:
         """Send a prompt, and make room below the cell for what comes.
 
@@ -83,6 +95,7 @@ class TurnRunner:
             options: the options of the cell.
             prompt: what is sent.
             literal: whether a `/command` and an `@path` in it are plain text.
+            tool_servers: tools that the prompt is offered beside the client's own.
 
         Returns:
             The turn; it must be waited for, or closed.
@@ -105,8 +118,11 @@ class TurnRunner:
                 timeout_s=options.timeout,
                 json_schema=prompt.schema,
                 patient=options.bg,
+                tool_servers=tool_servers,
                 inbox=inbox,
             )
+            if not options.bg:
+                cleanup.enter_context(self._main_thread.serve(stream.turn_id, inbox))
             asking = self._asker.begin(session, stream.turn_id, None if options.bg else inbox, shown)
             cleanup.callback(self._asker.end, asking)
             # The turn begins here, so that its process starts while a new page is asked what it can draw.

@@ -52,6 +52,8 @@ def run_prompt(context: NotebookContext, options: Options, body: str, *, typed: 
         prompt = compose(options if typed else replace(options, raw=True), body, variables, context.shell)
         config, is_open = _plan_session(context, options)
         prompt = _with_hint(context, prompt, options, is_open=is_open)
+        if options.offer:
+            context.offer(options.offer, variables)
         if options.dry_run:
             print(describe(prompt, config, options.session, is_open))
             return
@@ -144,8 +146,17 @@ def _answer(context: NotebookContext, options: Options, prompt: Prompt, *, liter
     pending = _PendingPrompt(cached, prompt, key, created, keeps)
     if options.bg:
         return _in_background(context, options, pending, literal=literal)
-    turn = context.runner.submit(context.client, session, options, prompt, literal=literal)
+    turn = _submit(context, session, options, prompt, literal=literal)
     return _finish(context, pending, turn)
+
+
+def _submit(
+    context: NotebookContext, session: Session, options: Options, prompt: Prompt, *, literal: bool
+) -> RunningTurn:
+    """Submit a prompt with what it is offered of this kernel."""
+    kernel = context.kernel_tools.server(context.kernel_level(options.kernel, session.config))
+    servers = (context.offered, *([kernel] if kernel is not None else []))
+    return context.runner.submit(context.client, session, options, prompt, literal=literal, tool_servers=servers)
 
 
 def _in_background(
@@ -164,7 +175,7 @@ def _in_background(
 
     cached.under_way.add(pending.key)
     try:
-        turn = context.runner.submit(context.client, session, options, pending.prompt, literal=literal)
+        turn = _submit(context, session, options, pending.prompt, literal=literal)
         try:
             answer = in_thread(finish, name=f"claude-magic-{session.name}")
         except BaseException:

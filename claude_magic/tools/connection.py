@@ -4,7 +4,8 @@ What a CLI does with it was tried on 2.1.202 and 2.1.332. Both take servers at a
 names all of them anew; both begin with `initialize` and `tools/list` (the older one twice, interleaved), so everything
 but a call is answered without any state. A server whose tools have changed is taken away and offered again: the older
 CLI does not act on `notifications/tools/list_changed`. `alwaysLoad` keeps the schemas in the prompt, where newer CLIs
-would have the model search for them first.
+would have the model search for them first. A call may take as long as it needs: neither ends one of 310 s, unless
+MCP_TOOL_TIMEOUT is set, which no note of progress extends.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 
 from claude_magic._version import __version__
 from claude_magic.daemon_thread import in_daemon_thread
-from claude_magic.errors import ClaudeError, ControlError
+from claude_magic.errors import ControlError
 from claude_magic.lenient import mapping, string
 from claude_magic.redaction import Redactor
 from claude_magic.tools.server import ToolServer
@@ -29,9 +29,6 @@ from claude_magic.tools.tool import Tool, ToolFailedError
 from claude_magic.values.content import Content, content_of, text_block
 
 logger = logging.getLogger(__name__)
-
-PROGRESS_S = 5.0
-"""Seconds between two signs of life of a call, so that no limit of the CLI on silent tools ends it."""
 
 _PROTOCOL = "2025-06-18"
 _METHOD_NOT_FOUND, _INVALID_PARAMS = -32601, -32602
@@ -46,12 +43,14 @@ class CallContext:
 
     Attributes:
         session: name of the session.
+        session_id: the CLI's id of the conversation.
         turn_id: id of the prompt that is worked on; "" between turns.
         tool_use_id: id of the tool use.
         content: add blocks that belong to the result beside what the function returns.
     """
 
     session: str
+    session_id: str
     turn_id: str
     tool_use_id: str
     content: list[dict[str, Any]] = field(default_factory=list)
@@ -112,12 +111,13 @@ class ToolConnection:
         server = self._servers.get(name) if full_name.startswith("mcp__") else None
         return server.get(full_name) if server is not None else None
 
-    async def answer(self, request: dict[str, Any], session: str, turn_id: str) -> dict[str, Any]:
+    async def answer(self, request: dict[str, Any], *, session: str, session_id: str, turn_id: str) -> dict[str, Any]:
         """Answer an `mcp_message` request of the CLI.
 
         Args:
             request: the request.
             session: name of the session that uses the CLI.
+            session_id: the CLI's id of the conversation.
             turn_id: id of the prompt that is worked on; "" between turns.
         """
         server = self._servers.get(string(request.get("server_name")))
@@ -137,7 +137,7 @@ class ToolConnection:
             case "tools/list":
                 return _reply(message, {"tools": [tool.definition for tool in server.tools]})
             case "tools/call":
-                context = CallContext(session, turn_id, string(_meta(params).get("claudecode/toolUseId")))
+                context = CallContext(session, session_id, turn_id, string(_meta(params).get("claudecode/toolUseId")))
                 return await self._call(server, message, params, context)
             case method:
                 return _reply(message, error=(_METHOD_NOT_FOUND, f"{method} is not served."))
@@ -154,17 +154,15 @@ class ToolConnection:
         key = (server.name, message["id"])
         task = asyncio.create_task(self._run(server, tool, mapping(params.get("arguments")), context))
         self._calls[key] = task
-        alive = asyncio.create_task(self._report_progress(server.name, _meta(params).get("progressToken")))
         try:
             await asyncio.wait([task])
         finally:  # cancelled: the CLI withdrew the request, or is gone
             task.cancel()
-            alive.cancel()
             self._calls.pop(key, None)
         if task.cancelled():
             content, is_error = [text_block("The call was cancelled.")], True
         elif (error := task.exception()) is not None:
-            content, is_error = [text_block(_error_text(error))], True
+            content, is_error = _error_content(error), True
         else:
             content, is_error = task.result(), False
         return _reply(message, {"content": self._redactor.value(content), "isError": is_error})
@@ -181,16 +179,6 @@ class ToolConnection:
         else:
             value = await in_daemon_thread(call, f"claude-magic-tool-{tool.name}")
         return value if isinstance(value, Content) else [*content_of(value), *context.content]
-
-    async def _report_progress(self, server: str, token: Any) -> None:
-        count = 0
-        while token is not None:
-            await asyncio.sleep(PROGRESS_S)
-            count += 1
-            note = {"progressToken": token, "progress": count}
-            message = {"jsonrpc": "2.0", "method": "notifications/progress", "params": note}
-            with suppress(ClaudeError):
-                await self._request("mcp_message", server_name=server, message=message)
 
     def _cancel(self, server: str, request_id: Any) -> None:
         task = self._calls.get((server, request_id))
@@ -222,11 +210,11 @@ def _reply(
     return {"mcp_response": reply}
 
 
-def _error_text(error: BaseException) -> str:
+def _error_content(error: BaseException) -> list[dict[str, Any]]:
     """Return an error as the model reads it: its type, its words, and where in the user's code it was raised."""
     if isinstance(error, ToolFailedError):
-        return str(error)
+        return error.content or [text_block(str(error))]
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_PACKAGE)]
     places = "".join(traceback.format_list(frames))
     words = "".join(traceback.format_exception_only(error)).strip()
-    return f"{words}\n{places}".strip() if places else words
+    return [text_block(f"{words}\n{places}".strip())]

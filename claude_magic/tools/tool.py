@@ -17,7 +17,16 @@ _ATTRIBUTE = "__claude_tool__"
 
 
 class ToolFailedError(Exception):
-    """What a tool says in place of a result; the model reads the message, without a traceback."""
+    """What a tool says in place of a result; the model reads the message, without a traceback.
+
+    Args:
+        message: what went wrong, and what to do.
+        content: blocks of an MCP result in place of the message.
+    """
+
+    def __init__(self, message: str, *, content: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(message)
+        self.content = content
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,170 @@
+"""`KernelTools`: the tools named `kernel`, for each level of what Claude may do here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from enum import StrEnum
+from typing import Annotated, Any
+
+from claude_magic.kernel.main_thread import MainThread
+from claude_magic.kernel.scratch import ScratchPad
+from claude_magic.redaction import Redactor
+from claude_magic.tools import Tool, ToolFailedError, ToolServer, as_tool, current_call
+from claude_magic.values.content import Content
+from claude_magic.values.hiding import SecretFilter
+from claude_magic.values.inspection import LookError, inspect_variable, list_variables
+
+SERVER = "kernel"
+LONGEST_RUN_S = 600.0
+DEFAULT_RUN_S = 120.0
+_MOST_REMEMBERED = 500
+
+
+class KernelLevel(StrEnum):
+    """What Claude may do in the kernel, in rising order."""
+
+    OFF = "off"
+    READ = "read"
+    ASK = "ask"
+    RUN = "run"
+
+    @property
+    def rank(self) -> int:
+        """0 for `off` to 3 for `run`."""
+        return list(KernelLevel).index(self)
+
+    def at_most(self, ceiling: KernelLevel) -> KernelLevel:
+        """Return this level, or the ceiling where that is lower."""
+        return self if self.rank <= ceiling.rank else ceiling
+
+
+_INSTRUCTIONS = """\
+You work inside a Jupyter notebook whose Python kernel holds the user's data. These tools see that kernel; Bash and \
+files do not. Look before you guess: list_variables, then inspect the tables that matter. Looking runs no code."""
+_RUN_INSTRUCTIONS = """\
+ run_python is a scratch pad in that kernel: it reads every variable, and what it assigns is gone afterwards. Use it \
+to check and to compute, not to change the user's data."""
+
+
+class KernelTools:
+    """Makes the tool servers of one kernel.
+
+    Args:
+        shell: the IPython shell.
+        names: returns the names of the user's own variables, the oldest first.
+
+    Attributes:
+        main_thread: where the code runs.
+    """
+
+    def __init__(self, shell: Any, names: Callable[[], list[str]]) -> None:
+        self.main_thread = MainThread(shell)
+        self._shell = shell
+        self._names = names
+        self._scratch = ScratchPad(shell, names)
+        self._seen: dict[tuple[str, str], str] = {}
+        self._servers: dict[KernelLevel, ToolServer] = {}
+
+    def server(self, level: KernelLevel) -> ToolServer | None:
+        """Return the tools of a level; `None` for `off`."""
+        if level is KernelLevel.OFF:
+            return None
+        if level not in self._servers:
+            runs = level.rank >= KernelLevel.ASK.rank
+            tools = list(self._looking())
+            if runs:
+                run = replace(as_tool(self._run_python), name="run_python", is_allowed=level is KernelLevel.RUN)
+                tools.append(run)
+            words = _INSTRUCTIONS + (_RUN_INSTRUCTIONS if runs else "")
+            self._servers[level] = ToolServer(SERVER, tools, instructions=words)
+        return self._servers[level]
+
+    async def run_function(self, call: Callable[[], Any]) -> Any:
+        """Call a function of the notebook on the main thread, as in a cell, and return its value."""
+        context = current_call()
+
+        def attempt() -> tuple[Any, BaseException | None]:
+            try:
+                return call(), None
+            except BaseException as error:
+                return None, error
+
+        turn_id = context.turn_id if context is not None else ""
+        value, error = await self.main_thread.run(attempt, turn_id, LONGEST_RUN_S)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise ToolFailedError(f"The function was ended by {type(error).__name__}.")
+        if error is not None:
+            raise error
+        return value
+
+    # Looking.
+
+    def _looking(self) -> Iterable[Tool]:
+        for function, name in ((self._list_variables, "list_variables"), (self._inspect, "inspect")):
+            yield replace(as_tool(function), name=name, read_only=True, is_allowed=True)
+
+    def _secrets(self) -> SecretFilter:
+        return SecretFilter(self._shell.user_ns, Redactor())
+
+    def _list_variables(self, pattern: str = "") -> str:
+        """List the variables of the user's kernel: name, type, size, small values; tables first. Runs no code.
+
+        Args:
+            pattern: list only names that contain this, or match it where it has a * or a ?.
+        """
+        namespace = dict(self._shell.user_ns)
+        return list_variables(namespace, self._names(), self._secrets(), pattern)
+
+    def _inspect(self, name: str, again: bool = False) -> str:
+        """Look at one variable in detail. Runs no code.
+
+        A table shows columns with types, missing and unique values and ranges, and sample rows; a function its source.
+
+        Args:
+            name: a variable, or a path such as df["price"], config["db"], rows[0] or model.weights.
+            again: show it in full although it is unchanged since you looked.
+        """
+        try:
+            text = inspect_variable(dict(self._shell.user_ns), name, self._secrets())
+        except LookError as error:
+            raise ToolFailedError(str(error)) from None
+        call = current_call()
+        key = (call.session_id if call is not None else "", name.strip())
+        digest = hashlib.blake2b(text.encode(errors="replace")).hexdigest()
+        if self._seen.get(key) == digest and not again:
+            return f"{name} is unchanged since you looked at it (again=true shows it in full once more)."
+        if len(self._seen) >= _MOST_REMEMBERED:
+            self._seen.clear()
+        self._seen[key] = digest
+        return text
+
+    # Running.
+
+    async def _run_python(
+        self,
+        code: str,
+        purpose: Annotated[str, "One line for the user who is asked: what the code is for."] = "",
+        timeout_s: Annotated[float, "Seconds it may run, at most 600."] = DEFAULT_RUN_S,
+    ) -> Content:
+        """Run Python in the user's kernel, as a scratch pad: it sees every variable; what it assigns is gone after it.
+
+        Returns what was printed, the value of a last line that is an expression, and figures as pictures. Changes in
+        place to the user's data do last, and are reported. No input(), no %magics, no await at the top level.
+
+        Args:
+            code: the code.
+        """
+        call = current_call()
+        limit_s = min(max(float(timeout_s), 1.0), LONGEST_RUN_S)
+        content, failed = await self.main_thread.run(
+            lambda: self._scratch.run(code), call.turn_id if call is not None else "", limit_s
+        )
+        secrets = self._secrets()
+        shown = [
+            {**block, "text": secrets.text(block["text"])} if block["type"] == "text" else block for block in content
+        ]
+        if failed:
+            raise ToolFailedError("the code failed", content=shown)
+        return Content(shown)

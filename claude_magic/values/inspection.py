@@ -1,0 +1,339 @@
+"""What Claude sees of the variables of a namespace: a list of all, and one of them in detail. Nothing of them runs."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import inspect
+import linecache
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from claude_magic.secret_values import is_secret_name
+from claude_magic.values.content import LONGEST_RESULT, shortened
+from claude_magic.values.frames import is_table, shape_words, table_text
+from claude_magic.values.hiding import SecretFilter
+from claude_magic.values.previews import (
+    LONGEST_PREVIEW,
+    class_name,
+    fields_of,
+    first_items,
+    is_kind_of,
+    is_of,
+    preview,
+    size_words,
+    type_name,
+)
+
+MOST_NAMES = 500
+_LINE = 160
+_MOST_FIELDS = 60
+_CONTAINERS = (list, tuple, set, frozenset, dict)
+_FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
+
+
+class LookError(ValueError):
+    """Something cannot be looked at without running code; says what can be done instead."""
+
+
+# ---- the list ----
+
+
+def list_variables(namespace: Mapping[str, Any], names: Iterable[str], secrets: SecretFilter, pattern: str = "") -> str:
+    """Return a line for each variable: name, type, size, and of small data what it is; tables first.
+
+    Args:
+        namespace: the variables.
+        names: those of them to list, the oldest first.
+        secrets: takes out what must not be shown.
+        pattern: list only names that contain this, or match it where it has a `*` or a `?`.
+    """
+    wanted = [name for name in names if name in namespace and _matches(name, pattern)]
+    if not wanted:
+        return f"There is no variable that matches {pattern!r}." if pattern else "There are no variables yet."
+    wanted.sort(key=lambda name: _rank(namespace[name]))
+    lines = [_line(name, namespace[name]) for name in wanted[:MOST_NAMES]]
+    left = len(wanted) - len(lines)
+    if left > 0:
+        lines.append(f"… and {left:,} more; ask for a part with pattern.")
+    return shortened(secrets.text("\n".join(lines)), LONGEST_RESULT)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    if any(sign in pattern for sign in "*?["):
+        return fnmatch.fnmatchcase(name, pattern)
+    return pattern.lower() in name.lower()
+
+
+def _rank(value: Any) -> int:
+    """Tables come first, then other data, then functions, classes and modules."""
+    if is_table(value):
+        return 0
+    if isinstance_of(value, types.ModuleType):
+        return 4
+    if type(value) in _FUNCTIONS or _is_class(value):
+        return 3
+    return 1 if type(value) in _CONTAINERS or is_kind_of(value, "numpy", "ndarray") else 2
+
+
+def isinstance_of(value: Any, kind: type) -> bool:
+    """Whether a value's type is a class or derived from it; unlike `isinstance`, this believes no `__class__`."""
+    return kind in type.__getattribute__(type(value), "__mro__")
+
+
+def _is_class(value: Any) -> bool:
+    return isinstance_of(value, type)
+
+
+def _line(name: str, value: Any) -> str:
+    kind = type_name(value)
+    if is_secret_name(name):
+        return f"{name}: {kind} (secret: only its type is shown)"
+    return f"{name}: {kind}{_summary(value)}"
+
+
+def _summary(value: Any) -> str:
+    """Return a few words about a value, after its type."""
+    if is_table(value):
+        names = ", ".join(_column_names(value))
+        return f", {shape_words(value)}" + (f": {names[:_LINE]}{'…' if len(names) > _LINE else ''}" if names else "")
+    if is_of(value, "numpy", "ndarray"):
+        return f", shape {value.shape}, {value.dtype}, {size_words(value.nbytes)}"
+    if is_kind_of(value, "torch", "Tensor"):
+        return ""
+    if type(value) in _CONTAINERS:
+        return f", {len(value):,} items: {preview(value, _LINE)}"
+    if type(value) is str and len(value) > _LINE:
+        return f", {len(value):,} characters: {preview(value[:_LINE], _LINE)}…"
+    if isinstance_of(value, types.ModuleType) or type(value) in _FUNCTIONS or _is_class(value):
+        return ""
+    shown = preview(value, LONGEST_PREVIEW)
+    return "" if shown == f"<{type_name(value)}>" else f" = {shown}"
+
+
+def _column_names(value: Any) -> list[str]:
+    if is_of(value, "pandas", "DataFrame") or is_of(value, "polars", "DataFrame"):
+        return [preview(name, 40).strip("'") for name in list(value.columns[:40])]
+    return []
+
+
+# ---- one of them ----
+
+
+def inspect_variable(namespace: Mapping[str, Any], path: str, secrets: SecretFilter) -> str:
+    """Return in detail what a value is.
+
+    Args:
+        namespace: the variables.
+        path: a name, or a path such as `df["price"]`, `config["db"]`, `rows[0]` or `model.layers`.
+        secrets: takes out what must not be shown.
+
+    Raises:
+        LookError: there is no such value, or getting at it would run code.
+    """
+    try:
+        tree = ast.parse(path.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        raise LookError(f"{path!r} is neither a name nor a path such as df['price'] or rows[0].") from None
+    value, secret_name = _walk(tree, namespace)
+    head = f"{path.strip()}: {type_name(value)}"
+    if secret_name and not is_table(value):
+        return f"{head} (secret: only its type is shown)"
+    return shortened(secrets.text(f"{head}{_details(value)}"), LONGEST_RESULT)
+
+
+def _walk(node: ast.expr, namespace: Mapping[str, Any]) -> tuple[Any, bool]:
+    """Return the value that a path leads to, and whether a name on the way says that it is secret."""
+    if isinstance(node, ast.Name):
+        if node.id not in namespace:
+            raise LookError(f"There is no variable {node.id!r}; list_variables tells which there are.")
+        return namespace[node.id], is_secret_name(node.id)
+    if isinstance(node, ast.Attribute):
+        owner, is_secret = _walk(node.value, namespace)
+        return _attribute(owner, node.attr), is_secret or is_secret_name(node.attr)
+    if isinstance(node, ast.Subscript):
+        owner, is_secret = _walk(node.value, namespace)
+        try:
+            key = ast.literal_eval(node.slice)
+        except ValueError:
+            raise LookError("An index must be written out, such as rows[0] or df['price'].") from None
+        return _item(owner, key), is_secret or (type(key) is str and is_secret_name(key))
+    raise LookError(
+        "Looking runs no code: only names, attributes and items can be looked at; run_python runs the rest."
+    )
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    if isinstance_of(owner, types.ModuleType):
+        fields = object.__getattribute__(owner, "__dict__")
+    elif _is_class(owner):
+        fields = type.__getattribute__(owner, "__dict__")
+    elif is_of(owner, "pandas", "DataFrame") and name in owner.columns:
+        return owner[name]
+    else:
+        fields = fields_of(owner)
+    if name in fields:
+        return fields[name]
+    raise LookError(f"{name!r} is not kept in a {type_name(owner)}; it may be computed, which run_python can do.")
+
+
+def _item(owner: Any, key: Any) -> Any:
+    kind = type(owner)
+    is_known = kind in (list, tuple, dict, str) or is_of(owner, "numpy", "ndarray")
+    is_column = is_of(owner, "pandas", "DataFrame") or is_of(owner, "polars", "DataFrame")
+    try:
+        if is_known or is_column:
+            return owner[key]
+        if is_of(owner, "pandas", "Series"):
+            return owner.loc[key]
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise LookError(f"It has no item {key!r}: {preview_keys(owner)}") from None
+    raise LookError(f"Items of a {type_name(owner)} are made by its own code; run_python can get them.")
+
+
+def preview_keys(owner: Any) -> str:
+    """Return which items there are, in a few words."""
+    if type(owner) is dict:
+        return f"its keys are {preview(list(first_items(owner, 20)))}"
+    if is_of(owner, "pandas", "DataFrame"):
+        return f"its columns are {', '.join(_column_names(owner))}"
+    return f"it has {len(owner):,} items" if type(owner) in (list, tuple, str) else "it has others"
+
+
+def _details(value: Any) -> str:
+    if is_table(value):
+        return f", {table_text(value)}"
+    for is_kind, describe in _DESCRIBERS:
+        if is_kind(value):
+            return describe(value)
+    return _object(value)
+
+
+def _array(value: Any) -> str:
+    words = f", shape {value.shape}, {value.dtype}, {size_words(value.nbytes)}"
+    if value.size == 0:
+        return words
+    flat = value.ravel(order="K") if value.flags.forc else value[(slice(0, 100),) * value.ndim].ravel()
+    sample = flat[:: max(1, flat.size // 100_000)]
+    if value.dtype.kind in "iuf":
+        import numpy as np
+
+        finite = sample[np.isfinite(sample)] if value.dtype.kind == "f" else sample
+        if finite.size:
+            words += f"\nmin {finite.min():.6g}, mean {finite.mean():.6g}, max {finite.max():.6g}"
+            words += f" (of {sample.size:,} evenly spaced values)" if sample.size < value.size else ""
+        if finite.size < sample.size:
+            words += f"\n{sample.size - finite.size:,} of {sample.size:,} are not finite"
+    return f"{words}\nfirst values: {preview(flat[:10].tolist())}"
+
+
+def _tensor(value: Any) -> str:
+    return f", shape {tuple(value.shape)}, {value.dtype}, on {value.device}"
+
+
+def _function(value: Any) -> str:
+    function = value.__func__ if type(value) is types.MethodType else value
+    if type(function) is types.BuiltinFunctionType:
+        signature = vars(type(function))["__text_signature__"].__get__(function) or "(…)"
+        return f"\n{function.__name__}{signature}\n{_first_line(function.__doc__)}"
+    return f"\n{_source(function)}"
+
+
+def _class(value: Any) -> str:
+    bases = ", ".join(class_name(base) for base in type.__getattribute__(value, "__mro__")[1:-1])
+    return f"{f', derived from {bases}' if bases else ''}\n{_source(value)}"
+
+
+def _source(value: Any) -> str:
+    try:
+        linecache.checkcache()
+        return shortened(inspect.getsource(value), 8000)
+    except (OSError, TypeError):
+        return "(its source is not known)"
+
+
+def _module(value: Any) -> str:
+    fields = object.__getattribute__(value, "__dict__")
+    version, file = fields.get("__version__"), fields.get("__file__")
+    names = sorted(name for name in fields if type(name) is str and not name.startswith("_"))
+    parts = [
+        f"version {version}" if type(version) is str else "",
+        file if type(file) is str else "",
+        _first_line(fields.get("__doc__")),
+        f"names: {', '.join(names[:_MOST_FIELDS])}{'…' if len(names) > _MOST_FIELDS else ''}",
+    ]
+    return "\n".join(["", *filter(None, parts)])
+
+
+def _first_line(text: Any) -> str:
+    return text.strip().partition("\n")[0] if type(text) is str else ""
+
+
+def _container(value: Any) -> str:
+    kinds: dict[str, int] = {}
+    for item in first_items(value, 1000):
+        kind = type_name(dict.get(value, item) if type(value) is dict else item)
+        kinds[kind] = kinds.get(kind, 0) + 1
+    words = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda pair: -pair[1])[:8])
+    of = f" ({words}{' among the first 1,000' if len(value) > 1000 else ''})" if words else ""
+    if type(value) is dict:
+        lines = [
+            f"  {preview(key, 80)}: {_short(dict.get(value, key), key)}" for key in first_items(value, _MOST_FIELDS)
+        ]
+    else:
+        lines = [f"  {_short(item)}" for item in first_items(value, 20)]
+    left = len(value) - len(lines)
+    more = [f"  … and {left:,} more"] if left > 0 else []
+    return "\n".join([f", {len(value):,} items{of}", *lines, *more])
+
+
+def _short(value: Any, key: Any = "") -> str:
+    if type(key) is str and is_secret_name(key):
+        return f"{type_name(value)} (secret)"
+    shown = preview(value, 200)
+    return f"{type_name(value)}{_summary(value)}" if shown.startswith("<") and shown.endswith(">") else shown
+
+
+def _text(value: Any) -> str:
+    if len(value) <= 4000:
+        return f", {len(value):,} characters\n{value}"
+    return f", {len(value):,} characters; the first 3,000 and the last 500:\n{value[:3000]}\n…\n{value[-500:]}"
+
+
+def _engine(value: Any) -> str:
+    return f", {value.url.render_as_string(hide_password=True)}"
+
+
+def _object(value: Any) -> str:
+    """Return what an object of any class keeps, and what its class has, without asking it anything."""
+    shown = preview(value)
+    if shown != f"<{type_name(value)}>":
+        return f" = {shown}"
+    kinds = [class_name(kind) for kind in type.__getattribute__(type(value), "__mro__")[1:-1]]
+    fields = fields_of(value)
+    lines = [f"  {name}: {_short(fields[name], name)}" for name in list(fields)[:_MOST_FIELDS] if type(name) is str]
+    methods = [
+        name
+        for kind in type.__getattribute__(type(value), "__mro__")[:-1]
+        for name, member in type.__getattribute__(kind, "__dict__").items()
+        if type(member) is types.FunctionType and not name.startswith("_")
+    ]
+    parts = [
+        f", derived from {', '.join(kinds[:6])}" if kinds else "",
+        "attributes:\n" + "\n".join(lines) if lines else "",
+        f"methods: {', '.join(dict.fromkeys(methods[:_MOST_FIELDS]))}" if methods else "",
+    ]
+    return parts[0] + "".join(f"\n{part}" for part in parts[1:] if part)
+
+
+_DESCRIBERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], str]], ...] = (
+    (lambda value: is_of(value, "numpy", "ndarray"), _array),
+    (lambda value: is_of(value, "torch", "Tensor") or is_of(value, "torch.nn", "Parameter"), _tensor),
+    (lambda value: isinstance_of(value, types.ModuleType), _module),
+    (lambda value: type(value) in _FUNCTIONS, _function),
+    (_is_class, _class),
+    (lambda value: type(value) in _CONTAINERS, _container),
+    (lambda value: type(value) is str, _text),
+    (lambda value: is_of(value, "sqlalchemy.engine", "Engine"), _engine),
+)

@@ -1,0 +1,260 @@
+"""Claude at the kernel, in a real one with the real CLI: it looks at variables and runs code where the data is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kernels import Cell, Content, Kernel
+
+from claude_magic.simulator import Scenario, Simulator, rule, step, text, tool
+
+SETUP = """
+import numpy as np, pandas as pd, time
+sales = pd.DataFrame({"month": ["2026-01", "2026-02", "2026-03"] * 4, "revenue": range(12)})
+db_password = "correct-horse-7-battery"
+def by_month(frame):
+    "Revenue of each month."
+    return frame.groupby("month").revenue.sum()
+"""
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Simulator]:
+    with Simulator(Scenario()) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def ready(begin: Callable[[], tuple[Kernel, Path]]) -> Kernel:
+    """A kernel with some data."""
+    kernel, _ = begin()
+    assert kernel.run(SETUP).error == ""
+    return kernel
+
+
+def call(api: Simulator, *calls: tuple[str, Content]) -> None:
+    """Have the next prompt call tools of the kernel, one after the other."""
+    steps = [step(tool(f"mcp__kernel__{name}", **given)) for name, given in calls]
+    api.say(Scenario(rules=[rule("go", *steps, text("Seen: {tool_result}")), rule(None, text("You said: {prompt}"))]))
+
+
+def results(api: Simulator) -> list[Any]:
+    """The contents of the tool results in the last request, in order."""
+    body = json.loads(api.requests[-1].raw)
+    contents = [message["content"] for message in body["messages"] if isinstance(message["content"], list)]
+    blocks = [block for content in contents for block in content]
+    return [block["content"] for block in blocks if block.get("type") == "tool_result"]
+
+
+def last_text(api: Simulator) -> str:
+    content = results(api)[-1]
+    return content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
+
+
+def prompt(kernel: Kernel, options: str = "", **more: Any) -> Cell:
+    return kernel.run(f"%%claude --new {options}\ngo", **more)
+
+
+def test_list_variables_needs_no_question(ready: Kernel, api: Simulator) -> None:
+    """Level `ask` is the default: looking is not asked about, and shows no secret."""
+    call(api, ("list_variables", {}))
+
+    cell = prompt(ready)
+
+    assert cell.error == ""
+    assert cell.questions == []
+    assert "sales: pandas.DataFrame, 12 rows × 2 columns" in last_text(api)
+    assert "by_month: function" in last_text(api)
+    assert "db_password: str (secret: only its type is shown)" in last_text(api)
+    assert "correct-horse" not in api.requests[-1].raw.decode()
+
+
+def test_inspect_shows_a_table_once(ready: Kernel, api: Simulator) -> None:
+    """The same again is not sent again."""
+    call(
+        api,
+        ("inspect", {"name": "sales"}),
+        ("inspect", {"name": "sales"}),
+        ("inspect", {"name": "sales", "again": True}),
+    )
+
+    cell = prompt(ready)
+
+    assert cell.error == ""
+    first, second, third = (content[0]["text"] for content in results(api)[-3:])
+    assert "| revenue | int64 | 0 | 12 | 0 | 5.5 | 11 |" in first
+    assert second == "sales is unchanged since you looked at it (again=true shows it in full once more)."
+    assert third == first
+
+
+def test_run_python_asks_and_forgets_what_it_assigned(ready: Kernel, api: Simulator) -> None:
+    code = "total = by_month(sales)\nprint('months', len(total))\ntotal.max()"
+    call(api, ("run_python", {"code": code, "purpose": "find the best month"}))
+
+    cell = prompt(ready, answers=["y"])
+
+    assert cell.error == ""
+    assert len(cell.questions) == 1
+    assert "run_python" in cell.questions[0]
+    assert "by_month(sales)" in cell.questions[0]
+    assert last_text(api).split() == ["months", "3", "np.int64(26)"]
+    assert ready.value("'total' in globals()") == "False"
+
+
+def test_run_python_denied_runs_nothing(ready: Kernel, api: Simulator) -> None:
+    call(api, ("run_python", {"code": "sales.drop(columns='revenue', inplace=True)"}))
+
+    prompt(ready, answers=["n"])
+
+    assert ready.value("list(sales.columns)") == "['month', 'revenue']"
+
+
+def test_run_python_is_refused_where_nobody_can_be_asked(ready: Kernel, api: Simulator) -> None:
+    """As under nbclient; the level `run` works there."""
+    call(api, ("run_python", {"code": "1 + 1"}))
+
+    prompt(ready)
+    assert "No one can be asked" in last_text(api)
+
+    prompt(ready, "--kernel run")
+    assert last_text(api).strip() == "2"
+
+
+def test_levels_offer_no_more_than_they_say(ready: Kernel, api: Simulator) -> None:
+    def offered() -> set[str]:
+        body = json.loads(api.requests[-1].raw)
+        return {one["name"].removeprefix("mcp__kernel__") for one in body["tools"] if "mcp__kernel__" in one["name"]}
+
+    call(api)
+    seen = []
+    for options in ("--kernel off", "--kernel read", "--kernel ask", "--tools Read"):
+        prompt(ready, options)
+        seen.append(offered())
+    ready.run("%config ClaudeMagics.kernel_max = 'read'")
+    prompt(ready, "--kernel run")
+    ready.run("%config ClaudeMagics.kernel_max = 'run'")
+
+    look = {"list_variables", "inspect"}
+    assert seen == [set(), look, {*look, "run_python"}, set()]
+    assert offered() == look
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("def f():\n    return missing\nf()", "NameError: name 'missing' is not defined"),
+        ("%time 1", "IPython's %magics"),
+        ("await f()", "awaits at its top level"),
+        ("input('x')", "input() cannot ask the user"),
+        ("exit()", "exit() ends nothing here"),
+        ("if", "SyntaxError"),
+        ("import sys\nprint('out')\nprint('err', file=sys.stderr)\nprint('more')", "out\nerr\nmore"),
+        ("sales['new'] = 1", "Changed in place, in the user's kernel: sales."),
+        ("import __main__; __main__.added = 1", "New in the user's kernel: added."),
+        ("print('x' * 100_000)", "characters left out"),
+        ("sales.head(1)", "| 2026-01 | 0 |"),
+        ("'text'", "'text'"),
+        (
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(1,), name='left-over').start()",
+            "left-over",
+        ),
+    ],
+)
+def test_run_python_says(ready: Kernel, api: Simulator, code: str, said: str) -> None:
+    """What goes wrong or on is told to the model in words."""
+    ready.run(SETUP)
+    call(api, ("run_python", {"code": code}))
+
+    cell = prompt(ready, "--kernel run")
+
+    assert cell.error == ""
+    assert said in last_text(api)
+    assert "claude_magic" not in last_text(api)
+    assert len(last_text(api)) < 12_000
+
+
+def test_run_python_brings_figures_as_pictures(ready: Kernel, api: Simulator) -> None:
+    code = "import matplotlib.pyplot as plt\nsales.plot(figsize=(20, 4))\nprint('drawn')\nplt.show()"
+    call(api, ("run_python", {"code": code}))
+
+    cell = prompt(ready, "--kernel run")
+
+    assert cell.error == ""
+    kinds = [part["type"] for part in results(api)[-1]]
+    assert "image" in kinds
+    assert "drawn" in last_text(api)
+    assert ready.value("__import__('matplotlib.pyplot').pyplot.get_fignums()") == "[]"
+
+
+def test_run_python_is_interrupted_at_its_limit(ready: Kernel, api: Simulator) -> None:
+    code = "import time\nprint('began')\ntime.sleep(60)\nprint('never')"
+    call(api, ("run_python", {"code": code, "timeout_s": 1}))
+
+    cell = prompt(ready, "--kernel run")
+
+    assert cell.error == ""
+    assert "began" in last_text(api)
+    assert "KeyboardInterrupt" in last_text(api)
+    assert "never" not in last_text(api)
+
+
+def test_stop_reaches_the_code(ready: Kernel, api: Simulator) -> None:
+    """The kernel's interrupt ends the code and the turn, and nothing goes on."""
+    code = (
+        "import time\ndisplay_marker = 1\nopen('running', 'w').close()\ntime.sleep(60)\nopen('survived', 'w').close()"
+    )
+    call(api, ("run_python", {"code": code}))
+    ready.run("import os, threading\nthreading.Thread(target=lambda: [time.sleep(0.05) for _ in range(400)"
+              " if not os.path.exists('running')] and os.kill(os.getpid(), 2)).start()")  # fmt: skip
+
+    began = time.monotonic()
+    cell = prompt(ready, "--kernel run")
+
+    assert "KeyboardInterrupt" in cell.error
+    assert time.monotonic() - began < 30
+    assert ready.value("os.path.exists('survived')") == "False"
+    assert ready.run("%%claude\nhello").error == ""
+
+
+def test_look_answers_while_another_cell_runs(ready: Kernel, api: Simulator) -> None:
+    """With `--bg`, looking does not wait for the main thread, and code waits until the cell is over."""
+    call(api, ("inspect", {"name": "sales"}), ("run_python", {"code": "busy"}))
+    ready.run("busy = 'before'")
+
+    cell = ready.run(
+        "%claude ask --new --bg --kernel run -o run go\n"
+        "busy = 'during'\n"
+        "time.sleep(2)\n"
+        "tools = client.frames.tools().query('session == \"main\"').tail(2)\n"
+        "state = (list(tools.name), list(tools.duration_s.notna()))\n"
+        "busy = 'after'"
+    )
+    assert cell.error == ""
+    assert ready.value("state") == "(['mcp__kernel__inspect', 'mcp__kernel__run_python'], [True, False])"
+    ready.run("while not run.is_done: await __import__('asyncio').sleep(0.05)")
+    assert "'after'" in last_text(api)
+
+
+def test_offered_functions_are_tools(ready: Kernel, api: Simulator) -> None:
+    """`--offer` makes a function of the notebook a tool, which runs on the kernel's main thread and is asked about."""
+    ready.run(
+        "import threading\n"
+        "def best_month(year: int) -> str:\n"
+        "    'The best month of a year.'\n"
+        "    assert threading.current_thread() is threading.main_thread()\n"
+        "    return f'{year}-03'"
+    )
+    api.say(Scenario(rules=[rule("go", tool("mcp__notebook__best_month", year=2026), text("Seen: {tool_result}"))]))
+
+    cell = prompt(ready, "--offer best_month", answers=["y"])
+
+    assert cell.error == ""
+    assert len(cell.questions) == 1
+    assert last_text(api) == "2026-03"
+    assert "no_such" in prompt(ready, "--offer no_such").printed
