@@ -31,6 +31,7 @@ from claude_magic.response import Response
 from claude_magic.tools import Tool, ToolInfo, ToolServer
 
 if TYPE_CHECKING:
+    from claude_magic.records.client_records import ClientRecords
     from claude_magic.records.frames import Frames
     from claude_magic.records.plots import Plots
 
@@ -243,6 +244,11 @@ class ClaudeClient:
     def tape(self) -> TapeRecorder:
         """Records runs while it is on."""
         return self._client.tape
+
+    @property
+    def records(self) -> ClientRecords:
+        """What happened, record by record; lives on the loop's thread. `frames` has the same as tables."""
+        return self._client.records
 
     @property
     def history(self) -> History | None:

@@ -16,7 +16,7 @@ async def in_daemon_thread(work: Callable[[], T], name: str) -> T:
     """Call `work` on a daemon thread of its own, in the caller's context, and return what it returned.
 
     It may block for ever: unlike an executor's, a daemon thread does not hold the interpreter. When the caller is
-    cancelled the work goes on, and nobody waits for it.
+    cancelled the work goes on, and its result is dropped.
 
     Args:
         work: what to do.

@@ -158,7 +158,7 @@ def build_launcher(
     if leaves_out or config.simulated is not None:
         environment |= _NO_SCHEDULE
     environment |= mcp.variables
-    arguments = _arguments(config, mcp.text, instructions, leaves_out)
+    arguments = _arguments(config, mcp.text, instructions, leaves_out, _open_notebook_rules(environ))
     _check_length(arguments)
     return CLILauncher(
         config=config,
@@ -200,7 +200,9 @@ def _has_system_prompt(arguments: Iterable[str]) -> bool:
 # ---- arguments ----
 
 
-def _arguments(config: SessionConfig, mcp_config: str | None, instructions: str, leaves_out: bool) -> tuple[str, ...]:
+def _arguments(
+    config: SessionConfig, mcp_config: str | None, instructions: str, leaves_out: bool, guarded: Iterable[str]
+) -> tuple[str, ...]:
     """Write what a configuration sets; what isolates comes last, where it wins over the user's extra arguments.
 
     A list goes into one value with commas: the CLI does not split inside parentheses, so that a rule such as
@@ -211,6 +213,7 @@ def _arguments(config: SessionConfig, mcp_config: str | None, instructions: str,
         mcp_config: its MCP servers, as the CLI takes them.
         instructions: text of the project for the system prompt, or "".
         leaves_out: whether the folder must not be obeyed.
+        guarded: rules for what must not be edited.
     """
     appended = "\n\n".join(filter(None, (instructions, config.append_system_prompt)))
     given = _flags({
@@ -222,7 +225,7 @@ def _arguments(config: SessionConfig, mcp_config: str | None, instructions: str,
         "max-budget-usd": config.max_budget_usd,
         "tools": _list(config.tools),
         "allowedTools": _list(config.allowed_tools or None),
-        "disallowedTools": _list(config.disallowed_tools or None),
+        "disallowedTools": _list([*config.disallowed_tools, *guarded] or None),
         "json-schema": config.json_schema,
         "mcp-config": mcp_config,
     })  # fmt: skip
@@ -237,6 +240,20 @@ def _arguments(config: SessionConfig, mcp_config: str | None, instructions: str,
         )
         return (*given, *config.extra_args, *alone)
     return (*given, *_flags({"setting-sources": _list(config.setting_sources)}), *config.extra_args)
+
+
+def _open_notebook_rules(environ: Mapping[str, str]) -> list[str]:
+    """Return the rule that keeps the CLI's tools from editing the notebook of the kernel that starts it.
+
+    Its page would not see the edit, and overwrite it with the next save. One rule for Edit denies Write and NotebookEdit
+    too, in every permission mode, and no reading (2.1.202 and 2.1.332). What would be a pattern in it matches any one
+    character.
+    """
+    path = environ.get("JPY_SESSION_NAME", "")
+    if not path.endswith(".ipynb") or not Path(path).is_file():
+        return []
+    name = Path(path).resolve().as_posix()
+    return [f"Edit(/{'' if name.startswith('/') else '/'}{re.sub(r'[^\w/. -]', '?', name)})"]
 
 
 def _flags(values: Mapping[str, object]) -> list[str]:

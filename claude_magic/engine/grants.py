@@ -95,13 +95,16 @@ def offered(request: PermissionRequest) -> tuple[Grant, ...]:
         request: what is asked.
 
     Returns:
-        First what a single click grants: the rule that the CLI suggests, else this exact input. The whole tool comes
-        last. Empty for a question that is asked every time.
+        First what a single click grants: the rule that the CLI suggests, else this exact input (of a tool of the
+        kernel, the whole tool). The whole tool comes last. Empty for a question that is asked every time.
     """
     if not request.tool_name or request.tool_name in _NEVER_REMEMBERED:
         return ()
     grants = [grant for grant in _suggested(request) if grant.covers(request)]
-    grants += [_exactly(request), Grant("tool", request.tool_name, "", f"all of {request.tool_name}")]
+    whole = Grant("tool", request.tool_name, "", f"all of {request.tool_name.rpartition('__')[2]}")
+    if request.tool_name.startswith("mcp__kernel__"):
+        grants += [whole]  # the same code twice is rare, and no one knows beforehand that it will come
+    grants += [_exactly(request), whole]
     return tuple(dict.fromkeys(_named(grant) for grant in grants))
 
 

@@ -34,7 +34,7 @@ class Job(Generic[T]):
     Attributes:
         began: done when the work begins.
         done: brings what the work returned.
-        by_person: whether the work was interrupted by somebody else, who wants the whole cell stopped.
+        by_person: whether a person interrupted the kernel while it ran, and wants the whole cell stopped.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import ast
-import io
 import linecache
 import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from IPython.core.displaypub import DisplayPublisher
-
-from claude_magic.values.content import Block, Content, content_of, picture_blocks, shortened, text_block
+from claude_magic.kernel.outputs import OutputRecorder, content_of_outputs, open_figures, recording
+from claude_magic.values.content import Content, table_of, text_block
 from claude_magic.values.fingerprints import fingerprints
-from claude_magic.values.pictures import pictures_of
-from claude_magic.values.tables import is_frame, is_series
+from claude_magic.values.pictures import media_type, pictures_of
 
-LONGEST_TEXT = 10_000
-"""Characters of text that the model is told of one run; the middle of a longer text is left out."""
 _FINGERPRINTS_S = 0.5
 _FILE = "<claude-{}>"
 _PACKAGE = str(Path(__file__).parents[1])
@@ -32,7 +26,7 @@ _NO_MAGICS = (
 )
 _NO_AWAIT = (
     "Code that awaits at its top level cannot run here: the cell that waits for you holds the event loop. Add a cell, "
-    "which can await, or run the coroutine on a loop of its own in a thread: "
+    "which can await when the user runs it, or run the coroutine on a loop of its own in a thread: "
     "concurrent.futures.ThreadPoolExecutor().submit(asyncio.run, coroutine).result()."
 )
 _NO_INPUT = "input() cannot ask the user from here. Ask in your answer."
@@ -46,7 +40,7 @@ class ScratchPad:
         names: returns the names of the user's own variables.
     """
 
-    def __init__(self, shell: Any, names: Any) -> None:
+    def __init__(self, shell: Any, names: Callable[[], list[str]]) -> None:
         self._shell = shell
         self._names = names
         self._count = 0
@@ -64,16 +58,21 @@ class ScratchPad:
             return Content([text_block(problem)]), True
         self._count += 1
         file = _FILE.format(self._count)
-        linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
-        output = _Output()
-        before = _Before(self._shell.user_ns, self._names())
-        with self._capturing(output):
-            failed = self._execute(code, file, output)
-            output.figures(before.figures)
+        linecache.cache[file] = (len(code), None, [f"{line}\n" for line in code.split("\n")], file)
+        recorder, figures, folder = OutputRecorder(), open_figures(), _folder()
+        before = NamespaceSnapshot(self._shell.user_ns, self._names())
+        with recording(self._shell, recorder):
+            failed = self._execute(code, file, recorder)
+            recorder.add_figures(figures)
+        if folder and _folder() != folder:
+            os.chdir(folder)
         notes = before.changes(self._shell.user_ns, self._names())
-        return output.content(notes), failed
+        content = content_of_outputs(recorder.outputs)
+        if notes:
+            content.append(text_block("\n".join(notes)))
+        return content or Content([text_block("(It printed nothing, and its last line has no value.)")]), failed
 
-    def _execute(self, code: str, file: str, output: _Output) -> bool:
+    def _execute(self, code: str, file: str, recorder: OutputRecorder) -> bool:
         tree = ast.parse(code)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         scratch = {**self._shell.user_ns, "input": _refuse_input, "exit": sys.exit, "quit": sys.exit}
@@ -82,31 +81,33 @@ class ScratchPad:
             if isinstance(last, ast.Expr):
                 value = eval(compile(ast.Expression(last.value), file, "eval", dont_inherit=True), scratch)
                 if value is not None and not code.rstrip().endswith(";"):
-                    output.value(value, self._shell.display_formatter.formatters)
+                    _show(value, self._shell.display_formatter.formatters, recorder)
         except SystemExit:
-            output.write("exit() ends nothing here; the code after it did not run.\n")
+            recorder.write("exit() ends nothing here; the code after it did not run.\n")
         except KeyboardInterrupt:
-            output.write("\nKeyboardInterrupt: the code was stopped here.\n")
+            recorder.write("\nKeyboardInterrupt: the code was stopped here.\n")
             return True
         except BaseException as error:
-            output.write(_traceback(error))
+            recorder.write(_traceback(error))
             return True
         return False
 
-    @contextmanager
-    def _capturing(self, output: _Output) -> Iterator[None]:
-        """Have what this thread prints and displays go to `output`, and what the code leaves set put back."""
-        shell = self._shell
-        streams, publisher, folder = (sys.stdout, sys.stderr), shell.display_pub, _folder()
-        sys.stdout, sys.stderr = _Tee(streams[0], output), _Tee(streams[1], output)
-        shell.display_pub = _Publisher(output)
-        try:
-            yield
-        finally:
-            sys.stdout, sys.stderr = streams
-            shell.display_pub = publisher
-            if folder and _folder() != folder:
-                os.chdir(folder)
+
+def _show(value: Any, formatters: Mapping[str, Any], recorder: OutputRecorder) -> None:
+    """Show the value of the last expression: tables and pictures as what they are, the rest as a cell would."""
+    table = table_of(value)
+    if table:
+        recorder.result({"text/markdown": table})
+        return
+    try:
+        pictures = pictures_of(value, formatters)
+    except ValueError:  # a picture that cannot be had
+        pictures = []
+    for picture in pictures:
+        recorder.display({media_type(picture): picture})
+    if not pictures:
+        text = formatters["text/plain"](value)
+        recorder.result({"text/plain": text if isinstance(text, str) else repr(value)})
 
 
 def _folder() -> str:
@@ -160,146 +161,42 @@ def _is_cell(file: str) -> bool:
     return "ipykernel_" in file or file.startswith("<ipython-input-")
 
 
-# ---- what comes out ----
+class NamespaceSnapshot:
+    """The variables, tables and threads of a kernel before code runs.
 
-
-class _Output:
-    """What code prints and shows, in order."""
-
-    def __init__(self) -> None:
-        self._parts: list[str | Block] = []
-
-    def write(self, text: str) -> None:
-        if self._parts and isinstance(self._parts[-1], str):
-            self._parts[-1] += text
-        else:
-            self._parts.append(text)
-
-    def value(self, value: Any, formatters: Mapping[str, Any]) -> None:
-        """Show the value of the last expression: tables and pictures as what they are, the rest as a cell would."""
-        try:
-            if is_frame(value) or is_series(value) or pictures_of(value, formatters):
-                self._parts += content_of(value, formatters)
-                return
-        except ValueError:  # a picture that cannot be had
-            pass
-        text = formatters["text/plain"](value)
-        self.write(text if isinstance(text, str) else repr(value))
-
-    def display(self, data: Mapping[str, Any]) -> None:
-        """Show what `display` was given."""
-        for kind in ("image/png", "image/jpeg"):
-            if kind in data:
-                picture = data[kind]
-                self._parts.append({"type": "image", "data": _base64(picture), "mimeType": kind})
-                return
-        text = data.get("text/markdown") or data.get("text/plain") or ""
-        self.write(f"{text}\n")
-
-    def figures(self, before: set[int]) -> None:
-        """Show the figures of matplotlib that were drawn and not shown, and close them."""
-        pyplot = sys.modules.get("matplotlib.pyplot")
-        if pyplot is None:
-            return
-        for number in [number for number in pyplot.get_fignums() if number not in before]:
-            figure = pyplot.figure(number)
-            try:
-                self._parts += picture_blocks(pictures_of(figure, {}))
-            except Exception as error:
-                self.write(f"A figure cannot be drawn: {type(error).__name__}: {error}\n")
-            pyplot.close(figure)
-
-    def content(self, notes: list[str]) -> Content:
-        """Return all of it as blocks: texts and pictures in order, at most three pictures, and the notes."""
-        pictures = [part for part in self._parts if not isinstance(part, str) and part["type"] == "image"]
-        kept = [part for part in self._parts if isinstance(part, str) or part not in pictures[3:]]
-        if len(pictures) > 3:
-            notes = [*notes, f"{len(pictures) - 3} more pictures were left out."]
-        room = LONGEST_TEXT // max(1, sum(isinstance(part, str) or part["type"] == "text" for part in kept))
-        blocks = [
-            text_block(part, room) if isinstance(part, str)
-            else {**part, "text": shortened(part["text"], room)} if part["type"] == "text" else part
-            for part in kept
-        ]  # fmt: skip
-        blocks += [text_block("\n".join(notes))] if notes else []
-        return Content(blocks or [text_block("(It printed nothing, and its last line has no value.)")])
-
-
-def _base64(data: Any) -> str:
-    import base64
-
-    return data if isinstance(data, str) else base64.b64encode(data).decode("ascii")
-
-
-class _Tee(io.TextIOBase):
-    """A stream that takes what the main thread writes; what other threads write goes where it went before."""
-
-    def __init__(self, before: Any, output: _Output) -> None:
-        self._before = before
-        self._output = output
-
-    def write(self, text: str) -> int:
-        if threading.current_thread() is threading.main_thread():
-            self._output.write(text)
-            return len(text)
-        return int(self._before.write(text) or 0)
-
-    def flush(self) -> None:
-        self._before.flush()
-
-    def writable(self) -> bool:
-        return True
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._before, name)
-
-
-class _Publisher(DisplayPublisher):  # type: ignore[misc]  # IPython publishes no types
-    """Takes what `display` is given."""
-
-    def __init__(self, output: _Output) -> None:
-        super().__init__()
-        self._output = output
-
-    def publish(self, data: Any, metadata: Any = None, **options: Any) -> None:
-        self._output.display(data)
-
-    def clear_output(self, wait: bool = False) -> None:
-        return
-
-
-# ---- what it changed ----
-
-
-class _Before:
-    """The kernel before code runs: its variables, tables, threads and figures."""
+    Args:
+        namespace: the variables.
+        names: those of the user's own.
+    """
 
     def __init__(self, namespace: Mapping[str, Any], names: list[str]) -> None:
         self._ids = {name: id(namespace[name]) for name in names}
         self._kept = [namespace[name] for name in names]  # an id says something only while its object lives
         self._prints = fingerprints(namespace, names, _FINGERPRINTS_S)
         self._threads = set(threading.enumerate())
-        pyplot = sys.modules.get("matplotlib.pyplot")
-        self.figures: set[int] = set(pyplot.get_fignums()) if pyplot is not None else set()
 
     def changes(self, namespace: Mapping[str, Any], names: list[str]) -> list[str]:
         """Return what is different now, in sentences."""
+        changed = self.changed_names(namespace, names)
+        threads = [thread.name for thread in threading.enumerate() if thread not in self._threads]
+        left = [name for name in threads if not name.startswith("claude-magic")]
+        words = {
+            "changed": "Changed in place, in the user's kernel: {}.",
+            "created": "New in the user's kernel: {}.",
+            "deleted": "Gone from the user's kernel: {}.",
+            "replaced": "Set anew in the user's kernel: {}.",
+        }
+        notes = [words[change].format(", ".join(found)) for change, found in changed.items() if found]
+        return [*notes, f"Still running in the background: the thread {', '.join(left)}."] if left else notes
+
+    def changed_names(self, namespace: Mapping[str, Any], names: list[str]) -> dict[str, list[str]]:
+        """Return the names of variables by what became of them: changed in place, created, deleted or replaced."""
         now = {name: id(namespace[name]) for name in names}
         same = [name for name in self._prints if now.get(name) == self._ids[name]]
         prints = fingerprints(namespace, same, 2 * _FINGERPRINTS_S)
-        changed = [name for name in prints if prints[name] != self._prints[name]]
-        sides = [
-            ("Changed in place, in the user's kernel: {}.", changed),
-            ("New in the user's kernel: {}.", [name for name in now if name not in self._ids]),
-            ("Gone from the user's kernel: {}.", [name for name in self._ids if name not in now]),
-            ("Set anew in the user's kernel: {}.", [n for n in now if n in self._ids and now[n] != self._ids[n]]),
-            (
-                "Still running in the background: the thread {}.",
-                [thread.name for thread in threading.enumerate() if thread not in self._threads and not _ours(thread)],
-            ),
-        ]
-        return [words.format(", ".join(found)) for words, found in sides if found]
-
-
-def _ours(thread: threading.Thread) -> bool:
-    return thread.name.startswith("claude-magic")
+        return {
+            "changed": [name for name in prints if prints[name] != self._prints[name]],
+            "created": [name for name in now if name not in self._ids],
+            "deleted": [name for name in self._ids if name not in now],
+            "replaced": [name for name in now if name in self._ids and now[name] != self._ids[name]],
+        }

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Any
 
+from claude_magic.background_loop import Inbox
+from claude_magic.kernel.cells import CellTools
 from claude_magic.kernel.main_thread import MainThread
 from claude_magic.kernel.scratch import ScratchPad
+from claude_magic.records.kernel_changes import CellChange, VariableChange
 from claude_magic.redaction import Redactor
 from claude_magic.tools import Tool, ToolFailedError, ToolServer, as_tool, current_call
 from claude_magic.values.content import Content
@@ -45,7 +49,9 @@ You work inside a Jupyter notebook whose Python kernel holds the user's data. Th
 files do not. Look before you guess: list_variables, then inspect the tables that matter. Looking runs no code."""
 _RUN_INSTRUCTIONS = """\
  run_python is a scratch pad in that kernel: it reads every variable, and what it assigns is gone afterwards. Use it \
-to check and to compute, not to change the user's data."""
+to check and to compute, not to change the user's data. What should last, such as a figure or a result, becomes a cell \
+of the notebook: add_cell runs it in the user's namespace, edit_cell and delete_cell change cells by their ids. Edit, \
+Write and NotebookEdit cannot change the file of the notebook that is open here: its page would not see it."""
 
 
 class KernelTools:
@@ -54,18 +60,37 @@ class KernelTools:
     Args:
         shell: the IPython shell.
         names: returns the names of the user's own variables, the oldest first.
+        record: told of every change to variables and cells.
 
     Attributes:
         main_thread: where the code runs.
+        cells: the tools that read and change cells.
     """
 
-    def __init__(self, shell: Any, names: Callable[[], list[str]]) -> None:
+    def __init__(
+        self, shell: Any, names: Callable[[], list[str]], record: Callable[[CellChange | VariableChange], None]
+    ) -> None:
         self.main_thread = MainThread(shell)
+        self.cells = CellTools(shell, names, self.main_thread, self._secrets, record)
         self._shell = shell
         self._names = names
         self._scratch = ScratchPad(shell, names)
         self._seen: dict[tuple[str, str], str] = {}
         self._servers: dict[KernelLevel, ToolServer] = {}
+
+    @contextmanager
+    def serve(self, turn_id: str, inbox: Inbox | None) -> Iterator[None]:
+        """Let Claude use the kernel for a prompt.
+
+        Args:
+            turn_id: id of the prompt.
+            inbox: work for the cell's thread; `None` if the cell does not wait, and code runs between cells.
+        """
+        with self.main_thread.serve(turn_id, inbox) if inbox is not None else nullcontext():
+            try:
+                yield
+            finally:
+                self.cells.end(turn_id)
 
     def server(self, level: KernelLevel) -> ToolServer | None:
         """Return the tools of a level; `None` for `off`."""
@@ -75,8 +100,10 @@ class KernelTools:
             runs = level.rank >= KernelLevel.ASK.rank
             tools = list(self._looking())
             if runs:
-                run = replace(as_tool(self._run_python), name="run_python", is_allowed=level is KernelLevel.RUN)
-                tools.append(run)
+                is_allowed = level is KernelLevel.RUN
+                tools.append(replace(as_tool(self._run_python), name="run_python", is_allowed=is_allowed))
+                changing = (self.cells.add_cell, self.cells.edit_cell, self.cells.delete_cell)
+                tools += [replace(as_tool(change), is_allowed=is_allowed) for change in changing]
             words = _INSTRUCTIONS + (_RUN_INSTRUCTIONS if runs else "")
             self._servers[level] = ToolServer(SERVER, tools, instructions=words)
         return self._servers[level]
@@ -104,6 +131,7 @@ class KernelTools:
     def _looking(self) -> Iterable[Tool]:
         for function, name in ((self._list_variables, "list_variables"), (self._inspect, "inspect")):
             yield replace(as_tool(function), name=name, read_only=True, is_allowed=True)
+        yield replace(as_tool(self.cells.read_cells), read_only=True, is_allowed=True)
 
     def _secrets(self) -> SecretFilter:
         return SecretFilter(self._shell.user_ns, Redactor())

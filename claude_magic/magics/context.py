@@ -74,9 +74,11 @@ class NotebookContext:
         self.settings = settings
         self.simulation = Simulation(self._close_simulated)
         self.asker = Asker(lambda: can_ask(shell))
-        self.kernel_tools = KernelTools(shell, lambda: own_names(shell.user_ns, shell))
+        self.kernel_tools = KernelTools(
+            shell, lambda: own_names(shell.user_ns, shell), lambda change: self.client.records.note_change(change)
+        )
         self.offered = ToolServer("notebook", run=self.kernel_tools.run_function)
-        self.runner = TurnRunner(shell, self.asker, self.kernel_tools.main_thread)
+        self.runner = TurnRunner(shell, self.asker, self.kernel_tools)
         self.answers = AnswerCache()
         self.last_failure: tuple[str, BaseException] | None = None
         self.named_frames: dict[str, frozenset[str]] = {}

@@ -30,7 +30,7 @@ from claude_magic.display.turn_display import (
 from claude_magic.engine.rewind import edited_files
 from claude_magic.engine.session import Session, managed
 from claude_magic.errors import ClaudeError, ControlError, ModelNotFoundError
-from claude_magic.kernel.main_thread import MainThread
+from claude_magic.kernel.tools import KernelTools
 from claude_magic.magics.background import Finished
 from claude_magic.magics.options import Options
 from claude_magic.magics.prompting import Prompt, shorten
@@ -55,16 +55,16 @@ class TurnRunner:
     Args:
         shell: the shell; `_claude` is set in its namespace.
         asker: asks the person at the notebook.
-        main_thread: where Claude's code runs while a cell waits.
+        kernel_tools: what Claude may do in this kernel.
 
     Attributes:
         finished: shows what has ended in the background, as far as that could not be shown before.
         busy: keeps the kernel's word true; `None` outside a kernel.
     """
 
-    def __init__(self, shell: Any, asker: Asker, main_thread: MainThread) -> None:
+    def __init__(self, shell: Any, asker: Asker, kernel_tools: KernelTools) -> None:
         self._shell = shell
-        self._main_thread = main_thread
+        self._kernel_tools = kernel_tools
         self._asker = asker
         self._bridge: KernelBridge | None = None
         self.finished = Finished()
@@ -121,8 +121,7 @@ class TurnRunner:
                 tool_servers=tool_servers,
                 inbox=inbox,
             )
-            if not options.bg:
-                cleanup.enter_context(self._main_thread.serve(stream.turn_id, inbox))
+            cleanup.enter_context(self._kernel_tools.serve(stream.turn_id, None if options.bg else inbox))
             asking = self._asker.begin(session, stream.turn_id, None if options.bg else inbox, shown)
             cleanup.callback(self._asker.end, asking)
             # The turn begins here, so that its process starts while a new page is asked what it can draw.
@@ -131,6 +130,8 @@ class TurnRunner:
                 cleanup.enter_context(self.busy.prompt())
             display = GuardedDisplay(self._ready_display(client, options, session, stream))
             cleanup.callback(display.close)
+            if self._bridge is not None and (cell := self._bridge.prompt_cell()) is not None:
+                self._kernel_tools.cells.begin(stream.turn_id, cell)
             view.append(display)
             shown.set_result(display.inner)
             for note in prompt.notes:

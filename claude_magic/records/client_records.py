@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from claude_magic.clock import unix_time
 from claude_magic.engine.pool import SessionPool
@@ -19,6 +22,7 @@ from claude_magic.messages import Batch
 from claude_magic.observers import ObserverGuard
 from claude_magic.records.buffer import BoundedBuffer
 from claude_magic.records.history import FinishedTurn, History, HistoryWriter, history_of
+from claude_magic.records.kernel_changes import CellChange, VariableChange
 from claude_magic.records.log import LogAggregator, LogEntry, LogSummary
 from claude_magic.records.message_records import MessageRecord
 from claude_magic.records.metrics import Metrics, Stats
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 _KEPT_TURNS = 100_000
 _KEPT_TURNS_BYTES = 256_000_000
 """Finished turns that are remembered, and what their texts may take; older ones are dropped."""
+_KEPT_CHANGES = 10_000
+"""Changes of variables and of cells that are remembered; older ones are dropped."""
 _RECORDS = "A part of the records"
 _NOTED = {
     "spawn": "info",
@@ -74,6 +80,9 @@ class ClientRecords:
         self._pool = pool
         self._metrics = Metrics()
         self._turn_records: BoundedBuffer[TurnRecord] = BoundedBuffer(_KEPT_TURNS, _KEPT_TURNS_BYTES, _bytes_of)
+        self._variable_changes: deque[VariableChange] = deque(maxlen=_KEPT_CHANGES)
+        self._cell_changes: deque[CellChange] = deque(maxlen=_KEPT_CHANGES)
+        self._turn_numbers: dict[str, tuple[str, int]] = {}
         self._frames: Frames | None = None
         self._log_stops: list[Callable[[], None]] = []
         log = LogAggregator(pool.config.log_entries, redactor=redactor_for(os.environ), guard=guard)
@@ -135,6 +144,14 @@ class ClientRecords:
         """Return the stretches of the turns' time, in the order they ended."""
         return self._recorder.spans.records()
 
+    def variable_changes(self) -> list[VariableChange]:
+        """Return what turns changed in the kernel, oldest first."""
+        return list(self._variable_changes)
+
+    def cell_changes(self) -> list[CellChange]:
+        """Return what turns changed in the notebook, oldest first."""
+        return list(self._cell_changes)
+
     def stored_history(self) -> History:
         """Return what is kept of earlier kernels; a turn that ended just now may not be there yet."""
         return self.history or History()
@@ -167,7 +184,17 @@ class ClientRecords:
     def note_batch(self, batch: Batch) -> None:
         self._guard.call(_RECORDS, self._recorder.add_batch, batch)
 
+    def note_change(self, change: CellChange | VariableChange) -> None:
+        """Keep what a turn changed in the kernel or in its notebook."""
+        turn_id, number = self._turn_numbers.get(change.session, ("", 0))
+        numbered = msgspec.structs.replace(change, turn=number if turn_id == change.turn_id else None)
+        if isinstance(numbered, CellChange):
+            self._cell_changes.append(numbered)
+        else:
+            self._variable_changes.append(numbered)
+
     def note_begin(self, turn: Turn, number: int, prompt: str) -> None:
+        self._turn_numbers[turn.session] = (turn.id, number)
         self._guard.call(
             _RECORDS, self._recorder.begin_turn, turn.session, number, turn.id, prompt, unix_time(), turn.asked
         )
@@ -201,6 +228,8 @@ class ClientRecords:
             self._recorder.add_note(str(fields.get("session", "")), _NOTED[event], f"{event}: {text}")
 
     def note_closed(self) -> None:
+        names = {info.name for info in self._sessions.infos()}
+        self._turn_numbers = {name: turn for name, turn in self._turn_numbers.items() if name in names}
         self._guard.call(_RECORDS, self._recorder.forget_closed, [info.name for info in self._sessions.infos()])
 
     def close_logs(self) -> None:

@@ -150,6 +150,24 @@ SPANS: Schema = {
     "started": timestamp_column,
     "duration_s": float_column,
 }
+VARIABLES: Schema = {
+    "session": string_column,
+    "turn": integer_column,
+    "turn_id": optional_string_column,
+    "name": string_column,
+    "change": string_column,
+    "type": optional_string_column,
+    "size": optional_string_column,
+}
+CELLS: Schema = {
+    "session": string_column,
+    "turn": integer_column,
+    "turn_id": optional_string_column,
+    "cell_id": optional_string_column,
+    "change": string_column,
+    "accepted": boolean_column,
+    "source": string_column,
+}
 LOGS: Schema = {
     "time": timestamp_column,
     "session": string_column,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from claude_magic.engine.session_info import SessionInfo
 from claude_magic.records.columns import (
+    CELLS,
     LOG_SUMMARY,
     LOGS,
     MESSAGES,
@@ -17,10 +18,12 @@ from claude_magic.records.columns import (
     SPANS,
     TOOLS,
     TURNS,
+    VARIABLES,
     to_frame,
 )
 from claude_magic.records.describe import Level
 from claude_magic.records.history import History
+from claude_magic.records.kernel_changes import CellChange, VariableChange
 from claude_magic.records.log import LogEntry, LogSummary
 from claude_magic.records.message_records import MessageRecord
 from claude_magic.records.metrics import Stats
@@ -140,6 +143,12 @@ class FrameSource(Protocol):
     def span_records(self) -> Sequence[SpanRecord]:
         """The stretches of the turns' time, in the order they ended."""
 
+    def variable_changes(self) -> Sequence[VariableChange]:
+        """What turns changed in the kernel, oldest first."""
+
+    def cell_changes(self) -> Sequence[CellChange]:
+        """What turns changed in the notebook, oldest first."""
+
     def log_entries(self, session: str | None) -> Sequence[LogEntry]:
         """The log of one session, or of all; oldest first."""
 
@@ -228,6 +237,14 @@ class Frames:
         overlap, each other and a person who is asked, so that sums by kind say where the time went.
         """
         return self._spans.update(self._read(self._source.span_records))
+
+    def variables(self) -> pd.DataFrame:
+        """Return one row per variable that a turn created, replaced, changed in place or deleted in the kernel."""
+        return to_frame(self._read(self._source.variable_changes), VARIABLES)
+
+    def cells(self) -> pd.DataFrame:
+        """Return one row per cell of the notebook that a turn added, edited or deleted."""
+        return to_frame(self._read(self._source.cell_changes), CELLS)
 
     def logs(self, session: str | None = None, level: str | None = None) -> pd.DataFrame:
         """Return one row per log entry; `frame.attrs["dropped"]` says how many older ones are gone.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from claude_magic.rendering import style
 from claude_magic.rendering.footer import SIMULATED, model_words
-from claude_magic.rendering.highlight import ColouringBudget
+from claude_magic.rendering.highlight import ColouringBudget, highlight
 from claude_magic.rendering.markdown import MarkdownStream, to_html
 from claude_magic.rendering.parts import NotePart, Part, TextPart, ThinkingPart, ToolPart, ToolState
 from claude_magic.rendering.sanitizer import clean
@@ -15,6 +17,7 @@ from claude_magic.rendering.text import excerpt, one_line, plural, seconds, shar
 from claude_magic.rendering.tool_summaries import (
     AskedQuestion,
     asked_questions,
+    code_input,
     count_descendants,
     diff_lines,
     diff_rows,
@@ -240,7 +243,7 @@ def _tool_body(tool: ToolPart, view: RunView) -> str:
     is_told = tool.state is ToolState.DONE and (diff_lines(tool) or is_answered or plan_of(tool) or is_data)
     if tool.pictures:
         pieces.append(_pictures(tool, view))
-        result = result.replace("[image]", "").strip()
+        result = _PICTURE_WORDS.sub("", result).strip()
     if result and not is_told:
         pieces.append(_pre(visible_output(excerpt(result, _RESULT_LIMIT)[0])))
     return "".join(pieces)
@@ -264,6 +267,10 @@ def _given(tool: ToolPart) -> str:
         return _diff(diff)
     if tool.name == STRUCTURED_TOOL:
         return _table(table_of(tool.input))
+    code = code_input(tool)
+    if code is not None:
+        shown = highlight(excerpt(code[0], _RESULT_LIMIT)[0], code[1], ColouringBudget())
+        return f'<pre style="{style.WRAPPED_PRE}">{shown}</pre>'
     for key in ("command", "content", "prompt"):
         value = tool.input.get(key)
         if isinstance(value, str) and ("\n" in value.strip() or len(value) > 120):
@@ -322,6 +329,8 @@ def _pre(text: str) -> str:
     return f'<pre style="{style.WRAPPED_PRE}">{style.escape_code(text)}</pre>'
 
 
+_PICTURE_WORDS = re.compile(r"\[image\]|\[Image: source: [^\n]*\]")
+"""What stands in a result for a picture that is drawn: ours, and the line that the CLI (2.1.332) adds for the model."""
 MOST_PICTURES = 1_500_000
 """Characters of pictures, in base64, of one run."""
 

@@ -29,7 +29,17 @@ _TELLING = {
     "WebFetch": "url",
     "WebSearch": "query",
     "Write": "file_path",
+    "mcp__kernel__inspect": "name",
+    "mcp__kernel__list_variables": "pattern",
+    "mcp__kernel__delete_cell": "cell_id",
+    "mcp__kernel__read_cells": "which",
 }
+_CODE_FIELDS = {
+    "mcp__kernel__run_python": "code",
+    "mcp__kernel__add_cell": "source",
+    "mcp__kernel__edit_cell": "source",
+}
+"""Tools of the kernel whose input is code or Markdown, and the field that has it."""
 _TITLES = {
     "AskUserQuestion": "Question",
     STRUCTURED_TOOL: "Answer as data",
@@ -38,6 +48,13 @@ _TITLES = {
     "TaskList": "To do",
     "TaskUpdate": "To do",
     "TodoWrite": "To do",
+    "mcp__kernel__list_variables": "Look at variables",
+    "mcp__kernel__inspect": "Look at",
+    "mcp__kernel__run_python": "Run Python",
+    "mcp__kernel__read_cells": "Read cells",
+    "mcp__kernel__add_cell": "Add cell",
+    "mcp__kernel__edit_cell": "Edit cell",
+    "mcp__kernel__delete_cell": "Delete cell",
 }
 _MCP = re.compile(r"mcp__(.+?)__(.+)", re.DOTALL)
 _QUESTION_STATES = {
@@ -76,13 +93,27 @@ def telling_argument(tool: ToolPart, working_dir: str = "", limit: int = 120) ->
         return one_line(
             f"{table.name}: {plural(number, 'record')}" if table.columns else plural(number, "value"), limit
         )
+    code = code_input(tool)
+    if code is not None:
+        purpose = tool.input.get("purpose")
+        return one_line(purpose if isinstance(purpose, str) and purpose else code[0].strip().partition("\n")[0], limit)
     value = tool.input.get(_TELLING.get(tool.name, ""))
+    if isinstance(value, list):
+        return one_line(", ".join(map(str, value)), limit)
     if isinstance(value, str):
         inside = working_dir.rstrip("/\\")
         if inside and len(inside) > 1 and value.startswith((inside + "/", inside + "\\")):
             value = value[len(inside) + 1 :]
         return one_line(value, limit)
     return one_line(_compact(tool.input, limit), limit) if tool.input else ""
+
+
+def code_input(tool: ToolPart) -> tuple[str, str] | None:
+    """Return the code that a tool use of the kernel brings, with its language; `None` for any other tool."""
+    code = tool.input.get(_CODE_FIELDS.get(tool.name, ""))
+    if not isinstance(code, str):
+        return None
+    return code, "markdown" if tool.input.get("cell_type") == "markdown" else "python"
 
 
 def plan_of(tool: ToolPart) -> str:

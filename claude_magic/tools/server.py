@@ -45,8 +45,11 @@ class ToolServer:
 
     Example::
 
-        crm = ToolServer("crm", [find_customer, open_tickets], instructions="Customers are found by e-mail.")
-        client.add_tools(crm)
+        def find_customer(email: str) -> dict[str, str]:
+            "Name and city of a customer."
+            return {"name": "Ada", "city": "London"}
+
+        client.add_tools(ToolServer("crm", [find_customer], instructions="Customers are found by e-mail."))
 
     Args:
         name: letters, digits, - and _; permission rules call its tools `mcp__NAME__TOOL`.

@@ -86,12 +86,14 @@ def tool(function: Any = None, /, *, name: str | None = None, read_only: bool = 
 
     Example::
 
-        @tool(read_only=True)
-        def revenue(month: str) -> pd.DataFrame:
-            "Revenue per product in a month, such as 2026-03."
-            return sales[sales.month == month]
+        prices = {"apple": 1.2, "pear": 1.5}
 
-        client.add_tools(revenue)
+        @tool(read_only=True)
+        def price(product: str) -> float:
+            "Price of a product in euros."
+            return prices[product]
+
+        client.add_tools(price)
 
     Args:
         function: the function; plain or a coroutine function.

@@ -49,18 +49,18 @@ def content_of(value: Any, formatters: Mapping[str, Any] = _NO_FORMATTERS) -> li
 
 def text_block(text: str, limit: int = LONGEST_RESULT) -> Block:
     """Return a block of text, cut in its middle where it is too long; it then says how much was left out."""
-    return {"type": "text", "text": shortened(text, limit)}
+    return {"type": "text", "text": cut_in_the_middle(text, limit)}
 
 
 def picture_blocks(pictures: Iterable[bytes]) -> list[Block]:
     """Return pictures as blocks, at most three, each at most 1,024 pixels wide and high; what is left out is said."""
     given = list(pictures)
-    blocks = [_picture_block(data) for data in given[:_MOST_PICTURES]]
+    blocks = [scaled_picture(data) for data in given[:_MOST_PICTURES]]
     left = len(given) - _MOST_PICTURES
     return [*blocks, text_block(f"… and {left} more pictures, which are left out")] if left > 0 else blocks
 
 
-def shortened(text: str, limit: int) -> str:
+def cut_in_the_middle(text: str, limit: int) -> str:
     """Return a text of about `limit` characters: its beginning and its end, with a word about what is between."""
     if len(text) <= limit:
         return text
@@ -73,11 +73,9 @@ def _text(value: Any) -> str:
         return "None"
     if isinstance(value, str):
         return value
-    if is_frame(value):
-        rows, columns = value.shape
-        return f"{rows:,} rows × {columns:,} columns\n\n{frame_text(value, _ROWS, LONGEST_RESULT // 4)}"
-    if is_series(value):
-        return _text(value.to_frame())
+    table = table_of(value)
+    if table:
+        return table
     if isinstance(value, dict | list | tuple | set | frozenset | bool | int | float) or dataclasses.is_dataclass(value):
         try:
             return msgspec.json.encode(value, enc_hook=str).decode()
@@ -86,7 +84,17 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _picture_block(data: bytes) -> Block:
+def table_of(value: Any) -> str:
+    """Return the columns and first 20 rows of a DataFrame or Series as Markdown; "" for anything else."""
+    frame = value.to_frame() if is_series(value) else value
+    if not is_frame(frame):
+        return ""
+    rows, columns = frame.shape
+    return f"{rows:,} rows × {columns:,} columns\n\n{frame_text(frame, _ROWS, LONGEST_RESULT // 4)}"
+
+
+def scaled_picture(data: bytes) -> Block:
+    """Return a picture as a block, at most 1,024 pixels wide and high."""
     small = _scaled(data)
     return {"type": "image", "data": base64.b64encode(small).decode("ascii"), "mimeType": media_type(small)}
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from claude_magic.secret_values import is_secret_name
-from claude_magic.values.content import LONGEST_RESULT, shortened
+from claude_magic.values.content import LONGEST_RESULT, cut_in_the_middle
 from claude_magic.values.frames import is_table, shape_words, table_text
 from claude_magic.values.hiding import SecretFilter
 from claude_magic.values.previews import (
@@ -57,7 +57,7 @@ def list_variables(namespace: Mapping[str, Any], names: Iterable[str], secrets: 
     left = len(wanted) - len(lines)
     if left > 0:
         lines.append(f"… and {left:,} more; ask for a part with pattern.")
-    return shortened(secrets.text("\n".join(lines)), LONGEST_RESULT)
+    return cut_in_the_middle(secrets.text("\n".join(lines)), LONGEST_RESULT)
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -140,7 +140,7 @@ def inspect_variable(namespace: Mapping[str, Any], path: str, secrets: SecretFil
     head = f"{path.strip()}: {type_name(value)}"
     if secret_name and not is_table(value):
         return f"{head} (secret: only its type is shown)"
-    return shortened(secrets.text(f"{head}{_details(value)}"), LONGEST_RESULT)
+    return cut_in_the_middle(secrets.text(f"{head}{_details(value)}"), LONGEST_RESULT)
 
 
 def _walk(node: ast.expr, namespace: Mapping[str, Any]) -> tuple[Any, bool]:
@@ -248,7 +248,7 @@ def _class(value: Any) -> str:
 def _source(value: Any) -> str:
     try:
         linecache.checkcache()
-        return shortened(inspect.getsource(value), 8000)
+        return cut_in_the_middle(inspect.getsource(value), 8000)
     except (OSError, TypeError):
         return "(its source is not known)"
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from claude_magic.strings import shortened
+
 LONGEST_PREVIEW = 512
 """Characters of one preview."""
 _MOST_ITEMS = 6
@@ -73,7 +75,7 @@ def preview(value: Any, limit: int = LONGEST_PREVIEW) -> str:
 
     Plain data is written as Python writes it, long data in part. Of anything else only the type is named.
     """
-    return _cut(_preview(value, limit, _DEEPEST), limit)
+    return shortened(_preview(value, limit, _DEEPEST), limit)
 
 
 def _preview(value: Any, limit: int, depth: int) -> str:
@@ -91,7 +93,7 @@ def _preview(value: Any, limit: int, depth: int) -> str:
     if kind in _CONTAINERS:
         return _container(value, limit, depth)
     if is_plain(value):
-        return _cut(str(value), limit)
+        return shortened(str(value), limit)
     return f"<{class_name(kind)}>"
 
 
@@ -140,10 +142,10 @@ def _container(value: Any, limit: int, depth: int) -> str:
 
 
 def _item(container: Any, item: Any, limit: int, depth: int) -> str:
-    shown = _cut(_preview(item, limit, depth), limit)
+    shown = shortened(_preview(item, limit, depth), limit)
     if type(container) is not dict:
         return shown
-    return f"{shown}: {_cut(_preview(dict.get(container, item), limit, depth), limit)}"
+    return f"{shown}: {shortened(_preview(dict.get(container, item), limit, depth), limit)}"
 
 
 def first_items(value: Any, count: int) -> list[Any]:
@@ -159,8 +161,13 @@ def first_items(value: Any, count: int) -> list[Any]:
     return []
 
 
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit + 40 else f"{text[:limit]}…"
+def size_of(value: Any) -> str:
+    """Return how large data is, such as `12 × 3` or `1,000`; "" for what has no size that can be told."""
+    if type(value) in _CONTAINERS or type(value) in (str, bytes):
+        return f"{len(value):,}"
+    if is_of(value, "numpy", "ndarray") or is_of(value, "pandas", "DataFrame", "Series"):
+        return " × ".join(f"{size:,}" for size in value.shape)
+    return ""
 
 
 def size_words(count: float) -> str:

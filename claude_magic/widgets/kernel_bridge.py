@@ -30,7 +30,8 @@ from claude_magic.permissions import (
 )
 from claude_magic.widgets.front_ends import FrontEnd, FrontEnds
 from claude_magic.widgets.live import LiveRun
-from claude_magic.widgets.previews import preview
+from claude_magic.widgets.notebook_page import NotebookPage, PromptCell
+from claude_magic.widgets.previews import CellSource, preview
 from claude_magic.widgets.protocol import COMM_TARGET, REPLY, REQUEST, VERSION, Op, Request, RunData
 
 logger = logging.getLogger(__name__)
@@ -94,11 +95,13 @@ class RunChannel:
     Attributes:
         run: the run.
         cell: id of the cell below which it stands, where its view can be put back; else "".
+        cell_source: knows the cells of the open notebook.
     """
 
     def __init__(self, run: LiveRun, transport: RunTransport, on_stop: OnStop, on_undo: OnUndo) -> None:
         self.run = run
         self.cell = ""
+        self.cell_source: CellSource = lambda cell, version: None
         self._transport = transport
         self._on_stop = on_stop
         self._on_undo = on_undo
@@ -169,7 +172,7 @@ class RunChannel:
             remembers: whether who gets the answer remembers what it grants for the session, a `Remembered`.
         """
         grants = offered(request) if remembers else ()
-        patch = preview(request.tool_name, request.tool_input, request.working_dir or ".")
+        patch = preview(request.tool_name, request.tool_input, request.working_dir or ".", self.cell_source)
         with self._lock:
             question = self.run.ask(request, [grant.choice for grant in grants], patch)
             asked = self._open[question["id"]] = _Open(request, grants)
@@ -278,12 +281,16 @@ class KernelBridge:
 
     Args:
         kernel: the ipykernel.
+
+    Attributes:
+        page: the open notebook, through the page that shows it.
     """
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
         self._channels: dict[str, RunChannel] = {}
         self._front_ends = FrontEnds()
+        self.page = NotebookPage()
         self._asked: set[str] = set()
         self._probe: WidgetProbe | None = None
         self._greeted: set[str] = set()
@@ -321,6 +328,14 @@ class KernelBridge:
             self._dismiss()
         return self._front_ends.get(client)
 
+    def prompt_cell(self) -> PromptCell | None:
+        """Return the cell that runs, where its page can be asked for the notebook's cells."""
+        parent = self._kernel.get_parent() or {}
+        client, cell = _client_of(parent), _cell_of(parent)
+        if not cell or self._front_ends.get(client) is not FrontEnd.EXTENSION:
+            return None
+        return PromptCell(self.page, client, cell)
+
     def register_widget(self) -> None:
         """A widget of the page whose message is being handled said hello by its own comm."""
         client = _client_of(self._kernel.get_parent() or {})
@@ -347,9 +362,9 @@ class KernelBridge:
     def channel(self, run: LiveRun, transport: RunTransport, on_stop: OnStop, on_undo: OnUndo) -> RunChannel:
         """Return a channel for a new run."""
         channel = RunChannel(run, transport, on_stop, on_undo)
+        channel.cell_source = self.page.source
         if isinstance(transport, CommTransport):
-            metadata = (self._kernel.get_parent() or {}).get("metadata") or {}
-            channel.cell = str(metadata.get("cellId") or "")
+            channel.cell = _cell_of(self._kernel.get_parent() or {})
         self.add(channel)
         return channel
 
@@ -398,6 +413,8 @@ class KernelBridge:
             return False
         if request.get("action") == "runs":
             return True
+        if request.get("action") == "cells":
+            return self.page.receive(str(request.get("question")), request.get("cells"))
         if request.get("action") == "hello":
             is_widget = bool(request.get("widget"))
             if is_widget:
@@ -410,6 +427,10 @@ class KernelBridge:
 
 def _client_of(message: dict[str, Any]) -> str:
     return str(message.get("header", {}).get("session", ""))
+
+
+def _cell_of(message: dict[str, Any]) -> str:
+    return str((message.get("metadata") or {}).get("cellId") or "")
 
 
 def bridge_of(kernel: Any) -> KernelBridge:

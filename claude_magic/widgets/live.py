@@ -20,7 +20,13 @@ from claude_magic.strings import utf8_safe
 from claude_magic.widgets.protocol import VERSION, Op, Question, RunData
 
 _SAYS_MODE = (MessageType.INIT, MessageType.STATUS)
-_EDITABLE = {"Bash": "command", "WebFetch": "url", "WebSearch": "query"}
+_EDITABLE = {
+    "Bash": "command",
+    "WebFetch": "url",
+    "WebSearch": "query",
+    "mcp__kernel__run_python": "code",
+    "mcp__kernel__add_cell": "source",
+}
 _TITLES = {
     "Bash": "Run this command?",
     "Edit": "Edit this file?",
@@ -28,6 +34,10 @@ _TITLES = {
     "Write": "Write this file?",
     "NotebookEdit": "Edit this notebook?",
     "WebFetch": "Fetch this page?",
+    "mcp__kernel__run_python": "Run this code in the kernel?",
+    "mcp__kernel__add_cell": "Add this cell to the notebook?",
+    "mcp__kernel__edit_cell": "Change this cell?",
+    "mcp__kernel__delete_cell": "Delete this cell?",
     QUESTION_TOOL: "Claude asks",
     PLAN_TOOL: "Go ahead with this plan?",
 }

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from claude_magic.lenient import mappings, string
 from claude_magic.paths import open_regular
-from claude_magic.rendering.patches import as_data, cell_source, compared
+from claude_magic.rendering import patches
+from claude_magic.rendering.patches import as_data, compared
 
+_CELL_TOOLS = ("mcp__kernel__edit_cell", "mcp__kernel__delete_cell")
 _LARGEST_FILE = 1_000_000
 
 
-def preview(name: str, given: dict[str, Any], working_dir: Path | str = ".") -> list[dict[str, Any]]:
-    """Return the places in a file that a tool would change, with the lines around them.
+CellSource = Callable[[str, str], str | None]
+"""Returns the source of a cell, by its id and version."""
+
+
+def preview(
+    name: str,
+    given: dict[str, Any],
+    working_dir: Path | str = ".",
+    cell_source: CellSource = lambda cell, version: None,
+) -> list[dict[str, Any]]:
+    """Return the places in a file or a cell that a tool would change, with the lines around them.
 
     Args:
         name: the tool.
         given: its input.
         working_dir: folder that a relative path starts from.
+        cell_source: knows the cells of the open notebook.
 
     Returns:
-        Hunks as data; empty where the file, or the place in it, is not found.
+        Hunks as data; empty where the file, the cell, or the place in it, is not found.
     """
+    if name in _CELL_TOOLS:
+        cell = cell_source(string(given.get("cell_id")), string(given.get("version")))
+        return as_data(compared(cell, string(given.get("source")))) if cell is not None else []
     path = string(given.get("notebook_path" if name == "NotebookEdit" else "file_path"))
     if name not in ("Edit", "MultiEdit", "NotebookEdit", "Write") or not path:
         return []
@@ -30,7 +46,7 @@ def preview(name: str, given: dict[str, Any], working_dir: Path | str = ".") -> 
     if before is None:
         return []
     if name == "NotebookEdit":
-        old = "" if given.get("edit_mode") == "insert" else cell_source(before, given.get("cell_id"))
+        old = "" if given.get("edit_mode") == "insert" else patches.cell_source(before, given.get("cell_id"))
         new = "" if given.get("edit_mode") == "delete" else string(given.get("new_source"))
         return as_data(compared(old, new))
     if name == "Write":

@@ -175,10 +175,48 @@ class Question(TypedDict):
     patch: list[Patch]
 
 
+class CellData(TypedDict, total=False):
+    """A cell of the notebook as the page shows it, unsaved edits included; outputs are those of nbformat 4."""
+
+    id: str
+    cell_type: str
+    source: str
+    execution_count: int | None
+    outputs: list[dict[str, Any]]
+    metadata: dict[str, Any]
+
+
+class CellsRequest(TypedDict, total=False):
+    """What the kernel asks of the page that ran the prompt's cell `prompt`, on a comm of its own.
+
+    "read" wants all cells; "insert" puts `cell` below `after` ("": below the prompt and what was put there before);
+    "update" gives the cell `cell["id"]` its outputs and number; "replace" its source, and "delete" takes it away, both
+    only while its source is `expected`.
+    """
+
+    id: str
+    client: str
+    prompt: str
+    operation: Literal["read", "insert", "update", "replace", "delete"]
+    cell: CellData
+    after: str
+    expected: str
+
+
+class CellsReply(TypedDict, total=False):
+    """The page's answer: the cells, or the id of the cell; else why not, with the source as it is now."""
+
+    cells: list[CellData]
+    cell: str
+    refused: Literal["unknown", "changed", "read-only"]
+    source: str
+
+
 class Request(TypedDict, total=False):
     """What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension.
 
     `grant` is, in an answer, the number of what is granted for the session; to revoke, one of `granted`, "" for all.
+    `cells` is, with the action "cells", the answer to the `CellsRequest` whose id `question` is.
     """
 
     version: int
@@ -193,6 +231,7 @@ class Request(TypedDict, total=False):
     input: dict[str, Any]
     dry_run: bool
     widget: bool
+    cells: CellsReply
 
 
 Op = list[Any]

@@ -1,12 +1,15 @@
 /** Code of an answer as new cells of the notebook, below the prompt that it answers. */
 
-import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { INotebookModel, NotebookPanel } from '@jupyterlab/notebook';
 
 /** What becomes of a code block. */
 export interface NewCell {
   readonly cell_type: 'code' | 'markdown';
   readonly source: string;
 }
+
+/** A cell as the shared model takes it. */
+export type CellOfNotebook = Parameters<INotebookModel['sharedModel']['insertCell']>[1];
 
 const PYTHON = new Set(['python', 'python3', 'py', 'py3', 'ipython', 'ipython3']);
 
@@ -55,21 +58,39 @@ export function cellOf(code: string, language: string): NewCell | null {
  */
 export function insertBelow(panel: NotebookPanel, output: HTMLElement, cell: NewCell): boolean {
   const notebook = panel.content;
-  const { model } = notebook;
-  const prompt = notebook.widgets.findIndex(widget => widget.node.contains(output));
-  const promptId = notebook.widgets[prompt]?.model.id;
-  if (model === null || model.readOnly || promptId === undefined) {
+  const prompt = notebook.widgets.find(widget => widget.node.contains(output));
+  const index = prompt === undefined ? null : insertBelowPrompt(panel, prompt.model.id, { ...cell, metadata: { trusted: true } });
+  if (index === null) {
     return false;
   }
-  const earlier = inserted.get(promptId) ?? [];
-  const last = notebook.widgets.findLastIndex(widget => earlier.includes(widget.model.id));
-  const index = Math.max(prompt, last) + 1;
-  const added = model.sharedModel.insertCell(index, { ...cell, metadata: { trusted: true } });
-  inserted.set(promptId, [...earlier, added.getId()]);
   notebook.deselectAll();
   notebook.activeCellIndex = index;
   void notebook.scrollToItem(index).catch(() => undefined); // a notebook that is closed meanwhile has nothing to scroll
   return true;
+}
+
+/** Return the place of the cell with an id; -1 if there is none. The widget of a cell may not be there, or no more. */
+export function indexOfCell(panel: NotebookPanel, id: string): number {
+  return panel.content.model?.sharedModel.cells.findIndex(cell => cell.getId() === id) ?? -1;
+}
+
+/**
+ * Insert a cell below a prompt's cell, after those that were inserted there before.
+ *
+ * @returns its place; `null` where there is none.
+ */
+export function insertBelowPrompt(panel: NotebookPanel, promptId: string, cell: CellOfNotebook): number | null {
+  const { model } = panel.content;
+  const prompt = indexOfCell(panel, promptId);
+  if (model === null || model.readOnly || prompt === -1) {
+    return null;
+  }
+  const earlier = inserted.get(promptId) ?? [];
+  const last = Math.max(-1, ...earlier.map(id => indexOfCell(panel, id)));
+  const index = Math.max(prompt, last) + 1;
+  const added = model.sharedModel.insertCell(index, cell);
+  inserted.set(promptId, [...earlier, added.getId()]);
+  return index;
 }
 
 const ONLY_A_PROMPT = /^(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*(?:%%claude\b|%claude[ \t]+(?:ask|fix)\b[^\n]*\s*$)/i;

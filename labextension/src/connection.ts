@@ -9,7 +9,7 @@ import { UUID } from '@lumino/coreutils';
 import type { JSONObject, ReadonlyJSONObject } from '@lumino/coreutils';
 
 import { COMM_TARGET, REQUEST, VERSION } from './protocol';
-import type { Action, Request } from './protocol';
+import type { Action, CellsReply, CellsRequest, Request } from './protocol';
 import { fromData, reduce } from './state';
 import type { RunState } from './state';
 import type { Answer } from './view/host';
@@ -141,6 +141,9 @@ export class KernelConnection {
     _kernel.statusChanged.connect(this._onStatus);
   }
 
+  /** Reads or changes the cells of the notebook of this kernel; `null` where there is none. */
+  onCells: (request: CellsRequest) => Promise<CellsReply | null> = () => Promise.resolve(null);
+
   dispose(): void {
     this._kernel.removeCommTarget(COMM_TARGET, this._onOpen);
     this._kernel.statusChanged.disconnect(this._onStatus);
@@ -260,9 +263,21 @@ export class KernelConnection {
     }
   }
 
+  /** Only the page that ran the prompt's cell answers: another window has a copy of the notebook of its own. */
+  private async _answerCells(request: CellsRequest): Promise<void> {
+    const cells = request.client === this._kernel.clientId ? await this.onCells(request) : null;
+    if (cells !== null) {
+      await this._control({ version: VERSION, run: '', action: 'cells', question: request.id, cells });
+    }
+  }
+
   private readonly _onOpen = (comm: Kernel.IComm, message: KernelMessage.ICommOpenMsg): void => {
-    const data = message.content.data as { version?: unknown; hello?: unknown; run?: unknown };
+    const data = message.content.data as { version?: unknown; hello?: unknown; run?: unknown; cells?: unknown };
     if (data.version !== VERSION) {
+      return;
+    }
+    if (data.cells !== undefined) {
+      void this._answerCells(data.cells as CellsRequest);
       return;
     }
     if (data.hello === true) {

@@ -13,7 +13,9 @@ import type { Asked } from './attention';
 import { insertBelow, promptCell } from './cells';
 import type { NewCell } from './cells';
 import { KernelConnection } from './connection';
+import { handleCells } from './notebook_cells';
 import { MIME_TYPE, VERSION } from './protocol';
+import type { CellsReply, CellsRequest } from './protocol';
 import { saveInTurn, saveSoon } from './saving';
 import { fromData } from './state';
 
@@ -137,12 +139,22 @@ export class OutputLocations {
     if (connection === undefined) {
       const made = (connection = new KernelConnection(kernel));
       this._connections.set(kernel, made);
+      made.onCells = request => this._onCells(kernel, request);
       kernel.disposed.connect(() => {
         made.dispose();
         this._connections.delete(kernel);
       });
     }
     return connection;
+  }
+
+  private async _onCells(kernel: Kernel.IKernelConnection, request: CellsRequest): Promise<CellsReply | null> {
+    for (const [panel, isNotebook] of this._panels) {
+      if (isNotebook && panel.sessionContext.session?.kernel === kernel) {
+        return handleCells(panel as NotebookPanel, request);
+      }
+    }
+    return null;
   }
 
   /** The cells that this page has sent to a kernel. */

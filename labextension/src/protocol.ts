@@ -162,11 +162,46 @@ export interface Question {
   patch: readonly Patch[];
 }
 
+/** A cell of the notebook as the page shows it, unsaved edits included; outputs are those of nbformat 4. */
+export interface CellData {
+  id?: string;
+  cell_type?: string;
+  source?: string;
+  execution_count?: number | null;
+  outputs?: readonly Record<string, unknown>[];
+  metadata?: Record<string, unknown>;
+}
+
+/**
+ * What the kernel asks of the page that ran the prompt's cell `prompt`, on a comm of its own.
+ *
+ * "read" wants all cells; "insert" puts `cell` below `after` ("": below the prompt and what was put there before);
+ * "update" gives the cell `cell.id` its outputs and number; "replace" its source, and "delete" takes it away, both only
+ * while its source is `expected`.
+ */
+export interface CellsRequest {
+  id: string;
+  client: string;
+  prompt: string;
+  operation: 'read' | 'insert' | 'update' | 'replace' | 'delete';
+  cell?: CellData;
+  after?: string;
+  expected?: string;
+}
+
+/** The page's answer: the cells, or the id of the cell; else why not, with the source as it is now. */
+export interface CellsReply {
+  cells?: readonly CellData[];
+  cell?: string;
+  refused?: 'unknown' | 'changed' | 'read-only';
+  source?: string;
+}
+
 /** What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension. */
 export interface Request {
   version: number;
   run: string;
-  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo' | 'leave' | 'revoke' | 'runs';
+  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo' | 'leave' | 'revoke' | 'runs' | 'cells';
   question?: string;
   token?: string;
   decision?: 'allow' | 'session' | 'edits' | 'deny';
@@ -177,6 +212,8 @@ export interface Request {
   input?: Record<string, unknown>;
   dry_run?: boolean;
   widget?: boolean;
+  /** With the action "cells" the answer to the `CellsRequest` whose id `question` is. */
+  cells?: CellsReply;
 }
 
 /** A request as the view makes it: version and run are added on the way. */

@@ -21,8 +21,26 @@ const TELLING: ReadonlyMap<string, string> = new Map([
   ['ToolSearch', 'query'],
   ['WebFetch', 'url'],
   ['WebSearch', 'query'],
-  ['Write', 'file_path']
+  ['Write', 'file_path'],
+  ['mcp__kernel__inspect', 'name'],
+  ['mcp__kernel__list_variables', 'pattern'],
+  ['mcp__kernel__delete_cell', 'cell_id'],
+  ['mcp__kernel__read_cells', 'which']
 ]);
+
+/** Tools of the kernel whose input is code or Markdown, and the field that has it. */
+const CODE_FIELDS: ReadonlyMap<string, string> = new Map([
+  ['mcp__kernel__run_python', 'code'],
+  ['mcp__kernel__add_cell', 'source'],
+  ['mcp__kernel__edit_cell', 'source']
+]);
+
+/** Return the code that a tool use brings, with the field that has it; `null` for any other tool. */
+export function codeInput({ name, input }: Pick<ToolPart, 'name' | 'input'>): { field: string; code: string; language: string } | null {
+  const field = CODE_FIELDS.get(name) ?? '';
+  const code = input[field];
+  return typeof code === 'string' ? { field, code, language: input['cell_type'] === 'markdown' ? 'markdown' : 'python' } : null;
+}
 
 /** Difference of one place in a file. */
 export interface Hunk {
@@ -47,7 +65,14 @@ const TITLES: ReadonlyMap<string, string> = new Map([
   ['TaskCreate', 'To do'],
   ['TaskList', 'To do'],
   ['TaskUpdate', 'To do'],
-  ['TodoWrite', 'To do']
+  ['TodoWrite', 'To do'],
+  ['mcp__kernel__list_variables', 'Look at variables'],
+  ['mcp__kernel__inspect', 'Look at'],
+  ['mcp__kernel__run_python', 'Run Python'],
+  ['mcp__kernel__read_cells', 'Read cells'],
+  ['mcp__kernel__add_cell', 'Add cell'],
+  ['mcp__kernel__edit_cell', 'Edit cell'],
+  ['mcp__kernel__delete_cell', 'Delete cell']
 ]);
 
 /** Return the name as a person reads it: `mcp__server__tool` is `tool (server)`. */
@@ -84,9 +109,14 @@ export function tellingArgument(tool: Pick<ToolPart, 'name' | 'input' | 'todos'>
     const records = recordsOf(tool.input);
     return records === null ? plural(Object.keys(tool.input).length, 'value') : `${oneLine(records.name, 60)}: ${plural(records.rows.length, 'record')}`;
   }
+  const code = codeInput(tool);
+  if (code !== null) {
+    const purpose = tool.input['purpose'];
+    return oneLine(typeof purpose === 'string' && purpose !== '' ? purpose : (/\S[^\n]*/.exec(code.code)?.[0] ?? ''));
+  }
   const value = tool.input[TELLING.get(tool.name) ?? ''];
-  if (typeof value === 'string') {
-    return oneLine(value);
+  if (typeof value === 'string' || Array.isArray(value)) {
+    return oneLine(valueWords(value));
   }
   return Object.keys(tool.input).length > 0 ? oneLine(compact(tool.input)) : '';
 }

@@ -7,7 +7,7 @@
 
 import type { Action, Question } from '../protocol';
 import { oneLine, visible } from '../text';
-import { toolTitle } from '../tools';
+import { codeInput, toolTitle } from '../tools';
 import { button, el, setText } from './dom';
 import type { Piece } from './dom';
 import { readForm } from './form';
@@ -165,6 +165,10 @@ export class QuestionCard implements Piece<Question> {
     const description = this._question.input['description'];
     if (this._question.tool === 'Bash' && typeof description === 'string') {
       words.push(oneLine(description, 300));
+    }
+    const purpose = this._question.input['purpose'];
+    if (codeInput({ name: this._question.tool, input: this._question.input }) !== null && typeof purpose === 'string' && purpose !== '') {
+      words.push(oneLine(purpose, 300));
     }
     const file = FILE_FIELDS.map(name => this._question.input[name]).find(value => typeof value === 'string');
     if (typeof file === 'string') {

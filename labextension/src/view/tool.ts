@@ -4,6 +4,7 @@ import type { Picture, Todo, ToolPart } from '../protocol';
 import { oneLine, plural, visible, visibleOutput } from '../text';
 import {
   askedQuestions,
+  codeInput,
   hunksOf,
   isAgent,
   isData,
@@ -18,6 +19,7 @@ import {
   valueWords
 } from '../tools';
 import type { AskedQuestion } from '../tools';
+import { highlight } from '../highlight';
 import { countNested } from './items';
 import type { Item, ToolNode } from './items';
 import { el, KeyedChildren, setText, show } from './dom';
@@ -27,6 +29,8 @@ import { difference, plainText } from './output';
 import type { ViewContext } from './view_context';
 import { frameTables } from './table';
 
+/** What stands in a result for a picture that is drawn: ours, and the line that the CLI (2.1.332) adds for the model. */
+const PICTURE_WORDS = /\[image\]|\[Image: source: [^\n]*\]/g;
 const OPEN_DIFF_LINES = 60;
 const SIGNS = { waiting: '?', running: '', done: '✓', failed: '✗', denied: '⊘', cancelled: '■' } as const;
 
@@ -220,7 +224,7 @@ function pictureOf({ kind, data, words }: Picture): HTMLElement {
 
 function textBlocks(tool: ToolPart, hasPictures: boolean): HTMLElement[] {
   const text = resultText(tool);
-  const result = visibleOutput(hasPictures ? text.replaceAll('[image]', '').trim() : text);
+  const result = visibleOutput(hasPictures ? text.replaceAll(PICTURE_WORDS, '').trim() : text);
   if (result.trim() !== '') {
     const block = plainText(result, `Result of ${toolTitle(tool.name)}`);
     block.classList.toggle('claude-failed', tool.is_error);
@@ -258,7 +262,21 @@ export function toolInput(
     const fields = fieldList(tool.input, ['command', 'description']);
     return without.includes('command') ? fields : [block, ...fields];
   }
+  const code = codeInput(tool);
+  if (code !== null) {
+    const fields = fieldList(tool.input, [code.field, 'purpose', ...without]);
+    return without.includes(code.field) ? fields : [codeBlock(code.code, code.language), ...fields];
+  }
   return fieldList(tool.input, without);
+}
+
+function codeBlock(code: string, language: string): HTMLElement {
+  const block = plainText(visible(code), language === 'markdown' ? 'Markdown' : 'Code');
+  block.classList.add('claude-code-input');
+  block.querySelectorAll('div').forEach(slice => {
+    highlight(slice, language);
+  });
+  return block;
 }
 
 const MOST_ROWS = 20;

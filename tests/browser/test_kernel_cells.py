@@ -1,0 +1,156 @@
+"""Claude at the kernel and in the open notebook of a real JupyterLab: looks, runs, adds, edits and deletes cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from claude_magic.widgets.notebook_page import version_of
+
+from .conftest import HERE, MakeNotebook
+from .notebook import Notebook
+from .test_view import press, question
+
+DATA = """import pandas as pd
+sales = pd.DataFrame({"month": ["Jan", "Feb", "Mar"] * 3, "revenue": [5, 6, 1, 4, 6, 2, 5, 7, 1]})"""
+TOTAL = "total = sum([1, 2])\nprint(total)"
+CELLS = "window.jupyterapp.shell.currentWidget.content.widgets"
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> str:
+    """A line that has the simulator play the kernel's scenario, with the version of the cell `TOTAL`."""
+    file = tmp_path / "kernel.toml"
+    file.write_text((HERE / "kernel_scenario.toml").read_text().replace("VERSION", version_of(TOTAL)))
+    return f"%claude simulate on {file}"
+
+
+def sources(nb: Notebook) -> list[str]:
+    made: list[str] = nb.page.evaluate(f"() => {CELLS}.map(cell => cell.model.sharedModel.getSource())")
+    return made
+
+
+def cell(nb: Notebook, at: int) -> dict[str, Any]:
+    made: dict[str, Any] = nb.page.evaluate(f"at => {CELLS}[at].model.toJSON()", at)
+    return made
+
+
+def name_cell(nb: Notebook, at: int, name: str) -> None:
+    """Put a cell with a known id in the place of another."""
+    nb.page.evaluate(
+        """([at, name]) => {
+            const model = window.jupyterapp.shell.currentWidget.content.model.sharedModel;
+            const { source } = model.cells[at].toJSON();
+            model.deleteCell(at);
+            model.insertCell(at, { cell_type: 'code', id: name, source, metadata: {}, outputs: [] });
+        }""",
+        [at, name],
+    )
+
+
+def test_cells_that_claude_adds_last(notebook: MakeNotebook, scenario: str) -> None:
+    """It looks without asking, asks for code and cells, and the notebook runs again without it."""
+    nb = notebook(scenario, DATA, "%%claude\nWhy do revenues drop in March? Show me.", "print('the end')")
+    nb.run(1)
+    nb.run(2)
+    nb.start(3)
+    card = question(nb.view(3))
+    expect(card).to_contain_text("Run this code in the kernel?")
+    expect(card).to_contain_text("Find the worst month")
+    nb.picture("kernel-run-question", 3)
+    press(card, "Allow")
+    for title in ("Add this cell to the notebook?", "Add this cell to the notebook?"):
+        card = question(nb.view(3))
+        expect(card).to_contain_text(title)
+        press(card, "Allow")
+        expect(card).not_to_be_attached()
+    nb.wait(3)
+    expect(nb.view(3)).to_have_attribute("data-outcome", "success")
+    nb.picture("kernel-answer", 3)
+
+    assert sources(nb)[4].startswith("monthly = ")
+    assert sources(nb)[5].startswith("**March** is the worst")
+    assert sources(nb)[6] == "print('the end')"
+    figure = cell(nb, 4)
+    number = cell(nb, 3)["execution_count"]
+    assert figure["execution_count"] == number + 1
+    assert any("image/png" in output.get("data", {}) for output in figure["outputs"])
+    assert figure["metadata"]["claude"]["session"] == "main"
+    nb.picture("kernel-added-cell", 4)
+    nb.run(6)
+    assert cell(nb, 6)["execution_count"] == number + 2
+
+    nb.page.evaluate(
+        """async () => {
+            const panel = window.jupyterapp.shell.currentWidget;
+            panel.content.model.sharedModel.deleteCell(3);
+            await panel.sessionContext.restartKernel();
+        }"""
+    )
+    nb.run(2)
+    nb.run(3)
+    assert any("image/png" in output.get("data", {}) for output in nb.outputs(3))
+
+
+def test_cells_are_read_as_they_stand(notebook: MakeNotebook, scenario: str) -> None:
+    """What was typed and not run or saved is read; the answers of Claude are not repeated."""
+    nb = notebook(scenario, "typed = 1", "%%claude\nread the notebook")
+    nb.run(1)
+    nb.page.evaluate(f"() => {CELLS}[2].model.sharedModel.setSource('typed = 2  # not saved')")
+    nb.run(3)
+
+    expect(nb.view(3)).to_contain_text("typed = 2 # not saved")
+    expect(nb.view(3)).to_contain_text("[not run]")
+
+
+def test_an_edit_is_shown_and_decided(notebook: MakeNotebook, scenario: str) -> None:
+    """The card shows the difference; allowed, the cell has the new source, and one undo takes it back."""
+    nb = notebook(scenario, TOTAL, "%%claude\ncorrect the total")
+    nb.run(1)
+    name_cell(nb, 2, "total-cell")
+    nb.start(3)
+    card = question(nb.view(3))
+    expect(card).to_contain_text("Change this cell?")
+    expect(card.locator(".claude-inserted")).to_contain_text("total = sum([1, 2, 3])")
+    expect(card.locator(".claude-deleted")).to_contain_text("total = sum([1, 2])")
+    nb.picture("kernel-edit-question", 3)
+    press(card, "Allow")
+    nb.wait(3)
+
+    assert sources(nb)[2] == "total = sum([1, 2, 3])\nprint(total)"
+    expect(nb.view(3)).to_contain_text("Told: Changed.")
+    nb.page.evaluate(f"() => {CELLS}[2].model.sharedModel.undo()")
+    assert sources(nb)[2] == TOTAL
+
+
+def test_an_edit_of_what_was_typed_meanwhile_is_refused(notebook: MakeNotebook, scenario: str) -> None:
+    nb = notebook(scenario, TOTAL, "%%claude\ncorrect the total")
+    nb.run(1)
+    name_cell(nb, 2, "total-cell")
+    nb.start(3)
+    card = question(nb.view(3))
+    nb.page.evaluate(f"() => {CELLS}[2].model.sharedModel.setSource('total = 99')")
+    press(card, "Allow")
+    nb.wait(3)
+
+    assert sources(nb)[2] == "total = 99"
+    expect(nb.view(3)).to_contain_text("The user has changed the cell since you read it")
+
+
+def test_a_deletion_is_denied_and_allowed(notebook: MakeNotebook, scenario: str) -> None:
+    nb = notebook(scenario, TOTAL, "%%claude\nremove the total", "%%claude --new\nremove the total")
+    nb.run(1)
+    name_cell(nb, 2, "total-cell")
+    nb.start(3)
+    card = question(nb.view(3))
+    expect(card).to_contain_text("Delete this cell?")
+    press(card, "Deny")
+    nb.wait(3)
+    assert TOTAL in sources(nb)
+    nb.start(4)
+    press(question(nb.view(4)), "Allow")
+    nb.page.wait_for_function(f"() => {CELLS}.length === 4")
+    assert TOTAL not in sources(nb)
