@@ -245,15 +245,15 @@ def _arguments(
 def _open_notebook_rules(environ: Mapping[str, str]) -> list[str]:
     """Return the rule that keeps the CLI's tools from editing the notebook of the kernel that starts it.
 
-    Its page would not see the edit, and overwrite it with the next save. One rule for Edit denies Write and NotebookEdit
-    too, in every permission mode, and no reading (2.1.202 and 2.1.332). What would be a pattern in it matches any one
-    character.
+    Its page would not see the edit, and overwrite it with the next save. One rule for Edit denies Write and
+    NotebookEdit too, in every permission mode, and no reading (2.1.202 and 2.1.332). What would be a pattern in it
+    matches any one character.
     """
     path = environ.get("JPY_SESSION_NAME", "")
     if not path.endswith(".ipynb") or not Path(path).is_file():
         return []
-    name = Path(path).resolve().as_posix()
-    return [f"Edit(/{'' if name.startswith('/') else '/'}{re.sub(r'[^\w/. -]', '?', name)})"]
+    name = re.sub(r"[^\w/. -]", "?", Path(path).resolve().as_posix())
+    return [f"Edit({'/' if name.startswith('/') else '//'}{name})"]
 
 
 def _flags(values: Mapping[str, object]) -> list[str]:

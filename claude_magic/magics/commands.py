@@ -99,12 +99,13 @@ class _Status:
 def _kernel_words(context: NotebookContext) -> str:
     """Return what Claude may do in this kernel, in words."""
     words = {
-        KernelLevel.OFF: "it sees nothing of this kernel",
-        KernelLevel.READ: "it may look at the variables of this kernel",
-        KernelLevel.ASK: "it may look at the variables of this kernel, and asks before it runs code here",
-        KernelLevel.RUN: "it may look at the variables of this kernel, and run code here without asking",
+        KernelLevel.OFF: "sees nothing of it",
+        KernelLevel.READ: "looks at variables",
+        KernelLevel.ASK: "looks at variables, asks before it runs code",
+        KernelLevel.RUN: "looks at variables, runs code without asking",
     }
-    return words[context.kernel_level(None, context.base_config)]
+    level = context.kernel_level(None, context.base_config)
+    return f"kernel level {level} ({words[level]})"
 
 
 def _status(context: NotebookContext, rest: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import abc
 import ast
+import enum
 import fnmatch
 import inspect
 import linecache
@@ -30,6 +32,7 @@ MOST_NAMES = 500
 _LINE = 160
 _MOST_FIELDS = 60
 _CONTAINERS = (list, tuple, set, frozenset, dict)
+_PLAIN_METACLASSES = (type, abc.ABCMeta, enum.EnumType)
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 
 
@@ -236,13 +239,17 @@ def _function(value: Any) -> str:
     function = value.__func__ if type(value) is types.MethodType else value
     if type(function) is types.BuiltinFunctionType:
         signature = vars(type(function))["__text_signature__"].__get__(function) or "(…)"
+        signature = signature.replace("$module, ", "").replace("$self, ", "")
         return f"\n{function.__name__}{signature}\n{_first_line(function.__doc__)}"
-    return f"\n{_source(function)}"
+    return f"\n{_source(function.__code__)}"
 
 
 def _class(value: Any) -> str:
     bases = ", ".join(class_name(base) for base in type.__getattribute__(value, "__mro__")[1:-1])
-    return f"{f', derived from {bases}' if bases else ''}\n{_source(value)}"
+    members = [name for name in type.__getattribute__(value, "__dict__") if not name.startswith("_")]
+    # Finding the source asks the class for attributes, which a metaclass of the user's own may answer.
+    source = _source(value) if type(value) in _PLAIN_METACLASSES else f"members: {', '.join(members)}"
+    return f"{f', derived from {bases}' if bases else ''}\n{source}"
 
 
 def _source(value: Any) -> str:

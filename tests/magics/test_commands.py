@@ -42,7 +42,8 @@ def test_status_and_help(shell: Any, capsys: Output, line: str) -> None:
     shell.run_cell(line)
 
     shown = capsys.readouterr().out
-    assert shown.startswith("Claude: 1 session open, real answers\n  first ")
+    headline = "Claude: 1 session open, real answers, kernel level ask (looks at variables, asks before it runs code)"
+    assert shown.startswith(f"{headline}\n  first ")
     assert "1 turn, $0.0100" in shown
     assert all(f"  {command.usage}" in shown for command in COMMANDS.values())
     assert "-o, --output VAR" in shown
