@@ -139,8 +139,8 @@ def test_levels_offer_no_more_than_they_say(ready: Kernel, api: Simulator) -> No
     prompt(ready, "--kernel run")
     ready.run("%config ClaudeMagics.kernel_max = 'run'")
 
-    look = {"list_variables", "inspect"}
-    assert seen == [set(), look, {*look, "run_python"}, set()]
+    look = {"list_variables", "inspect", "read_cells"}
+    assert seen == [set(), look, {*look, "run_python", "add_cell", "edit_cell", "delete_cell"}, set()]
     assert offered() == look
 
 
@@ -258,3 +258,78 @@ def test_offered_functions_are_tools(ready: Kernel, api: Simulator) -> None:
     assert len(cell.questions) == 1
     assert last_text(api) == "2026-03"
     assert "no_such" in prompt(ready, "--offer no_such").printed
+
+
+def test_add_cell_without_a_page_runs_and_is_suggested(ready: Kernel, api: Simulator) -> None:
+    """It is a cell of its own: number, In and Out; the page gets it as its next cell, and the model is told so."""
+    call(api, ("add_cell", {"source": "made = sales.revenue.max()\nmade"}), ("add_cell", {"source": "more = 1"}))
+
+    cell = prompt(ready, "--kernel run")
+
+    first, second = results(api)[-2:]
+    number = cell.reply["execution_count"]
+    assert f"was added and run as [{number + 1}]" in first[0]["text"]
+    assert "it is suggested as the next cell" in first[0]["text"]
+    assert "give the source to the user in your answer" in second[0]["text"]
+    suggested = [payload["text"] for payload in cell.reply["payload"] if payload["source"] == "set_next_input"]
+    assert suggested == ["made = sales.revenue.max()\nmade"]
+    after = ready.run(f"(In[{number + 1}], Out[{number + 1}], made, more)")
+    assert after.result == "('made = sales.revenue.max()\\nmade', np.int64(11), np.int64(11), 1)"
+    assert after.reply["execution_count"] == number + 3
+    assert ready.value("client.frames.cells().change.tolist()[-2:]") == "['added', 'added']"
+    assert "('made', 'created')" in ready.value(
+        "list(zip(client.frames.variables().name, client.frames.variables().change))"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("await something()", "it was not run: a cell that awaits"),
+        ("%%claude\nagain", "it was not run: a cell that prompts"),
+        ("%time 1 + 1", "2"),
+        ("print('seen')", "seen"),
+        ("", "was added"),
+    ],
+)
+def test_add_cell_tells_what_became_of_it(ready: Kernel, api: Simulator, source: str, said: str) -> None:
+    call(api, ("add_cell", {"source": source}))
+
+    cell = prompt(ready, "--kernel run")
+
+    assert cell.error == ""
+    assert said in last_text(api)
+    assert ready.run("1 + 1").reply["execution_count"] > cell.reply["execution_count"]
+
+
+def test_read_cells_without_a_page_tells_what_was_run(ready: Kernel, api: Simulator) -> None:
+    call(api, ("read_cells", {}), ("edit_cell", {"cell_id": "a", "version": "b", "source": "c"}))
+    ready.run("before = 'the prompt'")
+
+    prompt(ready, "--kernel run")
+
+    outline, refusal = results(api)[-2:]
+    assert "they have no ids" in outline[0]["text"]
+    assert "before = 'the prompt'" in outline[0]["text"]
+    assert "No page can be asked to change cells here" in refusal  # a failed tool's result is its text
+
+
+def test_the_open_notebook_is_guarded(begin: Callable[[], tuple[Kernel, Path]], api: Simulator) -> None:
+    """The CLI's own tools cannot edit its file, whatever the permission mode; they can read it."""
+    kernel, folder = begin()
+    notebook = folder / "open (1).ipynb"
+    content = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}'
+    notebook.write_text(content)
+    kernel.run(f"import os; os.environ['JPY_SESSION_NAME'] = {str(notebook)!r}")
+    edits = [
+        step(tool("Read", file_path=str(notebook))),
+        step(tool("Write", file_path=str(notebook), content="{}")),
+        step(tool("NotebookEdit", notebook_path=str(notebook), new_source="x", edit_mode="insert")),
+    ]
+    api.say(Scenario(rules=[rule("go", *edits, text("Done."))]))
+
+    cell = kernel.run("%%claude --permission-mode bypassPermissions\ngo")
+
+    assert cell.error == ""
+    assert notebook.read_text() == content
