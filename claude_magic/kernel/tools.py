@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from enum import StrEnum
 from typing import Annotated, Any
 
 from claude_magic.background_loop import Inbox
 from claude_magic.kernel.cells import CellTools
+from claude_magic.kernel.level import KernelLevel
 from claude_magic.kernel.main_thread import MainThread
 from claude_magic.kernel.scratch import ScratchPad
 from claude_magic.records.kernel_changes import CellChange, VariableChange
@@ -24,24 +24,6 @@ SERVER = "kernel"
 LONGEST_RUN_S = 600.0
 DEFAULT_RUN_S = 120.0
 _MOST_REMEMBERED = 500
-
-
-class KernelLevel(StrEnum):
-    """What Claude may do in the kernel, in rising order."""
-
-    OFF = "off"
-    READ = "read"
-    ASK = "ask"
-    RUN = "run"
-
-    @property
-    def rank(self) -> int:
-        """0 for `off` to 3 for `run`."""
-        return list(KernelLevel).index(self)
-
-    def at_most(self, ceiling: KernelLevel) -> KernelLevel:
-        """Return this level, or the ceiling where that is lower."""
-        return self if self.rank <= ceiling.rank else ceiling
 
 
 _INSTRUCTIONS = """\

@@ -16,7 +16,7 @@ from IPython.display import display
 from claude_magic.cli.trust import trust_folder
 from claude_magic.display.asking import can_ask
 from claude_magic.doctor import diagnose, versions
-from claude_magic.kernel.tools import KernelLevel
+from claude_magic.kernel.level import KernelLevel
 from claude_magic.magics import recording
 from claude_magic.magics.context import NotebookContext
 from claude_magic.magics.conversations import check_conversation, copy_of

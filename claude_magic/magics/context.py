@@ -14,7 +14,8 @@ from claude_magic.config import SessionConfig
 from claude_magic.display.asking import Asker, can_ask
 from claude_magic.engine.session import Session, managed
 from claude_magic.errors import SessionNotFoundError
-from claude_magic.kernel.tools import KernelLevel, KernelTools
+from claude_magic.kernel.level import KernelLevel
+from claude_magic.kernel.tools import KernelTools
 from claude_magic.magics.answer_cache import AnswerCache
 from claude_magic.magics.prompting import own_names
 from claude_magic.magics.runner import TurnRunner

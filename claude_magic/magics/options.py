@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from claude_magic.config import EFFORTS, PERMISSION_MODES
-from claude_magic.kernel.tools import KernelLevel
+from claude_magic.kernel.level import KernelLevel
 from claude_magic.magics.parsing import LineParser, at_least_one
 
 
