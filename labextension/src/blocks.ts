@@ -41,7 +41,7 @@ export class BlockSplitter {
       if (newline === -1) {
         return ends;
       }
-      const end = this._lookAt(text.slice(this._line, newline), this._line, newline + 1);
+      const end = this._readLine(text.slice(this._line, newline), this._line, newline + 1);
       if (end > this._end) {
         this._end = end;
         ends.push(end);
@@ -50,7 +50,7 @@ export class BlockSplitter {
     }
   }
 
-  private _lookAt(line: string, from: number, next: number): number {
+  private _readLine(line: string, from: number, next: number): number {
     if (this._fence !== null) {
       return this._inFence(line, next);
     }

@@ -81,7 +81,7 @@ export class Channel {
     this.state = after;
     this.lost = false;
     this._stopWaiting();
-    this.tell();
+    this.notify();
     const { type, bundle } = message as { type?: unknown; bundle?: unknown };
     if (type === 'final' && typeof bundle === 'object' && bundle !== null && Object.keys(bundle).length > 0) {
       this.watchers.forEach(watcher => {
@@ -106,11 +106,11 @@ export class Channel {
     this.comm = null;
     if (!this.lost && this.state?.live !== false) {
       this.lost = true;
-      this.tell();
+      this.notify();
     }
   }
 
-  tell(): void {
+  notify(): void {
     this.watchers.forEach(watcher => {
       watcher.changed();
     });
@@ -289,10 +289,10 @@ export class KernelConnection {
     }
     const channel = this.channel(data.run);
     channel.comm = comm;
-    comm.onMsg = told => {
+    comm.onMsg = message => {
       // A newer comm of the same run has taken over.
       if (channel.comm === comm) {
-        channel.receive(told.content.data);
+        channel.receive(message.content.data);
       }
     };
     comm.onClose = () => {

@@ -48,7 +48,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
       return;
     }
     this._locations.changed.disconnect(this._onLocations);
-    clearTimeout(this._patience);
+    clearTimeout(this._timeout);
     this._attention.dispose();
     this._channel?.watchers.delete(this._watcher);
     this._view.dispose();
@@ -96,8 +96,8 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     if (this._channel !== null) {
       return !this._channel.lost;
     }
-    if (live && this._patience === undefined) {
-      this._patience = setTimeout(() => {
+    if (live && this._timeout === undefined) {
+      this._timeout = setTimeout(() => {
         this._outOfPatience = true;
         this._follow();
       }, CONNECTS_WITHIN_MS);
@@ -161,6 +161,6 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
   private _model: IRenderMime.IMimeModel | null = null;
   private _location: OutputLocation | null = null;
   private _channel: Channel | null = null;
-  private _patience: ReturnType<typeof setTimeout> | undefined;
+  private _timeout: ReturnType<typeof setTimeout> | undefined;
   private _outOfPatience = false;
 }

@@ -130,7 +130,7 @@ function compact(input: Record<string, unknown>): string {
  *
  * A card need not repeat them when it is opened.
  */
-export function toldFields(tool: Pick<ToolPart, 'name' | 'input'>): string[] {
+export function summarizedFields(tool: Pick<ToolPart, 'name' | 'input'>): string[] {
   if (tool.name === 'Bash') {
     return []; // its line gives way to the command
   }

@@ -52,7 +52,7 @@ function makeSection(shown: SectionItem, heights = new HeightEstimator(), render
 const item = (words: string, more: Partial<SectionItem> = {}): SectionItem => ({
   items: [text('a', words)], isFirst: false, isEnd: false, size: words.length, ...more
 });
-const move = (section: Section, isIntersecting: boolean, height = 300, distance: 'near' | 'at hand' = 'near'): void => {
+const move = (section: Section, isIntersecting: boolean, height = 300, distance: 'near' | 'imminent' = 'near'): void => {
   const at = new DOMRect(0, 0, 100, height);
   tells[distance === 'near' ? 0 : 1]?.([{ isIntersecting, boundingClientRect: at, target: section.node }]);
 };
@@ -117,19 +117,19 @@ describe('a section', () => {
     expect([last, focused, hidden].map(isDrawn)).toEqual([true, true, true]);
   });
 
-  it('waits for a moment of rest while the page is scrolled, unless it is at hand', () => {
+  it('waits for a moment of rest while the page is scrolled, unless it is imminent', () => {
     vi.useFakeTimers();
     const [later, now] = [makeSection(item('words')), makeSection(item('words'))];
     document.body.dispatchEvent(new Event('scroll'));
     move(later, true);
-    move(now, true, 300, 'at hand');
+    move(now, true, 300, 'imminent');
     expect([isDrawn(later), isDrawn(now)]).toEqual([false, true]);
     vi.advanceTimersByTime(100);
     expect(isDrawn(later)).toBe(true);
     vi.useRealTimers();
   });
 
-  it('is not drawn while it flies past, not even at hand', () => {
+  it('is not drawn while it flies past, not even imminent', () => {
     vi.useFakeTimers();
     const section = makeSection(item('words'));
     const scroller = document.body.appendChild(el('div'));
@@ -137,7 +137,7 @@ describe('a section', () => {
       scroller.scrollTop = top;
       scroller.dispatchEvent(new Event('scroll'));
     }
-    move(section, true, 300, 'at hand');
+    move(section, true, 300, 'imminent');
     expect(isDrawn(section)).toBe(false);
     vi.advanceTimersByTime(150);
     expect(isDrawn(section)).toBe(true);
@@ -152,7 +152,7 @@ describe('heights', () => {
     const drawn = makeSection(item('one\n\ntwo', { isFirst: true }), heights);
     const away = makeSection(item('three\n\nfour'), heights);
     const before = heightOf(away);
-    heights.learn(drawn, 800, 3 * drawn.guess);
+    heights.learn(drawn, 800, 3 * drawn.rawEstimate);
     vi.advanceTimersByTime(300);
     expect(heightOf(away)).toBeCloseTo(3 * before, -1);
     vi.useRealTimers();
@@ -165,13 +165,13 @@ describe('heights', () => {
     heights.learn(section, 800, 70);
     move(section, false, 77);
     const other = makeSection(item('words', { isFirst: true }), heights);
-    heights.learn(other, 800, 10 * other.guess);
+    heights.learn(other, 800, 10 * other.rawEstimate);
     vi.advanceTimersByTime(300);
     expect(heightOf(section)).toBe(77);
-    heights.learn(other, 800, 15 * other.guess); // opened by a reader
-    heights.learn(other, 400, 20 * other.guess);
+    heights.learn(other, 800, 15 * other.rawEstimate); // opened by a reader
+    heights.learn(other, 400, 20 * other.rawEstimate);
     vi.advanceTimersByTime(300);
-    expect(heightOf(section)).toBe(Math.round(20 * other.guess));
+    expect(heightOf(section)).toBe(Math.round(20 * other.rawEstimate));
     vi.useRealTimers();
   });
 

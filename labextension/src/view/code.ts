@@ -5,7 +5,7 @@ import { button, el, setText } from './dom';
 import { copyText } from './host';
 import type { Host } from './host';
 
-const SAID_FOR_MS = 1_600;
+const FLASH_MS = 1_600;
 
 /** Put a bar over every code block in `root`. */
 export function frameCode(root: HTMLElement, host: Host): void {
@@ -24,7 +24,7 @@ export function frameCode(root: HTMLElement, host: Host): void {
 export function codeFrame(language: string, code: () => string, host: Host): HTMLElement {
   const copy = button('Copy', 'claude-quiet', () => {
     void copyText(code()).then(copied => {
-      say(copy, copied ? 'Copied' : 'Could not copy');
+      flashLabel(copy, copied ? 'Copied' : 'Could not copy');
     });
   });
   copy.setAttribute('aria-label', 'Copy this code');
@@ -33,7 +33,7 @@ export function codeFrame(language: string, code: () => string, host: Host): HTM
   if (insertCell !== null && cellOf('', language) !== null) {
     const insert = button('Insert below', 'claude-quiet claude-insert', () => {
       const cell = cellOf(code(), language);
-      say(insert, cell !== null && insertCell(cell) ? 'Inserted' : 'Could not insert');
+      flashLabel(insert, cell !== null && insertCell(cell) ? 'Inserted' : 'Could not insert');
     });
     insert.setAttribute('aria-label', 'Insert this code as a new cell below');
     bar.append(insert);
@@ -45,15 +45,15 @@ function codeOf(pre: HTMLElement): string {
   return pre.textContent.replace(/\n$/, '');
 }
 
-function say(element: HTMLButtonElement, words: string): void {
+function flashLabel(element: HTMLButtonElement, label: string): void {
   const before = element.textContent;
-  if (element.dataset['saying'] !== undefined) {
+  if (element.dataset['flashing'] !== undefined) {
     return;
   }
-  element.dataset['saying'] = '';
-  setText(element, words);
+  element.dataset['flashing'] = '';
+  setText(element, label);
   setTimeout(() => {
-    delete element.dataset['saying'];
+    delete element.dataset['flashing'];
     setText(element, before);
-  }, SAID_FOR_MS);
+  }, FLASH_MS);
 }

@@ -19,7 +19,7 @@ export class Follower {
    */
   start(isNew: boolean): void {
     this.release();
-    this._mayFollow = isNew;
+    this._isNew = isNew;
     this._take(scrollerOf(this._node));
     this._endWasNear = this._node.isConnected ? this._isNear('bottom') : null;
     this._follows = isNew && this._endWasNear === true;
@@ -34,7 +34,7 @@ export class Follower {
       if (scroller !== this._scroller) {
         this._take(scroller);
         // What was not on the page before was empty: its end was where it begins.
-        this._follows = this._mayFollow && (this._endWasNear ?? this._isNear('top'));
+        this._follows = this._isNew && (this._endWasNear ?? this._isNear('top'));
       }
     }
     if (this._follows) {
@@ -124,7 +124,7 @@ export class Follower {
   }
 
   private _scroller: HTMLElement | null = null;
-  private _mayFollow = false;
+  private _isNew = false;
   private _follows = false;
   private _endWasNear: boolean | null = null; // unknown while it is not on the page
   private _looked = -LOOK_AGAIN_MS;

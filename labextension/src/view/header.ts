@@ -69,15 +69,15 @@ export class Header implements Piece<RunState> {
     }
     this._listed = granted;
     setText(this._grantedWords, `${granted.length} allowed`);
-    const rows = granted.map(label => el('li', '', el('code', '', visible(label)), this._takeBack(label, label)));
+    const rows = granted.map(label => el('li', '', el('code', '', visible(label)), this._revokeButton(label, label)));
     this._grantedList.replaceChildren(...rows);
     if (granted.length > 1) {
-      this._grantedList.append(el('li', '', el('span'), this._takeBack('', 'all of them')));
+      this._grantedList.append(el('li', '', el('span'), this._revokeButton('', 'all of them')));
     }
     this._granted.open = this._granted.open && granted.length > 0;
   }
 
-  private _takeBack(label: string, what: string): HTMLButtonElement {
+  private _revokeButton(label: string, what: string): HTMLButtonElement {
     const element = button(label === '' ? 'Take back all' : 'Take back', '', () => {
       void this._context.host.request?.({ action: 'revoke', grant: label });
     });

@@ -1,4 +1,4 @@
-/** How high the stretches of a run are that are not drawn: guessed from their text, corrected by those that were drawn. */
+/** The heights of the sections that are not mounted: estimated from their text, corrected by those that were mounted. */
 
 import type { Keyed } from './dom';
 import type { Item } from './items';
@@ -12,13 +12,13 @@ const GROUP = 32;
 const DIFFERS = 0.02; // a change of the ratio that is worth another layout
 const SETTLED_MS = 200; // what is drawn takes a few frames to get its height
 
-/** Something whose height is learnt from, and that wants to know when the guesses have become better. */
+/** Something whose height is learnt from, and that is updated when the estimates have become better. */
 export interface Estimated {
   readonly node: HTMLElement;
-  /** How high it was guessed to be as it is drawn now, before anything was learnt. */
-  readonly guess: number;
-  /** The guesses have changed. */
-  estimateAgain(): void;
+  /** The estimate of its height, in pixels, before anything was learnt. */
+  readonly rawEstimate: number;
+  /** The estimates have changed. */
+  updateEstimate(): void;
 }
 
 /** What one run has taught about its heights. */
@@ -29,90 +29,90 @@ export class HeightEstimator {
   }
 
   /** Return how high something is likely to be, in pixels. */
-  estimate(guess: number): number {
-    return Math.round(guess * this._ratio);
+  estimate(rawEstimate: number): number {
+    return Math.round(rawEstimate * this._ratio);
   }
 
-  /** This one is not drawn. */
+  /** This one is not mounted. */
   unmount(one: Estimated): void {
-    this._away.add(one);
+    this._unmounted.add(one);
     this._observer?.unobserve(one.node);
   }
 
-  /** This one is drawn: learn from it. */
+  /** This one is mounted: learn from it. */
   mount(one: Estimated): void {
-    this._away.delete(one);
-    this._drawn.set(one.node, one);
+    this._unmounted.delete(one);
+    this._mounted.set(one.node, one);
     this._observer?.observe(one.node);
   }
 
   dispose(): void {
     this._observer?.disconnect();
-    clearTimeout(this._planned);
-    this._away.clear();
+    clearTimeout(this._timer);
+    this._unmounted.clear();
     this._measured.clear();
   }
 
-  /** Learn from what was measured; those that are not drawn are told when what is drawn has come to rest. */
+  /** Learn from what was measured; those that are not mounted are updated when the page has come to rest. */
   learn(one: Estimated, width: number, height: number): void {
     if (width !== this._width) {
       this._width = width;
       this._generation++;
       this._measured.clear();
     }
-    if (this._measured.get(one)?.[0] === one.guess) {
+    if (this._measured.get(one)?.[0] === one.rawEstimate) {
       return; // a reader has opened or closed something in it, which tells nothing of the others
     }
-    this._measured.set(one, [one.guess, height]);
-    let guessed = 0;
+    this._measured.set(one, [one.rawEstimate, height]);
+    let estimated = 0;
     let real = 0;
-    for (const [guess, measured] of this._measured.values()) {
-      guessed += guess;
+    for (const [rawEstimate, measured] of this._measured.values()) {
+      estimated += rawEstimate;
       real += measured;
     }
-    this._ratio = guessed > 0 ? real / guessed : this._ratio;
-    if (Math.abs(this._ratio / this._told - 1) > DIFFERS) {
-      this._tell();
+    this._ratio = estimated > 0 ? real / estimated : this._ratio;
+    if (Math.abs(this._ratio / this._appliedRatio - 1) > DIFFERS) {
+      this._scheduleUpdate();
     }
   }
 
-  private _tell(): void {
-    clearTimeout(this._planned);
-    this._planned = setTimeout(() => {
-      scrollActivity.whenAtRest(this._sayAgain);
+  private _scheduleUpdate(): void {
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => {
+      scrollActivity.whenAtRest(this._updateEstimates);
     }, SETTLED_MS);
   }
 
-  private readonly _sayAgain = (): void => {
-    this._told = this._ratio;
-    for (const one of this._away) {
-      one.estimateAgain();
+  private readonly _updateEstimates = (): void => {
+    this._appliedRatio = this._ratio;
+    for (const one of this._unmounted) {
+      one.updateEstimate();
     }
   };
 
   private _ratio = 1;
-  private _told = 1;
+  private _appliedRatio = 1;
   private _width = 0;
   private _generation = 0;
-  private _planned: ReturnType<typeof setTimeout> | undefined;
-  private readonly _away = new Set<Estimated>();
-  private readonly _drawn = new WeakMap<Element, Estimated>();
-  private readonly _measured = new Map<Estimated, readonly [guess: number, height: number]>();
+  private _timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly _unmounted = new Set<Estimated>();
+  private readonly _mounted = new WeakMap<Element, Estimated>();
+  private readonly _measured = new Map<Estimated, readonly [rawEstimate: number, height: number]>();
   private readonly _observer =
     typeof ResizeObserver === 'undefined'
       ? null
       : new ResizeObserver(entries => {
           for (const { target, contentRect } of entries) {
-            const one = this._drawn.get(target);
+            const one = this._mounted.get(target);
             // Nothing is as high as nothing: then it is not shown.
-            if (one !== undefined && contentRect.height > 0 && !this._away.has(one)) {
+            if (one !== undefined && contentRect.height > 0 && !this._unmounted.has(one)) {
               this.learn(one, contentRect.width, contentRect.height);
             }
           }
         });
 }
 
-/** Guess how high items are, in pixels. */
+/** Estimate how high items are, in pixels. */
 export function estimateHeight(items: readonly Keyed<Item>[]): number {
   return items.reduce((sum, { shown }) => sum + heightOf(shown), 0);
 }
@@ -128,7 +128,7 @@ function heightOf(item: Item): number {
   }
 }
 
-/** Guess how high Markdown is, in pixels. */
+/** Estimate how high Markdown is, in pixels. */
 export function textHeight(text: string): number {
   let height = 0;
   let inCode = false;

@@ -138,7 +138,7 @@ function foldRows(items: Keyed<Item>[]): Keyed<Item>[] {
     row = [];
   };
   for (const item of items) {
-    if (mayFold(item.shown)) {
+    if (isFoldable(item.shown)) {
       row.push(item);
     } else {
       settle();
@@ -149,7 +149,7 @@ function foldRows(items: Keyed<Item>[]): Keyed<Item>[] {
   return shown;
 }
 
-function mayFold(item: Item): boolean {
+function isFoldable(item: Item): boolean {
   if (item.kind === 'thinking') {
     return true;
   }

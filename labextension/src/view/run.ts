@@ -126,12 +126,12 @@ export class RunView {
     show(this._working, standing === 'live' && questions.length === 0 && isQuiet(run));
     this._ending.update({ run, standing });
     this._footer.update({ run, standing });
-    this._speak(run, before);
+    this._announce(run, before);
     this._keepTime(standing === 'live');
   }
 
   /** Say changes of state to who listens, and nothing else: not every word. */
-  private _speak(run: RunState, before: Standing | null): void {
+  private _announce(run: RunState, before: Standing | null): void {
     const question = run.questions[run.questions.length - 1];
     if (this._standing === 'live' && question !== undefined) {
       setText(this._spoken, `Claude needs an answer: ${visible(question.title)}`);

@@ -13,11 +13,11 @@ const FAR = 3; // windows
 export class ScrollAnchor {
   /**
    * @param _node - the run.
-   * @param _mayScroll - whether nothing else decides what is in sight.
+   * @param _isScrollFree - whether nothing else decides what is in sight.
    */
   constructor(
     private readonly _node: HTMLElement,
-    private readonly _mayScroll: () => boolean
+    private readonly _isScrollFree: () => boolean
   ) {}
 
   /** Begin; may be called any number of times. */
@@ -79,7 +79,7 @@ export class ScrollAnchor {
     const moved = this._moved();
     // The part of it that the browser has done; what has become shorter below tells nothing of what is above.
     const done = Math.max(this._cutOff(), Math.min(0, moved));
-    if (moved !== done && this._mayScroll() && !this._browserKeeps()) {
+    if (moved !== done && this._isScrollFree() && !this._browserKeeps()) {
       this._scroll(moved - done);
     }
     this._remember();

@@ -1,7 +1,7 @@
 /**
- * A stretch of a run that is drawn only while it is near the visible part.
+ * A section of a run that is mounted only while it is near the visible part.
  *
- * Elsewhere it keeps its place, and its plain words stand there unseen: a browser's search finds them, and takes the reader
+ * Elsewhere it keeps its place, and its plain text stands there unseen: a browser's search finds them, and takes the reader
  * to where they then are drawn.
  */
 
@@ -35,28 +35,28 @@ export class Section implements Piece<SectionItem>, Estimated {
     const before = this._shown;
     this._shown = shown;
     if (before === null) {
-      this._begin(shown);
+      this._init(shown);
     } else if (shown.isEnd) {
       this._mount();
     } else if (before.isEnd) {
-      this._watch(); // to be told anew where it is: now it may go
+      this._observe(); // its visibility is reported anew: now it may be unmounted
     }
-    if (this._isHere) {
+    if (this._isMounted) {
       this._children.update(shown.items);
     }
   }
 
-  get guess(): number {
+  get rawEstimate(): number {
     const items = this._shown?.items ?? [];
-    if (this._guessed?.size !== this._shown?.size) {
-      this._guessed = { size: this._shown?.size ?? 0, height: estimateHeight(items) };
+    if (this._rawEstimate?.size !== this._shown?.size) {
+      this._rawEstimate = { size: this._shown?.size ?? 0, height: estimateHeight(items) };
     }
-    return this._guessed?.height ?? 0;
+    return this._rawEstimate?.height ?? 0;
   }
 
-  estimateAgain(): void {
+  updateEstimate(): void {
     const isKnown = this._measured !== null && this._measured.generation === this._estimator.generation;
-    const height = isKnown ? (this._measured?.height ?? 0) : this._estimator.estimate(this.guess);
+    const height = isKnown ? (this._measured?.height ?? 0) : this._estimator.estimate(this.rawEstimate);
     this.node.style.height = `${height}px`;
   }
 
@@ -66,112 +66,112 @@ export class Section implements Piece<SectionItem>, Estimated {
     this._children.dispose();
   }
 
-  /** What is far away need not be made. The first and the last stretches are there at once, so that nothing flickers. */
-  private _begin({ isFirst, isEnd }: SectionItem): void {
+  /** What is far away need not be mounted. The first and the last section are mounted at once, so that nothing flickers. */
+  private _init({ isFirst, isEnd }: SectionItem): void {
     if (!isFirst && !isEnd && typeof IntersectionObserver !== 'undefined') {
       this._unmount(null);
     } else {
-      void this._grow();
+      void this._releaseHeightWhenRendered();
     }
-    this._watch();
+    this._observe();
   }
 
-  private _watch(): void {
+  private _observe(): void {
     observeVisibility(this.node, {
-      near: (isNear, at) => {
+      near: (isNear, rect) => {
         this._isNear = isNear;
         if (isNear) {
-          scrollActivity.whenAtRest(this._comeIfNear);
-        } else if (this._mayGo(at)) {
-          this._unmount(at.height);
+          scrollActivity.whenAtRest(this._mountIfNear);
+        } else if (this._canUnmount(rect)) {
+          this._unmount(rect.height);
         }
       },
-      imminent: isAtHand => {
-        this._isAtHand = isAtHand;
-        if (isAtHand) {
+      imminent: isImminent => {
+        this._isImminent = isImminent;
+        if (isImminent) {
           this._isNear = true;
-          scrollActivity.whenReadable(this._comeIfNear);
+          scrollActivity.whenReadable(this._mountIfNear);
         }
       }
     });
   }
 
-  /** A notebook may take the whole run off the page, or hide it: that says nothing of where a reader is. */
-  private _mayGo(at: DOMRectReadOnly): boolean {
+  /** A notebook may take the whole run off the page, or hide it: that tells nothing of where a reader is. */
+  private _canUnmount(rect: DOMRectReadOnly): boolean {
     const selection = document.getSelection();
     const isSelected = selection !== null && !selection.isCollapsed && selection.containsNode(this.node, true);
-    const isShown = this.node.isConnected && at.height > 0;
-    return this._isHere && isShown && !this._shown?.isEnd && !isSelected && !this.node.contains(document.activeElement);
+    const isVisible = this.node.isConnected && rect.height > 0;
+    return this._isMounted && isVisible && !this._shown?.isEnd && !isSelected && !this.node.contains(document.activeElement);
   }
 
-  private readonly _comeIfNear = (): void => {
+  private readonly _mountIfNear = (): void => {
     if (this._isNear) {
       this._mount();
     }
   };
 
   private _mount(): void {
-    if (!this._isHere && this._shown !== null) {
-      this._isHere = true;
-      this.node.classList.replace('claude-away', 'claude-coming');
-      this.node.replaceChildren(...this._kept);
-      this._kept = [];
+    if (!this._isMounted && this._shown !== null) {
+      this._isMounted = true;
+      this.node.classList.replace('claude-unmounted', 'claude-mounting');
+      this.node.replaceChildren(...this._detachedNodes);
+      this._detachedNodes = [];
       this._children.update(this._shown.items);
-      void this._grow();
+      void this._releaseHeightWhenRendered();
     }
   }
 
   /** Rendering takes a moment, in which it stays as high as it was: one change of its height, not many. */
-  private async _grow(): Promise<void> {
+  private async _releaseHeightWhenRendered(): Promise<void> {
     await this._rendered();
-    if (this._isAtHand) {
-      this._letGrow();
+    if (this._isImminent) {
+      this._releaseHeight();
     } else {
-      scrollActivity.whenAtRest(this._letGrow); // a browser that scrolls smoothly does not notice that the page has moved meanwhile
+      scrollActivity.whenAtRest(this._releaseHeight); // a browser that scrolls smoothly does not notice that the page has moved meanwhile
     }
   }
 
-  private readonly _letGrow = (): void => {
-    if (this._isHere) {
-      this.node.classList.remove('claude-coming');
+  private readonly _releaseHeight = (): void => {
+    if (this._isMounted) {
+      this.node.classList.remove('claude-mounting');
       this.node.style.height = '';
       this._estimator.mount(this);
     }
   };
 
-  /** @param height - how high it is as it is drawn; `null` if it never was. */
+  /** @param height - its height while mounted, in pixels; `null` if it never was mounted. */
   private _unmount(height: number | null): void {
-    this._isHere = false;
+    this._isMounted = false;
     this._measured = height === null ? null : { height, generation: this._estimator.generation };
     this._estimator.unmount(this);
-    this._kept = [...this.node.childNodes];
-    this.node.classList.remove('claude-coming');
-    this.node.classList.add('claude-away');
-    this.node.replaceChildren(plainWords(this._shown?.items.map(item => item.shown) ?? []));
-    this.estimateAgain();
+    this._detachedNodes = [...this.node.childNodes];
+    this.node.classList.remove('claude-mounting');
+    this.node.classList.add('claude-unmounted');
+    this.node.replaceChildren(searchableText(this._shown?.items.map(item => item.shown) ?? []));
+    this.updateEstimate();
   }
 
   private _shown: SectionItem | null = null;
-  private _guessed: { size: number; height: number } | null = null;
+  private _rawEstimate: { size: number; height: number } | null = null;
   private _measured: { height: number; generation: number } | null = null;
-  private _isHere = true;
+  private _isMounted = true;
   private _isNear = false;
-  private _isAtHand = false;
-  private _kept: ChildNode[] = [];
+  private _isImminent = false;
+  private _detachedNodes: ChildNode[] = [];
   private readonly _children: KeyedChildren<Item>;
 }
 
-/** What a stretch says, each item about where it is going to be. */
-function plainWords(items: readonly Item[]): HTMLElement {
-  const words = items.map(item => {
-    const line = el('div', '', wordsOf(item));
+/** The text of a section that is not mounted, each item about where it is going to be. */
+function searchableText(items: readonly Item[]): HTMLElement {
+  const lines = items.map(item => {
+    const line = el('div', '', textOf(item));
     line.style.flexGrow = String(estimateHeight([{ key: '', shown: item }]));
     return line;
   });
-  return el('div', 'claude-plain-words', ...words);
+  return el('div', 'claude-searchable-text', ...lines);
 }
 
-function wordsOf(item: Item): string {
+function textOf(item: Item): string {
   switch (item.kind) {
     case 'text':
     case 'note':
@@ -181,6 +181,6 @@ function wordsOf(item: Item): string {
     case 'tool':
       return `${toolTitle(item.tool.name)} ${tellingArgument(item.tool)}`;
     case 'group':
-      return item.items.map(inside => wordsOf(inside.shown)).join('\n');
+      return item.items.map(inside => textOf(inside.shown)).join('\n');
   }
 }

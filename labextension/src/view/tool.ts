@@ -14,7 +14,7 @@ import {
   resultText,
   stateWords,
   tellingArgument,
-  toldFields,
+  summarizedFields,
   toolTitle,
   valueWords
 } from '../tools';
@@ -50,7 +50,7 @@ export class ToolCard implements Piece<ToolNode> {
     });
     this.node.append(summary, this._body);
     this.node.addEventListener('toggle', () => {
-      this._sayWhat();
+      this._updateSummary();
       this._showBody();
     });
     this._context.clock.add(this._tick);
@@ -70,9 +70,9 @@ export class ToolCard implements Piece<ToolNode> {
     this.node.classList.toggle('claude-todos', shown.isNewestTodo);
     setText(this._name, toolTitle(tool.name));
     setText(this._sign, SIGNS[tool.state]);
-    this._sayState();
+    this._updateState();
     this._open(before, shown);
-    this._sayWhat();
+    this._updateSummary();
     this._showBody();
   }
 
@@ -101,12 +101,12 @@ export class ToolCard implements Piece<ToolNode> {
   private readonly _tick = (): void => {
     const state = this._shown?.tool.state;
     if (state !== undefined && !isOver(state)) {
-      this._sayState();
+      this._updateState();
     }
   };
 
   /** One line about the tool use; a command, which the open card shows whole, gives way to what it is for. */
-  private _sayWhat(): void {
+  private _updateSummary(): void {
     if (this._shown !== null) {
       const { tool } = this._shown;
       const isShown = this.node.open && (isCommand(tool) || isAnswered(tool) || planOf(tool) !== '');
@@ -117,7 +117,7 @@ export class ToolCard implements Piece<ToolNode> {
     }
   }
 
-  private _sayState(): void {
+  private _updateState(): void {
     if (this._shown !== null) {
       const words = stateWords(this._shown.tool, countNested(this._shown), this._context.now());
       setText(this._words, this._shown.tool.edited ? `${words}, edited by you` : words);
@@ -202,7 +202,7 @@ function inside(tool: ToolPart): HTMLElement[] {
     return [...dataBlocks(tool.input), ...(tool.state === 'done' ? [] : resultBlocks(tool))];
   }
   const isBoring = hunksOf(tool).length > 0 && tool.state === 'done';
-  return [...toolInput(tool, toldFields(tool)), ...(isBoring ? [] : resultBlocks(tool))];
+  return [...toolInput(tool, summarizedFields(tool)), ...(isBoring ? [] : resultBlocks(tool))];
 }
 
 function resultBlocks(tool: ToolPart): HTMLElement[] {
@@ -321,10 +321,10 @@ function answerList(questions: readonly AskedQuestion[]): HTMLElement {
   const list = el('dl', 'claude-answers');
   for (const { question, options, answer } of questions) {
     const about = options.find(option => option.label === answer)?.description ?? '';
-    const told = answer
+    const lines = answer
       ? [el('span', 'claude-answer', visible(answer)), about ? el('span', 'claude-hint', visible(about)) : '']
       : [el('span', 'claude-hint', options.map(option => visible(option.label)).join(' · ') || 'not answered')];
-    list.append(el('dt', '', visible(question)), el('dd', '', ...told));
+    list.append(el('dt', '', visible(question)), el('dd', '', ...lines));
   }
   return list;
 }

@@ -38,13 +38,13 @@ export class UndoEdits {
   constructor(private readonly _context: ViewContext) {
     this.row.setAttribute('role', 'group');
     this.row.setAttribute('aria-label', 'Undo edits');
-    this._say();
+    this._setRow();
   }
 
   update(run: RunState, over: boolean): void {
     this._possible = over && run.edits > 0 && this._context.host.request !== null;
-    if (run.undo !== this._told) {
-      this._told = run.undo;
+    if (run.undo !== this._drawn) {
+      this._drawn = run.undo;
       this._setAsking(false);
       this._draw(run.undo);
     }
@@ -53,13 +53,13 @@ export class UndoEdits {
 
   private _draw(undo: Undo | null): void {
     if (undo === null) {
-      this._say();
+      this._setRow();
       return;
     }
     if (undo.error) {
-      this._say(el('span', 'claude-warn', `Not undone: ${visible(undo.error)}`));
+      this._setRow(el('span', 'claude-warn', `Not undone: ${visible(undo.error)}`));
     } else if (undo.done) {
-      this._say(el('span', '', `✓ ${changes(undo)}. ${NOT_COVERED}`));
+      this._setRow(el('span', '', `✓ ${changes(undo)}. ${NOT_COVERED}`));
     } else if (this._possible) {
       this._drawChoice(undo);
     }
@@ -75,12 +75,12 @@ export class UndoEdits {
       }
     });
     const keep = button('Keep', '', () => {
-      this._say();
+      this._setRow();
       this._arrange(true);
       this.button.focus({ preventScroll: true });
     });
     const hadFocus = document.activeElement === this.button;
-    this._say(words, el('span', 'claude-controls', restore, keep));
+    this._setRow(words, el('span', 'claude-controls', restore, keep));
     this._arrange(true);
     if (hadFocus) {
       keep.focus({ preventScroll: true });
@@ -95,7 +95,7 @@ export class UndoEdits {
     const answer = await this._context.host.request?.({ action: 'undo', dry_run: dryRun });
     this._setAsking(false);
     if (answer !== 'done') {
-      this._say(el('span', 'claude-warn', 'The kernel no longer knows this run.'));
+      this._setRow(el('span', 'claude-warn', 'The kernel no longer knows this run.'));
       this._arrange(true);
     }
   }
@@ -105,18 +105,18 @@ export class UndoEdits {
     this.button.disabled = asking;
   }
 
-  private _say(...nodes: HTMLElement[]): void {
+  private _setRow(...nodes: HTMLElement[]): void {
     this.row.replaceChildren(...nodes);
   }
 
   /** While the row says something, the button has nothing to add. */
   private _arrange(over: boolean): void {
-    const says = over && this.row.childElementCount > 0;
-    show(this.row, says);
-    show(this.button, this._possible && !says);
+    const isRowVisible = over && this.row.childElementCount > 0;
+    show(this.row, isRowVisible);
+    show(this.button, this._possible && !isRowVisible);
   }
 
-  private _told: Undo | null = null;
+  private _drawn: Undo | null = null;
   private _possible = false;
   private _asking = false;
 }

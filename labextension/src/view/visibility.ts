@@ -7,25 +7,25 @@ const NEAR = '2000px 0px';
 /** So near that it must be drawn now. */
 const IMMINENT = '500px 0px';
 
-type Told = (isThere: boolean, at: DOMRectReadOnly) => void;
+type VisibilityCallback = (isVisible: boolean, rect: DOMRectReadOnly) => void;
 
-/** Who is told where an element is: once at the beginning, and when it comes or goes. */
+/** What is called with the visibility of an element: once at the beginning, and when it comes or goes. */
 export interface VisibilityCallbacks {
-  readonly near: Told;
-  readonly imminent: Told;
+  readonly near: VisibilityCallback;
+  readonly imminent: VisibilityCallback;
 }
 
 /**
  * Margins count from the edges of the scroller only if the observer is made for just this one: whatever else clips on the
  * way to the window, such as a page's panels, would cut them off.
  */
-class Watcher {
+class ScrollerObserver {
   constructor(private readonly _scroller: HTMLElement | null) {
     this._near = this._observer(NEAR, 'near');
     this._imminent = this._observer(IMMINENT, 'imminent');
   }
 
-  watch(node: Element): void {
+  observe(node: Element): void {
     this._nodes.add(node);
     for (const observer of [this._near, this._imminent]) {
       observer.unobserve(node);
@@ -33,33 +33,33 @@ class Watcher {
     }
   }
 
-  forget(node: Element): void {
+  unobserve(node: Element): void {
     this._nodes.delete(node);
     this._near.unobserve(node);
     this._imminent.unobserve(node);
   }
 
   private _observer(margin: string, which: keyof VisibilityCallbacks): IntersectionObserver {
-    const tell = (entries: IntersectionObserverEntry[]): void => {
+    const notify = (entries: IntersectionObserverEntry[]): void => {
       this._checkScroller(entries[0]?.target);
       for (const { isIntersecting, boundingClientRect, target } of entries) {
         if (this._nodes.has(target)) {
-          watching.get(target)?.[which](isIntersecting, boundingClientRect);
+          callbacksOf.get(target)?.[which](isIntersecting, boundingClientRect);
         }
       }
     };
-    return new IntersectionObserver(tell, { root: this._scroller, rootMargin: margin });
+    return new IntersectionObserver(notify, { root: this._scroller, rootMargin: margin });
   }
 
-  /** An element may be watched before it is on the page, or before anything scrolls: then by another watcher from now on. */
+  /** An element may be observed before it is on the page, or before anything scrolls: then by another observer from now on. */
   private _checkScroller(first: Element | undefined): void {
     if (first === undefined || !this._isElsewhere(first)) {
       return;
     }
     for (const node of [...this._nodes]) {
       if (this._isElsewhere(node)) {
-        this.forget(node);
-        place(node, scrollerIn(node));
+        this.unobserve(node);
+        observeIn(node, scrollerIn(node));
       }
     }
   }
@@ -73,38 +73,38 @@ class Watcher {
   private readonly _imminent: IntersectionObserver;
 }
 
-const watching = new WeakMap<Element, VisibilityCallbacks>();
-const placed = new WeakMap<Element, Watcher>();
-const inside = new WeakMap<HTMLElement, Watcher>();
-let inPage: Watcher | null = null;
+const callbacksOf = new WeakMap<Element, VisibilityCallbacks>();
+const observerOf = new WeakMap<Element, ScrollerObserver>();
+const observers = new WeakMap<HTMLElement, ScrollerObserver>();
+let pageObserver: ScrollerObserver | null = null;
 
-/** Tell of this element from now on. */
-export function observeVisibility(node: Element, told: VisibilityCallbacks): void {
+/** Call these with the visibility of an element from now on. */
+export function observeVisibility(node: Element, callbacks: VisibilityCallbacks): void {
   if (typeof IntersectionObserver !== 'undefined') {
-    watching.set(node, told);
-    place(node, scrollerIn(node));
+    callbacksOf.set(node, callbacks);
+    observeIn(node, scrollerIn(node));
   }
 }
 
-/** Tell of it no more. */
+/** Call them no more. */
 export function unobserveVisibility(node: Element): void {
-  placed.get(node)?.forget(node);
-  placed.delete(node);
+  observerOf.get(node)?.unobserve(node);
+  observerOf.delete(node);
 }
 
-function place(node: Element, scroller: HTMLElement | null): void {
-  const watcher = watcherOf(scroller);
-  placed.set(node, watcher);
-  watcher.watch(node);
+function observeIn(node: Element, scroller: HTMLElement | null): void {
+  const observer = observerIn(scroller);
+  observerOf.set(node, observer);
+  observer.observe(node);
 }
 
-function watcherOf(scroller: HTMLElement | null): Watcher {
+function observerIn(scroller: HTMLElement | null): ScrollerObserver {
   if (scroller === null) {
-    return (inPage ??= new Watcher(null));
+    return (pageObserver ??= new ScrollerObserver(null));
   }
-  const watcher = inside.get(scroller) ?? new Watcher(scroller);
-  inside.set(scroller, watcher);
-  return watcher;
+  const observer = observers.get(scroller) ?? new ScrollerObserver(scroller);
+  observers.set(scroller, observer);
+  return observer;
 }
 
 /** The page itself has margins of its own. */

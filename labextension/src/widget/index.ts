@@ -82,13 +82,13 @@ class Watch {
     this._hasControl = await this._control(hello);
     if (!this._hasControl) {
       this._send(hello);
-      this._tell();
+      this._notify();
     }
   }
 
-  private _tell(): void {
-    this.watchers.forEach(tell => {
-      tell();
+  private _notify(): void {
+    this.watchers.forEach(notify => {
+      notify();
     });
   }
 
@@ -104,7 +104,7 @@ class Watch {
     }
     if (after !== before) {
       this.state = after;
-      this._tell();
+      this._notify();
     }
   };
 
