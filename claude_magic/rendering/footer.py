@@ -84,9 +84,13 @@ def ending_of(response: Response, view: RunView) -> str:
     names = {tool.name for tool in view.tools if tool.state is ToolState.DENIED and NO_ONE_TO_ASK in tool.result}
     if not names:
         return text
+    return f"{text} {unasked_notice(names)}".strip()
+
+
+def unasked_notice(names: Iterable[str]) -> str:
+    """Return why tools were denied where no one could be asked, and which option lets them run."""
     listed = ",".join(sorted(names))
-    unasked = f"No one could be asked here, so {listed} was denied. In a new session, --allow {listed} lets it run."
-    return f"{text} {unasked}".strip()
+    return f"No one could be asked here, so {listed} was denied. In a new session, --allow {listed} lets it run."
 
 
 def footer(response: Response, session_cost_usd: float = 0.0) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, expect
 
+from claude_magic.rendering.footer import SIMULATED
+
 from .conftest import MakeNotebook
 from .lab import Server, Surroundings, start_lab
 from .notebook import Notebook
@@ -42,7 +44,7 @@ def test_answer_is_drawn_as_safe_html(notebook: MakeNotebook) -> None:
     expect(nb.output(1).locator("table")).to_contain_text("215")
     expect(nb.output(1).get_by_role("cell", name="215")).to_have_css("text-align", "right")
     expect(nb.output(1)).to_contain_text("return sum(values)")
-    expect(nb.output(1)).to_contain_text("simulated: no model was called")
+    expect(nb.output(1)).to_contain_text(SIMULATED)
     nb.picture("plain-answer", 1)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from claude_magic.rendering.footer import SIMULATED, unasked_notice
+
 from .conftest import SETUP
 from .lab import Surroundings
 
@@ -36,8 +38,8 @@ def test_question_that_nobody_sees_is_denied(surroundings: Surroundings, runner:
     shown = [json.dumps(cell["outputs"], ensure_ascii=False) for cell in cells]
 
     assert not (source.parent / "made.txt").exists()
-    assert "No one could be asked here, so Bash was denied." in shown[1]
+    assert unasked_notice(["Bash"]) in shown[1]
     assert "The end of the rich answer." in shown[2]
-    assert "simulated: no model was called" in shown[2]
+    assert SIMULATED in shown[2]
     assert "success" in shown[3]
     assert "error" not in {output["output_type"] for cell in cells for output in cell["outputs"]}

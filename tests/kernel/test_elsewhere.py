@@ -19,6 +19,7 @@ import pytest
 from kernels import GUARD_S, begin_cell
 
 from claude_magic.cli.reaper import alive
+from claude_magic.rendering.footer import SIMULATED, unasked_notice
 from claude_magic.simulator import Simulator
 
 pytestmark = pytest.mark.newest_cli
@@ -49,7 +50,7 @@ def test_papermill(environment: dict[str, str], api: Simulator, tmp_path: Path) 
         assert set(answer.data) == {"application/vnd.claude-magic.v1+json", "text/html", "text/plain"}
         assert answer.data["text/plain"].startswith(words)
     [refused] = denied.outputs
-    assert all("No one could be asked here, so" in json.dumps(shown) for shown in refused.data.values())
+    assert all(unasked_notice(["Bash"]) in json.dumps(shown) for shown in refused.data.values())
     assert "%claude nosuch is unknown" in wrong.outputs[0].text
     assert after.outputs == []
     assert not (tmp_path / "nobody").exists()
@@ -112,7 +113,7 @@ def terminal(environment: dict[str, str], api: Simulator, tmp_path: Path) -> Ite
 def test_a_terminal(terminal: Terminal) -> None:
     """The answer is printed as it comes; Ctrl-C keeps it and the session; the end leaves no process."""
     terminal.type("%claude ask hello there?")
-    assert "You said: hello there?" in terminal.until("simulated: no model was called")
+    assert "You said: hello there?" in terminal.until(SIMULATED)
 
     terminal.type("%claude ask go on for long")
     assert "w2999" not in terminal.until("w20 ")

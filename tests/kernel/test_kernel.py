@@ -13,6 +13,8 @@ import pytest
 from kernels import GUARD_S, Cell, Content, Kernel, running_kernel
 
 from claude_magic.cli.reaper import alive
+from claude_magic.rendering.footer import notice, unasked_notice
+from claude_magic.response import Outcome
 from claude_magic.simulator import Simulator
 
 MIME_TYPES = {"application/vnd.claude-magic.v1+json", "text/html", "text/plain"}
@@ -312,7 +314,7 @@ def test_permission_without_anybody_to_ask(kernel: Kernel, folder: Path) -> None
     cell = kernel.run("%claude ask make the file nobody")
 
     assert cell.printed == ""
-    assert "No one could be asked here, so Bash was denied. In a new session, --allow Bash lets it run." in cell.text
+    assert unasked_notice(["Bash"]) in cell.text
     assert not (folder / "nobody").exists()
     assert kernel.value("len(_claude.denials)") == "1"
 
@@ -346,7 +348,7 @@ def test_interrupt(kernel: Kernel) -> None:
     assert cell.reply["ename"] == "KeyboardInterrupt"
     assert cell.error == "KeyboardInterrupt: stopped, see above."
     assert cell.text.startswith("w0 w1 w2")
-    assert "Stopped by you" in cell.text
+    assert notice(Outcome.INTERRUPTED) in cell.text
     assert set(cell.updates[-1]) == MIME_TYPES
     assert kernel._reply(after)["status"] == "aborted"
     assert (
@@ -397,7 +399,7 @@ def test_a_second_interrupt_ends_the_process(kernel: Kernel, api: Simulator) -> 
     assert time.monotonic() - began < 30
     assert "KeyboardInterrupt" in cell.error
     assert cell.text.startswith("w0")
-    assert "The process is gone: the next prompt resumes the session in a new one." in cell.text
+    assert notice(Outcome.INTERRUPTED, process_gone=True) in cell.text
     assert not psutil.pid_exists(pid)
     assert kernel.run("%claude ask still there?").text.startswith("You said: still there?")
     assert int(kernel.value("client.get_session('main').pid")) != pid

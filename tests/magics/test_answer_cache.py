@@ -22,7 +22,7 @@ from claude_magic.engine.managed_session import ManagedSession
 from claude_magic.engine.session import Session, managed
 from claude_magic.magics.answer_cache import AnswerCache, AnswerStore, CachedSession, Chain
 from claude_magic.redaction import Redactor
-from claude_magic.rendering.footer import source_note
+from claude_magic.rendering.footer import SIMULATED, source_note
 from claude_magic.response import AnswerSource, Outcome, Response
 
 Output = pytest.CaptureFixture[str]
@@ -323,7 +323,7 @@ def test_a_simulated_run_stays_one(tmp_path: Path, response: Response) -> None:
     run = runs.find("key")
     assert run is not None
     assert run.response == replace(response, cost_usd=0.0, source=AnswerSource.CACHE, cached_source=response.source)
-    assert "simulated: no model was called" in source_note(run.response)
+    assert SIMULATED in source_note(run.response)
 
 
 def test_an_edited_command_stays_one(tmp_path: Path, response: Response) -> None:

@@ -30,6 +30,7 @@ from claude_magic.rendering import (
     run_bundle,
     run_data,
 )
+from claude_magic.rendering.footer import SIMULATED, unasked_notice
 from claude_magic.rendering.text import shares
 from claude_magic.rendering.tool_summaries import file_text, state_words
 from claude_magic.response import AnswerSource, Outcome
@@ -198,7 +199,7 @@ def test_plain_text_is_the_answer_and_the_footer() -> None:
         ({"waited_s": 0.4}, "8.4 s · $0.0213"),
         ({"source": AnswerSource.RECORDING}, "played from a tape, $0.00 now · 8.4 s"),
         ({"duration_s": 0.0, "cost_usd": 0.0}, ""),
-        ({"source": AnswerSource.SIMULATOR}, "simulated: no model was called · 8.4 s"),
+        ({"source": AnswerSource.SIMULATOR}, f"{SIMULATED} · 8.4 s"),
     ],
 )
 def test_footer_says_what_is_known(facts, expected: str) -> None:
@@ -237,8 +238,7 @@ def test_notice_of_an_end_by_force_does_not_promise_a_warm_session(outcome: Outc
     """Where the process is gone, the words say so, and that the next prompt resumes."""
     bundle = response_bundle(response(*TURN, outcome=outcome, process_gone=True))
 
-    assert "warm" not in bundle["text/plain"]
-    assert "The process is gone: the next prompt resumes the session in a new one." in bundle["text/plain"]
+    assert notice(outcome, process_gone=True) in bundle["text/plain"]
     assert bundle[MIME_TYPE]["notice"] == notice(outcome, process_gone=True) != notice(outcome)
 
 
@@ -246,8 +246,7 @@ def test_notice_of_a_prompt_that_was_never_sent_does_not_promise_a_text() -> Non
     """Nothing was kept and nothing may be warm: the words say that Claude has not seen it."""
     bundle = response_bundle(response(outcome=Outcome.INTERRUPTED, sent=False))
 
-    assert "before the prompt was sent: Claude has not seen it" in bundle["text/plain"]
-    assert "warm" not in bundle["text/plain"]
+    assert notice(Outcome.INTERRUPTED, sent=False) in bundle["text/plain"]
     assert bundle[MIME_TYPE]["notice"] == notice(Outcome.INTERRUPTED, sent=False)
 
 
@@ -263,7 +262,7 @@ def test_notice_of_a_tool_that_no_one_could_allow_says_how() -> None:
     )
 
     bundle = response_bundle(turn)
-    words = "No one could be asked here, so Bash was denied. In a new session, --allow Bash lets it run."
+    words = unasked_notice(["Bash"])
     assert words in Page(bundle["text/html"]).text
     assert words in bundle["text/plain"]
     assert bundle[MIME_TYPE]["notice"] == words
@@ -339,7 +338,7 @@ def test_bundle_says_once_that_it_is_simulated() -> None:
     bundle = response_bundle(response(*TURN, source=AnswerSource.SIMULATOR))
 
     assert Page(bundle["text/html"]).text.count("simulated") == 1
-    assert bundle["text/plain"].count("simulated: no model was called") == 1
+    assert bundle["text/plain"].count(SIMULATED) == 1
 
 
 @pytest.mark.parametrize(
@@ -436,7 +435,7 @@ def test_run_bundle_at_the_end_says_that_nothing_runs() -> None:
     bundle = run_bundle(view, final=True)
 
     assert "cancelled" in bundle["text/html"]
-    assert "Stopped by you." in bundle["text/plain"]
+    assert notice(Outcome.INTERRUPTED) in bundle["text/plain"]
 
 
 def test_error_bundle_is_one_readable_block() -> None:
@@ -536,7 +535,7 @@ def test_terminal_ends_with_notice_and_footer() -> None:
     printer.feed([*turn.messages, decision("1", allowed=False), result("1", "no", failed=True)])
     printer.finish(turn)
 
-    assert "Half\n\n  Bash ls: denied\n\nStopped by you. " in "".join(written)
+    assert f"Half\n\n  Bash ls: denied\n\n{notice(Outcome.INTERRUPTED)}\n" in "".join(written)
     assert "".join(written).endswith(footer(turn) + "\n")
 
 
