@@ -226,6 +226,8 @@ class CellTools:
         return reply
 
     def _expected(self, place: PromptCell, cell_id: str, version: str) -> str:
+        if cell_id == place.cell:
+            raise ToolFailedError("This is the cell of the prompt that you answer; it cannot be changed meanwhile.")
         source = place.page.source(cell_id, version)
         if source is None:
             raise ToolFailedError(f"The version {version!r} of {cell_id!r} is not known: read the cell first.")

@@ -66,6 +66,7 @@ function change(panel: NotebookPanel, { operation, cell, expected }: CellsReques
     model.sharedModel.execution_count = cell.execution_count ?? null;
     return { cell: widget.model.id };
   }
+  const { id } = widget.model; // a cell that is deleted has no model any more
   const source = widget.model.sharedModel.getSource();
   if (source !== expected) {
     return { refused: 'changed', source };
@@ -76,7 +77,7 @@ function change(panel: NotebookPanel, { operation, cell, expected }: CellsReques
     widget.model.sharedModel.setSource(cell.source ?? '');
     mark(widget.node);
   }
-  return { cell: widget.model.id };
+  return { cell: id };
 }
 
 /** Show `[*]` while the kernel runs the cell; a JupyterLab that does not know the state shows none. */
