@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
@@ -233,6 +234,11 @@ def telling(request: PermissionRequest) -> str:
     from claude_magic.rendering import visible
 
     given = request.tool_input
+    code = given.get("code", given.get("source"))
+    if request.tool_name.startswith("mcp__kernel__") and isinstance(code, str):
+        purpose = given.get("purpose") or given.get("cell_id") or ""
+        name = request.tool_name.removeprefix("mcp__kernel__")
+        return visible(f"{name}{f' ({purpose})' if purpose else ''}:\n{textwrap.indent(code, '    ')}")
     for key in ("command", "file_path", "notebook_path", "path", "url", "pattern", "query"):
         if isinstance(given.get(key), str):
             return visible(f"{request.tool_name}: {given[key]}")

@@ -35,6 +35,7 @@ class LiveDisplay(TurnDisplay):
         model: the model, as far as it is known.
         source: who answers.
         mode: permission mode, for the header.
+        kernel: what Claude may do in the kernel, for the header.
         on_stop: called when a page asks to stop.
         on_undo: called with `dry_run` when a page asks to undo the turn's edits.
         surface: where the run stands; in the extension's view if not given.
@@ -48,13 +49,14 @@ class LiveDisplay(TurnDisplay):
         model: str,
         source: AnswerSource,
         mode: str,
+        kernel: str = "",
         on_stop: Callable[[], object],
         on_undo: Callable[[RunChannel, bool], object],
         surface: Surface | None = None,
     ) -> None:
         self._bridge = bridge
         self._surface = surface or ExtensionSurface()
-        self._facts: RunData = {"mode": mode}
+        self._facts: RunData = {"mode": mode, "kernel": kernel}
         self._run = LiveRun(RunView(session=session, model=model, source=source), self._facts)
         self._channel = bridge.channel(
             self._run, self._surface.transport, on_stop, lambda dry_run: on_undo(self._channel, dry_run)

@@ -204,12 +204,7 @@ class CellTools:
         return place
 
     async def _ask(self, place: PromptCell, operation: str, **fields: Any) -> CellsReply:
-        future = place.page.request(place.client, place.cell, operation, **fields)
-        done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=ANSWERS_WITHIN_S)
-        if not done:
-            future.cancel()
-            raise ToolFailedError("The page that shows the notebook does not answer; it may have been closed.")
-        reply = future.result()
+        reply = await _answered(place, operation, fields)
         match reply.get("refused"):
             case "unknown":
                 raise ToolFailedError("The notebook has no such cell any more; read_cells lists those there are.")
@@ -273,6 +268,20 @@ class CellTools:
         return Content(
             {**block, "text": secrets.text(block["text"])} if block["type"] == "text" else block for block in blocks
         )
+
+
+async def _answered(place: PromptCell, operation: str, fields: dict[str, Any]) -> CellsReply:
+    """Ask the page that ran the prompt's cell; where it was loaded again meanwhile, those that have spoken since.
+
+    A question is given up before the next page is asked, so that no two change the same cell.
+    """
+    for client in (place.client, *place.page.others(place.client)):
+        future = place.page.request(client, place.cell, operation, **fields)
+        done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=ANSWERS_WITHIN_S)
+        if done:
+            return future.result()
+        future.cancel()
+    raise ToolFailedError("No page that shows the notebook answers; it may have been closed.")
 
 
 def _call() -> CallContext:

@@ -13,6 +13,7 @@ from claude_magic.kernel.cells import CellTools
 from claude_magic.kernel.level import KernelLevel
 from claude_magic.kernel.main_thread import MainThread
 from claude_magic.kernel.scratch import ScratchPad
+from claude_magic.messages import Message, MessageType
 from claude_magic.records.kernel_changes import CellChange, VariableChange
 from claude_magic.redaction import Redactor
 from claude_magic.tools import Tool, ToolFailedError, ToolServer, as_tool, current_call
@@ -89,6 +90,29 @@ class KernelTools:
             words = _INSTRUCTIONS + (_RUN_INSTRUCTIONS if runs else "")
             self._servers[level] = ToolServer(SERVER, tools, instructions=words)
         return self._servers[level]
+
+    def stale_names(self, messages: Iterable[Message]) -> list[str]:
+        """Return what a turn looked at in detail and would see differently now; an old answer depends on it.
+
+        Args:
+            messages: those of the turn.
+        """
+        looked: dict[str, str] = {}
+        stale: list[str] = []
+        for message in messages:
+            if message.type is MessageType.TOOL_USE and message.tool_name == f"mcp__{SERVER}__inspect":
+                looked[message.tool_use_id] = str(message.tool_input.get("name", ""))
+            elif message.type is MessageType.TOOL_RESULT and message.tool_use_id in looked:
+                name = looked.pop(message.tool_use_id)
+                if not message.is_error and message.text != self._looks_now(name) and "unchanged" not in message.text:
+                    stale.append(name)
+        return list(dict.fromkeys(stale))
+
+    def _looks_now(self, name: str) -> str:
+        try:
+            return inspect_variable(dict(self._shell.user_ns), name, self._secrets())
+        except LookError:
+            return ""
 
     async def run_function(self, call: Callable[[], Any]) -> Any:
         """Call a function of the notebook on the main thread, as in a cell, and return its value."""

@@ -30,6 +30,7 @@ from claude_magic.display.turn_display import (
 from claude_magic.engine.rewind import edited_files
 from claude_magic.engine.session import Session, managed
 from claude_magic.errors import ClaudeError, ControlError, ModelNotFoundError
+from claude_magic.kernel.level import KernelLevel
 from claude_magic.kernel.tools import KernelTools
 from claude_magic.magics.background import Finished
 from claude_magic.magics.options import Options
@@ -85,6 +86,7 @@ class TurnRunner:
         prompt: Prompt,
         *,
         literal: bool,
+        kernel: KernelLevel = KernelLevel.OFF,
         tool_servers: Iterable[ToolServer] = (),
     ) -> RunningTurn:
         """Send a prompt, and make room below the cell for what comes.
@@ -95,7 +97,8 @@ class TurnRunner:
             options: the options of the cell.
             prompt: what is sent.
             literal: whether a `/command` and an `@path` in it are plain text.
-            tool_servers: tools that the prompt is offered beside the client's own.
+            kernel: what Claude may do in the kernel.
+            tool_servers: tools that the prompt is offered beside the client's own and those of the kernel.
 
         Returns:
             The turn; it must be waited for, or closed.
@@ -118,7 +121,7 @@ class TurnRunner:
                 timeout_s=options.timeout,
                 json_schema=prompt.schema,
                 patient=options.bg,
-                tool_servers=tool_servers,
+                tool_servers=[*filter(None, [self._kernel_tools.server(kernel)]), *tool_servers],
                 inbox=inbox,
             )
             cleanup.enter_context(self._kernel_tools.serve(stream.turn_id, None if options.bg else inbox))
@@ -128,7 +131,7 @@ class TurnRunner:
             cleanup.enter_context(stream)
             if self.busy is not None:
                 cleanup.enter_context(self.busy.prompt())
-            display = GuardedDisplay(self._ready_display(client, options, session, stream))
+            display = GuardedDisplay(self._ready_display(client, options, session, stream, kernel))
             cleanup.callback(display.close)
             if self._bridge is not None and (cell := self._bridge.prompt_cell()) is not None:
                 self._kernel_tools.cells.begin(stream.turn_id, cell)
@@ -141,9 +144,11 @@ class TurnRunner:
                 self._asker.show_granted_on(session, display.inner)
             return RunningTurn(self._shell, stream, display, session, cleanup.pop_all(), in_background=options.bg)
 
-    def _ready_display(self, client: ClaudeClient, options: Options, session: Session, stream: Stream) -> TurnDisplay:
+    def _ready_display(
+        self, client: ClaudeClient, options: Options, session: Session, stream: Stream, kernel: KernelLevel
+    ) -> TurnDisplay:
         try:
-            return self._make_display(client, options, session, stream)
+            return self._make_display(client, options, session, stream, kernel)
         except KeyboardInterrupt:
             _stop(stream)
             raise
@@ -151,7 +156,9 @@ class TurnRunner:
             logger.warning("The live view cannot begin, and a plain one takes its place: %s", described(error))
             return TerminalDisplay(StringIO() if options.bg else None)
 
-    def _make_display(self, client: ClaudeClient, options: Options, session: Session, stream: Stream) -> TurnDisplay:
+    def _make_display(
+        self, client: ClaudeClient, options: Options, session: Session, stream: Stream, kernel: KernelLevel
+    ) -> TurnDisplay:
         model = options.model or session.model
         bridge = self.bridge
         surface = None
@@ -172,6 +179,7 @@ class TurnRunner:
             session=session.name,
             model=model,
             mode=options.permission_mode or session.config.permission_mode,
+            kernel=str(kernel),
             source=session.source,
             on_stop=stream.stop_soon,
             on_undo=lambda channel, dry_run: undo_on_page(client, session, channel, dry_run),

@@ -138,6 +138,10 @@ def _answer(context: NotebookContext, options: Options, prompt: Prompt, *, liter
     keeps = (options.keep or options.fresh or context.settings.keep) and context.client.replayer is None
     kept = context.answers.store.find(key) if keeps and not options.fresh else None
     if kept is not None:
+        stale = context.kernel_tools.stale_names(kept.response.messages)
+        if stale:
+            words = f"this kept answer looked at {', '.join(stale)}, which changed since; --fresh asks again"
+            prompt = replace(prompt, notes=(*prompt.notes, words))
         cached.advance(key, kept.response, kept=kept)
         value = result_value(prompt, _show_kept(context, session, options, prompt, kept.response))
         return BackgroundRun.over(session.name, value) if options.bg else value
@@ -154,9 +158,10 @@ def _submit(
     context: NotebookContext, session: Session, options: Options, prompt: Prompt, *, literal: bool
 ) -> RunningTurn:
     """Submit a prompt with what it is offered of this kernel."""
-    kernel = context.kernel_tools.server(context.kernel_level(options.kernel, session.config))
-    servers = (context.offered, *([kernel] if kernel is not None else []))
-    return context.runner.submit(context.client, session, options, prompt, literal=literal, tool_servers=servers)
+    level = context.kernel_level(options.kernel, session.config)
+    return context.runner.submit(
+        context.client, session, options, prompt, literal=literal, kernel=level, tool_servers=[context.offered]
+    )
 
 
 def _in_background(

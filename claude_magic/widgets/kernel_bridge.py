@@ -411,6 +411,8 @@ class KernelBridge:
     def _handle(self, request: Request, client: str) -> bool:
         if request.get("version") != VERSION:
             return False
+        if not request.get("widget"):
+            self.page.note_client(client)
         if request.get("action") == "runs":
             return True
         if request.get("action") == "cells":

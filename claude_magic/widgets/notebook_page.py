@@ -12,10 +12,11 @@ from comm import create_comm
 
 from claude_magic.widgets.protocol import COMM_TARGET, VERSION, CellsReply
 
-ANSWERS_WITHIN_S = 5.0
-"""A page at rest answers within 0.1 s; one that was closed never does."""
+ANSWERS_WITHIN_S = 3.0
+"""A page at rest answers within 0.1 s; one that was closed, or loaded again, never does."""
 
 _MOST_REMEMBERED = 2000
+_MOST_PAGES = 3
 
 
 def version_of(source: str) -> str:
@@ -28,7 +29,17 @@ class NotebookPage:
 
     def __init__(self) -> None:
         self._waiting: dict[str, Future[CellsReply]] = {}
+        self._clients: dict[str, None] = {}
         self._read: dict[tuple[str, str], str] = {}
+
+    def note_client(self, client: str) -> None:
+        """A page of the extension has spoken; after it was loaded again, it has another id."""
+        self._clients.pop(client, None)
+        self._clients[client] = None
+
+    def others(self, client: str) -> list[str]:
+        """Return the ids of the pages that have spoken, but for one; those that spoke last come first."""
+        return [other for other in reversed(self._clients) if other != client][:_MOST_PAGES]
 
     def remember(self, cell: str, source: str) -> None:
         """Keep the source of a cell as the model has read it; an edit names the version that it changes."""

@@ -132,6 +132,7 @@ class RunData(TypedDict, total=False):
     turn_id: str
     model: str
     mode: str
+    kernel: str
     simulated: bool
     source: str
     prompt: str

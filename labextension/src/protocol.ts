@@ -120,6 +120,8 @@ export interface RunData {
   turn_id: string;
   model: string;
   mode: string;
+  /** What Claude may do in the kernel: "off", "read", "ask" or "run"; "" where that is not known. */
+  kernel: string;
   simulated: boolean;
   source: string;
   prompt: string;

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
 from claude_magic.widgets.notebook_page import version_of
 
-from .conftest import HERE, MakeNotebook
+from .conftest import HERE, Guard, MakeNotebook
 from .notebook import Notebook
 from .test_view import press, question
 
@@ -154,3 +154,41 @@ def test_a_deletion_is_denied_and_allowed(notebook: MakeNotebook, scenario: str)
     press(question(nb.view(4)), "Allow")
     nb.page.wait_for_function(f"() => {CELLS}.length === 4")
     assert TOTAL not in sources(nb)
+
+
+def test_cells_are_added_after_the_page_was_loaded_again(notebook: MakeNotebook, scenario: str) -> None:
+    """The question stands there again, and the page that answers it gets the cells."""
+    nb = notebook(scenario, DATA, "%%claude\nWhy do revenues drop in March? Show me.")
+    nb.run(1)
+    nb.run(2)
+    nb.start(3)
+    question(nb.view(3))
+    nb.save()
+    nb.open()
+    nb.scroll_to(3)
+    for _ in range(3):
+        card = question(nb.view(3))
+        press(card, "Allow")
+        expect(card).not_to_be_attached()
+    expect(nb.view(3)).to_have_attribute("data-outcome", "success")
+
+    assert sources(nb)[4].startswith("monthly = ")
+    assert any("image/png" in output.get("data", {}) for output in cell(nb, 4)["outputs"])
+
+
+def test_only_the_window_that_ran_the_prompt_gets_the_cells(
+    notebook: MakeNotebook, scenario: str, context: BrowserContext, guard: Guard
+) -> None:
+    nb = notebook(scenario, DATA, "%%claude --kernel run\nWhy do revenues drop in March? Show me.")
+    nb.run(1)
+    nb.run(2)
+    nb.save()
+    other = Notebook(context.new_page(), nb.server, nb.path)
+    other.open("second")
+    nb.page.bring_to_front()
+    nb.run(3)
+
+    assert sources(nb)[4].startswith("monthly = ")
+    assert len(sources(other)) == 4
+    expect(nb.view(3).locator(".claude-mode")).to_contain_text(["runs code without asking"])
+    other.page.close()

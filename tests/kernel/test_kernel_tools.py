@@ -333,3 +333,18 @@ def test_the_open_notebook_is_guarded(begin: Callable[[], tuple[Kernel, Path]], 
 
     assert cell.error == ""
     assert notebook.read_text() == content
+
+
+def test_a_kept_answer_says_that_its_data_has_changed(ready: Kernel, api: Simulator) -> None:
+    ready.run("orders = pd.DataFrame({'n': [1, 2, 3]})")
+    call(api, ("inspect", {"name": "orders"}))
+    assert ready.run("%%claude --new -s kept --keep\ngo").error == ""
+    asked = len(api.requests)
+
+    same = ready.run("%%claude --new -s kept --keep\ngo")
+    ready.run("orders.loc[0, 'n'] = 100")
+    changed = ready.run("%%claude --new -s kept --keep\ngo")
+
+    assert len(api.requests) == asked
+    assert "changed since" not in same.text
+    assert "this kept answer looked at orders, which changed since" in str(changed.updates)

@@ -13,6 +13,13 @@ const MODES: ReadonlyMap<string, string> = new Map([
   ['dontAsk', 'refuses what is not allowed'],
   ['bypassPermissions', 'acts without asking']
 ]);
+// That it looks at the kernel and asks before it runs code there goes without saying.
+const LEVELS: ReadonlyMap<string, string> = new Map([
+  ['off', 'sees nothing of the kernel'],
+  ['read', 'only looks at the kernel'],
+  ['run', 'runs code without asking']
+]);
+
 export class Header implements Piece<RunState> {
   readonly node = el('header', 'claude-head');
 
@@ -26,7 +33,7 @@ export class Header implements Piece<RunState> {
     this._time.setAttribute('role', 'timer');
     this._time.setAttribute('aria-label', 'Time so far');
     const controls = el('span', 'claude-controls', this._waiting, this._time, this._stop);
-    this.node.append(this._dot, this._name, this._model, this._mode, this._simulated, this._granted, controls);
+    this.node.append(this._dot, this._name, this._model, this._mode, this._kernel, this._simulated, this._granted, controls);
     this._context.clock.add(this._tick);
   }
 
@@ -42,6 +49,9 @@ export class Header implements Piece<RunState> {
     show(this._mode, run.mode !== '' && run.mode !== 'default');
     setText(this._mode, MODES.get(run.mode) ?? oneLine(run.mode, 40));
     this._mode.classList.toggle('claude-warn', run.mode === 'bypassPermissions');
+    show(this._kernel, LEVELS.has(run.kernel));
+    setText(this._kernel, LEVELS.get(run.kernel) ?? '');
+    this._kernel.classList.toggle('claude-warn', run.kernel === 'run');
     // Where no model was asked now, the first word says how: kept, or played.
     const words = run.source !== '' ? oneLine(/^[^\s,;:]*/.exec(run.source)?.[0] ?? '', 20) : 'simulated';
     setText(this._simulated, words);
@@ -114,6 +124,7 @@ export class Header implements Piece<RunState> {
   private readonly _name = el('span', 'claude-name');
   private readonly _model = el('span', 'claude-model');
   private readonly _mode = el('span', 'claude-mode');
+  private readonly _kernel = el('span', 'claude-mode');
   private readonly _simulated = el('span', 'claude-chip', 'simulated');
   private readonly _grantedWords = el('summary', 'claude-chip');
   private readonly _grantedList = el('ul');
