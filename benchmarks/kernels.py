@@ -57,9 +57,11 @@ def kernel() -> Iterator[Kernel]:
     """Start a kernel that finds this package, and end it with the block."""
     manager = KernelManager(kernel_name="python3")
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    # What is installed is compiled, and so must this package be.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
     # Its stderr is a warning about its transport; what goes wrong in a cell comes back with the reply.
-    manager.start_kernel(cwd=str(ROOT), env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.DEVNULL)
+    manager.start_kernel(cwd=str(ROOT), env={**environment, "PYTHONPATH": path}, stderr=subprocess.DEVNULL)
     client = manager.client()
     client.start_channels()
     try:
