@@ -349,9 +349,7 @@ class AsyncClaudeClient:
             ClaudeError: the turn ended in an error; the error carries `response` with what there was.
         """
         async with self.stream(session, prompt, **options) as stream:
-            async for _ in stream.batches():
-                pass
-            return stream.response
+            return await stream.wait()
 
     async def account(self) -> dict[str, Any]:
         """Start a CLI without prompting it, and return what it says of itself before any turn.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from claude_magic.cli.framing import OutputFramer
 from claude_magic.clock import unix_time
@@ -15,6 +16,9 @@ _log = logging.getLogger("claude_magic")
 
 DEAF_S = 1.0
 """How long after its stdin a child may end."""
+_SMALL_READ, _LARGE_READ = 16 * 2**10, 256 * 2**10
+"""How many bytes asyncio asks a pipe for. A large buffer is mapped and unmapped for each read, which takes longer than
+to read a line; a small one makes many reads of what comes fast."""
 QUIET_END_S = 0.5
 """How long after its end we wait for output that others may still hold open."""
 
@@ -49,6 +53,7 @@ class ChildProtocol(asyncio.SubprocessProtocol):
         self._open = {1, 2}
         self._stdin_closed = False
         self._heard = 0
+        self._reads_large: bool | None = None
         self._awaited_reply: tuple[bytes, asyncio.Future[None]] | None = None
 
     def wait_for_reply(self, request_id: str) -> asyncio.Future[None]:
@@ -66,6 +71,7 @@ class ChildProtocol(asyncio.SubprocessProtocol):
         failed_before = framer.failure is not None
         try:
             if fd == 1:
+                self._fit_reads(len(data))
                 messages = framer.stdout(data, unix_time())
                 if self._awaited_reply is not None:
                     self._look_for_reply(messages, *self._awaited_reply)
@@ -78,6 +84,15 @@ class ChildProtocol(asyncio.SubprocessProtocol):
         if framer.failure is not None and not failed_before:
             self.on_failure()
         self.data_ready.set()
+
+    def _fit_reads(self, size: int) -> None:
+        """Ask for much after a read that brought all it could, and for little after any other."""
+        is_large = size >= _SMALL_READ
+        if is_large is not self._reads_large:
+            self._reads_large = is_large
+            pipe: Any = self._transport.get_pipe_transport(1)
+            if hasattr(pipe, "max_size"):  # other loops than asyncio's own have a way of their own
+                pipe.max_size = _LARGE_READ if is_large else _SMALL_READ
 
     def close_stdin(self) -> None:
         """Close the child's stdin: the orderly way to end it."""

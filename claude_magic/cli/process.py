@@ -21,6 +21,7 @@ from claude_magic.cli.child_protocol import QUIET_END_S, ChildProtocol
 from claude_magic.cli.children import Child, ChildRegistry
 from claude_magic.cli.encoder import control_request, encode
 from claude_magic.cli.framing import OutputFramer
+from claude_magic.cli.gathering import GatheringSelector
 from claude_magic.cli.refusals import not_started
 from claude_magic.cli.spawn import Spawned, spawn
 from claude_magic.cli.transport import Launch
@@ -60,7 +61,7 @@ else:
 
     def new_event_loop() -> asyncio.AbstractEventLoop:
         """Return an event loop that can run child processes; the caller closes it."""
-        return asyncio.SelectorEventLoop()
+        return asyncio.SelectorEventLoop(GatheringSelector())
 
     def _terminate(pid: int) -> None:
         _signal_group(pid, signal.SIGTERM)

@@ -125,6 +125,18 @@ class AsyncStream:
             for message in batch:
                 yield message
 
+    async def wait(self) -> Response:
+        """Return the response when the turn is over; who needs no messages is not woken by any.
+
+        Raises:
+            ClaudeError: the turn ended in an error; it carries `response`.
+        """
+        self._begin()
+        await self._turn.wait_until_over()
+        if self._turn.error is not None:
+            raise self._turn.error
+        return self.response
+
     async def batches(self) -> AsyncIterator[list[Message]]:
         """Yield the messages in the batches they arrived in.
 

@@ -78,7 +78,8 @@ class Turn:
     task: asyncio.Task[None] | None = None
     open_tools: set[str] = field(default_factory=set)
     _shown: list[str] = field(default_factory=list)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _changed: asyncio.Event | None = None
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
     _sent_clock: float = 0.0
     _last_line: float = 0.0
     _questions: int = 0
@@ -141,18 +142,21 @@ class Turn:
         if isinstance(error, ClaudeError):
             error.response = response
         self.response, self.error = response, error
-        self._wake()
+        self._end()
 
     def fail(self, error: BaseException) -> None:
         """The turn is over before anything was sent."""
         self.error = error
+        self._end()
+
+    def _end(self) -> None:
+        self._over.set()
         self._wake()
 
     async def updates(self) -> AsyncIterator[list[Message]]:
         """Yield the messages as they come, in batches, until the turn is over."""
         seen = 0
         while True:
-            changed = self._changed
             if len(self.messages) > seen:
                 batch = self.messages[seen:]
                 seen += len(batch)
@@ -160,20 +164,22 @@ class Turn:
             elif self.is_over:
                 return
             else:
-                await changed.wait()
+                self._changed = self._changed or asyncio.Event()
+                await self._changed.wait()
 
-    async def wait_until_over(self, timeout_s: float) -> None:
-        """Wait until the turn is over, for at most `timeout_s` seconds."""
+    async def wait_until_over(self, timeout_s: float | None = None) -> None:
+        """Wait until the turn is over, for at most `timeout_s` seconds; `None` is as long as it takes."""
         try:
             async with asyncio.timeout(timeout_s):
-                while not self.is_over:
-                    await self._changed.wait()
+                await self._over.wait()
         except TimeoutError:
             return
 
     def _wake(self) -> None:
-        self._changed, changed = asyncio.Event(), self._changed
-        changed.set()
+        """Wake those who wait for something new; often there are none."""
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            changed.set()
 
     # Clocks. The time a person takes to answer a question does not count.
 

@@ -11,18 +11,21 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from claude_magic.cli import spawn
+from claude_magic.cli.child_protocol import ChildProtocol
 from claude_magic.cli.encoder import control_request, user_message
+from claude_magic.cli.framing import OutputFramer
 from claude_magic.cli.process import Process, kill_all, new_event_loop
 from claude_magic.cli.reaper import OWNER_VARIABLE, alive
 from claude_magic.cli.transport import Launch
 from claude_magic.errors import ProcessError, ProtocolError
 from claude_magic.messages import Message
-from claude_magic.redaction import Redactor
+from claude_magic.redaction import NOTHING_SECRET, Redactor
 
 FAKE_CLI = str(Path(__file__).parents[1] / "fake_cli.py")
 GUARD_S = 20.0
@@ -634,3 +637,33 @@ async def test_process_kill_all_is_the_last_resort(begin: Begin) -> None:
     assert time.monotonic() - started < 2.0
     assert await gone(stubborn.pid, other.pid, *pids)
     assert await asyncio.wait_for(stubborn.wait(), GUARD_S) == -signal.SIGKILL
+
+
+class _Pipe:
+    max_size = 0
+
+
+class _Transport(asyncio.SubprocessTransport):
+    """A child with one pipe."""
+
+    def __init__(self, pipe: Any) -> None:
+        super().__init__()
+        self.pipe = pipe
+
+    def get_pipe_transport(self, fd: int) -> Any:
+        return self.pipe
+
+
+async def test_reads_are_as_large_as_what_comes() -> None:
+    """Much is asked for after a read that brought much, little after any other; other pipes are left alone."""
+    pipe = _Pipe()
+    sizes = []
+    for one in (pipe, object(), None):
+        protocol = ChildProtocol(OutputFramer(NOTHING_SECRET, 2**20))
+        protocol.connection_made(_Transport(one))
+        for data in (b"{}\n", b"\n" * 2**14, b"{}\n"):
+            protocol.pipe_data_received(1, data)
+            sizes.append(pipe.max_size)
+
+    assert sizes[:3] == [2**14, 2**18, 2**14]
+    assert set(sizes[3:]) == {2**14}
