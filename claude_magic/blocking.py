@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
-from claude_magic.background_loop import BackgroundLoop, Inbox, background_loop
+from claude_magic.background_loop import Inbox, background_loop
+from claude_magic.blocking_stream import Stream, drop_our_frames, public
 from claude_magic.cli.decoder import Content
 from claude_magic.cli.process import Process
 from claude_magic.cli.transport import Compile, Start
@@ -20,9 +19,7 @@ from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.engine.rewind import Rewind
 from claude_magic.engine.session import Session
 from claude_magic.engine.session_info import SessionInfo
-from claude_magic.engine.stream import AsyncStream
 from claude_magic.errors import ClaudeError
-from claude_magic.messages import Message
 from claude_magic.permissions import Ask
 from claude_magic.recording import TapeRecorder, TapeReplayer
 from claude_magic.records.history import History
@@ -37,107 +34,6 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger("claude_magic")
-
-_PACKAGE = Path(__file__).parent
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-
-
-def _public(verb: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Let an error of ours leave a verb without the frames below it.
-
-    A traceback that shows values (`%xmode Verbose`) would show ours, environments among them.
-    """
-
-    @wraps(verb)
-    def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        try:
-            return verb(*args, **kwargs)
-        except (ClaudeError, ValueError) as error:
-            _drop_our_frames(error)
-            raise
-
-    return call
-
-
-def _drop_our_frames(error: Exception) -> None:
-    """Have the traceback of an error begin anew; those it came of lose theirs where it leads through the package."""
-    logger.debug("an error leaves the client", exc_info=error)
-    told: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in told:
-        told.add(id(link))
-        files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(link.__traceback__)]
-        if link is error or any(Path(file).is_relative_to(_PACKAGE) for file in files):
-            link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-
-
-class Stream:
-    """A prompt's messages as they come, for a `for` loop. Use it in `with`: leaving early interrupts the turn.
-
-    Args:
-        stream: the stream on the loop.
-        loop: the loop.
-        inbox: work for this thread that is done while it waits.
-    """
-
-    def __init__(self, stream: AsyncStream, loop: BackgroundLoop, inbox: Inbox | None = None) -> None:
-        self._stream = stream
-        self._loop = loop
-        self._inbox = inbox
-
-    @property
-    def response(self) -> Response:
-        """The response, once the stream is over; for a failed turn, what there was.
-
-        Raises:
-            RuntimeError: the stream is not over yet.
-        """
-        return self._stream.response
-
-    @property
-    def turn_id(self) -> str:
-        """The uuid of the prompt, which joins all records."""
-        return self._stream.turn_id
-
-    @_public
-    def __enter__(self) -> Self:
-        self._loop.call(self._stream.__aenter__())
-        return self
-
-    @_public
-    def __exit__(self, *exc: object) -> None:
-        self._loop.call(self._stream.__aexit__(None, None, None), inbox=self._inbox)
-
-    @_public
-    def stop(self) -> None:
-        """End the turn, if it is not over, and return when it is: the first time by asking, then by force."""
-        self._loop.call(self._stream.stop(), inbox=self._inbox)
-
-    def stop_soon(self) -> Future[None]:
-        """Stop without waiting; may be called on any thread. The future is done when the turn is over."""
-        return self._loop.submit(self._stream.stop())
-
-    def __iter__(self) -> Iterator[Message]:
-        for batch in self.batches():
-            yield from batch
-
-    def batches(self) -> Iterator[list[Message]]:
-        """Yield the messages in batches: all that came since the last one.
-
-        Raises:
-            ClaudeError: after the last message, if the turn ended in an error; it carries `response`.
-        """
-        self._loop.check()
-        return self._batches()
-
-    def _batches(self) -> Iterator[list[Message]]:
-        try:
-            yield from self._loop.iterate(self._stream.batches, inbox=self._inbox)
-        except ClaudeError as error:
-            _drop_our_frames(error)
-            raise
 
 
 class ClaudeClient:
@@ -264,7 +160,7 @@ class ClaudeClient:
         """The tape that answers in place of the CLI; `None` while the CLI does."""
         return self._client.replayer
 
-    @_public
+    @public
     def play(self, replay: str | Path | TapeReplayer | None) -> list[SessionInfo]:
         """Answer from a tape from now on, or from the CLI again (`None`); see `AsyncClaudeClient.play`."""
         return self._loop.call(self._client.play(replay))
@@ -274,37 +170,37 @@ class ClaudeClient:
         """Callables that get every response when its turn is over, on the loop's thread."""
         return self._client.response_observers
 
-    @_public
+    @public
     def create_session(self, config: SessionConfig | None = None, name: str | None = None) -> Session:
         """Make a session; see `AsyncClaudeClient.create_session`."""
         return self._loop.call(self._client.create_session(config, name))
 
-    @_public
+    @public
     def get_session(self, name: str | Session) -> Session:
         """Return a session by name or id; see `AsyncClaudeClient.get_session`."""
         return self._client.get_session(name)
 
-    @_public
+    @public
     def close_session(self, name: str | Session) -> None:
         """End a session; see `AsyncClaudeClient.close_session`."""
         self._loop.call(self._client.close_session(name))
 
-    @_public
+    @public
     def list_sessions(self) -> list[SessionInfo]:
         """Return what there is to know about each open session."""
         return self._loop.run(self._client.list_sessions)
 
-    @_public
+    @public
     def get_stats(self) -> Stats:
         """Return the numbers of the client: requests, response times, processes."""
         return self._loop.run(self._client.get_stats)
 
-    @_public
+    @public
     def add_tools(self, *tools: Callable[..., Any] | Tool | ToolServer) -> None:
         """Offer functions of this process to Claude; see `AsyncClaudeClient.add_tools`."""
         self._client.add_tools(*tools)
 
-    @_public
+    @public
     def remove_tools(self, *names: str | Callable[..., Any] | Tool | ToolServer) -> None:
         """Offer tools, or whole servers, no longer; see `AsyncClaudeClient.remove_tools`."""
         self._client.remove_tools(*names)
@@ -313,7 +209,7 @@ class ClaudeClient:
         """Return the tools of this process that sessions are offered."""
         return self._client.list_tools()
 
-    @_public
+    @public
     def execute(
         self, session: str | Session, prompt: Content, *, inbox: Inbox | None = None, **options: Any
     ) -> Response:
@@ -328,7 +224,7 @@ class ClaudeClient:
             try:
                 return await self._client.execute(session, prompt, **options)
             except ClaudeError as error:
-                _drop_our_frames(error)
+                drop_our_frames(error)
                 raise
 
         return self._loop.submit(execute())
@@ -344,12 +240,12 @@ class ClaudeClient:
         """
         return Stream(self._client.stream(session, prompt, **options), self._loop, inbox)
 
-    @_public
+    @public
     def account(self) -> dict[str, Any]:
         """Return what the CLI says of itself before any turn; see `AsyncClaudeClient.account`."""
         return self._loop.call(self._client.account())
 
-    @_public
+    @public
     def interrupt(self, session: str | Session) -> bool:
         """End the running turn of a session; see `AsyncClaudeClient.interrupt`."""
         return self._loop.call(self._client.interrupt(session))
@@ -358,7 +254,7 @@ class ClaudeClient:
         """Interrupt without waiting; may be called on any thread."""
         return self._loop.submit(self._client.interrupt(session))
 
-    @_public
+    @public
     def undo(self, session: str | Session, *, dry_run: bool = False) -> Rewind:
         """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""
         return self._loop.call(self._client.undo(session, dry_run=dry_run))
@@ -367,7 +263,7 @@ class ClaudeClient:
         """Undo without waiting; may be called on any thread."""
         return self._loop.submit(self._client.undo(session, dry_run=dry_run))
 
-    @_public
+    @public
     def close(self) -> None:
         """End all sessions and processes. Records stay readable. Safe to call twice."""
         self._loop.call(self._client.close())

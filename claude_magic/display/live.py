@@ -18,9 +18,10 @@ from claude_magic.rendering import RunView, error_bundle, response_bundle, run_b
 from claude_magic.response import AnswerSource, Outcome, Response
 from claude_magic.strings import utf8_safe
 from claude_magic.widgets.facts import facts_of
-from claude_magic.widgets.kernel_bridge import KernelBridge, RunChannel
+from claude_magic.widgets.kernel_bridge import KernelBridge
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.protocol import MIME_TYPE, RunData
+from claude_magic.widgets.run_channel import RunChannel
 
 BATCH_S = 0.05
 """At most 20 batches a second go to the page: the server drops what comes faster than 1000 messages a second."""

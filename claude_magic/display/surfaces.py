@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from claude_magic.widgets.facts import headline
 from claude_magic.widgets.front_ends import FrontEnd
-from claude_magic.widgets.kernel_bridge import CommTransport, RunTransport
 from claude_magic.widgets.protocol import MIME_TYPE
+from claude_magic.widgets.run_channel import CommTransport, RunTransport
 
 if TYPE_CHECKING:
     from claude_magic.widgets.run_widget import RunWidget

@@ -12,7 +12,8 @@ from io import StringIO
 from typing import Any
 
 from claude_magic.background_loop import Inbox
-from claude_magic.blocking import ClaudeClient, Stream
+from claude_magic.blocking import ClaudeClient
+from claude_magic.blocking_stream import Stream
 from claude_magic.display.asking import Asker
 from claude_magic.display.kernel_status import BusyKernel
 from claude_magic.display.live import LiveDisplay

@@ -10,8 +10,8 @@ from claude_magic.engine.rewind import Rewind
 from claude_magic.engine.session import Session
 from claude_magic.errors import ClaudeError
 from claude_magic.rendering.text import plural
-from claude_magic.widgets.kernel_bridge import RunChannel
 from claude_magic.widgets.protocol import Undo
+from claude_magic.widgets.run_channel import RunChannel
 
 NOT_COVERED = "What Bash commands did is not covered."
 

@@ -19,9 +19,9 @@ from claude_magic.permissions import Decision, PermissionRequest
 from claude_magic.rendering import RunView, run_data
 from claude_magic.response import Response
 from claude_magic.widgets.facts import facts_of
-from claude_magic.widgets.kernel_bridge import RunChannel
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.protocol import RunData
+from claude_magic.widgets.run_channel import RunChannel
 from claude_magic.widgets.run_widget import RunWidget, WidgetTransport, bridge_here
 from claude_magic.widgets.undoing import undo_on_page
 

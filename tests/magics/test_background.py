@@ -26,7 +26,7 @@ from claude_magic.errors import ClaudeError, ModelNotFoundError
 from claude_magic.magics import runner, turns
 from claude_magic.magics.background import BackgroundRun
 from claude_magic.response import AnswerSource
-from claude_magic.widgets import kernel_bridge
+from claude_magic.widgets import kernel_bridge, run_channel
 from claude_magic.widgets.front_ends import FrontEnd
 from claude_magic.widgets.kernel_bridge import bridge_of
 
@@ -250,7 +250,8 @@ def test_a_page_stops_its_own_run_only(
 ) -> None:
     """A run that waits behind another one of its session is dropped, and that one goes on."""
     comms = FakeComms()
-    monkeypatch.setattr(kernel_bridge, "create_comm", comms.create)
+    for module in (kernel_bridge, run_channel):
+        monkeypatch.setattr(module, "create_comm", comms.create)
     monkeypatch.setattr(live_screen, "display", Cell().display)
     shell.kernel = FakeKernel()
     bridge_of(shell.kernel)._front_ends.register("page-1", FrontEnd.EXTENSION)

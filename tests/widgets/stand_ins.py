@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from claude_magic.widgets import kernel_bridge
+from claude_magic.widgets import kernel_bridge, notebook_page, run_channel
 from claude_magic.widgets.protocol import REPLY, REQUEST, VERSION
 
 
@@ -48,7 +48,8 @@ class FakeComms(list[FakeComm]):
     def installed(cls, monkeypatch: pytest.MonkeyPatch) -> FakeComms:
         """Comms that the bridge opens from now on; nobody is waited for."""
         made = cls()
-        monkeypatch.setattr(kernel_bridge, "create_comm", made.create)
+        for module in (kernel_bridge, notebook_page, run_channel):
+            monkeypatch.setattr(module, "create_comm", made.create)
         monkeypatch.setattr(kernel_bridge, "EXTENSION_TIMEOUT_S", 0.02)
         monkeypatch.setattr(kernel_bridge, "WIDGET_TIMEOUT_S", 0.02)
         return made

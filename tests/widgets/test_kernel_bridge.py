@@ -12,9 +12,10 @@ from claude_magic.engine.grants import Remembered
 from claude_magic.permissions import EDITS_WITHOUT_ASKING, KEEP_PLANNING, Allow, Decision, Deny, PermissionRequest
 from claude_magic.rendering import RunView
 from claude_magic.widgets.front_ends import FrontEnd
-from claude_magic.widgets.kernel_bridge import CommTransport, KernelBridge, RunChannel
+from claude_magic.widgets.kernel_bridge import KernelBridge
 from claude_magic.widgets.live import LiveRun
 from claude_magic.widgets.protocol import COMM_TARGET, REQUEST, VERSION, Request, Undo
+from claude_magic.widgets.run_channel import CommTransport, RunChannel
 
 from .stand_ins import FakeComms, FakeKernel, FakeLink
 

@@ -12,8 +12,8 @@ from claude_magic.config import SessionConfig
 from claude_magic.engine.rewind import Rewind
 from claude_magic.errors import SessionError
 from claude_magic.rendering import RunView
-from claude_magic.widgets.kernel_bridge import RunChannel
 from claude_magic.widgets.live import LiveRun
+from claude_magic.widgets.run_channel import RunChannel
 from claude_magic.widgets.undoing import NOT_COVERED, undo_on_page, undo_words
 
 from .stand_ins import FakeLink
