@@ -13,7 +13,7 @@ Plan:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from types import SimpleNamespace
@@ -262,7 +262,7 @@ class Assembly:
             "turn_id": string(row.id for row in rows),
             "model": dictionary(row.model for row in rows),
             "started": float64(row.started for row in rows),
-            "duration_s": float64(_span(row) for row in rows),
+            "duration_s": float64(_spans(rows)),
             "ttft_s": float64([None] * len(rows)),
             "outcome": dictionary(_OUTCOMES.get(row.last) for row in rows),
             "error": dictionary(row.error for row in rows),
@@ -277,17 +277,17 @@ class Assembly:
 
     def _tools_table(self) -> Table:
         tools = sorted(self._tools.values(), key=lambda tool: tool.row.started or 0.0)
-        turns, rows = [tool.turn for tool in tools], [tool.row for tool in tools]
+        rows, turns = [tool.row for tool in tools], np.array([tool.turn.index for tool in tools], "int64")
         return {
-            "session": dictionary([turn.session.name for turn in turns]),
-            "turn": int64([turn.number or None for turn in turns]),
-            "turn_id": dictionary([turn.row.id for turn in turns]),
+            "session": dictionary([turn.session.name for turn in self._turns], turns),
+            "turn": int64([tool.turn.number or None for tool in tools]),
+            "turn_id": dictionary([turn.row.id for turn in self._turns], turns),
             "tool_use_id": string([row.id for row in rows]),
             "parent_tool_use_id": dictionary([tool.file.parent_tool_use_id for tool in tools]),
             "name": dictionary([row.name for row in rows]),
             "input": string([row.input for row in rows]),
             "started": float64([row.started for row in rows]),
-            "duration_s": float64([_span(row) for row in rows]),
+            "duration_s": float64(_spans(rows)),
             "is_error": boolean([row.is_error for row in rows]),
             "permission": unknown(len(rows)),
             "result_chars": int64([row.result_chars for row in rows]),
@@ -297,17 +297,18 @@ class Assembly:
         calls = list(self._calls.values())
         order = np.argsort([call.row.time or 0.0 for call in calls], kind="stable")
         calls = [calls[place] for place in order.tolist()]
+        turns = np.array([call.turn.index for call in calls], "int64")
         return {
             "time": float64([call.row.time for call in calls]),
-            "session_id": dictionary([call.turn.session.id for call in calls]),
-            "turn_id": dictionary([call.turn.row.id for call in calls]),
+            "session_id": dictionary([turn.session.id for turn in self._turns], turns),
+            "turn_id": dictionary([turn.row.id for turn in self._turns], turns),
             "message_id": string([call.row.message_id or None for call in calls]),
             "request_id": string([call.row.request_id for call in calls]),
             "model": dictionary([call.row.model for call in calls]),
             "is_sidechain": boolean([call.row.is_sidechain for call in calls]),
             **{name: int64(self._paid[name][order]) for name in TOKENS},
             "cost_usd": float64(self._costs[order]),
-            "estimated": boolean([True for _ in calls]),
+            "estimated": boolean([True] * len(calls)),
         }
 
 
@@ -336,5 +337,8 @@ def _most(*moments: float | None) -> float | None:
     return max((moment for moment in moments if moment is not None), default=None)
 
 
-def _span(row: TurnRow | ToolRow) -> float | None:
-    return None if row.started is None or row.ended is None else max(0.0, row.ended - row.started)
+def _spans(rows: Sequence[TurnRow | ToolRow]) -> Array:
+    """Return how long each took in seconds, NaN where its begin or its end is not known."""
+    started = np.array([row.started for row in rows], "float64")
+    spans: Array = np.maximum(0.0, np.array([row.ended for row in rows], "float64") - started)
+    return spans

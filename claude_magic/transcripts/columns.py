@@ -79,11 +79,18 @@ def string(values: Iterable[str | None]) -> String:
     return String(list(values))
 
 
-def dictionary(values: Iterable[str | None]) -> Dictionary:
-    """Make a column of texts that repeat; an empty one is NA."""
+def dictionary(values: Iterable[str | None], indices: Array | None = None) -> Dictionary:
+    """Make a column of texts that repeat; an empty one is NA.
+
+    Args:
+        values: the text of each row, or what `indices` point at.
+        indices: of each row, the place of its text among the values.
+    """
+    if indices is not None:
+        return Dictionary([value or None for value in values], indices.astype("int32").tobytes())
     places: dict[str | None, int] = {}
-    indices = [places.setdefault(value or None, len(places)) for value in values]
-    return Dictionary(list(places), np.array(indices, "int32").tobytes())
+    found = [places.setdefault(value or None, len(places)) for value in values]
+    return Dictionary(list(places), np.array(found, "int32").tobytes())
 
 
 def unknown(count: int) -> Dictionary:

@@ -126,6 +126,8 @@ def read_history(
         gone = known.keys() - found.keys() if is_all else ()
         new = [found[file.name] for file in changed if file.name in found]
         cache.keep(new, key, {**encoded, _NOTES: _encode_notes(notes)}, gone)
+    if not known:
+        return SessionHistory(files, notes, tables.__getitem__, redactor)
     return SessionHistory(files, notes, lambda name: _hidden(tables[name], encoded[name], redactor), redactor)
 
 

@@ -84,7 +84,7 @@ class TurnRow(msgspec.Struct, array_like=True):
     model: str = ""
 
 
-class Problem(msgspec.Struct, array_like=True, frozen=True):
+class Problem(msgspec.Struct, array_like=True):
     """A line that could not be used: its number from 1, the byte it begins at, and why.
 
     `line` and `offset` are 0 where a whole file could not be read.
@@ -105,7 +105,6 @@ class ScannedFile(msgspec.Struct, array_like=True):
         agent_id: the subagent that wrote it; "" for a session's own file.
         parent_tool_use_id: the tool use that started the subagent; "" where it is not known.
         offset: bytes that were taken in, always whole lines.
-        lines: how many lines these are.
         checksum: tells whether the file is still the same up to there.
         first: the first moment in it, in unix seconds: a fork's is later than that of the records it copied.
         is_fork: whether its records say that they were copied.
@@ -124,7 +123,6 @@ class ScannedFile(msgspec.Struct, array_like=True):
     agent_id: str = ""
     parent_tool_use_id: str = ""
     offset: int = 0
-    lines: int = 0
     checksum: int = 0
     first: float | None = None
     is_fork: bool = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import msgspec
@@ -67,11 +68,14 @@ def scan_file(
         with open_regular(file.path, buffering=CHUNK_BYTES) as stream:
             stream.seek(scanned.offset)
             scanned.unfinished = None
-            while lines := stream.readlines(CHUNK_BYTES):
-                scanner.take_lines(lines)
-                on_bytes(sum(map(len, lines)))
-                if not lines[-1].endswith(b"\n"):
+            while chunk := stream.read(CHUNK_BYTES) + stream.readline():
+                scanner.take_lines(chunk)
+                on_bytes(len(chunk))
+                if not chunk.endswith(b"\n"):
                     break  # the CLI may be adding to it at this moment
+        problems = [*scanned.problems, *([scanned.unfinished] if scanned.unfinished is not None else [])]
+        if problems:  # to count lines takes its time, and most files have none
+            _number_lines(file, problems)
         scanned.checksum = _checksum(file, scanned.offset)
         scanned.size, scanned.mtime_ns = file.size, file.mtime_ns
     except OSError as error:
@@ -102,6 +106,17 @@ def _checksum(file: SessionFile, offset: int) -> int:
         begin = stream.read(count)
         stream.seek(offset - count, os.SEEK_SET)
         return zlib.crc32(begin + stream.read(count))
+
+
+def _number_lines(file: SessionFile, problems: Sequence[Problem]) -> None:
+    """Say on which line each problem is, in the order of the file."""
+    line, offset = 1, 0
+    with open_regular(file.path) as stream:
+        for problem in problems:
+            while offset < problem.offset and (block := stream.read(min(CHUNK_BYTES, problem.offset - offset))):
+                line += block.count(b"\n")
+                offset += len(block)
+            problem.line = line
 
 
 def records_of(file: SessionFile) -> Iterator[Record]:
@@ -141,32 +156,28 @@ class _Scanner:
 
     # Lines.
 
-    def take_lines(self, lines: Sequence[bytes]) -> None:
+    def take_lines(self, chunk: bytes) -> None:
         """Take lines; a last one without its end that is not a whole record is left for later."""
-        chunk = b"".join(lines)
         try:
             records = decode_records(chunk)
         except UNREADABLE:
-            self._take_one_by_one(lines)
+            self._take_one_by_one(chunk)
         else:
             self._take(records)
             self._file.offset += len(chunk)
-            self._file.lines += len(lines) if chunk.endswith(b"\n") else len(lines) - 1
 
-    def _take_one_by_one(self, lines: Sequence[bytes]) -> None:
+    def _take_one_by_one(self, chunk: bytes) -> None:
         """Take lines some of which are broken, or are records of a type whose fields mean something else."""
         file = self._file
-        for line in lines:
+        for line in BytesIO(chunk):
             reason, is_lost = self._take_line(line)
-            problem = Problem(file.name, file.lines + 1, file.offset, reason)
             if is_lost and not line.endswith(b"\n"):
-                file.unfinished = msgspec.structs.replace(problem, reason="half-written line")
+                file.unfinished = Problem(file.name, 0, file.offset, "half-written line")
                 return
             file.broken += is_lost
             if reason and len(file.problems) < MAX_PROBLEMS:
-                file.problems.append(problem)
+                file.problems.append(Problem(file.name, 0, file.offset, reason))
             file.offset += len(line)
-            file.lines += line.endswith(b"\n")
 
     def _take_line(self, line: bytes) -> tuple[str, bool]:
         """Take one line; return what is wrong with it, or "", and whether it cannot be used at all."""
