@@ -79,16 +79,18 @@ def scan_file(
         scanned.checksum = _checksum(file, scanned.offset)
         scanned.size, scanned.mtime_ns = file.size, file.mtime_ns
     except OSError as error:
-        path = Path(file.path)
-        if isinstance(error, FileNotFoundError) and not path.is_symlink():
+        if isinstance(error, FileNotFoundError) and not Path(file.path).is_symlink():
             return None
-        why = error.strerror or str(error)
-        if isinstance(error, FileNotFoundError):
-            why = "it is a link to a file that is not there"
-        elif path.is_dir():
-            why = "it is a folder that cannot be listed"
-        scanned.unreadable = Problem(file.name, 0, 0, f"cannot be read: {why}")
+        scanned.unreadable = Problem(file.name, 0, 0, f"cannot be read: {_why(file, error)}")
     return scanned
+
+
+def _why(file: SessionFile, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "it is a link to a file that is not there"
+    if Path(file.path).is_dir():
+        return "it is a folder that cannot be listed"
+    return error.strerror or str(error)
 
 
 def _goes_on(file: SessionFile, known: ScannedFile) -> bool:
