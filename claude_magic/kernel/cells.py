@@ -15,7 +15,6 @@ from claude_magic.strings import opening
 from claude_magic.tools import CallContext, ToolFailedError, current_call
 from claude_magic.values.content import Content, cut_in_the_middle, text_block
 from claude_magic.values.hiding import SecretFilter
-from claude_magic.values.previews import size_of, type_name
 from claude_magic.widgets.notebook_page import ANSWERS_WITHIN_S, PromptCell, version_of
 from claude_magic.widgets.protocol import MIME_TYPE, CellData, CellsReply
 
@@ -150,8 +149,15 @@ class CellTools:
     ) -> Content:
         def work() -> tuple[list[dict[str, Any]], int, bool, list[VariableChange]]:
             before = NamespaceSnapshot(self._shell.user_ns, self._names())
-            outputs, number, failed = run_real_cell(self._shell, source)
-            return outputs, number, failed, self._changes(call, before)
+            outputs: list[dict[str, Any]] = []
+            number: int | None = None
+            try:
+                outputs, number, failed = run_real_cell(self._shell, source)
+            finally:  # the page gets what there is, also of a cell whose turn was stopped
+                if place is not None:
+                    cell: CellData = {"id": cell_id, "outputs": outputs, "execution_count": number}
+                    place.page.request(place.client, place.cell, "update", cell=cell)
+            return outputs, number, failed, before.changes(call, self._shell.user_ns, self._names())
 
         try:
             outputs, number, failed, changes = await self._main_thread.run(work, call.turn_id, LONGEST_RUN_S)
@@ -160,25 +166,11 @@ class CellTools:
             return Content([text_block(" ".join([words, *notes]))])
         for change in changes:
             self._record(change)
-        if place is not None:
-            cell: CellData = {"id": cell_id, "outputs": outputs, "execution_count": number}
-            await self._ask(place, "update", cell=cell)
         head = f"The cell {cell_id or '(not in the notebook)'} was added and run as [{number}]."
         content = Content([text_block(" ".join([head, *notes])), *self._clean(content_of_outputs(outputs))])
         if failed:
             raise ToolFailedError("the cell failed", content=content)
         return content
-
-    def _changes(self, call: CallContext, before: NamespaceSnapshot) -> list[VariableChange]:
-        namespace = self._shell.user_ns
-        return [
-            VariableChange(
-                call.session, call.turn_id, name, change,
-                type_name(namespace[name]) if name in namespace else "", size_of(namespace.get(name)),
-            )
-            for change, names in before.changed_names(namespace, self._names()).items()
-            for name in names
-        ]  # fmt: skip
 
     def _suggest(self, source: str, cell_type: str) -> str:
         """Where no page can be asked, suggest the first cell of a turn as the next one; return what was done."""
@@ -279,6 +271,7 @@ async def _answered(place: PromptCell, operation: str, fields: dict[str, Any]) -
         future = place.page.request(client, place.cell, operation, **fields)
         done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=ANSWERS_WITHIN_S)
         if done:
+            place.page.note_moved(place.client, client)
             return future.result()
         future.cancel()
     raise ToolFailedError("No page that shows the notebook answers; it may have been closed.")

@@ -9,13 +9,17 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from claude_magic.kernel.outputs import OutputRecorder, content_of_outputs, open_figures, recording
+from claude_magic.records.kernel_changes import VariableChange
+from claude_magic.tools import CallContext
 from claude_magic.values.content import Content, table_of, text_block
 from claude_magic.values.fingerprints import fingerprints
 from claude_magic.values.pictures import media_type, pictures_of
+from claude_magic.values.previews import size_of, type_name
 
 _FINGERPRINTS_S = 0.5
 _FILE = "<claude-{}>"
@@ -32,6 +36,21 @@ _NO_AWAIT = (
 _NO_INPUT = "input() cannot ask the user from here. Ask in your answer."
 
 
+@dataclass(frozen=True)
+class ScratchResult:
+    """What became of code on the scratch pad.
+
+    Attributes:
+        content: what the model is shown.
+        failed: whether it ended with an error or an interrupt.
+        changes: what it changed of the user's variables.
+    """
+
+    content: Content
+    failed: bool
+    changes: list[VariableChange] = field(default_factory=list)
+
+
 class ScratchPad:
     """Runs code against a copy of the kernel's namespace; on the main thread only.
 
@@ -45,17 +64,18 @@ class ScratchPad:
         self._names = names
         self._count = 0
 
-    def run(self, code: str) -> tuple[Content, bool]:
-        """Run code, and return what it printed, drew and came to, with whether it failed.
+    def run(self, code: str, call: CallContext) -> ScratchResult:
+        """Run code, and return what it printed, drew and came to.
 
         An interrupt ends it; what was printed until then is returned. Nothing that the code raises gets out.
 
         Args:
             code: Python; a last line that is an expression is shown, as in a cell.
+            call: whose code it is.
         """
         problem = _problem(code)
         if problem:
-            return Content([text_block(problem)]), True
+            return ScratchResult(Content([text_block(problem)]), failed=True)
         self._count += 1
         file = _FILE.format(self._count)
         linecache.cache[file] = (len(code), None, [f"{line}\n" for line in code.split("\n")], file)
@@ -66,11 +86,13 @@ class ScratchPad:
             recorder.add_figures(figures)
         if folder and _folder() != folder:
             os.chdir(folder)
-        notes = before.changes(self._shell.user_ns, self._names())
+        changes = before.changes(call, self._shell.user_ns, self._names())
+        notes = _notes(changes, before.threads_left())
         content = content_of_outputs(recorder.outputs)
         if notes:
             content.append(text_block("\n".join(notes)))
-        return content or Content([text_block("(It printed nothing, and its last line has no value.)")]), failed
+        content = content or Content([text_block("(It printed nothing, and its last line has no value.)")])
+        return ScratchResult(content, failed, changes)
 
     def _execute(self, code: str, file: str, recorder: OutputRecorder) -> bool:
         tree = ast.parse(code)
@@ -175,28 +197,47 @@ class NamespaceSnapshot:
         self._prints = fingerprints(namespace, names, _FINGERPRINTS_S)
         self._threads = set(threading.enumerate())
 
-    def changes(self, namespace: Mapping[str, Any], names: list[str]) -> list[str]:
-        """Return what is different now, in sentences."""
-        changed = self.changed_names(namespace, names)
-        threads = [thread.name for thread in threading.enumerate() if thread not in self._threads]
-        left = [name for name in threads if not name.startswith("claude-magic")]
-        words = {
-            "changed": "Changed in place, in the user's kernel: {}.",
-            "created": "New in the user's kernel: {}.",
-            "deleted": "Gone from the user's kernel: {}.",
-            "replaced": "Set anew in the user's kernel: {}.",
-        }
-        notes = [words[change].format(", ".join(found)) for change, found in changed.items() if found]
-        return [*notes, f"Still running in the background: the thread {', '.join(left)}."] if left else notes
+    def changes(self, call: CallContext, namespace: Mapping[str, Any], names: list[str]) -> list[VariableChange]:
+        """Return what became of the variables: created, replaced, changed in place or deleted.
 
-    def changed_names(self, namespace: Mapping[str, Any], names: list[str]) -> dict[str, list[str]]:
-        """Return the names of variables by what became of them: changed in place, created, deleted or replaced."""
+        Args:
+            call: whose code has run.
+            namespace: the variables now.
+            names: those of the user's own now.
+        """
         now = {name: id(namespace[name]) for name in names}
         same = [name for name in self._prints if now.get(name) == self._ids[name]]
         prints = fingerprints(namespace, same, 2 * _FINGERPRINTS_S)
-        return {
-            "changed": [name for name in prints if prints[name] != self._prints[name]],
-            "created": [name for name in now if name not in self._ids],
-            "deleted": [name for name in self._ids if name not in now],
-            "replaced": [name for name in now if name in self._ids and now[name] != self._ids[name]],
-        }
+        changed = {name: "changed" for name in prints if prints[name] != self._prints[name]}
+        changed |= {name: "created" for name in now if name not in self._ids}
+        changed |= {name: "replaced" for name in now if name in self._ids and now[name] != self._ids[name]}
+        changed |= {name: "deleted" for name in self._ids if name not in now}
+        return [
+            VariableChange(
+                call.session, call.turn_id, name, change,
+                type_name(namespace[name]) if name in now else "", size_of(namespace[name]) if name in now else "",
+            )
+            for name, change in changed.items()
+        ]  # fmt: skip
+
+    def threads_left(self) -> list[str]:
+        """Return the names of the threads that were not there before; none of ours."""
+        new = [thread.name for thread in threading.enumerate() if thread not in self._threads]
+        return [name for name in new if not name.startswith("claude-magic")]
+
+
+_CHANGES = {
+    "changed": "Changed in place, in the user's kernel: {}.",
+    "created": "New in the user's kernel: {}.",
+    "replaced": "Set anew in the user's kernel: {}.",
+    "deleted": "Gone from the user's kernel: {}.",
+}
+
+
+def _notes(changes: list[VariableChange], threads: list[str]) -> list[str]:
+    """Return what code has left behind, in sentences."""
+    notes = []
+    for change, words in _CHANGES.items():
+        names = [one.name for one in changes if one.change == change]
+        notes += [words.format(", ".join(names))] if names else []
+    return [*notes, f"Still running in the background: the thread {', '.join(threads)}."] if threads else notes

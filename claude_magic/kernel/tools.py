@@ -16,7 +16,7 @@ from claude_magic.kernel.scratch import ScratchPad
 from claude_magic.messages import Message, MessageType
 from claude_magic.records.kernel_changes import CellChange, VariableChange
 from claude_magic.redaction import Redactor
-from claude_magic.tools import Tool, ToolFailedError, ToolServer, as_tool, current_call
+from claude_magic.tools import CallContext, Tool, ToolFailedError, ToolServer, as_tool, current_call
 from claude_magic.values.content import Content
 from claude_magic.values.hiding import SecretFilter
 from claude_magic.values.inspection import LookError, inspect_variable, list_variables
@@ -58,6 +58,7 @@ class KernelTools:
         self._shell = shell
         self._names = names
         self._scratch = ScratchPad(shell, names)
+        self._record = record
         self._seen: dict[tuple[str, str], str] = {}
         self._servers: dict[KernelLevel, ToolServer] = {}
 
@@ -190,15 +191,16 @@ class KernelTools:
         Args:
             code: the code.
         """
-        call = current_call()
+        call = current_call() or CallContext("", "", "", "")
         limit_s = min(max(float(timeout_s), 1.0), LONGEST_RUN_S)
-        content, failed = await self.main_thread.run(
-            lambda: self._scratch.run(code), call.turn_id if call is not None else "", limit_s
-        )
+        result = await self.main_thread.run(lambda: self._scratch.run(code, call), call.turn_id, limit_s)
+        for change in result.changes:
+            self._record(change)
         secrets = self._secrets()
         shown = [
-            {**block, "text": secrets.text(block["text"])} if block["type"] == "text" else block for block in content
+            {**block, "text": secrets.text(block["text"])} if block["type"] == "text" else block
+            for block in result.content
         ]
-        if failed:
+        if result.failed:
             raise ToolFailedError("the code failed", content=shown)
         return Content(shown)

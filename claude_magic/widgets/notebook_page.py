@@ -30,12 +30,18 @@ class NotebookPage:
     def __init__(self) -> None:
         self._waiting: dict[str, Future[CellsReply]] = {}
         self._clients: dict[str, None] = {}
+        self._moved: dict[str, str] = {}
         self._read: dict[tuple[str, str], str] = {}
 
     def note_client(self, client: str) -> None:
         """A page of the extension has spoken; after it was loaded again, it has another id."""
         self._clients.pop(client, None)
         self._clients[client] = None
+
+    def note_moved(self, client: str, now: str) -> None:
+        """A page was loaded again, and speaks by another id."""
+        if client != now:
+            self._moved[client] = now
 
     def others(self, client: str) -> list[str]:
         """Return the ids of the pages that have spoken, but for one; those that spoke last come first."""
@@ -63,7 +69,13 @@ class NotebookPage:
         token = secrets.token_urlsafe(18)
         answer = self._waiting[token] = Future()
         answer.add_done_callback(lambda done: self._waiting.pop(token, None))
-        request = {"id": token, "client": client, "prompt": prompt_cell, "operation": operation, **fields}
+        request = {
+            "id": token,
+            "client": self._moved.get(client, client),
+            "prompt": prompt_cell,
+            "operation": operation,
+            **fields,
+        }
         comm = create_comm(target_name=COMM_TARGET, data={"version": VERSION, "cells": request})
         answer.add_done_callback(lambda done: comm.close())
         return answer

@@ -348,3 +348,13 @@ def test_a_kept_answer_says_that_its_data_has_changed(ready: Kernel, api: Simula
     assert len(api.requests) == asked
     assert "changed since" not in same.text
     assert "this kept answer looked at orders, which changed since" in str(changed.updates)
+
+
+def test_changes_of_the_scratch_pad_are_on_record(ready: Kernel, api: Simulator) -> None:
+    ready.run(SETUP)
+    call(api, ("run_python", {"code": "sales['doubled'] = 2 * sales.revenue\nlocal = 1"}))
+
+    prompt(ready, "--kernel run")
+
+    last = "client.frames.variables().iloc[-1][['session', 'name', 'change', 'size']].tolist()"
+    assert ready.value(last) == "['main', 'sales', 'changed', '12 × 3']"
