@@ -31,8 +31,10 @@ from claude_magic.records.spans import SpanRecord
 from claude_magic.records.tool_uses import ToolRecord
 from claude_magic.records.turns import TurnRecord
 
-_MOST_PIECES = 200
-"""Columns that pyarrow keeps grow by chunks; with too many of them everything else gets slow."""
+_WHOLE_PIECE = 4_096
+"""A piece of so many rows is not converted again, which would take longer than anybody waits."""
+_TIMES_LONGER = 4
+"""How much longer each piece is than the next one at least, until it is whole: so there are only few."""
 
 
 def sessions_frame(infos: Iterable[SessionInfo]) -> pd.DataFrame:
@@ -78,10 +80,13 @@ def metrics_frame(stats: Stats) -> pd.DataFrame:
 
 
 class IncrementalFrame:
-    """Caches the frame of the last call, and converts only the records that are new.
+    """Keeps the frames of the last call, and converts only the records that are new.
 
     Records are known by themselves and not by a count, so that the frame is right whatever happened between two
     calls: oldest ones dropped, one replaced by a changed copy, those of a session forgotten.
+
+    What it keeps is in pieces, each several times as long as the next, so that neither one record more nor one dropped
+    costs what all of them do.
 
     It may be called on several threads: what it remembers is exchanged in one step, and at worst work is done twice.
 
@@ -91,7 +96,7 @@ class IncrementalFrame:
 
     def __init__(self, convert: Callable[[Sequence[Any]], pd.DataFrame]) -> None:
         self._convert = convert
-        self._last: tuple[Sequence[Any], pd.DataFrame, int] = ([], convert([]), 1)
+        self._last: tuple[Sequence[Any], list[pd.DataFrame]] = ([], [])
 
     def update(self, records: Sequence[Any]) -> pd.DataFrame:
         """Return one row per record; the frame is the caller's own.
@@ -99,18 +104,40 @@ class IncrementalFrame:
         Args:
             records: all of them, oldest first; this sequence does not change any more.
         """
-        known, frame, pieces = self._last
+        known, pieces = self._last
         begin, same = overlap(known, records)
-        if same == 0 or pieces >= _MOST_PIECES:
-            frame, pieces = self._convert(records), 1
-        else:
-            if same < len(known):
-                frame = frame.iloc[begin : begin + same].reset_index(drop=True)
-            if same < len(records):
-                frame = pd.concat([frame, self._convert(records[same:])], ignore_index=True)
-                pieces += 1
-        self._last = (records, frame, pieces)
-        return frame.copy()
+        pieces = self._grown(cut(pieces, begin, begin + same), records, same)
+        self._last = (records, pieces)
+        if len(pieces) > 1:
+            return pd.concat(pieces, ignore_index=True)
+        return pieces[0].reset_index(drop=True).copy() if pieces else self._convert([])
+
+    def _grown(self, pieces: list[pd.DataFrame], records: Sequence[Any], done: int) -> list[pd.DataFrame]:
+        """Return the pieces with what is new, converted together with those before it that are not much longer.
+
+        Args:
+            pieces: of the first records.
+            records: all of them.
+            done: how many are in the pieces.
+        """
+        if done == len(records):
+            return pieces
+        begin = done
+        while pieces and len(pieces[-1]) < min(_WHOLE_PIECE, _TIMES_LONGER * (len(records) - begin)):
+            *pieces, last = pieces
+            begin -= len(last)
+        return [*pieces, self._convert(records[begin:])]
+
+
+def cut(pieces: Iterable[pd.DataFrame], begin: int, end: int) -> list[pd.DataFrame]:
+    """Return the rows from `begin` to `end` of frames that follow each other, still in pieces; none is empty."""
+    kept, at = [], 0
+    for piece in pieces:
+        first, last = max(begin - at, 0), min(end - at, len(piece))
+        if first < last:
+            kept.append(piece.iloc[first:last] if last - first < len(piece) else piece)
+        at += len(piece)
+    return kept
 
 
 def overlap(known: Sequence[Any], records: Sequence[Any]) -> tuple[int, int]:

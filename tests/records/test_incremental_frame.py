@@ -36,25 +36,25 @@ def turns(count: int, begin: int = 0) -> list[TurnRecord]:
 def test_incremental_frame_converts_only_what_is_new() -> None:
     """And nothing at all if nothing is."""
     convert = Converter()
-    frame, records = IncrementalFrame(convert), turns(5)
+    frame, records = IncrementalFrame(convert), turns(50)
     frame.update(list(records))
     frame.update(list(records))
-    records += turns(2, begin=5)
+    records += turns(2, begin=50)
     made = frame.update(list(records))
 
-    assert convert.sizes == [0, 5, 2]
+    assert convert.sizes == [50, 2]
     pd.testing.assert_frame_equal(made, turns_frame(records))
 
 
 def test_incremental_frame_drops_records_without_converting_the_rest() -> None:
     """A bounded deque loses its oldest."""
     convert = Converter()
-    frame, records = IncrementalFrame(convert), deque(turns(5), maxlen=5)
+    frame, records = IncrementalFrame(convert), deque(turns(50), maxlen=50)
     frame.update(list(records))
-    records.extend(turns(2, begin=5))
+    records.extend(turns(2, begin=50))
     made = frame.update(list(records))
 
-    assert convert.sizes == [0, 5, 2]
+    assert convert.sizes == [50, 2]
     pd.testing.assert_frame_equal(made, turns_frame(list(records)))
 
 
@@ -99,16 +99,30 @@ def test_incremental_frame_may_be_changed_by_its_caller(appended: bool) -> None:
     assert again.attrs == {}
 
 
-def test_incremental_frame_does_not_fall_into_ever_more_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Now and then the whole is converted again."""
-    monkeypatch.setattr(frames, "_MOST_PIECES", 3)
+def test_incremental_frame_has_few_pieces_and_never_converts_all_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand times one more, from some point on with the oldest dropped."""
+    monkeypatch.setattr(frames, "_WHOLE_PIECE", 100)
     convert = Converter()
-    frame, records = IncrementalFrame(convert), turns(10)
-    for count in range(1, 8):
-        made = frame.update(records[:count])
+    frame, records = IncrementalFrame(convert), deque(turns(500), maxlen=700)
+    frame.update(list(records))
+    most = 0
+    for number in range(1_000):
+        records.append(turn(turn=500 + number))
+        made = frame.update(list(records))
+        most = max(most, len(frame._last[1]))
 
-    assert convert.sizes == [0, 1, 1, 1, 4, 1, 1, 7]
-    pd.testing.assert_frame_equal(made, turns_frame(records[:7]))
+    assert max(convert.sizes[1:]) < 130
+    assert sum(convert.sizes) < 20_000
+    assert most < 15
+    pd.testing.assert_frame_equal(made, turns_frame(list(records)))
+
+
+def test_the_frame_of_no_records_has_its_columns() -> None:
+    """Before the first, and after all were forgotten."""
+    frame = IncrementalFrame(turns_frame)
+    pd.testing.assert_frame_equal(frame.update([]), turns_frame([]))
+    frame.update(turns(3))
+    pd.testing.assert_frame_equal(frame.update([]), turns_frame([]))
 
 
 @pytest.mark.parametrize(
