@@ -103,18 +103,22 @@ class Stream:
         for batch in self.batches():
             yield from batch
 
-    def batches(self) -> Iterator[list[Message]]:
+    def batches(self, every_s: float = 0.0) -> Iterator[list[Message]]:
         """Yield the messages in batches: all that came since the last one.
+
+        Args:
+            every_s: let this time pass between two batches of streamed text, in seconds; a reader that draws needs no
+                more than twenty a second, and is woken as often only.
 
         Raises:
             ClaudeError: after the last message, if the turn ended in an error; it carries `response`.
         """
         self._loop.check()
-        return self._batches()
+        return self._batches(every_s)
 
-    def _batches(self) -> Iterator[list[Message]]:
+    def _batches(self, every_s: float) -> Iterator[list[Message]]:
         try:
-            yield from self._loop.iterate(self._stream.batches, inbox=self._inbox)
+            yield from self._loop.iterate(lambda: self._stream.batches(every_s), inbox=self._inbox)
         except ClaudeError as error:
             drop_our_frames(error)
             raise

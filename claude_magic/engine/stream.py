@@ -137,14 +137,17 @@ class AsyncStream:
             raise self._turn.error
         return self.response
 
-    async def batches(self) -> AsyncIterator[list[Message]]:
+    async def batches(self, every_s: float = 0.0) -> AsyncIterator[list[Message]]:
         """Yield the messages in the batches they arrived in.
+
+        Args:
+            every_s: let this time pass between two batches of streamed text, in seconds.
 
         Raises:
             ClaudeError: after the last message, if the turn ended in an error; it carries `response`.
         """
         self._begin()
-        async for batch in self._turn.updates():
+        async for batch in self._turn.updates(every_s):
             yield batch
         if self._turn.error is not None:
             raise self._turn.error

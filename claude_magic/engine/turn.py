@@ -153,14 +153,21 @@ class Turn:
         self._over.set()
         self._wake()
 
-    async def updates(self) -> AsyncIterator[list[Message]]:
-        """Yield the messages as they come, in batches, until the turn is over."""
+    async def updates(self, every_s: float = 0.0) -> AsyncIterator[list[Message]]:
+        """Yield the messages as they come, in batches, until the turn is over.
+
+        Args:
+            every_s: let this time pass after a piece of streamed text, in seconds, so that those that follow it come
+                together; whatever else comes, and the first piece, is yielded at once.
+        """
         seen = 0
         while True:
             if len(self.messages) > seen:
                 batch = self.messages[seen:]
                 seen += len(batch)
                 yield batch
+                if every_s > 0 and batch[-1].details is NO_DETAILS:
+                    await self.wait_until_over(every_s)
             elif self.is_over:
                 return
             else:

@@ -16,7 +16,7 @@ from claude_magic.blocking import ClaudeClient
 from claude_magic.blocking_stream import Stream
 from claude_magic.display.asking import Asker
 from claude_magic.display.kernel_status import BusyKernel
-from claude_magic.display.live import LiveDisplay
+from claude_magic.display.live import BATCH_S, LiveDisplay
 from claude_magic.display.surfaces import make_widget, surface_for
 from claude_magic.display.turn_display import (
     ALREADY_SHOWN,
@@ -241,7 +241,7 @@ class RunningTurn:
     def _follow(self) -> Response:
         noted = stopped = False
         try:
-            for batch in self.stream.batches():
+            for batch in self.stream.batches(BATCH_S):
                 if not noted and self.session.notice:
                     self.display.note(self.session.notice)
                 noted = True

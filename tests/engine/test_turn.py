@@ -30,7 +30,7 @@ from claude_magic.errors import (
     StructuredOutputError,
     TurnTimeoutError,
 )
-from claude_magic.messages import Message
+from claude_magic.messages import Message, MessageType
 from claude_magic.redaction import Redactor
 from claude_magic.response import AnswerSource, Outcome, Response
 
@@ -298,3 +298,25 @@ def test_turn_shows_a_prompt_of_blocks_as_text() -> None:
 def test_turn_has_a_uuid_of_its_own() -> None:
     """The CLI swallows one it has seen."""
     assert len({Turn("main", "p").id for _ in range(100)}) == 100
+
+
+async def test_turn_gathers_streamed_text_and_nothing_else() -> None:
+    """A reader that draws is woken once for the pieces of some time; the end of the turn does not wait."""
+    turn = Turn("main", "hi")
+    seen: list[list[Message]] = []
+
+    async def read() -> None:
+        async for batch in turn.updates(every_s=60.0):
+            seen.append(batch)
+
+    reader = asyncio.create_task(read())
+    turn.add([Message(MessageType.TEXT, "a", b"", 0.0)])
+    await asyncio.sleep(0)
+    for piece in "bcd":
+        turn.add([Message(MessageType.TEXT, piece, b"", 0.0)])
+        await asyncio.sleep(0)
+    turn.fail(ValueError("over"))
+    async with asyncio.timeout(30):
+        await reader
+
+    assert ["".join(message.text for message in batch) for batch in seen] == ["a", "bcd"]
