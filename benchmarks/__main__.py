@@ -1,4 +1,9 @@
-"""`python -m benchmarks [NAME ...]`: run benchmarks, print their tables, and keep the numbers as JSON."""
+"""`python -m benchmarks [NAME ...]`: run benchmarks, print their tables, and keep the numbers as JSON.
+
+Ratios between alternatives, which are measured in turns, are compared with those of the last run that was committed
+(`benchmarks/baseline.json`); each that got worse by more than 15 % is named. `--write-baseline` keeps those of this run
+instead, for the benchmarks that were run: commit the file with the change that explains them.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks import baseline
 from benchmarks.measuring import ROOT
 from benchmarks.report import Report, machine, say
 
@@ -30,7 +36,10 @@ QUICK: dict[str, dict[str, Any]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (`None`: those of the process) and return its exit code."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.quick and options.write_baseline:
+        parser.error("what tiny sizes show is nothing to compare with: leave out --quick or --write-baseline")
     found: dict[str, Any] = {"machine": machine(), "quick": options.quick, "benchmarks": {}}
     if not options.json:
         print(_machine_lines(found["machine"]))
@@ -40,10 +49,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         found["benchmarks"][name] = report.as_json()
         if not options.json:
             print(f"\n{report.as_text()}", flush=True)
+    kept = baseline.read()
+    found["worse"] = [] if options.quick else baseline.worse(found["benchmarks"], kept)
+    if options.write_baseline:
+        baseline.write(found["benchmarks"])
     text = json.dumps(found, indent=2)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(text + "\n", encoding="utf-8")
-    print(text if options.json else f"\nThe numbers as JSON: {options.output}")
+    if options.json:
+        print(text)
+    else:
+        print(f"\n{_compared(found, kept)}\nThe numbers as JSON: {options.output}")
     return 0
 
 
@@ -60,15 +76,31 @@ def measure(name: str, **sizes: Any) -> Report:
     return report
 
 
+def _compared(found: dict[str, Any], kept: baseline.Ratios) -> str:
+    """Return what there is to say about the last committed run."""
+    known = [name for name in found["benchmarks"] if name in kept]
+    if found["quick"] or not known:
+        return "Nothing was compared with an earlier run."
+    words = f"{100 * baseline.TOLERANCE:.0f} % beside {baseline.FILE.relative_to(ROOT)}"
+    if not found["worse"]:
+        return f"No ratio of {', '.join(known)} got worse by more than {words}."
+    return "\n".join([f"Worse by more than {words}:", *(f"  {line}" for line in found["worse"])])
+
+
 def _machine_lines(facts: dict[str, Any]) -> str:
     return "\n".join(f"  {name:<16}  {value}" for name, value in facts.items())
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*NAMES, []], help=f"{', '.join(NAMES)}; all")
     parser.add_argument("--json", action="store_true", help="print the JSON instead of the tables")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
+    parser.add_argument(
+        "--write-baseline", action="store_true", help="keep this run's ratios in benchmarks/baseline.json"
+    )
     parser.add_argument("--output", type=Path, default=ROOT / "output" / "benchmarks.json", help="file for the JSON")
     return parser
 

@@ -47,6 +47,7 @@ def run(turns: int = 10_000, rounds: int = 5) -> Report:
         _TOOL: _tool_recorded,
         _LINE: _line_decoded,
     }
+    _asked(20, more=1)  # pandas imports some of itself late
     found = in_turns(ways, rounds)
     report = Report("frames", f"the live frames of {turns:,} turns, each call", ["ms", "p99 ms"])
     medians = {name: [median(calls) for calls in values] for name, values in found.items()}

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PROMPT = "Say hello."
 READY_S = 30.0
+FIRST_PROMPTS = 6
+"""Prompts of a new client, each sent at once after the other; the second is compared with those that follow it."""
 QUICK_TIMES = 5
 """A kept conversation answers so fast that it can be asked more often than a process can be started."""
 
@@ -41,7 +43,7 @@ def run(rounds: int = 7) -> Report:
     with temporary_home() as home, simulator() as (url, key):
         place = Place(find_cli(), url, key, home)
         os.environ |= place.environment
-        waits = asyncio.run(measure(place, rounds))
+        waits = asyncio.run(measure(place, rounds)) | asyncio.run(measure_first_prompts(place, rounds))
     first = {name: [wait[0] for wait in found] for name, found in waits.items()}
     whole = {name: [wait[1] for wait in found] for name, found in waits.items()}
     report = Report("latency", "seconds from asking to the first text and to the result", ["first s", "whole s"])
@@ -56,6 +58,8 @@ def run(rounds: int = 7) -> Report:
         report.ratio(f"SDK client, kept, beside ours, warm: {what}", ratio, aim=1)
     prewarmed_s = median(first["ours, new session, prewarmed process"])
     report.ratio("claude -p, beside ours, prewarmed: first text", median(first["claude -p, each time"]) / prewarmed_s)
+    second = share_of(whole["ours, second prompt at once"], whole["ours, a later one"])
+    report.ratio("ours, second prompt at once, beside a later one: whole", second, aim=1.3, at_most=True)
     report.notes.append(
         f"CLI {cli_version(place.cli)}; {rounds} rounds in turns, {QUICK_TIMES} times as many of what is kept warm; "
         "the simulator answers without pause."
@@ -104,6 +108,30 @@ async def measure(place: Place, rounds: int) -> dict[str, list[Waits]]:
         }
         found = await in_turns_async(slow, rounds)
         return found | await in_turns_async(quick, QUICK_TIMES * rounds)
+
+
+async def measure_first_prompts(place: Place, rounds: int) -> dict[str, list[Waits]]:
+    """Time the second prompt of new clients, sent at once after the first, and those that follow it, turn by turn."""
+    ways: dict[str, Callable[[], Awaitable[list[Waits]]]] = {
+        "ours": lambda: our_first_prompts(place),
+        "SDK client": lambda: sdk_first_prompts(place),
+    }
+    found: dict[str, list[Waits]] = {}
+    for who, prompts in (await in_turns_async(ways, rounds)).items():
+        found[f"{who}, second prompt at once"] = [waits[1] for waits in prompts]
+        found[f"{who}, a later one"] = [sorted(waits[2:])[len(waits[2:]) // 2] for waits in prompts]
+    return found
+
+
+async def our_first_prompts(place: Place) -> list[Waits]:
+    async with our_client(place) as client:
+        await client.create_session(name="new")
+        return [await our_turn(client, "new") for _ in range(FIRST_PROMPTS)]
+
+
+async def sdk_first_prompts(place: Place) -> list[Waits]:
+    async with sdk_client(place) as client:
+        return [await sdk_kept_turn(client) for _ in range(FIRST_PROMPTS)]
 
 
 async def one_shot(place: Place) -> Waits:

@@ -57,7 +57,7 @@ def run(entries: int = 1_000_000, messages: int = 200_000, rounds: int = 1) -> R
     report.rows["  when it is dropped"] = [middle(responses, "dropped_mb"), middle(responses, "dropped_rss_mb")]
     report.ratio("session at the default bound", middle(sessions, "session_mb"), unit="MB", aim=20, at_most=True)
     line_mb = middle(responses, "line_mb")
-    report.ratio("response beside its lines alone", middle(responses, "held_mb") / line_mb)
+    report.ratio("response beside its lines alone", middle(responses, "held_mb") / line_mb, at_most=True)
     report.notes += [
         f"fresh processes, {rounds} each; the log made {sessions[0]['entries']:,.0f} entries and keeps "
         f"{sessions[0]['kept']:,.0f}; half of them are tool results of {sessions[0]['longest']:,.0f} characters.",

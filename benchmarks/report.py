@@ -23,7 +23,7 @@ class Ratio:
         value: the number.
         unit: its unit, "x" for a ratio.
         aim: what is to be reached, or `None`.
-        at_most: whether `aim` is a ceiling; else it is a floor.
+        at_most: whether less is better, and `aim` a ceiling; else more is, and it is a floor.
     """
 
     what: str

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks import baseline
 from benchmarks.__main__ import NAMES, QUICK, main, measure
 from benchmarks.measuring import in_turns, percentile
 from benchmarks.report import Ratio, Report
@@ -66,6 +68,54 @@ def test_alternatives_are_measured_in_turns_from_changing_starts() -> None:
     assert found == {"a": ["a", "a"], "b": ["b", "b"]}
 
 
+def test_a_ratio_that_got_worse_is_named(tmp_path: Path) -> None:
+    """By more than 15 %, whichever way is better; what is new, is no ratio or is a little worse is not."""
+    file = tmp_path / "baseline.json"
+    baseline.write({"stream": _found({"fast": 10.0, "slow": 10.0, "gone": 1.0}, less={"lean": 2.0, "fat": 2.0})}, file)
+    kept = baseline.read(file)
+    found = _found({"fast": 8.8, "slow": 8.6, "new": 1.0}, less={"lean": 2.2, "fat": 2.4}, ms={"late": 99.0})
+
+    assert kept == {"stream": {"fast": 10.0, "slow": 10.0, "gone": 1.0, "lean": 2.0, "fat": 2.0}}
+    assert baseline.worse({"stream": found, "load": found}, kept) == [
+        "stream: slow: 8.6 x, was 10 x (1.16 times worse)",
+        "stream: fat: 2.4 x, was 2 x (1.20 times worse)",
+    ]
+
+
+def test_the_baseline_is_written_for_what_was_run(tmp_path: Path) -> None:
+    """Other benchmarks keep theirs; a number with another unit than a ratio is not kept."""
+    file = tmp_path / "baseline.json"
+    assert baseline.read(file) == {}
+    baseline.write({"stream": _found({"fast": 1.0}), "load": _found({"light": 1.0})}, file)
+    baseline.write({"stream": _found({"fast": 2.34567}, ms={"late": 99.0})}, file)
+
+    assert baseline.read(file) == {"stream": {"fast": 2.35}, "load": {"light": 1.0}}
+
+
+def test_the_command_compares_with_the_committed_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what got worse and is no failure; tiny sizes are neither compared nor kept."""
+    monkeypatch.setattr("benchmarks.__main__.measure", _measure_nothing)
+    monkeypatch.setattr("benchmarks.baseline.read", lambda: {"stream": {"ours beside theirs": 2.0}})
+    output = f"--output={tmp_path / 'b.json'}"
+
+    assert main(["stream", output]) == 0
+    assert "  stream: ours beside theirs: 1 x, was 2 x (2.00 times worse)" in capsys.readouterr().out
+    assert main(["stream", "--quick", output]) == 0
+    assert "Nothing was compared" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["stream", "--quick", "--write-baseline", output])
+
+
+def test_the_committed_run_knows_the_benchmarks_there_are() -> None:
+    """None was renamed since; what it has are ratios."""
+    kept = baseline.read()
+    assert kept
+    assert kept.keys() <= set(NAMES)
+    assert all(value > 0 for ratios in kept.values() for value in ratios.values())
+
+
 def test_an_aim_may_be_a_floor_or_a_ceiling() -> None:
     """`reached` follows the direction of the aim, and is open where there is none."""
     assert Ratio("faster", 11, aim=10).is_reached is True
@@ -102,6 +152,18 @@ def check_filled(report: Report, name: str) -> None:
     assert [row["name"] for row in found["rows"]] == list(report.rows)
     for line in [*report.columns, *report.rows, *(ratio.what for ratio in report.ratios)]:
         assert line in text
+
+
+def _found(ratios: dict[str, float], less: dict[str, float] | None = None, ms: dict[str, float] | None = None) -> Any:
+    """What a benchmark found; in `less`, less is better."""
+    report = Report("stream", "nothing at all", ["messages/s"])
+    for what, value in ratios.items():
+        report.ratio(what, value)
+    for what, value in (less or {}).items():
+        report.ratio(what, value, at_most=True)
+    for what, value in (ms or {}).items():
+        report.ratio(what, value, unit="ms")
+    return report.as_json()
 
 
 def _measure_nothing(name: str, **sizes: object) -> Report:
