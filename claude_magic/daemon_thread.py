@@ -42,6 +42,8 @@ async def in_daemon_thread(work: Callable[[], T], name: str) -> T:
         failure: BaseException | None = None
         try:
             result = context.run(work)
+        except StopIteration:  # a future takes none; so does a coroutine, which then says the same
+            failure = RuntimeError("it raised StopIteration")
         except Exception as error:
             failure = error
         except BaseException as error:

@@ -11,6 +11,7 @@ MCP_TOOL_TIMEOUT is set, which no note of progress extends.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
@@ -171,19 +172,32 @@ class ToolConnection:
         self, server: ToolServer, tool: Tool, given: dict[str, Any], context: CallContext
     ) -> list[dict[str, Any]]:
         _current.set(context)
-        call = tool.bound(given)
+        call, name = tool.bound(given), f"claude-magic-tool-{tool.name}"
         if tool.is_async:
-            value = await call()
+            value = await _awaited(call())
         elif server.run is not None:
             value = await server.run(call)
         else:
-            value = await in_daemon_thread(call, f"claude-magic-tool-{tool.name}")
-        return value if isinstance(value, Content) else [*content_of(value), *context.content]
+            value = await in_daemon_thread(call, name)
+        if inspect.isawaitable(value):  # a plain function around a coroutine function
+            value = await _awaited(value)
+        if isinstance(value, Content):
+            return value
+        # Showing a value runs its own code, which may take long.
+        return [*await in_daemon_thread(lambda: content_of(value), name), *context.content]
 
     def _cancel(self, server: str, request_id: Any) -> None:
         task = self._calls.get((server, request_id))
         if task is not None:
             task.cancel()
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    """Await what a tool returned; what would end a program ends the call, and not the loop."""
+    try:
+        return await value
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"it raised {type(error).__name__}") from None
 
 
 def _introduction(server: ToolServer, params: dict[str, Any]) -> dict[str, Any]:

@@ -121,6 +121,9 @@ def as_tool(value: Callable[..., Any] | Tool) -> Tool:
     if isinstance(value, Tool):
         return value
     marked = getattr(value, _ATTRIBUTE, None)
+    if isinstance(marked, Tool) and marked.function is not value and not isinstance(value, type):
+        # A bound method, or what another decorator made of the marked function and gave the same attributes.
+        return _tool_of(value, marked.name, read_only=marked.read_only)
     if isinstance(marked, Tool):
         return marked
     if not callable(value) or isinstance(value, type):
@@ -134,6 +137,8 @@ def _tool_of(function: Callable[..., Any], name: str, *, read_only: bool = False
             f"{name or type(function).__name__!r} cannot be the name of a tool: use 1 to 64 letters, digits, _ and -, "
             "such as @tool(name='revenue')"
         )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ValueError(f"{name} yields; a tool returns what it found, such as a list")
     signature = Signature(function)
     description = signature.summary or f"The function {name}."
     return Tool(name, description, signature.schema, function, read_only, signature=signature)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -155,3 +156,39 @@ def test_registry_adds_and_removes() -> None:
     with pytest.raises(ValueError, match="There is no tool 'three'; there are: two"):
         registry.remove("two", "three")
     assert len(registry.list_tools()) == 1
+
+
+def test_marked_methods_and_decorated_functions_are_called_as_they_are() -> None:
+    class Shop:
+        @tool(name="price_of", read_only=True)
+        def price(self, product: str) -> str:
+            return f"{product}: 1"
+
+    def loudly(function: Any) -> Any:
+        @functools.wraps(function)
+        def call(**given: Any) -> Any:
+            return function(**given).upper()
+
+        return call
+
+    @loudly
+    @tool
+    def greet(name: str) -> str:
+        return f"hello {name}"
+
+    made = as_tool(Shop().price)
+    assert (made.name, made.read_only, list(made.schema["properties"])) == ("price_of", True, ["product"])
+    assert made.bound({"product": "tea"})() == "tea: 1"
+    assert as_tool(greet).bound({"name": "ada"})() == "HELLO ADA"
+
+
+def test_generators_are_refused() -> None:
+    def numbers() -> Any:
+        yield 1
+
+    async def later() -> Any:
+        yield 1
+
+    for function in (numbers, later):
+        with pytest.raises(ValueError, match="yields"):
+            as_tool(function)

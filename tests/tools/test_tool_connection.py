@@ -244,3 +244,34 @@ async def test_allowed_tools_are_not_asked_about(seen: list[Any]) -> None:
         await prompted(client, clis)
     assert answers == ["allow", "allow"]
     assert seen == ["mcp__desk__act"]
+
+
+async def test_what_a_tool_raises_or_returns_never_hangs_nor_ends_the_loop() -> None:
+    """`next` without a default, `exit` in a coroutine, a wrapper around a coroutine function, a value that raises."""
+
+    def first() -> int:
+        return next(iter([]))
+
+    async def leave() -> None:
+        raise SystemExit
+
+    async def inner() -> str:
+        return "awaited"
+
+    def outer() -> Any:
+        return inner()
+
+    class Odd:
+        def __str__(self) -> str:
+            raise SystemExit
+
+    def odd() -> Any:
+        return Odd()
+
+    clis = FakeCLIs()
+    async with client_with(clis, first, leave, outer, odd) as client:
+        cli = await prompted(client, clis)
+        assert "StopIteration" in text_of(await call(cli, "python", "first"))
+        assert "SystemExit" in text_of(await call(cli, "python", "leave"))
+        assert text_of(await call(cli, "python", "outer")) == "awaited"
+        assert "SystemExit" in text_of(await call(cli, "python", "odd"))
