@@ -166,7 +166,7 @@ class CellTools:
             return Content([text_block(" ".join([words, *notes]))])
         for change in changes:
             self._record(change)
-        head = f"The cell {cell_id or '(not in the notebook)'} was added and run as [{number}]."
+        head = f"The cell {cell_id} was added and run as [{number}]." if cell_id else f"It was run as [{number}]."
         content = Content([text_block(" ".join([head, *notes])), *self._clean(content_of_outputs(outputs))])
         if failed:
             raise ToolFailedError("the cell failed", content=content)

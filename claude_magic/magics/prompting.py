@@ -16,6 +16,7 @@ from claude_magic.cli.decoder import Content
 from claude_magic.config import SessionConfig
 from claude_magic.engine.session import Session, managed
 from claude_magic.errors import ClaudeError, SettingError
+from claude_magic.kernel.level import KernelLevel
 from claude_magic.magics.attaching import attached_words, attachment
 from claude_magic.magics.conversations import check_conversation
 from claude_magic.magics.filling import Filled, error_text, fill, unfilled
@@ -170,11 +171,19 @@ def _frames_named(text: str, namespace: Mapping[str, Any], own: list[str], sent:
     )
 
 
-def frames_note(names: Iterable[str]) -> str:
-    """Return one line about DataFrames that Claude cannot see; "" if there are none."""
+def frames_note(names: Iterable[str], *, can_look: bool) -> str:
+    """Return one line about DataFrames that are named and not sent; "" if there are none.
+
+    Args:
+        names: their names.
+        can_look: whether Claude may look at the variables of the kernel.
+    """
     words = list(names)
     if not words:
         return ""
+    if can_look:
+        it = "it" if len(words) == 1 else "them"
+        return f"Claude can look at {', '.join(words)} in this kernel; {{{words[0]}}} or --attach would send {it} along"
     verb = "is a DataFrame of this kernel, which" if len(words) == 1 else "are DataFrames of this kernel, which"
     return f"{', '.join(words)} {verb} Claude cannot see: write {{{words[0]}}}, or use --attach {' '.join(words)}"
 
@@ -341,7 +350,7 @@ def check_fits(session: Session, options: Options, wanted: SessionConfig) -> Non
         )
 
 
-def describe(prompt: Prompt, config: SessionConfig, session: str, is_open: bool) -> str:
+def describe(prompt: Prompt, config: SessionConfig, session: str, is_open: bool, level: KernelLevel) -> str:
     """Return what `--dry-run` shows: everything that would be sent."""
     blocks = [{"type": "text", "text": prompt.content}] if isinstance(prompt.content, str) else prompt.content
     texts = [str(block.get("text", "")) for block in blocks if block.get("type") == "text"]
@@ -354,6 +363,7 @@ def describe(prompt: Prompt, config: SessionConfig, session: str, is_open: bool)
         f"folder:    {config.working_dir}",
         f"mode:      {config.permission_mode}; allowed without asking: {', '.join(config.allowed_tools) or 'nothing'}",
         f"tools:     {'all' if config.tools is None else ', '.join(config.tools) or 'none'}",
+        f"kernel:    {level}",
         f"simulated: {'yes' if config.simulated else 'no'}",
         f"size:      about {characters // 4:,} tokens of text, {pictures} pictures",
     ]

@@ -11,6 +11,7 @@ from claude_magic.config import SessionConfig
 from claude_magic.display.turn_display import GuardedDisplay, TerminalDisplay, plain_display
 from claude_magic.engine.session import Session, managed
 from claude_magic.errors import ModelNotFoundError, SessionClosedError, SessionNotFoundError
+from claude_magic.kernel.level import KernelLevel
 from claude_magic.magics.answer_cache import CachedSession, continued
 from claude_magic.magics.background import BackgroundRun
 from claude_magic.magics.context import NotebookContext
@@ -51,11 +52,12 @@ def run_prompt(context: NotebookContext, options: Options, body: str, *, typed: 
         options = fill_options(options, variables, context.shell)
         prompt = compose(options if typed else replace(options, raw=True), body, variables, context.shell)
         config, is_open = _plan_session(context, options)
-        prompt = _with_hint(context, prompt, options, is_open=is_open)
+        level = context.kernel_level(options.kernel, config)
+        prompt = _with_hint(context, prompt, options, is_open=is_open, can_look=level is not KernelLevel.OFF)
         if options.offer:
             context.offer(options.offer, variables)
         if options.dry_run:
-            print(describe(prompt, config, options.session, is_open))
+            print(describe(prompt, config, options.session, is_open, level))
             return
         notice = context.apply_simulation()
         if notice:
@@ -65,13 +67,13 @@ def run_prompt(context: NotebookContext, options: Options, body: str, *, typed: 
             context.shell.user_ns[options.output] = value
 
 
-def _with_hint(context: NotebookContext, prompt: Prompt, options: Options, *, is_open: bool) -> Prompt:
-    """Add a note about DataFrames that Claude cannot see; once for each in a cached."""
+def _with_hint(context: NotebookContext, prompt: Prompt, options: Options, *, is_open: bool, can_look: bool) -> Prompt:
+    """Add a note about DataFrames that are named and not sent; once for each in a session."""
     known = context.named_frames.get(options.session, frozenset()) if is_open else frozenset()
     unknown = [name for name in prompt.frames if name not in known]
     if not options.dry_run:
         context.named_frames[options.session] = known | prompt.sent | set(unknown)
-    note = frames_note(unknown)
+    note = frames_note(unknown, can_look=can_look)
     return replace(prompt, notes=(*prompt.notes, note)) if note else prompt
 
 

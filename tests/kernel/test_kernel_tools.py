@@ -268,7 +268,7 @@ def test_add_cell_without_a_page_runs_and_is_suggested(ready: Kernel, api: Simul
 
     first, second = results(api)[-2:]
     number = cell.reply["execution_count"]
-    assert f"was added and run as [{number + 1}]" in first[0]["text"]
+    assert f"It was run as [{number + 1}]." in first[0]["text"]
     assert "it is suggested as the next cell" in first[0]["text"]
     assert "give the source to the user in your answer" in second[0]["text"]
     suggested = [payload["text"] for payload in cell.reply["payload"] if payload["source"] == "set_next_input"]
@@ -290,7 +290,7 @@ def test_add_cell_without_a_page_runs_and_is_suggested(ready: Kernel, api: Simul
         ("%%claude\nagain", "it was not run: a cell that prompts"),
         ("%time 1 + 1", "2"),
         ("print('seen')", "seen"),
-        ("", "was added"),
+        ("", "It was run as"),
     ],
 )
 def test_add_cell_tells_what_became_of_it(ready: Kernel, api: Simulator, source: str, said: str) -> None:

@@ -189,7 +189,8 @@ def test_raw_options_stay_as_typed(shell: Any) -> None:
     assert names(shell) == ["s{i}"]
 
 
-_HINT = "df is a DataFrame of this kernel, which Claude cannot see: write {df}, or use --attach df\n"
+_HINT = "Claude can look at df in this kernel; {df} or --attach would send it along\n"
+_HINT_WITHOUT_KERNEL = "df is a DataFrame of this kernel, which Claude cannot see: write {df}, or use --attach df\n"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ _HINT = "df is a DataFrame of this kernel, which Claude cannot see: write {df}, 
 def test_a_table_in_plain_words_is_told(
     shell: Any, cell: str, is_told: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Claude works in a process of its own: one line says how the DataFrame gets there, once in a conversation."""
+    """One line says what Claude knows of the DataFrame and how it would get all of it, once in a conversation."""
     shell.run_cell("import pandas as pd\ndf = pd.DataFrame({'month': ['Jan']})\na = df")
     for _ in range(2):
         shell.run_cell(cell.replace("{s}", "one").replace("{{df}}", "{df}"))
@@ -216,6 +217,14 @@ def test_a_table_in_plain_words_is_told(
 
     out = capsys.readouterr().out
     assert out.count(_HINT) == (1 + is_told + ("--dry-run" in cell))
+
+
+def test_a_table_that_claude_cannot_see_is_told(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without the kernel, Claude works in a process of its own."""
+    shell.run_cell("import pandas as pd\ndf = pd.DataFrame({'month': ['Jan']})")
+    shell.run_cell("%%claude --kernel off\nWhich month is best in df?")
+
+    assert _HINT_WITHOUT_KERNEL in capsys.readouterr().out
 
 
 def test_a_prompt_on_the_first_line(shell: Any, prompts: Prompts, capsys: pytest.CaptureFixture[str]) -> None:
