@@ -13,6 +13,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from traitlets import Bool, CUnicode, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
 from claude_magic.config import DEFAULT_SILENCE_TIMEOUT_S, PERMISSION_MODES
+from claude_magic.display.kernel_status import BusyKernel
 from claude_magic.errors import ClaudeError
 from claude_magic.kernel.level import KernelLevel
 from claude_magic.magics.scope import variables_here
@@ -61,6 +62,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         self._untold: list[Callable[[NotebookContext], None]] = []
         self._failure: tuple[str, BaseException] | None = None
         super().__init__(shell, **kwargs)
+        kernel = getattr(shell, "kernel", None)
+        self._busy = BusyKernel(kernel) if kernel is not None else None
 
     @property
     def context(self) -> NotebookContext:
@@ -68,7 +71,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         if self._context is None:
             from claude_magic.magics.context import NotebookContext
 
-            self._context = NotebookContext(self.shell, settings=self)
+            self._context = NotebookContext(self.shell, settings=self, busy=self._busy)
             self._context.last_failure = self._failure
             for tell in self._untold:
                 tell(self._context)
@@ -76,9 +79,11 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         return self._context
 
     def close(self) -> None:
-        """Close the sessions."""
+        """Close the sessions, and leave the kernel as it was."""
         if self._context is not None:
             self._context.close()
+        if self._busy is not None:
+            self._busy.close()
 
     def is_set(self, name: str) -> bool:
         """Return whether a setting differs from its default."""

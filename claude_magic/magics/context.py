@@ -12,6 +12,7 @@ from IPython.core.error import UsageError
 from claude_magic.blocking import ClaudeClient, get_client
 from claude_magic.config import SessionConfig
 from claude_magic.display.asking import Asker, can_ask
+from claude_magic.display.kernel_status import BusyKernel
 from claude_magic.engine.session import Session, managed
 from claude_magic.errors import SessionNotFoundError
 from claude_magic.kernel.level import KernelLevel
@@ -56,6 +57,7 @@ class NotebookContext:
     Args:
         shell: the IPython shell.
         settings: what the person can set.
+        busy: keeps the kernel's word true; `None` outside a kernel.
 
     Attributes:
         shell: the shell.
@@ -70,7 +72,7 @@ class NotebookContext:
         named_frames: for each session the DataFrames that its prompts have named or sent.
     """
 
-    def __init__(self, shell: Any, settings: Settings) -> None:
+    def __init__(self, shell: Any, settings: Settings, busy: BusyKernel | None = None) -> None:
         self.shell = shell
         self.settings = settings
         self.simulation = Simulation(self._close_simulated)
@@ -79,7 +81,7 @@ class NotebookContext:
             shell, lambda: own_names(shell.user_ns, shell), lambda change: self.client.records.note_change(change)
         )
         self.offered = ToolServer("notebook", run=self.kernel_tools.run_function)
-        self.runner = TurnRunner(shell, self.asker, self.kernel_tools)
+        self.runner = TurnRunner(shell, self.asker, self.kernel_tools, busy)
         self.answers = AnswerCache()
         self.last_failure: tuple[str, BaseException] | None = None
         self.named_frames: dict[str, frozenset[str]] = {}

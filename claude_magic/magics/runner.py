@@ -58,26 +58,25 @@ class TurnRunner:
         shell: the shell; `_claude` is set in its namespace.
         asker: asks the person at the notebook.
         kernel_tools: what Claude may do in this kernel.
+        busy: keeps the kernel's word true; `None` outside a kernel.
 
     Attributes:
         finished: shows what has ended in the background, as far as that could not be shown before.
-        busy: keeps the kernel's word true; `None` outside a kernel.
+        busy: as given.
     """
 
-    def __init__(self, shell: Any, asker: Asker, kernel_tools: KernelTools) -> None:
+    def __init__(self, shell: Any, asker: Asker, kernel_tools: KernelTools, busy: BusyKernel | None = None) -> None:
         self._shell = shell
         self._kernel_tools = kernel_tools
         self._asker = asker
         self._bridge: KernelBridge | None = None
         self.finished = Finished()
-        self.busy = BusyKernel(shell.kernel) if in_notebook(shell) else None
+        self.busy = busy
 
     def close(self) -> None:
         """Listen to the pages no more."""
         if self._bridge is not None:
             self._bridge.close()
-        if self.busy is not None:
-            self.busy.close()
 
     def submit(
         self,
