@@ -98,7 +98,7 @@ def _count_later(shell: Any) -> None:
         return
 
     def once(*_: Any) -> None:
-        shell.events.unregister("pre_execute", once)
+        shell.events.unregister("post_run_cell", once)
         count()
 
-    shell.events.register("pre_execute", once)
+    shell.events.register("post_run_cell", once)  # of the cell of the prompt
