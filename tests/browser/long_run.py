@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from IPython import get_ipython
 from rendering.builders import message, response, result, use
@@ -36,20 +37,30 @@ SECONDS, BATCHES = 3.0, 60
 
 
 def show() -> None:
-    """Show the run as the extension does: most of it at once, as to a page that comes late, the rest slowly."""
+    """Show the run as the extension does: most of it at once, the rest slowly.
+
+    It begins when there is a file `begin`, and is over when there is a file `end`.
+    """
     display = LiveDisplay(
         bridge_of(get_ipython().kernel), session="long", model="claude-opus-4-8", mode="default",
         source=AnswerSource.SIMULATOR,
         on_stop=lambda: None, on_undo=lambda channel, dry_run: None,
     )  # fmt: skip
     display.begin()
+    _wait_for("begin")
     every = list(messages())
     begun = len(every) * 9 // 10
     display.add(every[:begun])
     for at in range(begun, len(every), (len(every) - begun) // BATCHES):
         display.add(every[at : at + (len(every) - begun) // BATCHES])
         time.sleep(SECONDS / BATCHES)
+    _wait_for("end")
     display.finish(response(*every, session="long"), {})
+
+
+def _wait_for(name: str) -> None:
+    while not Path(name).exists():
+        time.sleep(0.02)
 
 
 def messages() -> Iterator[Message]:

@@ -95,7 +95,10 @@ def test_long_run(notebook: MakeNotebook, lab: Server, page: Page) -> None:
     page.evaluate(WATCH)
     nb.start(2)
     expect(nb.view(2)).to_have_attribute("data-standing", "live")
+    (nb.folder / "begin").touch()
+    expect(nb.view(2)).to_contain_text("The end of the long run")
     expect(nb.view(2).locator(".claude-text").last).to_be_in_viewport()
+    (nb.folder / "end").touch()
     nb.wait(2)
     check_usable(nb.view(2))
     assert page.evaluate("() => window.longest") < LONGEST_TASK_MS

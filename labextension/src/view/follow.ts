@@ -73,10 +73,16 @@ export class Follower {
       return;
     }
     const hidden = this._below(scroller) + MARGIN_PX;
-    if (hidden > MARGIN_PX && !this._wouldHideEditing(scroller, hidden)) {
+    if ((hidden > MARGIN_PX || this._isAbove(scroller)) && !this._wouldHideEditing(scroller, hidden)) {
       scroller.scrollTop += hidden;
       this._note();
     }
+  }
+
+  /** Whether the end is above the visible part, because what is not mounted turned out to be lower than was estimated. */
+  private _isAbove(scroller: HTMLElement): boolean {
+    const { height, bottom } = this._node.getBoundingClientRect();
+    return height > 0 && bottom < Math.max(0, scroller.getBoundingClientRect().top);
   }
 
   private readonly _onScroll = (): void => {
@@ -89,6 +95,9 @@ export class Follower {
       this._follows = true;
     }
     this._note();
+    if (this._follows && this._scroller !== null && this._isAbove(this._scroller)) {
+      this._scrollToEnd();
+    }
   };
 
   private readonly _onWheel = (event: Event): void => {
