@@ -230,13 +230,16 @@ def test_look_answers_while_another_cell_runs(ready: Kernel, api: Simulator) -> 
     cell = ready.run(
         "%claude ask --new --bg --kernel run -o run go\n"
         "busy = 'during'\n"
-        "time.sleep(2)\n"
-        "tools = client.frames.tools().query('session == \"main\"').tail(2)\n"
-        "state = (list(tools.name), list(tools.duration_s.notna()))\n"
+        "wanted = (['mcp__kernel__inspect', 'mcp__kernel__run_python'], [True, False])\n"
+        "state, until = None, time.monotonic() + 60\n"
+        "while state != wanted and time.monotonic() < until:\n"
+        "    time.sleep(0.02)\n"
+        "    tools = client.frames.tools().query('session == \"main\"').tail(2)\n"
+        "    state = (list(tools.name), list(tools.duration_s.notna()))\n"
         "busy = 'after'"
     )
     assert cell.error == ""
-    assert ready.value("state") == "(['mcp__kernel__inspect', 'mcp__kernel__run_python'], [True, False])"
+    assert ready.value("state == wanted") == "True"
     ready.run("while not run.is_done: await __import__('asyncio').sleep(0.05)")
     assert "'after'" in last_text(api)
 
