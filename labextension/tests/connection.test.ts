@@ -1,3 +1,4 @@
+// @vitest-environment node
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 

@@ -1,4 +1,7 @@
-"""The real CLI against the simulator: no account, no network, every turn the way a user would see it."""
+"""The real CLI against the simulator: no account, no network, every turn the way a user would see it.
+
+What it makes of each failure is in `real_cli/test_failures.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from simulator_support import KEY
 
 from claude_magic.simulator import Simulator, Usage, fail, rule, step, text, thinking, tool
@@ -105,33 +107,6 @@ def test_a_subagent_meets_the_rules_with_its_own_prompt(play: Play, claude: Clau
     assert "sub done" in run.result["result"]
 
 
-@pytest.mark.parametrize(
-    ("name", "status", "words"),
-    [
-        ("401", 401, "Invalid API key"),
-        ("400_credit", 400, "Credit balance is too low"),
-        ("400_other", 400, "simulated: invalid request"),
-        ("403", 403, "simulated: permission denied"),
-        ("404_model", 404, "selected model"),
-        ("413", 413, "Request too large"),
-        ("429", 429, "Request rejected (429)"),
-        ("500_no_retry", 500, "Internal server error"),
-        ("500_html", 500, "API Error: 500"),
-        ("529", 529, "Overloaded"),
-    ],
-)
-def test_an_api_failure_is_reported_with_its_status(
-    play: Play, claude: Claude, name: str, status: int, words: str
-) -> None:
-    """Every HTTP failure ends as an error result that carries the status."""
-    run = claude(play(rule("x", fail(name))).url, "x")
-
-    assert run.exit_code == 1
-    assert run.result["is_error"] is True
-    assert run.result["api_error_status"] == status
-    assert words in run.result["result"]
-
-
 def test_a_rejected_limit_is_reported_at_once_with_its_reset_time(play: Play, claude: Claude) -> None:
     """With an OAuth token the unified headers make a rate_limit_event and no retry."""
     simulator = play(rule("x", fail("429_rejected", retry_after_s=3600)))
@@ -147,15 +122,6 @@ def test_a_rejected_limit_is_reported_at_once_with_its_reset_time(play: Play, cl
     assert answered[0].headers["authorization"] == "Bearer [masked]"
 
 
-@pytest.mark.parametrize("name", ["reset_mid", "sse_error", "malformed"])
-def test_a_broken_stream_ends_as_an_error_after_a_complete_block(play: Play, claude: Claude, name: str) -> None:
-    """What was complete is shown; the rest is reported, by the older CLI at once, by the newer after some tries."""
-    run = claude(play(rule("x", fail(name))).url, "x")
-
-    assert run.blocks()[0]["text"] == "(simulated) This block is complete."
-    assert run.result["is_error"] is True
-
-
 def test_busy_once_and_then_well(play: Play, claude: Claude) -> None:
     """The CLI announces its retry, and the rule with times=1 has given way to the next."""
     simulator = play(rule("x", fail("529"), times=1), rule("x", text("Now it works.")))
@@ -165,14 +131,6 @@ def test_busy_once_and_then_well(play: Play, claude: Claude) -> None:
     retries = [line for line in run.lines if line.get("subtype") == "api_retry"]
     assert [retry["error_status"] for retry in retries] == [529]
     assert run.result["result"] == "Now it works."
-
-
-def test_nobody_listens(claude: Claude) -> None:
-    """A refused connection is an error result without a status."""
-    run = claude(Simulator.refused_url(), "x")
-
-    assert run.result["is_error"] is True
-    assert run.result["api_error_status"] is None
 
 
 def test_side_calls_use_nothing_up(play: Play, claude: Claude) -> None:
