@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one Chromium and one JupyterLab for each file, a notebook for each test."""
+"""Fixtures of the browser tests: one Chromium, one JupyterLab and one page of it, a notebook for each test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Error, Page, Route, expect, sync_playwright
 
 from .lab import Server, Surroundings, start_lab
 from .notebook import Notebook
@@ -44,10 +44,12 @@ class Guard:
         self.foreign: list[str] = []
         self.dialogs: list[str] = []
         self.errors: list[str] = []
-        context.route(
-            lambda url: not _is_here(url), lambda route: (self.foreign.append(route.request.url), route.abort())
-        )
+        context.route(lambda url: not _is_here(url), self._refuse)
         context.on("page", self._watch)
+
+    def _refuse(self, route: Route) -> None:
+        self.foreign.append(route.request.url)
+        route.abort()
 
     def _watch(self, page: Page) -> None:
         page.on("dialog", self._on_dialog)
@@ -71,10 +73,10 @@ class Guard:
             dialog.dismiss()
 
     def check(self) -> None:
-        """Fail if a page did what it must not do."""
-        assert self.foreign == []
-        assert self.dialogs == []
-        assert self.errors == []
+        """Fail if a page did what it must not do since the last look."""
+        found = {"foreign": self.foreign, "dialogs": self.dialogs, "errors": self.errors}
+        self.foreign, self.dialogs, self.errors = [], [], []
+        assert found == {"foreign": [], "dialogs": [], "errors": []}
 
 
 def _is_here(url: str) -> bool:
@@ -91,8 +93,8 @@ def chromium() -> str:
     return found.stdout.strip()
 
 
-# Playwright's loop would be in the way of asyncio tests that follow in this process, so a file starts its own.
-@pytest.fixture(scope="module")
+# Playwright's loop would be in the way of asyncio tests that follow in this process: it ends with this folder's tests.
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -100,7 +102,7 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
     context.set_default_timeout(30_000)
@@ -108,17 +110,17 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def guard(context: BrowserContext) -> Guard:
     return Guard(context)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def page(context: BrowserContext, guard: Guard) -> Page:
     return context.new_page()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A JupyterLab with the extension."""
     server = start_lab(Surroundings(tmp_path_factory.mktemp("lab"), OTHER_KERNELS))
@@ -137,7 +139,7 @@ def notebook(lab: Server, page: Page, guard: Guard, request: pytest.FixtureReque
         lab.surroundings.write_notebook(path, [SETUP, *cells], kernel)
         made = Notebook(page, lab, path)
         opened.append(made)
-        if "/lab" in page.url:
+        if page.url.startswith(f"{lab.url}/lab"):
             made.show()
         else:
             made.open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from playwright.sync_api import Locator, Page, TimeoutError, expect
 from .lab import ROOT, Server
 
 PICTURES = ROOT / "output" / "browser"
+TAKES_PICTURES = os.environ.get("CLAUDE_MAGIC_TEST_PICTURES", "") != ""
+"""Whether the views are photographed, which takes the page a second or more each time and proves nothing."""
 GUARD_MS = 60_000
 _CURRENT = "window.jupyterapp.shell.currentWidget"
 _CELL = f"{_CURRENT}.content.widgets[cell]"
@@ -187,7 +190,9 @@ class Notebook:
         return bool(self.page.evaluate(f"cell => {_CELL}.model.executionCount !== null", cell))
 
     def picture(self, name: str, cell: int) -> None:
-        """Put pictures of a cell's output into the tests' output: light, dark, and narrow."""
+        """Put pictures of a cell's output into the tests' output, if they are wanted: light, dark, and narrow."""
+        if not TAKES_PICTURES:
+            return
         PICTURES.mkdir(parents=True, exist_ok=True)
         size = self.page.viewport_size
         assert size is not None

@@ -244,7 +244,7 @@ def test_widget_and_static_page(notebook: MakeNotebook, fetched: list[str], show
 @pytest.fixture(scope="module")
 def fence_names(page: Page, lab: Server) -> list[str]:
     """Every word that JupyterLab itself does something for when it stands after the marks of a fence."""
-    if "/lab" not in page.url:
+    if not page.url.startswith(f"{lab.url}/lab"):
         page.goto(lab.address("lab?reset"))
     page.wait_for_function(f"() => window.jupyterapp && ({NAMES_OF_FENCES})().renderers.includes('mermaid')")
     found: dict[str, list[str]] = page.evaluate(NAMES_OF_FENCES)

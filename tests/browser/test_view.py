@@ -115,6 +115,7 @@ def test_deny_tells_the_model_why(notebook: MakeNotebook) -> None:
     card = question(nb.view(1))
     card.get_by_label("Claude is told").fill("write it elsewhere")
     nb.picture("reason", 1)
+    expect(card.get_by_role("button", name="Deny", exact=True)).to_be_enabled()
     card.get_by_label("Claude is told").press("Enter")
     nb.wait(1)
 
