@@ -33,8 +33,19 @@ OLD_CLI := .cache/cli-$(OLD_SDK)
 # The browser tests run on three kernels: the one that is installed, the last of the 6.x series, and one between.
 OLD_KERNELS := .cache/ipykernel-6.31.0 .cache/ipykernel-7.3.0
 OLD_CLI_PATH := $(CURDIR)/$(OLD_CLI)/claude_agent_sdk/_bundled/claude
+TEST_ENVIRONMENT = CLAUDE_MAGIC_TEST_CLIS="$(OLD_CLI_PATH)" \
+  CLAUDE_MAGIC_TEST_IPYKERNEL="$(subst $() ,:,$(addprefix $(CURDIR)/,$(OLD_KERNELS)))"
+
+# Steps that keep one processor busy, or wait for the network, run two at a time. Newer makes keep their output apart.
+PARALLEL := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
+
+CHECKS := check-page-style check-types check-page-types check-python
+
+# Modules are compiled once, and not by each of the thousand processes that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help lab demo test test-fast check floor fuzz bench wheel clean
+.PHONY: $(CHECKS) test-pages chromium
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -45,29 +56,44 @@ lab: $(VENV)/lab ## open the quickstart in JupyterLab; answers are simulated wit
 demo: $(VENV)/lab ## run the quickstart in the terminal, and write it to output/ as a notebook and as a page
 	CLAUDE_MAGIC_SIMULATE=auto $(RUN) notebooks/run.py $(NOTEBOOK) --output output
 
-test: check $(OLD_CLI)/done $(OLD_KERNELS:=/done) ## run every check and every test
-	$(RUN) labext_build.py test
-	tests/browser/ensure_chromium.sh $(RUN)
-	CLAUDE_MAGIC_TEST_CLIS="$(OLD_CLI_PATH)" $(RUN) -m pytest -m "not browser" -n 2 --dist worksteal $(TEST_ARGS)
-	CLAUDE_MAGIC_TEST_IPYKERNEL="$(subst $() ,:,$(addprefix $(CURDIR)/,$(OLD_KERNELS)))" $(RUN) -m pytest -m browser -n 2 --dist loadfile $(TEST_ARGS)
+test: ## run every check and every test
+	@$(PARALLEL) $(VENV)/test $(OLD_CLI)/done $(OLD_KERNELS:=/done) chromium
+	@$(PARALLEL) $(CHECKS) test-pages
+	$(TEST_ENVIRONMENT) $(RUN) -m pytest -n 4 --dist load --maxschedchunk 1 $(TEST_ARGS)
 
 test-fast: $(VENV)/test ## run the tests that start no process, in less than a minute
 	$(RUN) -m pytest -m "pure or fake" -n 2 --dist worksteal $(TEST_ARGS)
 
-check: $(VENV)/test ## look at the code without running it: ruff, mypy, import-linter, codespell, eslint, tsc
+check: ## look at the code without running it: ruff, mypy, import-linter, codespell, eslint, tsc
+	@$(PARALLEL) $(VENV)/test
+	@$(PARALLEL) $(CHECKS)
+
+check-python: $(VENV)/test
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
-	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/codespell
 	$(RUN) tests/check_words.py
 	$(RUN) tests/check_names.py
-	$(RUN) labext_build.py lint
+
+check-types: $(VENV)/test
+	$(RUN) -m mypy
+
+check-page-types: $(VENV)/test
 	$(RUN) labext_build.py check
+
+check-page-style: $(VENV)/test
+	$(RUN) labext_build.py lint
+
+test-pages: $(VENV)/test
+	$(RUN) labext_build.py test
+
+chromium: $(VENV)/packages
+	@tests/browser/ensure_chromium.sh $(RUN)
 
 floor: $(VENV)/pip ## run the fast tests with the oldest version of each dependency
 	@rm -rf .cache/floor && $(RUN) -m venv .cache/floor
-	.cache/floor/bin/python -m pip --quiet install $$($(RUN) tests/floors.py) $(FLOOR_TOOLS)
+	.cache/floor/bin/python -m pip --quiet install $$($(RUN) tests/requirements.py --oldest) $(FLOOR_TOOLS)
 	PYTHONPATH="$(CURDIR)" .cache/floor/bin/python -m pytest -W ignore::DeprecationWarning $(FLOOR_TESTS) $(TEST_ARGS)
 
 fuzz: $(VENV)/test ## try thousands of odd inputs: lines of the CLI, session files, tapes, Markdown
@@ -109,9 +135,18 @@ $(VENV)/lab: $(VENV)/build $(PAGES)
 	$(PIP) install --no-build-isolation --editable ".[lab,cli,plots]"
 	@touch $@
 
-$(VENV)/test: $(VENV)/build $(PAGES)
-	@echo "installing claude_magic and all that its tests need into $(VENV), once: some minutes"
-	$(PIP) install --no-build-isolation --editable ".[lab,cli,plots,nested-loops]" --group test
+# The packages come in while the extension is built; then there is nothing left to build or to fetch.
+$(VENV)/packages: pyproject.toml $(VENV)/build
+	@echo "installing all that claude_magic and its tests need into $(VENV), once: some minutes"
+	$(RUN) tests/requirements.py | $(PIP) install --group test --requirement /dev/stdin
+	@touch $@
+
+$(VENV)/pages: $(VENV)/build $(PAGES)
+	$(RUN) labext_build.py build
+	@touch $@
+
+$(VENV)/test: $(VENV)/pages $(VENV)/packages
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/lab
 
 $(OLD_CLI)/done: | $(VENV)/pip
