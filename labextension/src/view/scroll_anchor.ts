@@ -7,6 +7,11 @@ const FAR = 3; // windows
 /**
  * Browsers do so themselves ("scroll anchoring"), but not in JupyterLab's notebook, whose cells are excluded from it.
  *
+ * Measured in Chromium with an answer of 1 MB, scrolled up from its end 50 times by 300 pixels: here nothing jumps, at 55
+ * frames a second, with 2,100 elements and a first picture after 0.1 s. With all of it on the page under
+ * `content-visibility: auto`, nothing jumps either where the browser anchors, at 56 frames a second, but with 49,000 elements
+ * and a first picture after 0.7 s; where a notebook switches that off (`overflow-anchor: none`), jumps are up to 626 pixels.
+ *
  * After each scrolling it remembers how far what is in sight is below the beginning of the run. When the run gets another
  * size and that distance is another one, it scrolls by the difference, before anything is painted.
  */
