@@ -68,10 +68,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return is_above(collection_path, config.option.markexpr) or None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test with its rung."""
-    for item in items:
-        item.add_marker(rung_of(item))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark every test with its rung; the browser tests of a file, which may have a server of its own, stay together."""
+    rung = rung_of(item)
+    item.add_marker(rung)
+    if rung == "browser":
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
