@@ -38,6 +38,35 @@ def cell(nb: Notebook, at: int) -> dict[str, Any]:
     return made
 
 
+def lines_stand_together(nb: Notebook, width: int) -> bool:
+    """Whether the code of a question and its colours break their lines at the same places, on a page of this width."""
+    size = nb.page.viewport_size
+    assert size is not None
+    nb.page.set_viewport_size({"width": width, "height": size["height"]})
+    heights: list[int] = (
+        nb.view(3)
+        .locator(".claude-code-editor > *")
+        .evaluate_all(
+            """nodes => nodes.map(node => {
+            const copy = document.createElement('div');
+            const style = getComputedStyle(node);
+            for (const name of ['font', 'whiteSpace', 'overflowWrap', 'wordBreak', 'lineBreak', 'padding', 'boxSizing',
+                'tabSize', 'letterSpacing']) {
+                copy.style[name] = style[name];
+            }
+            copy.style.width = `${node.clientWidth}px`;
+            copy.textContent = `${node.value ?? node.textContent.replace(/\\n$/, '')}`;
+            document.body.append(copy);
+            const { height } = copy.getBoundingClientRect();
+            copy.remove();
+            return height;
+        })"""
+        )
+    )
+    nb.page.set_viewport_size(size)
+    return len(heights) == 2 and heights[0] == heights[1]
+
+
 def name_cell(nb: Notebook, at: int, name: str) -> None:
     """Put a cell with a known id in the place of another."""
     nb.page.evaluate(
@@ -61,6 +90,8 @@ def test_cells_that_claude_adds_last(notebook: MakeNotebook, scenario: str) -> N
     expect(card).to_contain_text("Run this code in the kernel?")
     expect(card).to_contain_text("Find the worst month")
     nb.picture("kernel-run-question", 3)
+    assert lines_stand_together(nb, 1280)
+    assert lines_stand_together(nb, 480)
     press(card, "Allow")
     for title in ("Add this cell to the notebook?", "Add this cell to the notebook?"):
         card = question(nb.view(3))

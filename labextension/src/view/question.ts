@@ -6,6 +6,7 @@
  */
 
 import type { Action, Question } from '../protocol';
+import { highlight } from '../highlight';
 import { oneLine, visible } from '../text';
 import { codeInput, toolTitle } from '../tools';
 import { button, el, setText } from './dom';
@@ -195,7 +196,8 @@ export class QuestionCard implements Piece<Question> {
       const warning = el('p', 'claude-warning', 'It contains characters that do not show. With them made visible:');
       this.node.append(warning, el('pre', 'claude-plain', honest));
     }
-    this.node.append(editor);
+    const code = codeInput({ name: this._question.tool, input: this._question.input });
+    this.node.append(code === null ? editor : coloured(editor, code.language));
   }
 
   private _drawForm(): void {
@@ -282,6 +284,24 @@ export class QuestionCard implements Piece<Question> {
   private _hadFocus = false;
   private readonly _buttons: HTMLButtonElement[] = [];
   private readonly _said = el('p', 'claude-hint');
+}
+
+/** A field whose code is coloured: its own text is transparent, and the same text lies below it in colours. */
+function coloured(editor: HTMLTextAreaElement, language: string): HTMLElement {
+  const colours = el('pre', 'claude-colours');
+  colours.setAttribute('aria-hidden', 'true');
+  const draw = (): void => {
+    // A last line that is empty takes room in the field, and in the other only with something behind it.
+    colours.textContent = `${editor.value}\n`;
+    highlight(colours, language);
+    colours.scrollTop = editor.scrollTop;
+  };
+  editor.addEventListener('input', draw);
+  editor.addEventListener('scroll', () => {
+    colours.scrollTop = editor.scrollTop;
+  });
+  draw();
+  return el('div', 'claude-code-editor', colours, editor);
 }
 
 /** How many rows show the whole text, about; where browsers can, they size the field themselves. */
