@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from claude_magic.values.frames import plain_frame
-from claude_magic.values.previews import is_of, is_plain_type
+from claude_magic.values.frames import numbered, plain_frame
+from claude_magic.values.previews import are_plain, corner, is_of, is_one_of
 
 _MOST_ROWS = 1000
 _MOST_COLUMNS = 200
@@ -21,7 +21,7 @@ _CONTAINERS = (list, dict, set)
 
 def fingerprint(value: Any) -> str:
     """Return what tells data from its state before; "" for what cannot be looked at."""
-    if type(value) in _CONTAINERS:
+    if is_one_of(type(value), _CONTAINERS):
         return f"{len(value)} items"
     if is_of(value, "numpy", "ndarray"):
         return _of_array(value)
@@ -42,7 +42,10 @@ def fingerprints(namespace: Mapping[str, Any], names: Iterable[str], within_s: f
     for name in names:
         if time.monotonic() > end:
             break
-        seen = fingerprint(namespace[name])
+        try:
+            seen = fingerprint(namespace[name])
+        except Exception:  # data that pandas cannot hash; a variable that is gone by now
+            continue
         if seen:
             found[name] = seen
     return found
@@ -52,7 +55,7 @@ def _of_array(value: Any) -> str:
     shape = f"{value.shape} {value.dtype}"
     if value.dtype.hasobject or value.size == 0:
         return shape
-    flat = value.reshape(-1) if value.flags.c_contiguous else value[(slice(0, 100),) * value.ndim].reshape(-1)
+    flat = value.reshape(-1) if value.flags.c_contiguous else corner(value).reshape(-1)
     step = max(1, flat.size // _MOST_ROWS)
     return f"{shape} {hashlib.blake2b(flat[::step].tobytes(), digest_size=8).hexdigest()}"
 
@@ -62,10 +65,10 @@ def _of_frame(frame: Any) -> str:
 
     rows, columns = frame.shape
     digest = hashlib.blake2b(digest_size=8)
-    sample = frame.iloc[:: max(1, rows // _MOST_ROWS)]
+    sample = numbered(frame.iloc[:: max(1, rows // _MOST_ROWS)])
     for place in range(min(columns, _MOST_COLUMNS)):
         column, name = sample.iloc[:, place], frame.columns[place]
         digest.update(f"{name if type(name) in (str, int) else ''} {column.dtype}".encode(errors="replace"))
-        if column.dtype != object or all(map(is_plain_type, set(map(type, column.tolist())))):
+        if column.dtype.kind != "O" or are_plain(column.tolist()):
             digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
     return f"{rows:,} × {columns:,} {digest.hexdigest()}"

@@ -10,12 +10,18 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from claude_magic.secret_values import may_be_secret
+from claude_magic.values.hiding import is_secret_column
 from claude_magic.values.previews import (
+    are_plain,
     class_name,
+    fields_of,
+    is_from,
     is_kind_of,
     is_of,
+    is_one_of,
     is_plain,
-    is_plain_type,
+    is_plain_zone,
     preview,
     size_words,
     table,
@@ -23,6 +29,7 @@ from claude_magic.values.previews import (
 
 MOST_SAMPLED = 100_000
 MOST_COLUMNS = 200
+_MANAGERS = "pandas.core.internals.managers"
 _HEAD, _SAMPLED = 5, 5
 _MOST_MEASURED = 1000
 """Columns whose memory is added up, which takes microseconds for each."""
@@ -33,7 +40,7 @@ _WIDEST = 30
 
 def is_table(value: Any) -> bool:
     """Whether a value is a table of pandas, polars or pyarrow."""
-    return is_kind_of(value, "pandas", "DataFrame", "Series") or _is_other_table(value)
+    return _manager(value) is not None or _is_other_table(value)
 
 
 def _is_other_table(value: Any) -> bool:
@@ -44,7 +51,7 @@ def shape_words(value: Any) -> str:
     """Return the size of a table, such as `1,000 rows × 5 columns, 41.2 kB`; "" where only code of its own knows it."""
     frame = plain_frame(value)
     if frame is not None:
-        rows, columns = frame.shape
+        rows, columns = len(frame), frame.shape[1] + len(unseen_columns(value))
         memory = f", {size_words(_memory(frame))}" if columns <= _MOST_MEASURED else ""
         return f"{rows:,} rows × {columns:,} columns{memory}"
     if is_of(value, "polars", "DataFrame"):
@@ -57,23 +64,93 @@ def shape_words(value: Any) -> str:
 def plain_frame(value: Any) -> Any:
     """Return a table of pandas as exactly a `DataFrame`, without a copy; `None` for anything else.
 
-    A class that is derived from `DataFrame` may have properties of its own, so its data is taken out of it.
+    A class that is derived from `DataFrame` may have properties of its own, so its data is taken out of it. So may the
+    type of a column: such columns are left out (`unseen_columns` names them), and an index of such a type becomes
+    numbers. Nor does it have the `attrs` of the table, which pandas copies with their own code.
     """
     pandas = sys.modules.get("pandas")
-    if pandas is None:
+    manager = _manager(value)
+    if pandas is None or manager is None:
         return None
-    if is_of(value, "pandas", "DataFrame"):
-        return value
-    if is_of(value, "pandas", "Series"):
-        name = value.name if is_plain(value.name) and value.name is not None else "value"
-        return pandas.DataFrame({name: value}, copy=False)
-    if is_kind_of(value, "pandas", "DataFrame"):
-        try:
-            manager = object.__getattribute__(value, "_mgr")
-            return pandas.DataFrame._from_mgr(manager, manager.axes)
-        except Exception:  # another pandas keeps its data elsewhere
-            return None
-    return None
+    kept, unseen = _split(manager)
+    columns, index = (None, manager.axes[0]) if len(manager.axes) == 1 else manager.axes
+    if columns is None:
+        name = fields_of(value).get("_name")
+        labels = [name if is_plain(name) and name is not None else "value"]
+    elif not _is_plain_index(columns):
+        return None
+    elif not unseen and _is_plain_index(index):
+        return pandas.DataFrame._from_mgr(manager, manager.axes)
+    # With its type an array of objects is taken as it is, without asking them what they are.
+    series = {place: pandas.Series(kept[place], dtype=kept[place].dtype, copy=False) for place in sorted(kept)}
+    frame = pandas.DataFrame(series, copy=False)
+    frame.columns = labels[: len(kept)] if columns is None else columns.take(sorted(kept))
+    if _is_plain_index(index) and len(index) == len(frame):
+        frame.index = index
+    return frame
+
+
+def numbered(frame: Any) -> Any:
+    """Return a DataFrame with numbers for the names of its columns: pandas takes the hash of the name of a Series."""
+    made = frame.copy(deep=False)
+    made.columns = range(frame.shape[1])
+    return made
+
+
+def unseen_columns(value: Any) -> list[str]:
+    """Return the columns of a table of pandas that are not looked at, as the code of their types is not pandas' own."""
+    manager = _manager(value)
+    if manager is None:
+        return []
+    names = list(manager.axes[0]) if len(manager.axes) == 2 and _is_plain_index(manager.axes[0]) else []
+    return [
+        f"{_label(names[place]) if names else 'values'} ({class_name(type(array))})"
+        for place, array in sorted(_split(manager)[1].items())
+    ]
+
+
+def _manager(value: Any) -> Any:
+    """Return where a DataFrame or Series of pandas, or of a class derived from it, has its data."""
+    if not is_kind_of(value, "pandas", "DataFrame", "Series"):
+        return None
+    manager = fields_of(value).get("_mgr")
+    return manager if is_of(manager, _MANAGERS, "BlockManager", "SingleBlockManager") else None
+
+
+def _split(manager: Any) -> tuple[dict[int, Any], dict[int, Any]]:
+    """Return the arrays of the columns by place: those of known types, and those of other ones."""
+    kept: dict[int, Any] = {}
+    unseen: dict[int, Any] = {}
+    for block in manager.blocks:
+        array = block.values
+        places = block.mgr_locs.as_array.tolist() if len(manager.axes) == 2 else [0]
+        if not _is_plain_array(array):
+            unseen |= dict.fromkeys(places, array)
+        elif len(manager.axes) == 2 and array.ndim == 2:
+            kept |= {place: array[row] for row, place in enumerate(places)}
+        else:
+            kept |= dict.fromkeys(places, array)
+    return kept, unseen
+
+
+def _is_plain_array(array: Any) -> bool:
+    """Whether the values of a column are in an array of numpy or pandas, whose code is theirs alone."""
+    if is_of(array, "numpy", "ndarray"):
+        return True
+    if not is_from(type(array), "pandas"):
+        return False
+    if is_of(array, "pandas.arrays", "DatetimeArray"):
+        return is_plain_zone(array.tz)
+    arrow = fields_of(array).get("_pa_array")
+    return arrow is None or is_from(type(arrow.type), "pyarrow")
+
+
+def _is_plain_index(index: Any) -> bool:
+    if not is_from(type(index), "pandas"):
+        return False
+    fields = fields_of(index)
+    levels = fields.get("_levels") or ()
+    return ("_data" not in fields or _is_plain_array(fields["_data"])) and all(map(_is_plain_index, levels))
 
 
 def _memory(frame: Any) -> int:
@@ -84,11 +161,17 @@ def table_text(value: Any) -> str:
     """Return what there is to know about a table: its size, its columns, and some of its rows."""
     frame = plain_frame(value)
     size = shape_words(value)
+    if frame is None and not _is_other_table(value):
+        return "its columns cannot be looked at without code of its own"
     if frame is None:
         return "\n\n".join(filter(None, [size, *_other_table(value)]))
     sample, note = _evenly_spaced(frame)
     words = [f"{size} (objects not counted)" if _has_objects(frame) else size, f"index: {_index_words(frame)}"]
-    parts = ["\n".join(words), "\n".join(filter(None, [_columns(sample, frame), note]))]
+    unseen = unseen_columns(value)
+    other = (
+        f"not looked at, as their types have code of their own: {', '.join(unseen[:MOST_COLUMNS])}" if unseen else ""
+    )
+    parts = ["\n".join(words), "\n".join(filter(None, [_columns(sample, frame), note, other]))]
     return "\n\n".join([*parts, *_rows(frame)])
 
 
@@ -116,7 +199,7 @@ def _evenly_spaced(frame: Any) -> tuple[Any, str]:
 
 def _columns(sample: Any, frame: Any) -> str:
     head = ["column", "dtype", "missing", "unique", "min", "median", "max"]
-    shown = min(len(frame.columns), MOST_COLUMNS)
+    shown, sample = min(len(frame.columns), MOST_COLUMNS), numbered(sample)
     rows = [_column_row(frame.columns[place], sample.iloc[:, place]) for place in range(shown)]
     left = len(frame.columns) - shown
     more = f"\n… and {left:,} more columns" if left > 0 else ""
@@ -126,10 +209,16 @@ def _columns(sample: Any, frame: Any) -> str:
 def _column_row(name: Any, column: Any) -> list[str]:
     kind = str(column.dtype)
     try:
+        if column.dtype.kind == "O" and not are_plain(values := column.tolist()):
+            return [_label(name), kind, f"{sum(map(_is_missing, values)):,}", "", "", "", ""]
         missing = f"{int(column.isna().sum()):,}"
         return [_label(name), kind, missing, *_facts(column)]
     except Exception:  # an extension type may lack any of these
         return [_label(name), kind, "", "", "", "", ""]
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (type(value) is float and value != value) or is_of(value, "pandas", "NaT", "NA")
 
 
 def _label(name: Any) -> str:
@@ -138,10 +227,8 @@ def _label(name: Any) -> str:
 
 
 def _facts(column: Any) -> list[str]:
-    """Return number of different values, least, middle and greatest one, as far as telling them runs nothing."""
-    kind = getattr(column.dtype, "kind", "")
-    if kind == "O" and not all(map(is_plain_type, set(map(type, column.tolist())))):
-        return ["", "", "", ""]
+    """Return number of different values, least, middle and greatest one."""
+    kind = column.dtype.kind
     unique = f"{int(column.nunique()):,}"
     if kind not in "iufmM":
         return [unique, "", "", ""]
@@ -169,10 +256,22 @@ def _rows(frame: Any) -> Iterator[str]:
 def _rows_text(frame: Any) -> str:
     shown = min(frame.shape[1], _WIDEST)
     names = [_label(name) for name in frame.columns[:shown]]
-    columns = [[preview(cell, _CELL) for cell in frame.iloc[:, place].tolist()] for place in range(shown)]
+    cells = numbered(frame)
+    columns = [
+        [cell_text(name, cell) for cell in cells.iloc[:, place].tolist()]
+        for place, name in enumerate(frame.columns[:shown])
+    ]
     labels = [_label(label) for label in frame.index]
     more = ["…"] if frame.shape[1] > shown else []
     return table(["", *names, *more], [[label, *cells, *more] for label, *cells in zip(labels, *columns, strict=True)])
+
+
+def cell_text(name: Any, cell: Any) -> str:
+    """Return a cell of a column; of a column that is called `password` only what cannot be one."""
+    is_text = is_one_of(type(cell), (str, bytes))
+    if is_text and type(name) is str and is_secret_column(name) and may_be_secret(str(cell)):
+        return "(secret)"
+    return preview(cell, _CELL)
 
 
 def _other_table(value: Any) -> Iterator[str]:
@@ -192,9 +291,13 @@ def _other_table(value: Any) -> Iterator[str]:
         first = value.head(_HEAD)
         names, records = first.columns[:_WIDEST], first.rows()
     else:
+        known = [place for place, kind in enumerate(value.schema.types) if is_from(type(kind), "pyarrow")]
+        if len(known) < value.num_columns:
+            yield f"{value.num_columns - len(known)} columns are not looked at: their types have code of their own."
+        value = value.select(known)
         fields = list(value.schema)[:MOST_COLUMNS]
         yield table(["column", "dtype"], [[field.name, str(field.type)] for field in fields])
         names = [field.name for field in fields[:_WIDEST]]
         records = [tuple(record.values()) for record in value.slice(0, _HEAD).to_pylist()]
-    cells = [[preview(cell, _CELL) for cell in record[:_WIDEST]] for record in records]
+    cells = [[cell_text(name, cell) for name, cell in zip(names, record, strict=False)] for record in records]
     yield f"First {len(cells)} rows:\n\n{table(names, cells)}"

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import abc
 import ast
-import enum
 import fnmatch
 import inspect
 import linecache
+import re
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from claude_magic.secret_values import is_secret_name
 from claude_magic.values.content import LONGEST_RESULT, cut_in_the_middle
-from claude_magic.values.frames import is_table, shape_words, table_text
-from claude_magic.values.hiding import SecretFilter
+from claude_magic.values.frames import is_table, plain_frame, shape_words, table_text
+from claude_magic.values.hiding import SecretFilter, hides
 from claude_magic.values.previews import (
     LONGEST_PREVIEW,
+    are_plain,
+    bases_of,
     class_name,
+    corner,
     fields_of,
     first_items,
+    first_pairs,
     is_kind_of,
     is_of,
+    is_one_of,
+    is_plain,
+    members_of,
     preview,
     size_words,
     type_name,
@@ -32,7 +37,6 @@ MOST_NAMES = 500
 _LINE = 160
 _MOST_FIELDS = 60
 _CONTAINERS = (list, tuple, set, frozenset, dict)
-_PLAIN_METACLASSES = (type, abc.ABCMeta, enum.EnumType)
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 
 
@@ -60,7 +64,16 @@ def list_variables(namespace: Mapping[str, Any], names: Iterable[str], secrets: 
     left = len(wanted) - len(lines)
     if left > 0:
         lines.append(f"… and {left:,} more; ask for a part with pattern.")
-    return cut_in_the_middle(secrets.text("\n".join(lines)), LONGEST_RESULT)
+    return _answer(secrets.text("\n".join(lines)))
+
+
+def _answer(text: str) -> str:
+    """Return a text of at most 64 KiB in UTF-8; what is left out is said."""
+    limit, shown = LONGEST_RESULT, text
+    while len(shown.encode("utf-8", "replace")) > LONGEST_RESULT:
+        limit = limit * 9 // 10
+        shown = cut_in_the_middle(text, limit)
+    return shown
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -75,14 +88,14 @@ def _rank(value: Any) -> int:
         return 0
     if isinstance_of(value, types.ModuleType):
         return 4
-    if type(value) in _FUNCTIONS or _is_class(value):
+    if is_one_of(type(value), _FUNCTIONS) or _is_class(value):
         return 3
-    return 1 if type(value) in _CONTAINERS or is_kind_of(value, "numpy", "ndarray") else 2
+    return 1 if is_one_of(type(value), _CONTAINERS) or is_kind_of(value, "numpy", "ndarray") else 2
 
 
 def isinstance_of(value: Any, kind: type) -> bool:
     """Whether a value's type is a class or derived from it; unlike `isinstance`, this believes no `__class__`."""
-    return kind in type.__getattribute__(type(value), "__mro__")
+    return is_one_of(kind, bases_of(type(value)))
 
 
 def _is_class(value: Any) -> bool:
@@ -91,9 +104,12 @@ def _is_class(value: Any) -> bool:
 
 def _line(name: str, value: Any) -> str:
     kind = type_name(value)
-    if is_secret_name(name):
+    if hides(name, value):
         return f"{name}: {kind} (secret: only its type is shown)"
-    return f"{name}: {kind}{_summary(value)}"
+    try:
+        return f"{name}: {kind}{_summary(value)}"
+    except Exception:  # one odd value must not hide the others
+        return f"{name}: {kind}"
 
 
 def _summary(value: Any) -> str:
@@ -105,11 +121,11 @@ def _summary(value: Any) -> str:
         return f", shape {value.shape}, {value.dtype}, {size_words(value.nbytes)}"
     if is_kind_of(value, "torch", "Tensor"):
         return ""
-    if type(value) in _CONTAINERS:
+    if is_one_of(type(value), _CONTAINERS):
         return f", {len(value):,} items: {preview(value, _LINE)}"
     if type(value) is str and len(value) > _LINE:
         return f", {len(value):,} characters: {preview(value[:_LINE], _LINE)}…"
-    if isinstance_of(value, types.ModuleType) or type(value) in _FUNCTIONS or _is_class(value):
+    if isinstance_of(value, types.ModuleType) or is_one_of(type(value), _FUNCTIONS) or _is_class(value):
         return ""
     shown = preview(value, LONGEST_PREVIEW)
     return "" if shown == f"<{type_name(value)}>" else f" = {shown}"
@@ -117,7 +133,8 @@ def _summary(value: Any) -> str:
 
 def _column_names(value: Any) -> list[str]:
     if is_of(value, "pandas", "DataFrame") or is_of(value, "polars", "DataFrame"):
-        return [preview(name, 40).strip("'") for name in list(value.columns[:40])]
+        frame = value if is_of(value, "polars", "DataFrame") else plain_frame(value)
+        return [preview(name, 40).strip("'") for name in list(frame.columns[:40])] if frame is not None else []
     return []
 
 
@@ -137,45 +154,45 @@ def inspect_variable(namespace: Mapping[str, Any], path: str, secrets: SecretFil
     """
     try:
         tree = ast.parse(path.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
-        raise LookError(f"{path!r} is neither a name nor a path such as df['price'] or rows[0].") from None
-    value, secret_name = _walk(tree, namespace)
-    head = f"{path.strip()}: {type_name(value)}"
-    if secret_name and not is_table(value):
-        return f"{head} (secret: only its type is shown)"
-    return cut_in_the_middle(secrets.text(f"{head}{_details(value)}"), LONGEST_RESULT)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise LookError(f"{path[:_LINE]!r} is neither a name nor a path such as df['price'] or rows[0].") from None
+    try:
+        value, names = _walk(tree, namespace)
+        head = f"{path.strip()}: {type_name(value)}"
+        if any(hides(name, value) for name in names) and not is_table(value):
+            return f"{head} (secret: only its type is shown)"
+        return _answer(secrets.text(f"{head}{_details(value)}"))
+    except LookError as error:
+        raise LookError(secrets.text(str(error))) from None
+    except RecursionError:
+        raise LookError("The path is too long.") from None
 
 
-def _walk(node: ast.expr, namespace: Mapping[str, Any]) -> tuple[Any, bool]:
-    """Return the value that a path leads to, and whether a name on the way says that it is secret."""
+def _walk(node: ast.expr, namespace: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Return the value that a path leads to, and the names on the way, which may say that it is secret."""
     if isinstance(node, ast.Name):
         if node.id not in namespace:
             raise LookError(f"There is no variable {node.id!r}; list_variables tells which there are.")
-        return namespace[node.id], is_secret_name(node.id)
+        return namespace[node.id], [node.id]
     if isinstance(node, ast.Attribute):
-        owner, is_secret = _walk(node.value, namespace)
-        return _attribute(owner, node.attr), is_secret or is_secret_name(node.attr)
+        owner, names = _walk(node.value, namespace)
+        return _attribute(owner, node.attr), [*names, node.attr]
     if isinstance(node, ast.Subscript):
-        owner, is_secret = _walk(node.value, namespace)
+        owner, names = _walk(node.value, namespace)
         try:
             key = ast.literal_eval(node.slice)
-        except ValueError:
+        except (ValueError, TypeError, MemoryError):
             raise LookError("An index must be written out, such as rows[0] or df['price'].") from None
-        return _item(owner, key), is_secret or (type(key) is str and is_secret_name(key))
+        return _item(owner, key), [*names, key] if type(key) is str else names
     raise LookError(
         "Looking runs no code: only names, attributes and items can be looked at; run_python runs the rest."
     )
 
 
 def _attribute(owner: Any, name: str) -> Any:
-    if isinstance_of(owner, types.ModuleType):
-        fields = object.__getattribute__(owner, "__dict__")
-    elif _is_class(owner):
-        fields = type.__getattribute__(owner, "__dict__")
-    elif is_of(owner, "pandas", "DataFrame") and name in owner.columns:
-        return owner[name]
-    else:
-        fields = fields_of(owner)
+    if is_of(owner, "pandas", "DataFrame") and (column := _column(owner, name)) is not None:
+        return column
+    fields = members_of(owner) if _is_class(owner) else fields_of(owner)
     if name in fields:
         return fields[name]
     raise LookError(f"{name!r} is not kept in a {type_name(owner)}; it may be computed, which run_python can do.")
@@ -183,16 +200,59 @@ def _attribute(owner: Any, name: str) -> Any:
 
 def _item(owner: Any, key: Any) -> Any:
     kind = type(owner)
-    is_known = kind in (list, tuple, dict, str) or is_of(owner, "numpy", "ndarray")
-    is_column = is_of(owner, "pandas", "DataFrame") or is_of(owner, "polars", "DataFrame")
     try:
-        if is_known or is_column:
-            return owner[key]
+        if kind is dict:
+            return _value_of(owner, key)
+        if is_of(owner, "pandas", "DataFrame"):
+            return _columns(owner, key) if type(key) is list else _wanted(_column(owner, key))
         if is_of(owner, "pandas", "Series"):
-            return owner.loc[key]
-    except (KeyError, IndexError, TypeError, ValueError):
+            frame = plain_frame(owner)
+            labels = frame.index.tolist() if frame.index.dtype.kind == "O" else []
+            return frame.iloc[:, 0].loc[key] if are_plain(labels) else _wanted(None)
+        if is_one_of(kind, (list, tuple, str)) or is_of(owner, "numpy", "ndarray"):
+            return owner[key]
+        if is_of(owner, "polars", "DataFrame"):
+            return owner[key]
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise LookError(f"It has no item {key!r}: {preview_keys(owner)}") from None
     raise LookError(f"Items of a {type_name(owner)} are made by its own code; run_python can get them.")
+
+
+def _value_of(owner: dict[Any, Any], key: Any) -> Any:
+    """Return what a dict has under a key, without asking its keys of unknown classes whether they are equal."""
+    parts = key if type(key) is tuple else (key,)
+    for one, value in first_pairs(owner, len(owner)):
+        if type(one) is tuple and type(key) is tuple:
+            if len(one) == len(parts) and are_plain(list(one)) and one == key:
+                return value
+        elif is_plain(one) and one == key:
+            return value
+    raise KeyError(key)
+
+
+def _column(frame: Any, name: Any) -> Any:
+    """Return a column of a DataFrame by its name; `None` if there is none that can be looked at."""
+    plain = plain_frame(frame)
+    names = list(plain.columns) if plain is not None else []
+    place = next((place for place, one in enumerate(names) if _is_label(one) and one == name), None)
+    return None if place is None else plain.iloc[:, place]
+
+
+def _columns(frame: Any, names: list[Any]) -> Any:
+    plain = plain_frame(frame)
+    known = list(plain.columns) if plain is not None else []
+    places = [place for name in names for place, one in enumerate(known) if _is_label(one) and one == name]
+    return plain.iloc[:, places] if len(places) >= len(names) else _wanted(None)
+
+
+def _is_label(name: Any) -> bool:
+    return is_plain(name) or (type(name) is tuple and are_plain(list(name)))
+
+
+def _wanted(value: Any) -> Any:
+    if value is None:
+        raise KeyError
+    return value
 
 
 def preview_keys(owner: Any) -> str:
@@ -201,7 +261,7 @@ def preview_keys(owner: Any) -> str:
         return f"its keys are {preview(list(first_items(owner, 20)))}"
     if is_of(owner, "pandas", "DataFrame"):
         return f"its columns are {', '.join(_column_names(owner))}"
-    return f"it has {len(owner):,} items" if type(owner) in (list, tuple, str) else "it has others"
+    return f"it has {len(owner):,} items" if is_one_of(type(owner), (list, tuple, str)) else "it has others"
 
 
 def _details(value: Any) -> str:
@@ -217,14 +277,15 @@ def _array(value: Any) -> str:
     words = f", shape {value.shape}, {value.dtype}, {size_words(value.nbytes)}"
     if value.size == 0:
         return words
-    flat = value.ravel(order="K") if value.flags.forc else value[(slice(0, 100),) * value.ndim].ravel()
+    flat = value.ravel(order="K") if value.flags.forc else corner(value).ravel()
     sample = flat[:: max(1, flat.size // 100_000)]
     if value.dtype.kind in "iuf":
         import numpy as np
 
         finite = sample[np.isfinite(sample)] if value.dtype.kind == "f" else sample
         if finite.size:
-            words += f"\nmin {finite.min():.6g}, mean {finite.mean():.6g}, max {finite.max():.6g}"
+            with np.errstate(all="ignore"):
+                words += f"\nmin {finite.min():.6g}, mean {finite.mean():.6g}, max {finite.max():.6g}"
             words += f" (of {sample.size:,} evenly spaced values)" if sample.size < value.size else ""
         if finite.size < sample.size:
             words += f"\n{sample.size - finite.size:,} of {sample.size:,} are not finite"
@@ -237,31 +298,59 @@ def _tensor(value: Any) -> str:
 
 def _function(value: Any) -> str:
     function = value.__func__ if type(value) is types.MethodType else value
+    if not is_one_of(type(function), (types.FunctionType, types.BuiltinFunctionType)):
+        return f", of {type_name(function)}"
     if type(function) is types.BuiltinFunctionType:
         signature = vars(type(function))["__text_signature__"].__get__(function) or "(…)"
         signature = signature.replace("$module, ", "").replace("$self, ", "")
         return f"\n{function.__name__}{signature}\n{_first_line(function.__doc__)}"
-    return f"\n{_source(function.__code__)}"
+    return f"\n{_source_of(function.__code__)}"
 
 
 def _class(value: Any) -> str:
-    bases = ", ".join(class_name(base) for base in type.__getattribute__(value, "__mro__")[1:-1])
-    members = [name for name in type.__getattribute__(value, "__dict__") if not name.startswith("_")]
-    # Finding the source asks the class for attributes, which a metaclass of the user's own may answer.
-    source = _source(value) if type(value) in _PLAIN_METACLASSES else f"members: {', '.join(members)}"
+    bases = ", ".join(class_name(base) for base in bases_of(value)[1:-1])
+    members = [name for name in members_of(value) if type(name) is str and not name.startswith("_")]
+    source = _source_of_class(value) or f"members: {', '.join(members)}"
     return f"{f', derived from {bases}' if bases else ''}\n{source}"
 
 
-def _source(value: Any) -> str:
+def _source_of(code: types.CodeType) -> str:
+    """Return the source of a function. `inspect.getsource` asks all modules that are imported for attributes."""
+    lines = _lines(code.co_filename)[code.co_firstlineno - 1 :]
+    return _block(lines) or "(its source is not known)"
+
+
+def _source_of_class(kind: Any) -> str:
+    """Return the source of a class that has a method of its own, which knows the file; "" of another one."""
+    members = members_of(kind)
+    name = class_name(kind).rpartition(".")[2]
+    methods = (member.fget if type(member) is property else member for member in list(members.values()))
+    codes = (method.__code__ for method in methods if type(method) is types.FunctionType)
+    place = next((code for code in codes if f"{name}." in code.co_qualname), None)
+    lines = _lines(place.co_filename) if place is not None else []
+    before = range(place.co_firstlineno - 1, -1, -1) if place is not None else ()
+    begin = next((number for number in before if _begins_class(lines[number : number + 1], name)), None)
+    return _block(lines[begin:]) if begin is not None else ""
+
+
+def _begins_class(line: list[str], name: str) -> bool:
+    return bool(line) and re.match(rf"\s*class\s+{re.escape(name)}\b", line[0]) is not None
+
+
+def _lines(file: str) -> list[str]:
+    linecache.checkcache(file)
+    return linecache.getlines(file)
+
+
+def _block(lines: list[str]) -> str:
     try:
-        linecache.checkcache()
-        return cut_in_the_middle(inspect.getsource(value), 8000)
-    except (OSError, TypeError):
-        return "(its source is not known)"
+        return cut_in_the_middle("".join(inspect.getblock(lines)), 8000) if lines else ""
+    except (SyntaxError, IndexError):  # the file has changed since
+        return ""
 
 
 def _module(value: Any) -> str:
-    fields = object.__getattribute__(value, "__dict__")
+    fields = fields_of(value)
     version, file = fields.get("__version__"), fields.get("__file__")
     names = sorted(name for name in fields if type(name) is str and not name.startswith("_"))
     parts = [
@@ -279,15 +368,14 @@ def _first_line(text: Any) -> str:
 
 def _container(value: Any) -> str:
     kinds: dict[str, int] = {}
-    for item in first_items(value, 1000):
-        kind = type_name(dict.get(value, item) if type(value) is dict else item)
+    is_dict = type(value) is dict
+    for item in [item for _, item in first_pairs(value, 1000)] if is_dict else first_items(value, 1000):
+        kind = type_name(item)
         kinds[kind] = kinds.get(kind, 0) + 1
     words = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda pair: -pair[1])[:8])
     of = f" ({words}{' among the first 1,000' if len(value) > 1000 else ''})" if words else ""
-    if type(value) is dict:
-        lines = [
-            f"  {preview(key, 80)}: {_short(dict.get(value, key), key)}" for key in first_items(value, _MOST_FIELDS)
-        ]
+    if is_dict:
+        lines = [f"  {preview(key, 80)}: {_short(item, key)}" for key, item in first_pairs(value, _MOST_FIELDS)]
     else:
         lines = [f"  {_short(item)}" for item in first_items(value, 20)]
     left = len(value) - len(lines)
@@ -296,7 +384,7 @@ def _container(value: Any) -> str:
 
 
 def _short(value: Any, key: Any = "") -> str:
-    if type(key) is str and is_secret_name(key):
+    if type(key) is str and hides(key, value):
         return f"{type_name(value)} (secret)"
     shown = preview(value, 200)
     return f"{type_name(value)}{_summary(value)}" if shown.startswith("<") and shown.endswith(">") else shown
@@ -317,14 +405,14 @@ def _object(value: Any) -> str:
     shown = preview(value)
     if shown != f"<{type_name(value)}>":
         return f" = {shown}"
-    kinds = [class_name(kind) for kind in type.__getattribute__(type(value), "__mro__")[1:-1]]
+    kinds = [class_name(kind) for kind in bases_of(type(value))[1:-1]]
     fields = fields_of(value)
     lines = [f"  {name}: {_short(fields[name], name)}" for name in list(fields)[:_MOST_FIELDS] if type(name) is str]
     methods = [
         name
-        for kind in type.__getattribute__(type(value), "__mro__")[:-1]
-        for name, member in type.__getattribute__(kind, "__dict__").items()
-        if type(member) is types.FunctionType and not name.startswith("_")
+        for kind in bases_of(type(value))[:-1]
+        for name, member in members_of(kind).items()
+        if type(member) is types.FunctionType and type(name) is str and not name.startswith("_")
     ]
     parts = [
         f", derived from {', '.join(kinds[:6])}" if kinds else "",
@@ -338,9 +426,9 @@ _DESCRIBERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], str]], ...] = (
     (lambda value: is_of(value, "numpy", "ndarray"), _array),
     (lambda value: is_of(value, "torch", "Tensor") or is_of(value, "torch.nn", "Parameter"), _tensor),
     (lambda value: isinstance_of(value, types.ModuleType), _module),
-    (lambda value: type(value) in _FUNCTIONS, _function),
+    (lambda value: is_one_of(type(value), _FUNCTIONS), _function),
     (_is_class, _class),
-    (lambda value: type(value) in _CONTAINERS, _container),
+    (lambda value: is_one_of(type(value), _CONTAINERS), _container),
     (lambda value: type(value) is str, _text),
     (lambda value: is_of(value, "sqlalchemy.engine", "Engine"), _engine),
 )
