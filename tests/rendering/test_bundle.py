@@ -382,6 +382,27 @@ def test_tool_line_shows_the_telling_argument(name: str, given, about: str) -> N
     assert text.endswith(" ".join(filter(None, (name, about))) + " · running, 3.0 s")
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "line"),
+    [
+        ("list_variables", {}, "Look at variables"),
+        ("inspect", {"name": "sales"}, "Look at sales"),
+        ("run_python", {"code": "\n\nx = 1\ny", "purpose": "Count"}, "Run Python Count"),
+        ("run_python", {"code": "\n\nx = 1\ny"}, "Run Python x = 1"),
+        ("add_cell", {"source": "# Title", "cell_type": "markdown"}, "Add cell # Title"),
+        ("delete_cell", {"cell_id": "a", "version": "b"}, "Delete cell a"),
+        ("read_cells", {"which": ["a", "b"]}, "Read cells a, b"),
+    ],
+)
+def test_tool_line_of_the_kernel(name: str, given, line: str) -> None:
+    view = RunView()
+    view.add([use("1", f"mcp__kernel__{name}", given, at=1.0)])
+    html = run_bundle(view, final=False, now=4.0)["text/html"]
+
+    assert f"{line} · running, 3.0 s" in Page(html).text
+    assert all(code.strip() in Page(html).text for key, code in given.items() if key in ("code", "source"))
+
+
 def test_tool_line_names_a_to_do_list_as_people_say() -> None:
     """A tool's name for the model is not its name for a reader."""
     view = RunView()
