@@ -56,11 +56,11 @@ lab: $(VENV)/lab ## open the quickstart in JupyterLab; answers are simulated wit
 demo: $(VENV)/lab ## run the quickstart in the terminal, and write it to output/ as a notebook and as a page
 	CLAUDE_MAGIC_SIMULATE=auto $(RUN) notebooks/run.py $(NOTEBOOK) --output output
 
-# With "loadgroup", the files of browser tests are handed out first, and then all other tests one by one.
+# The tests of a file stay together, for many share a kernel or a server. Files with few tests, such as those of the browser, come last.
 test: ## run every check and every test
 	@$(PARALLEL) $(VENV)/test $(OLD_CLI)/done $(OLD_KERNELS:=/done) chromium
 	@$(PARALLEL) $(CHECKS) test-pages
-	$(TEST_ENVIRONMENT) $(RUN) -m pytest -n 3 --dist loadgroup $(TEST_ARGS)
+	$(TEST_ENVIRONMENT) $(RUN) -m pytest -n 3 --dist loadfile $(TEST_ARGS)
 
 test-fast: $(VENV)/test ## run the tests that start no process, in less than a minute
 	$(RUN) -m pytest -m "pure or fake" -n 2 --dist worksteal $(TEST_ARGS)

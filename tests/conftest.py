@@ -69,11 +69,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark every test with its rung; the browser tests of a file, which may have a server of its own, stay together."""
-    rung = rung_of(item)
-    item.add_marker(rung)
-    if rung == "browser":
-        item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """Mark every test with its rung."""
+    item.add_marker(rung_of(item))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
