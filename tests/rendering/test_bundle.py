@@ -400,7 +400,16 @@ def test_tool_line_of_the_kernel(name: str, given, line: str) -> None:
     html = run_bundle(view, final=False, now=4.0)["text/html"]
 
     assert f"{line} · running, 3.0 s" in Page(html).text
-    assert all(code.strip() in Page(html).text for key, code in given.items() if key in ("code", "source"))
+
+
+def test_page_shows_the_code_that_ran_in_the_kernel() -> None:
+    """With its colours, and what came back."""
+    given = {"code": "total = sum(values)\nprint(total)", "purpose": "Add up"}
+    html = response_bundle(response(use("1", "mcp__kernel__run_python", given), result("1", "42")))["text/html"]
+
+    assert "Run Python Add up" in Page(html).text
+    assert "total = sum(values)" in Page(html).text
+    assert "42" in Page(html).text
 
 
 def test_tool_line_names_a_to_do_list_as_people_say() -> None:
