@@ -23,6 +23,9 @@ _STOPPED = frozenset({Outcome.INTERRUPTED, Outcome.TIMEOUT, Outcome.ERROR})
 # What the CLI (2.1.197 and 2.1.330) tells the model of a tool that was refused or interrupted.
 _REJECTED = "The user doesn't want to proceed with this tool use."
 
+# Looking a member up in its class, or in a dict, takes longer than adding a piece of text.
+_TEXT, _EVENT = MessageType.TEXT, MessageType.EVENT
+
 
 class RunView:
     """The state of one run as a person sees it, folded from its messages. Cheap to feed, nothing is rendered.
@@ -79,10 +82,11 @@ class RunView:
     def add(self, messages: Iterable[Message]) -> None:
         """Fold the next messages in, in the order they came."""
         for message in messages:
-            if message.type is MessageType.TEXT:
+            kind = message.type
+            if kind is _TEXT:
                 self._add_text(message.text)
                 continue
-            handler = _HANDLERS.get(message.type)
+            handler = _HANDLERS.get(kind) if kind is not _EVENT else None
             if handler is not None:
                 handler(self, message)
 
