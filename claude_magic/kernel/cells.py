@@ -23,6 +23,11 @@ _LONGEST_SOURCE = 8_000
 _OUTPUTS_SHOWN = 2_000
 _OUTLINE = 100
 
+_HIDES_A_SECRET = (
+    "The source says [redacted …] where the cell has a secret that you are not shown: it would be lost. Tell the user "
+    "what to change, or add a cell."
+)
+
 Which = Annotated[
     Literal["outline", "errors", "all"] | list[str],
     "outline (a line per cell), errors (the cells that failed), all, or a list of cell ids.",
@@ -124,6 +129,8 @@ class CellTools:
         """
         place = self._page_place()
         expected = self._expected(place, cell_id, version)
+        if "[redacted " in source and "[redacted " not in expected:
+            raise ToolFailedError(_HIDES_A_SECRET)
         reply = await self._ask(place, "replace", cell={"id": cell_id, "source": source}, expected=expected)
         self._changed(reply, cell_id, "edited", source)
         place.page.remember(cell_id, source)
@@ -206,7 +213,7 @@ class CellTools:
                 place.page.remember(cell_id, source)
                 raise ToolFailedError(
                     f"The user has changed the cell since you read it; nothing was done. Its version is now "
-                    f"{version_of(source)}, and its source:\n\n{source}"
+                    f"{version_of(source)}, and its source:\n\n{self._secrets().text(source)}"
                 )
             case "read-only":
                 raise ToolFailedError("The notebook is read-only; give the source to the user in your answer.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from claude_magic.kernel.outputs import OutputRecorder, open_figures, recording
 
-_PROMPT = re.compile(r"^(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*%%?claude\b")
+_PROMPT = re.compile(r"^[ \t]*(?:[\w, ]+=[ \t]*)?%%?claude\b", re.MULTILINE)
 
 
 class UnrunnableCellError(ValueError):
@@ -32,7 +32,7 @@ def run_real_cell(shell: Any, source: str) -> tuple[list[dict[str, Any]], int, b
     Raises:
         UnrunnableCellError: it awaits, or prompts.
     """
-    if _PROMPT.match(source):
+    if _PROMPT.search(source):
         raise UnrunnableCellError("a cell that prompts Claude runs when the user runs it, not from within a prompt")
     if shell.should_run_async(source, transformed_cell=shell.transform_cell(source)):
         raise UnrunnableCellError(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from claude_magic.kernel.outputs import OutputRecorder, content_of_outputs, open_figures, recording
+from claude_magic.kernel.outputs import MOST_PICTURES, OutputRecorder, content_of_outputs, open_figures, recording
 from claude_magic.records.kernel_changes import VariableChange
 from claude_magic.tools import CallContext
 from claude_magic.values.content import Content, table_of, text_block
@@ -33,6 +33,7 @@ _NO_AWAIT = (
     "which can await when the user runs it, or run the coroutine on a loop of its own in a thread: "
     "concurrent.futures.ThreadPoolExecutor().submit(asyncio.run, coroutine).result()."
 )
+_STOPPED = "\nKeyboardInterrupt: the code was stopped here.\n"
 _NO_INPUT = "input() cannot ask the user from here. Ask in your answer."
 
 
@@ -79,15 +80,21 @@ class ScratchPad:
         self._count += 1
         file = _FILE.format(self._count)
         linecache.cache[file] = (len(code), None, [f"{line}\n" for line in code.split("\n")], file)
-        recorder, figures, folder = OutputRecorder(), open_figures(), _folder()
-        before = NamespaceSnapshot(self._shell.user_ns, self._names())
-        with recording(self._shell, recorder):
-            failed = self._execute(code, file, recorder)
-            recorder.add_figures(figures)
+        recorder, figures, folder = OutputRecorder(MOST_PICTURES), open_figures(), _folder()
+        changes: list[VariableChange] = []
+        notes: list[str] = []
+        try:
+            before = NamespaceSnapshot(self._shell.user_ns, self._names())
+            with recording(self._shell, recorder):
+                failed = self._execute(code, file, recorder)
+                recorder.add_figures(figures)
+            changes = before.changes(call, self._shell.user_ns, self._names())
+            notes = _notes(changes, before.threads_left())
+        except KeyboardInterrupt:  # while figures were drawn, or what has changed was looked for
+            recorder.write(_STOPPED)
+            failed = True
         if folder and _folder() != folder:
             os.chdir(folder)
-        changes = before.changes(call, self._shell.user_ns, self._names())
-        notes = _notes(changes, before.threads_left())
         content = content_of_outputs(recorder.outputs)
         if notes:
             content.append(text_block("\n".join(notes)))
@@ -95,7 +102,7 @@ class ScratchPad:
         return ScratchResult(content, failed, changes)
 
     def _execute(self, code: str, file: str, recorder: OutputRecorder) -> bool:
-        tree = ast.parse(code)
+        tree, process = ast.parse(code), os.getpid()
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         scratch = {**self._shell.user_ns, "input": _refuse_input, "exit": sys.exit, "quit": sys.exit}
         try:
@@ -107,11 +114,14 @@ class ScratchPad:
         except SystemExit:
             recorder.write("exit() ends nothing here; the code after it did not run.\n")
         except KeyboardInterrupt:
-            recorder.write("\nKeyboardInterrupt: the code was stopped here.\n")
+            recorder.write(_STOPPED)
             return True
         except BaseException as error:
             recorder.write(_traceback(error))
             return True
+        finally:
+            if os.getpid() != process:  # a fork that came to its end would go on as a second kernel
+                os._exit(0)
         return False
 
 

@@ -160,6 +160,22 @@ def test_levels_offer_no_more_than_they_say(ready: Kernel, api: Simulator) -> No
         ("print('x' * 100_000)", "characters left out"),
         ("sales.head(1)", "| 2026-01 | 0 |"),
         ("'text'", "'text'"),
+        ("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n'own handler'", "own handler"),
+        ("import sys\nsys.stdout.close()\nprint('still', sys.stdout.encoding.lower())", "still utf-8"),
+        ("def f(): return f()\nf()", "RecursionError"),
+        ("import os\nif os.fork() == 0:\n    raise ValueError('in the child')\nos.wait()[1]", "0"),
+        (
+            "import matplotlib.pyplot as plt\nfor n in range(60): plt.figure()\nlen(plt.get_fignums())",
+            "57 more figures",
+        ),
+        ("for n in range(100_000): print('x' * 100)\n'over'", "characters left out"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("class E(Exception):\n    def __str__(self): raise SystemExit\nraise E", "E"),
+        (
+            "from IPython.display import display, clear_output\nprint('gone')\nclear_output()\n"
+            "d = display(1, display_id=True)\nd.update(2)",
+            "2",
+        ),
         (
             "import threading, time\nthreading.Thread(target=time.sleep, args=(1,), name='left-over').start()",
             "left-over",
@@ -202,6 +218,30 @@ def test_run_python_is_interrupted_at_its_limit(ready: Kernel, api: Simulator) -
     assert "began" in last_text(api)
     assert "KeyboardInterrupt" in last_text(api)
     assert "never" not in last_text(api)
+
+
+def test_code_that_catches_every_interrupt_ends_at_its_limit(ready: Kernel, api: Simulator) -> None:
+    code = (
+        "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        print('caught')"
+    )
+    call(api, ("run_python", {"code": code, "timeout_s": -5}))
+
+    cell = prompt(ready, "--kernel run")
+
+    assert cell.error == ""
+    assert "caught" in last_text(api)
+    assert "KeyboardInterrupt" in last_text(api)
+
+
+def test_code_of_a_background_prompt_holds_up_no_cell(ready: Kernel, api: Simulator) -> None:
+    """It waits until the cell is over, and the cell waits for the code of its own prompt."""
+    call(api, ("run_python", {"code": "1 + 1"}))
+
+    cell = ready.run("%claude ask --new --bg --kernel run -o run go\n%claude ask --new -s other --kernel run go")
+
+    assert cell.error == ""
+    ready.run("while not run.is_done: await __import__('asyncio').sleep(0.05)")
+    assert last_text(api).strip() == "2"
 
 
 def test_stop_reaches_the_code(ready: Kernel, api: Simulator) -> None:
@@ -291,6 +331,11 @@ def test_add_cell_without_a_page_runs_and_is_suggested(ready: Kernel, api: Simul
         ("1 / 0", "ZeroDivisionError"),
         ("await something()", "it was not run: a cell that awaits"),
         ("%%claude\nagain", "it was not run: a cell that prompts"),
+        ("x = 1\n%claude ask again", "it was not run: a cell that prompts"),
+        ("!echo from a shell", "from a shell"),
+        ("%%time\nprint('timed')", "timed"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("exec('raise SystemExit')", "SystemExit"),
         ("%time 1 + 1", "2"),
         ("print('seen')", "seen"),
         ("", "It was run as"),
