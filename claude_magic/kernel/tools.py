@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -17,7 +18,7 @@ from claude_magic.messages import Message, MessageType
 from claude_magic.records.kernel_changes import CellChange, VariableChange
 from claude_magic.redaction import Redactor
 from claude_magic.tools import CallContext, Tool, ToolFailedError, ToolServer, as_tool, current_call
-from claude_magic.values.content import Content
+from claude_magic.values.content import Content, content_of
 from claude_magic.values.hiding import SecretFilter
 from claude_magic.values.inspection import LookError, inspect_variable, list_variables
 
@@ -116,12 +117,14 @@ class KernelTools:
             return ""
 
     async def run_function(self, call: Callable[[], Any]) -> Any:
-        """Call a function of the notebook on the main thread, as in a cell, and return its value."""
+        """Call a function of the notebook on the main thread, as in a cell, and return what shows its value."""
         context = current_call()
 
         def attempt() -> tuple[Any, BaseException | None]:
             try:
-                return call(), None
+                value = call()
+                # Showing a value runs its own code, which belongs on the same thread.
+                return value if inspect.isawaitable(value) else content_of(value), None
             except BaseException as error:
                 return None, error
 
@@ -131,7 +134,16 @@ class KernelTools:
             raise ToolFailedError(f"The function was ended by {type(error).__name__}.")
         if error is not None:
             raise error
-        return value
+        if inspect.isawaitable(value):
+            return value
+        more = context.content if context is not None else []
+        return Content([*self._without_secrets(value), *more])
+
+    def _without_secrets(self, blocks: Iterable[dict[str, Any]]) -> Content:
+        secrets = self._secrets()
+        return Content(
+            {**block, "text": secrets.text(block["text"])} if block["type"] == "text" else block for block in blocks
+        )
 
     # Looking.
 
@@ -196,11 +208,7 @@ class KernelTools:
         result = await self.main_thread.run(lambda: self._scratch.run(code, call), call.turn_id, limit_s)
         for change in result.changes:
             self._record(change)
-        secrets = self._secrets()
-        shown = [
-            {**block, "text": secrets.text(block["text"])} if block["type"] == "text" else block
-            for block in result.content
-        ]
+        shown = self._without_secrets(result.content)
         if result.failed:
             raise ToolFailedError("the code failed", content=shown)
-        return Content(shown)
+        return shown

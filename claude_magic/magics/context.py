@@ -140,15 +140,24 @@ class NotebookContext:
             simulated=self.simulation.endpoint or config.simulated,
         )
 
-    def kernel_level(self, wanted: KernelLevel | None, config: SessionConfig) -> KernelLevel:
+    def kernel_level(
+        self, wanted: KernelLevel | None, config: SessionConfig, permission_mode: str | None = None
+    ) -> KernelLevel:
         """Return what Claude may do in this kernel for a prompt.
 
         Args:
             wanted: what `--kernel` says; `None` is nothing.
             config: settings of the session; where they name the only tools, those of the kernel must be asked for.
+            permission_mode: that of the prompt; `None` is the session's. In `bypassPermissions` no one is asked, so
+                `ask` is `run` there, and `read` where the most that can be given is `ask`.
         """
         level = wanted or (KernelLevel.OFF if config.tools is not None else KernelLevel(self.settings.kernel))
-        return level.at_most(KernelLevel(self.settings.kernel_max))
+        most = KernelLevel(self.settings.kernel_max)
+        if level is KernelLevel.OFF or (permission_mode or config.permission_mode) != "bypassPermissions":
+            return level.at_most(most)
+        if level is KernelLevel.ASK:
+            level = KernelLevel.RUN
+        return level.at_most(KernelLevel.READ if most is KernelLevel.ASK else most)
 
     def offer(self, names: Iterable[str], variables: Mapping[str, Any]) -> None:
         """Offer functions of the notebook to Claude, in every session of it from the next prompt on.

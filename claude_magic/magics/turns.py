@@ -52,7 +52,7 @@ def run_prompt(context: NotebookContext, options: Options, body: str, *, typed: 
         options = fill_options(options, variables, context.shell)
         prompt = compose(options if typed else replace(options, raw=True), body, variables, context.shell)
         config, is_open = _plan_session(context, options)
-        level = context.kernel_level(options.kernel, config)
+        level = context.kernel_level(options.kernel, config, options.permission_mode)
         prompt = _with_hint(context, prompt, options, is_open=is_open, can_look=level is not KernelLevel.OFF)
         if options.offer:
             context.offer(options.offer, variables)
@@ -160,7 +160,7 @@ def _submit(
     context: NotebookContext, session: Session, options: Options, prompt: Prompt, *, literal: bool
 ) -> RunningTurn:
     """Submit a prompt with what it is offered of this kernel."""
-    level = context.kernel_level(options.kernel, session.config)
+    level = context.kernel_level(options.kernel, session.config, options.permission_mode)
     return context.runner.submit(
         context.client, session, options, prompt, literal=literal, kernel=level, tool_servers=[context.offered]
     )

@@ -137,11 +137,14 @@ def test_levels_offer_no_more_than_they_say(ready: Kernel, api: Simulator) -> No
         seen.append(offered())
     ready.run("%config ClaudeMagics.kernel_max = 'read'")
     prompt(ready, "--kernel run")
+    at_most_read = offered()
+    ready.run("%config ClaudeMagics.kernel_max = 'ask'")
+    prompt(ready, "--permission-mode bypassPermissions")  # no one would be asked
     ready.run("%config ClaudeMagics.kernel_max = 'run'")
 
     look = {"list_variables", "inspect", "read_cells"}
     assert seen == [set(), look, {*look, "run_python", "add_cell", "edit_cell", "delete_cell"}, set()]
-    assert offered() == look
+    assert at_most_read == offered() == look
 
 
 @pytest.mark.parametrize(
@@ -301,6 +304,22 @@ def test_offered_functions_are_tools(ready: Kernel, api: Simulator) -> None:
     assert len(cell.questions) == 1
     assert last_text(api) == "2026-03"
     assert "no_such" in prompt(ready, "--offer no_such").printed
+
+
+def test_offered_functions_show_no_secret_and_end_no_loop(ready: Kernel, api: Simulator) -> None:
+    ready.run(
+        "def tell() -> str:\n    'Tell.'\n    return f'it is {db_password}'\n"
+        "def first() -> int:\n    'First.'\n    return next(iter([]))"
+    )
+    steps = [step(tool("mcp__notebook__tell")), step(tool("mcp__notebook__first"))]
+    api.say(Scenario(rules=[rule("go", *steps, text("Seen."))]))
+
+    cell = prompt(ready, "--offer tell,first", answers=["y", "y"])
+
+    assert cell.error == ""
+    told, failed = results(api)[-2:]
+    assert told[0]["text"] == "it is [redacted db_password]"
+    assert "StopIteration" in failed
 
 
 def test_add_cell_without_a_page_runs_and_is_suggested(ready: Kernel, api: Simulator) -> None:
