@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,7 +68,7 @@ def _results_and_errors(shell: Any, recorder: OutputRecorder, number: int) -> It
         recorder.error(str(kind.__name__), _words(value), traceback)
 
     # The hook of a kernel keeps a message until it is finished; that of a terminal writes at once.
-    changes = {"finish_displayhook": finish} if hasattr(hook, "session") else {"write_format_data": write}
+    changes = {"finish_displayhook": finish} if hasattr(hook, "session") else _at_once(write)
     vars(hook).update(changes)
     vars(shell)["_showtraceback"] = show_error
     try:
@@ -77,6 +77,11 @@ def _results_and_errors(shell: Any, recorder: OutputRecorder, number: int) -> It
         for name in changes:
             vars(hook).pop(name, None)
         vars(shell).pop("_showtraceback", None)
+
+
+def _at_once(write: Callable[..., None]) -> dict[str, Callable[..., None]]:
+    """Return what a terminal's hook does with a value; its prompt "Out[7]:" is printed, and not a part of the value."""
+    return {"write_format_data": write, "write_output_prompt": lambda: None}
 
 
 def _words(error: Any) -> str:
