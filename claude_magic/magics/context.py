@@ -148,12 +148,16 @@ class NotebookContext:
         Args:
             wanted: what `--kernel` says; `None` is nothing.
             config: settings of the session; where they name the only tools, those of the kernel must be asked for.
-            permission_mode: that of the prompt; `None` is the session's. In `bypassPermissions` no one is asked, so
-                `ask` is `run` there, and `read` where the most that can be given is `ask`.
+            permission_mode: that of the prompt; `None` is the session's. A plan changes nothing, so `run` asks there.
+                In `bypassPermissions` no one is asked, so `ask` is `run` there, and `read` where the most that can be
+                given is `ask`.
         """
         level = wanted or (KernelLevel.OFF if config.tools is not None else KernelLevel(self.settings.kernel))
         most = KernelLevel(self.settings.kernel_max)
-        if level is KernelLevel.OFF or (permission_mode or config.permission_mode) != "bypassPermissions":
+        mode = permission_mode or config.permission_mode
+        if mode == "plan":
+            level = level.at_most(KernelLevel.ASK)
+        if level is KernelLevel.OFF or mode != "bypassPermissions":
             return level.at_most(most)
         if level is KernelLevel.ASK:
             level = KernelLevel.RUN

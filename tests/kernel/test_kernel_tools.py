@@ -425,3 +425,12 @@ def test_changes_of_the_scratch_pad_are_on_record(ready: Kernel, api: Simulator)
 
     last = "client.frames.variables().iloc[-1][['session', 'name', 'change', 'size']].tolist()"
     assert ready.value(last) == "['main', 'sales', 'changed', '12 × 3']"
+
+
+def test_a_plan_runs_nothing_unasked(ready: Kernel, api: Simulator) -> None:
+    """Whatever the level says."""
+    call(api, ("run_python", {"code": "import __main__; __main__.planned = 1"}))
+
+    prompt(ready, "--kernel run --permission-mode plan", answers=["n", "n"])
+
+    assert ready.value("'planned' in globals()") == "False"
