@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import ast
 import fnmatch
-import inspect
-import linecache
-import re
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -32,6 +29,7 @@ from claude_magic.values.previews import (
     size_words,
     type_name,
 )
+from claude_magic.values.sources import source_of, source_of_class
 
 MOST_NAMES = 500
 _LINE = 160
@@ -304,49 +302,14 @@ def _function(value: Any) -> str:
         signature = vars(type(function))["__text_signature__"].__get__(function) or "(…)"
         signature = signature.replace("$module, ", "").replace("$self, ", "")
         return f"\n{function.__name__}{signature}\n{_first_line(function.__doc__)}"
-    return f"\n{_source_of(function.__code__)}"
+    return f"\n{source_of(function.__code__)}"
 
 
 def _class(value: Any) -> str:
     bases = ", ".join(class_name(base) for base in bases_of(value)[1:-1])
     members = [name for name in members_of(value) if type(name) is str and not name.startswith("_")]
-    source = _source_of_class(value) or f"members: {', '.join(members)}"
+    source = source_of_class(value) or f"members: {', '.join(members)}"
     return f"{f', derived from {bases}' if bases else ''}\n{source}"
-
-
-def _source_of(code: types.CodeType) -> str:
-    """Return the source of a function. `inspect.getsource` asks all modules that are imported for attributes."""
-    lines = _lines(code.co_filename)[code.co_firstlineno - 1 :]
-    return _block(lines) or "(its source is not known)"
-
-
-def _source_of_class(kind: Any) -> str:
-    """Return the source of a class that has a method of its own, which knows the file; "" of another one."""
-    members = members_of(kind)
-    name = class_name(kind).rpartition(".")[2]
-    methods = (member.fget if type(member) is property else member for member in list(members.values()))
-    codes = (method.__code__ for method in methods if type(method) is types.FunctionType)
-    place = next((code for code in codes if f"{name}." in code.co_qualname), None)
-    lines = _lines(place.co_filename) if place is not None else []
-    before = range(place.co_firstlineno - 1, -1, -1) if place is not None else ()
-    begin = next((number for number in before if _begins_class(lines[number : number + 1], name)), None)
-    return _block(lines[begin:]) if begin is not None else ""
-
-
-def _begins_class(line: list[str], name: str) -> bool:
-    return bool(line) and re.match(rf"\s*class\s+{re.escape(name)}\b", line[0]) is not None
-
-
-def _lines(file: str) -> list[str]:
-    linecache.checkcache(file)
-    return linecache.getlines(file)
-
-
-def _block(lines: list[str]) -> str:
-    try:
-        return cut_in_the_middle("".join(inspect.getblock(lines)), 8000) if lines else ""
-    except (SyntaxError, IndexError):  # the file has changed since
-        return ""
 
 
 def _module(value: Any) -> str:
