@@ -10,9 +10,10 @@ import type { ISignal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 
 import type { Asked } from './attention';
-import { insertBelow, promptCell } from './cells';
+import { insertBelow, isOnlyAPrompt, promptCell } from './cells';
 import type { NewCell } from './cells';
 import { KernelConnection } from './connection';
+import { tellOfChange } from './file_changes';
 import { handleCells } from './notebook_cells';
 import { MIME_TYPE, VERSION } from './protocol';
 import type { CellsReply, CellsRequest } from './protocol';
@@ -25,6 +26,8 @@ export interface OutputLocation {
    * that saved the same notebook at once would each meet a file that the other has changed.
    */
   readonly save: () => void;
+  /** Its run is over: tell the person if another program has changed the notebook's file meanwhile. */
+  readonly tellOfChange: () => void;
   /** The connection to its kernel; `null` without one. */
   readonly connection: KernelConnection | null;
   /** Insert a cell below the cell of this output; `null` where there are no cells. */
@@ -51,6 +54,14 @@ export class OutputLocations {
     private readonly _activate: (panel: Widget) => void
   ) {
     NotebookActions.executionScheduled.connect((_, { cell }) => this._executed.add(cell));
+    // A run may end before its view is on the page, so the end of its cell counts as well.
+    NotebookActions.executed.connect((_, { notebook, cell }) => {
+      for (const [panel, isNotebook] of this._panels) {
+        if (isNotebook && (panel as NotebookPanel).content === notebook && isOnlyAPrompt(cell.model.sharedModel.getSource())) {
+          tellOfChange(panel as NotebookPanel, this._contents);
+        }
+      }
+    });
     for (const tracker of [notebooks, consoles]) {
       tracker?.forEach(panel => {
         this._add(panel, tracker === notebooks);
@@ -74,6 +85,11 @@ export class OutputLocations {
           save: () => {
             if (isNotebook && this._hasExecuted(panel as NotebookPanel, node)) {
               saveSoon(panel as NotebookPanel, this._contents);
+            }
+          },
+          tellOfChange: () => {
+            if (isNotebook && this._hasExecuted(panel as NotebookPanel, node)) {
+              tellOfChange(panel as NotebookPanel, this._contents);
             }
           },
           insertCell: isNotebook ? cell => insertBelow(panel as NotebookPanel, node, cell) : null,

@@ -153,6 +153,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
     finished: (bundle: ReadonlyJSONObject) => {
       // The notebook keeps this, also when the page was loaded again after the cell had begun.
       this._model?.setData({ data: bundle });
+      this._location?.tellOfChange();
     }
   };
 

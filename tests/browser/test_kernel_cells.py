@@ -223,3 +223,19 @@ def test_only_the_window_that_ran_the_prompt_gets_the_cells(
     assert len(sources(other)) == 4
     expect(nb.view(3).locator(".claude-mode")).to_contain_text(["runs code without asking"])
     other.page.close()
+
+
+def test_a_change_of_the_file_by_a_command_is_told_once(notebook: MakeNotebook, scenario: str) -> None:
+    """The page keeps what it has until the person reloads it."""
+    marked = "# before the change"
+    nb = notebook(scenario, marked, "%%claude --allow Bash\nchange the file", "%claude ask change the file")
+    nb.run(1)
+    nb.save()
+    nb.run(3)
+    notice = nb.page.locator(".Toastify__toast", has_text="was changed on disk by another program")
+    expect(notice).to_be_visible()
+    assert sources(nb)[2] == marked
+
+    notice.get_by_role("button", name="Reload from disk").click()
+    nb.page.wait_for_function(f"() => {CELLS}[2]?.model?.sharedModel.getSource() === '# after the change'")
+    expect(notice).not_to_be_attached()
