@@ -179,6 +179,10 @@ class Router:
             event = message.details.event
             if not event:
                 continue
+            if event == "can_use_tool":
+                # What is asked about, such as a plan, stands in the messages before, perhaps of this very batch.
+                self.deliver(batch[begin:position])
+                begin = position
             act(event, message)
             if event in _BOUNDARIES:
                 # An init opens a turn before it is handed on, a result closes it afterwards.

@@ -317,3 +317,31 @@ async def test_connection_has_the_permission_mode_that_the_cli_says(line: Line) 
     await connection.set_permission_mode("plan")
 
     assert [request["mode"] for request in line.cli.requests("set_permission_mode")] == ["plan"] * 3
+
+
+async def test_connection_asks_with_what_came_before_in_the_same_batch(line: Line) -> None:
+    """The plan stands in the tool use, which the CLI may send together with its question."""
+    asked: list[PermissionRequest] = []
+
+    async def decide(request: PermissionRequest) -> Allow:
+        asked.append(request)
+        return Allow()
+
+    async def behave(cli: FakeTransport, message: dict[str, Any]) -> None:
+        cli.begin(message)
+        use = {"type": "tool_use", "id": "toolu_1", "name": "ExitPlanMode", "input": {"plan": "# The plan"}}
+        request = {"subtype": "can_use_tool", "tool_name": "ExitPlanMode", "input": {}, "tool_use_id": "toolu_1"}
+        cli.answers["q1"] = asyncio.get_running_loop().create_future()
+        cli.say(
+            {"type": "assistant", "message": {"content": [use]}, "parent_tool_use_id": None},
+            {"type": "control_request", "request_id": "q1", "request": request},
+        )
+        await cli.answers["q1"]
+        cli.result()
+
+    line.cli.behave = behave
+    connection = await line.open()
+    connection.decide = decide
+    await connection.run(Turn("main", "prompt"))
+
+    assert [request.plan for request in asked] == ["# The plan"]
