@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Locator, expect
 
 from claude_magic.widgets.notebook_page import version_of
 
@@ -67,6 +67,14 @@ def lines_stand_together(nb: Notebook, width: int) -> bool:
     return len(heights) == 2 and heights[0] == heights[1]
 
 
+def allow(card: Locator) -> None:
+    """Allow what an open question asks, and wait until that question is gone; the next one may stand there already."""
+    number = card.get_attribute("aria-labelledby")
+    asked = card.page.locator(f".claude-ask[aria-labelledby='{number}']")
+    press(card, "Allow")
+    expect(asked).not_to_be_attached()
+
+
 def name_cell(nb: Notebook, at: int, name: str) -> None:
     """Put a cell with a known id in the place of another."""
     nb.page.evaluate(
@@ -96,8 +104,7 @@ def test_cells_that_claude_adds_last(notebook: MakeNotebook, scenario: str) -> N
     for title in ("Add this cell to the notebook?", "Add this cell to the notebook?"):
         card = question(nb.view(3))
         expect(card).to_contain_text(title)
-        press(card, "Allow")
-        expect(card).not_to_be_attached()
+        allow(card)
     nb.wait(3)
     expect(nb.view(3)).to_have_attribute("data-outcome", "success")
     nb.picture("kernel-answer", 3)
@@ -198,9 +205,7 @@ def test_cells_are_added_after_the_page_was_loaded_again(notebook: MakeNotebook,
     nb.open()
     nb.scroll_to(3)
     for _ in range(3):
-        card = question(nb.view(3))
-        press(card, "Allow")
-        expect(card).not_to_be_attached()
+        allow(question(nb.view(3)))
     expect(nb.view(3)).to_have_attribute("data-outcome", "success")
 
     assert sources(nb)[4].startswith("monthly = ")
