@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from claude_magic.kernel.main_thread import MainThread
+from claude_magic.kernel.main_thread import LONGEST_RUN_S, MainThread
 from claude_magic.kernel.outputs import content_of_outputs
 from claude_magic.kernel.real_cell import UnrunnableCellError, run_real_cell
 from claude_magic.kernel.scratch import NamespaceSnapshot
@@ -18,7 +18,6 @@ from claude_magic.values.hiding import SecretFilter
 from claude_magic.widgets.notebook_page import ANSWERS_WITHIN_S, PromptCell, version_of
 from claude_magic.widgets.protocol import MIME_TYPE, CellData, CellsReply
 
-LONGEST_RUN_S = 600.0
 _LONGEST_SOURCE = 8_000
 _OUTPUTS_SHOWN = 2_000
 _OUTLINE = 100
@@ -114,7 +113,8 @@ class CellTools:
             notes.append(self._suggest(source, cell_type))
         self._record(CellChange(call.session, call.turn_id, cell_id, "added", None, source))
         if cell_type == "markdown":
-            return Content([text_block(" ".join([f"Added the cell {cell_id}.".replace(" .", "."), *notes]))])
+            head = [f"Added the cell {cell_id}."] if cell_id else []
+            return Content([text_block(" ".join([*head, *notes]))])
         return await self._run(call, place, cell_id, source, notes)
 
     async def edit_cell(self, cell_id: str, version: str, source: str) -> Content:
@@ -131,8 +131,8 @@ class CellTools:
         expected = self._expected(place, cell_id, version)
         if "[redacted " in source and "[redacted " not in expected:
             raise ToolFailedError(_HIDES_A_SECRET)
-        reply = await self._ask(place, "replace", cell={"id": cell_id, "source": source}, expected=expected)
-        self._changed(reply, cell_id, "edited", source)
+        await self._ask(place, "replace", cell={"id": cell_id, "source": source}, expected=expected)
+        self._changed(cell_id, "edited", source)
         place.page.remember(cell_id, source)
         return Content([text_block(f"Changed. The version of {cell_id} is now {version_of(source)}.")])
 
@@ -145,8 +145,8 @@ class CellTools:
         """
         place = self._page_place()
         expected = self._expected(place, cell_id, version)
-        reply = await self._ask(place, "delete", cell={"id": cell_id}, expected=expected)
-        self._changed(reply, cell_id, "deleted", expected)
+        await self._ask(place, "delete", cell={"id": cell_id}, expected=expected)
+        self._changed(cell_id, "deleted", expected)
         return Content([text_block(f"Deleted {cell_id}.")])
 
     # Running an added cell.
@@ -169,12 +169,13 @@ class CellTools:
         try:
             outputs, number, failed, changes = await self._main_thread.run(work, call.turn_id, LONGEST_RUN_S)
         except UnrunnableCellError as reason:
-            words = f"Added the cell {cell_id}; it was not run: {reason}."
+            head = f"Added the cell {cell_id}; it" if cell_id else "It"
+            words = f"{head} was not run: {reason}."
             return Content([text_block(" ".join([words, *notes]))])
         for change in changes:
             self._record(change)
         head = f"The cell {cell_id} was added and run as [{number}]." if cell_id else f"It was run as [{number}]."
-        content = Content([text_block(" ".join([head, *notes])), *self._clean(content_of_outputs(outputs))])
+        content = Content([text_block(" ".join([head, *notes])), *self._secrets().blocks(content_of_outputs(outputs))])
         if failed:
             raise ToolFailedError("the cell failed", content=content)
         return content
@@ -227,7 +228,7 @@ class CellTools:
             raise ToolFailedError(f"The version {version!r} of {cell_id!r} is not known: read the cell first.")
         return source
 
-    def _changed(self, reply: CellsReply, cell_id: str, change: str, source: str) -> None:
+    def _changed(self, cell_id: str, change: str, source: str) -> None:
         call = _call()
         self._record(CellChange(call.session, call.turn_id, cell_id, change, True, source))
 
@@ -236,7 +237,7 @@ class CellTools:
     def _shown(self, cells: list[CellData], which: str | list[str]) -> Content:
         if which == "outline":
             lines = [_outline(cell) for cell in cells]
-            return self._clean([text_block("\n".join(lines) or "The notebook is empty.")])
+            return self._secrets().blocks([text_block("\n".join(lines) or "The notebook is empty.")])
         if which == "errors":
             wanted = [cell for cell in cells if _has_failed(cell)]
         elif which == "all":
@@ -248,10 +249,12 @@ class CellTools:
                 raise ToolFailedError(f"There is no cell {', '.join(missing)}; read_cells() lists those there are.")
             wanted = [known[name] for name in which]
         blocks = [block for cell in wanted for block in _in_full(cell, with_pictures=isinstance(which, list))]
-        return self._clean(blocks or [text_block("No cell has failed." if which == "errors" else "There is none.")])
+        return self._secrets().blocks(
+            blocks or [text_block("No cell has failed." if which == "errors" else "There is none.")]
+        )
 
     def _from_history(self, which: str | list[str]) -> Content:
-        """Return what the kernel itself knows: the sources as they were run, and errors not at all."""
+        """Return what the kernel itself knows: the sources as they were run; it does not know which cells failed."""
         inputs = list(enumerate(self._shell.history_manager.input_hist_raw))[1:]
         wanted = {name.strip("In[]") for name in which} if isinstance(which, list) else None
         shown = [(number, text) for number, text in inputs if wanted is None or str(number) in wanted]
@@ -260,13 +263,7 @@ class CellTools:
             f"In[{number}]: {opening(text, _OUTLINE)}" if which == "outline" else f"In[{number}]:\n{text}"
             for number, text in shown
         ]
-        return self._clean([text_block("\n".join([note, *lines]))])
-
-    def _clean(self, blocks: Iterable[dict[str, Any]]) -> Content:
-        secrets = self._secrets()
-        return Content(
-            {**block, "text": secrets.text(block["text"])} if block["type"] == "text" else block for block in blocks
-        )
+        return self._secrets().blocks([text_block("\n".join([note, *lines]))])
 
 
 async def _answered(place: PromptCell, operation: str, fields: dict[str, Any]) -> CellsReply:

@@ -22,6 +22,8 @@ from claude_magic.tools import ToolFailedError
 
 T = TypeVar("T")
 
+LONGEST_RUN_S = 600.0
+"""Seconds that one piece of work may take; the model can ask for less."""
 DEAF_AFTER_S = 10.0
 """Seconds after which code that does not react to an interrupt is given up: it is in C code, and goes on."""
 _STANDARD_LIBRARY = str(Path(os.__file__).parent)

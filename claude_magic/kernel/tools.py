@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from claude_magic.background_loop import Inbox
 from claude_magic.kernel.cells import CellTools
 from claude_magic.kernel.level import KernelLevel
-from claude_magic.kernel.main_thread import MainThread
+from claude_magic.kernel.main_thread import LONGEST_RUN_S, MainThread
 from claude_magic.kernel.scratch import ScratchPad
 from claude_magic.messages import Message, MessageType
 from claude_magic.records.kernel_changes import CellChange, VariableChange
@@ -23,7 +23,6 @@ from claude_magic.values.hiding import SecretFilter
 from claude_magic.values.inspection import LookError, inspect_variable, list_variables
 
 SERVER = "kernel"
-LONGEST_RUN_S = 600.0
 DEFAULT_RUN_S = 120.0
 _MOST_REMEMBERED = 500
 
@@ -137,13 +136,7 @@ class KernelTools:
         if inspect.isawaitable(value):
             return value
         more = context.content if context is not None else []
-        return Content([*self._without_secrets(value), *more])
-
-    def _without_secrets(self, blocks: Iterable[dict[str, Any]]) -> Content:
-        secrets = self._secrets()
-        return Content(
-            {**block, "text": secrets.text(block["text"])} if block["type"] == "text" else block for block in blocks
-        )
+        return Content([*self._secrets().blocks(value), *more])
 
     # Looking.
 
@@ -208,7 +201,7 @@ class KernelTools:
         result = await self.main_thread.run(lambda: self._scratch.run(code, call), call.turn_id, limit_s)
         for change in result.changes:
             self._record(change)
-        shown = self._without_secrets(result.content)
+        shown = self._secrets().blocks(result.content)
         if result.failed:
             raise ToolFailedError("the code failed", content=shown)
         return shown

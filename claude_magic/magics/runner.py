@@ -112,18 +112,8 @@ class TurnRunner:
         with ExitStack() as cleanup:
             inbox = Inbox(lambda: view[0].refresh() if view else None)
             cleanup.callback(inbox.close)
-            stream = client.stream(
-                session,
-                prompt.content,
-                literal=literal,
-                model=options.model,
-                permission_mode=options.permission_mode,
-                timeout_s=options.timeout,
-                json_schema=prompt.schema,
-                patient=options.bg,
-                tool_servers=[*filter(None, [self._kernel_tools.server(kernel)]), *tool_servers],
-                inbox=inbox,
-            )
+            servers = [*filter(None, [self._kernel_tools.server(kernel)]), *tool_servers]
+            stream = _open_stream(client, session, options, prompt, literal=literal, tool_servers=servers, inbox=inbox)
             cleanup.enter_context(self._kernel_tools.serve(stream.turn_id, None if options.bg else inbox))
             asking = self._asker.begin(session, stream.turn_id, None if options.bg else inbox, shown)
             cleanup.callback(self._asker.end, asking)
@@ -137,12 +127,15 @@ class TurnRunner:
                 self._kernel_tools.cells.begin(stream.turn_id, cell)
             view.append(display)
             shown.set_result(display.inner)
-            for note in prompt.notes:
-                display.note(note)
-            display.begin()
-            if isinstance(display.inner, LiveDisplay):
-                self._asker.show_granted_on(session, display.inner)
+            self._begin_display(display, session, prompt)
             return RunningTurn(self._shell, stream, display, session, cleanup.pop_all(), in_background=options.bg)
+
+    def _begin_display(self, display: GuardedDisplay, session: Session, prompt: Prompt) -> None:
+        for note in prompt.notes:
+            display.note(note)
+        display.begin()
+        if isinstance(display.inner, LiveDisplay):
+            self._asker.show_granted_on(session, display.inner)
 
     def _ready_display(
         self, client: ClaudeClient, options: Options, session: Session, stream: Stream, kernel: KernelLevel
@@ -305,6 +298,30 @@ def _edits_open_notebook(response: Response, session: Session) -> bool:
 
 def _ended(response: Response) -> float:
     return response.started + response.duration_s
+
+
+def _open_stream(
+    client: ClaudeClient,
+    session: Session,
+    options: Options,
+    prompt: Prompt,
+    *,
+    literal: bool,
+    tool_servers: list[ToolServer],
+    inbox: Inbox,
+) -> Stream:
+    return client.stream(
+        session,
+        prompt.content,
+        literal=literal,
+        model=options.model,
+        permission_mode=options.permission_mode,
+        timeout_s=options.timeout,
+        json_schema=prompt.schema,
+        patient=options.bg,
+        tool_servers=tool_servers,
+        inbox=inbox,
+    )
 
 
 def _stop(stream: Stream) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from claude_magic.redaction import Redactor, secrets_in
 from claude_magic.secret_values import is_secret_name, may_be_secret
+from claude_magic.values.content import Block, Content
 from claude_magic.values.previews import (
     bases_of,
     fields_of,
@@ -148,6 +149,12 @@ class SecretFilter:
         text = _CREDENTIALS.sub(lambda found: f"{found['before']}[redacted password]", text)
         text = _BEARER.sub(lambda found: f"{found['before']}[redacted token]", text)
         return _without_values(_without_values(text, _ASSIGNED), _UNQUOTED)
+
+    def blocks(self, blocks: Iterable[Block]) -> Content:
+        """Return the blocks of a tool result with their texts without secrets."""
+        return Content(
+            {**block, "text": self.text(block["text"])} if block["type"] == "text" else block for block in blocks
+        )
 
 
 def _without_values(text: str, pattern: re.Pattern[str]) -> str:

@@ -348,9 +348,9 @@ def test_add_cell_without_a_page_runs_and_is_suggested(ready: Kernel, api: Simul
     ("source", "said"),
     [
         ("1 / 0", "ZeroDivisionError"),
-        ("await something()", "it was not run: a cell that awaits"),
-        ("%%claude\nagain", "it was not run: a cell that prompts"),
-        ("x = 1\n%claude ask again", "it was not run: a cell that prompts"),
+        ("await something()", "It was not run: a cell that awaits"),
+        ("%%claude\nagain", "It was not run: a cell that prompts"),
+        ("x = 1\n%claude ask again", "It was not run: a cell that prompts"),
         ("!echo from a shell", "from a shell"),
         ("%%time\nprint('timed')", "timed"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
