@@ -96,6 +96,7 @@ class ToolConnection:
             if same != self._offered.keys():
                 await self._set(same)
             await self._set(prints)
+            await self._allow(wanted.values())
         except ControlError as error:
             logger.warning("the CLI takes no tools of this process: %s", error.message)
         self._offered = prints
@@ -105,6 +106,16 @@ class ToolConnection:
         answer = await self._request("mcp_set_servers", servers=servers)
         for name, problem in mapping(answer.get("errors")).items():
             logger.warning("the CLI does not take the tool server %s: %s", name, problem)
+
+    async def _allow(self, servers: Iterable[ToolServer]) -> None:
+        """Allow what only looks by a rule: `dontAsk`, `plan` and `auto` deny it without a question to the host.
+
+        Rules that deny, such as those of the user's settings, still win (2.1.202 and 2.1.332).
+        """
+        looking = [(server.name, tool) for server in servers for tool in server.tools if tool.is_allowed]
+        rules = [f"mcp__{name}__{tool.name}" for name, tool in looking if tool.read_only]
+        if rules:
+            await self._request("apply_flag_settings", settings={"permissions": {"allow": rules}})
 
     def find(self, full_name: str) -> Tool | None:
         """Return the tool that permission rules call so, such as `mcp__python__revenue`; `None` if it is not ours."""

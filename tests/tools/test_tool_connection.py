@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from fakes import FakeCLIs, FakeTransport
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.permissions import Allow, PermissionRequest
 from claude_magic.redaction import Redactor
-from claude_magic.tools import ToolConnection, ToolFailedError, ToolServer, current_call
+from claude_magic.tools import ToolConnection, ToolFailedError, ToolServer, as_tool, current_call
 from claude_magic.values.content import Content
 
 SECRET = "hidden-value-1234"
@@ -85,6 +86,25 @@ async def test_tools_are_offered_with_the_next_prompt() -> None:
         await prompted(client, clis, "fewer")
         sent = [request["servers"] for request in cli.requests("mcp_set_servers")]
         assert sent == [offer, {}, offer, {}, {}]
+
+
+async def test_only_what_looks_and_is_allowed_gets_a_rule() -> None:
+    """Else the modes `plan`, `auto` and `dontAsk` would deny it, without a question to the host."""
+
+    def look() -> str:
+        """Look."""
+        return ""
+
+    made = as_tool(look)
+    tools = [
+        replace(made, name=f"tool-{number}", read_only=number % 2 == 1, is_allowed=number > 1) for number in range(4)
+    ]
+    clis = FakeCLIs()
+    async with client_with(clis, ToolServer("crm", tools)) as client:
+        cli = await prompted(client, clis)
+        await prompted(client, clis, "again")
+        rules = [request["settings"] for request in cli.requests("apply_flag_settings")]
+        assert rules == [{"permissions": {"allow": ["mcp__crm__tool-3"]}}]
 
 
 async def test_no_tools_ask_nothing_of_the_cli() -> None:
