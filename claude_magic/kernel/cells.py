@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from claude_magic.kernel.main_thread import LONGEST_RUN_S, MainThread
 from claude_magic.kernel.outputs import content_of_outputs
 from claude_magic.kernel.real_cell import UnrunnableCellError, run_real_cell
+from claude_magic.kernel.recorded_cells import add_recorded_cells
 from claude_magic.kernel.scratch import NamespaceSnapshot
+from claude_magic.messages import Message
 from claude_magic.records.kernel_changes import CellChange, VariableChange
 from claude_magic.strings import opening
 from claude_magic.tools import CallContext, ToolFailedError, current_call
@@ -63,6 +65,12 @@ class CellTools:
     def begin(self, turn_id: str, place: PromptCell) -> None:
         """A prompt was sent from this cell."""
         self._places[turn_id] = place
+
+    def replay(self, turn_id: str, messages: Iterable[Message]) -> None:
+        """The prompt was answered from a tape: the notebook gets the cells that the recorded turn added."""
+        place = self._places.get(turn_id)
+        if place is not None:
+            add_recorded_cells(place, turn_id, messages)
 
     def end(self, turn_id: str) -> None:
         """The prompt is answered."""

@@ -37,7 +37,7 @@ from claude_magic.magics.background import Finished
 from claude_magic.magics.options import Options
 from claude_magic.magics.prompting import Prompt, shorten
 from claude_magic.observers import described
-from claude_magic.response import Outcome, Response
+from claude_magic.response import AnswerSource, Outcome, Response
 from claude_magic.tools import ToolServer
 from claude_magic.widgets.kernel_bridge import KernelBridge, bridge_of
 from claude_magic.widgets.undoing import undo_on_page
@@ -128,7 +128,9 @@ class TurnRunner:
             view.append(display)
             shown.set_result(display.inner)
             self._begin_display(display, session, prompt)
-            return RunningTurn(self._shell, stream, display, session, cleanup.pop_all(), in_background=options.bg)
+            return RunningTurn(
+                self._shell, stream, display, session, self._kernel_tools, cleanup.pop_all(), in_background=options.bg
+            )
 
     def _begin_display(self, display: GuardedDisplay, session: Session, prompt: Prompt) -> None:
         for note in prompt.notes:
@@ -196,6 +198,7 @@ class RunningTurn:
         stream: what comes.
         display: what shows it.
         session: its session.
+        kernel_tools: what Claude may do in this kernel.
         in_background: whether its cell does not wait for it.
         left: what is left to be said of the error it ended with; "" is all of it.
     """
@@ -204,6 +207,7 @@ class RunningTurn:
     stream: Stream
     display: GuardedDisplay
     session: Session
+    kernel_tools: KernelTools
     _cleanup: ExitStack
     in_background: bool
     left: str = ""
@@ -246,6 +250,8 @@ class RunningTurn:
             raise
         response: Response = self.stream.response
         self._set_last(response)
+        if response.source is AnswerSource.RECORDING:
+            self.kernel_tools.cells.replay(self.stream.turn_id, response.messages)
         if words := _hidden_words(response, self.session):
             self.display.note(words)
         if _edits_open_notebook(response, self.session):

@@ -37,8 +37,8 @@ function insert(panel: NotebookPanel, request: CellsRequest): CellsReply {
   }
   if (added.model.type === 'markdown') {
     (added as unknown as { rendered: boolean }).rendered = true;
-  } else {
-    setRunning(added.model as ICodeCellModel, true);
+  } else if (request.cell?.execution_count === undefined) {
+    setRunning(added.model as ICodeCellModel, true); // else it was run when its turn was recorded
   }
   mark(added.node);
   return { cell: added.model.id };

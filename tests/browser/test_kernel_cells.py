@@ -244,3 +244,33 @@ def test_a_change_of_the_file_by_a_command_is_told_once(notebook: MakeNotebook, 
     notice.get_by_role("button", name="Reload from disk").click()
     nb.page.wait_for_function(f"() => {CELLS}[2]?.model?.sharedModel.getSource() === '# after the change'")
     expect(notice).not_to_be_attached()
+
+
+def test_a_tape_brings_the_cells_that_were_recorded(notebook: MakeNotebook, scenario: str) -> None:
+    """With their outputs and without running anything, and once: a notebook that has them gets no second ones."""
+    prompt = "%%claude --new --kernel run\nWhy do revenues drop in March? Show me."
+    nb = notebook(
+        scenario, DATA, "%claude record on run.jsonl", prompt, "%claude record off", "%claude replay run.jsonl 0"
+    )
+    for index in range(1, 5):
+        nb.run(index)
+    recorded = [cell(nb, index) for index in (5, 6)]
+    nb.run(7)
+    nb.run(8)
+    nb.page.evaluate(
+        f"() => {{ for (let n = 0; n < 2; n++) {CELLS.replace('.widgets', '.model.sharedModel')}.deleteCell(5); }}"
+    )
+    assert len(sources(nb)) == 7
+
+    nb.run(4)
+    nb.page.wait_for_function(f"() => {CELLS}.length === 9")
+    played = [cell(nb, index) for index in (5, 6)]
+    assert [one["source"] for one in played] == [one["source"] for one in recorded]
+    assert [one["cell_type"] for one in played] == ["code", "markdown"]
+    assert played[0]["execution_count"] is None
+    figures = [output["data"]["image/png"] for output in played[0]["outputs"] if "image/png" in output.get("data", {})]
+    assert len(figures) == 1
+
+    nb.run(4)
+    nb.run(8)  # a cell that ends after every message of the one before it
+    assert len(sources(nb)) == 9
