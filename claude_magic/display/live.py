@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -98,6 +99,21 @@ class LiveDisplay(TurnDisplay):
     def ask(self, request: PermissionRequest) -> Future[Decision]:
         """Put a question on the page."""
         return self._channel.ask(request, remembers=True)
+
+    def offer_cell_undo(self, undo: Callable[[], str]) -> None:
+        """Let a page have the cells put back that the turn changed.
+
+        Args:
+            undo: puts them back, waiting for the page, and returns in words what became of it.
+        """
+
+        def tell() -> None:
+            self._channel.set({"cells_undone": undo()})
+
+        # It waits for answers that come on the thread which calls this.
+        self._channel.on_undo_cells(
+            lambda: threading.Thread(target=tell, daemon=True, name="claude-magic-undo").start()
+        )
 
     def show_granted(self, granted: list[str], revoke: Callable[[str], object]) -> None:
         """Show what runs in this session without asking because a person said so.

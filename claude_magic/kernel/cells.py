@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
+from claude_magic.kernel.cell_undo import CellUndo, ChangedCell
 from claude_magic.kernel.main_thread import LONGEST_RUN_S, MainThread
 from claude_magic.kernel.outputs import content_of_outputs
 from claude_magic.kernel.real_cell import UnrunnableCellError, run_real_cell
@@ -60,6 +61,7 @@ class CellTools:
         self._secrets = secrets
         self._record = record
         self._places: dict[str, PromptCell] = {}
+        self._undo = CellUndo()
         self._has_next_input = False
 
     def begin(self, turn_id: str, place: PromptCell) -> None:
@@ -76,6 +78,10 @@ class CellTools:
         """The prompt is answered."""
         self._places.pop(turn_id, None)
         self._has_next_input = False
+
+    def undo(self, turn_id: str) -> str:
+        """Put back the cells that a turn edited or deleted, and return what became of it; waits for the page."""
+        return self._undo.undo(turn_id)
 
     # The tools.
 
@@ -140,7 +146,7 @@ class CellTools:
         if "[redacted " in source and "[redacted " not in expected:
             raise ToolFailedError(_HIDES_A_SECRET)
         await self._ask(place, "replace", cell={"id": cell_id, "source": source}, expected=expected)
-        self._changed(cell_id, "edited", source)
+        self._changed(place, "edited", ChangedCell({"id": cell_id, "source": expected}, after=source), source)
         place.page.remember(cell_id, source)
         return Content([text_block(f"Changed. The version of {cell_id} is now {version_of(source)}.")])
 
@@ -153,8 +159,9 @@ class CellTools:
         """
         place = self._page_place()
         expected = self._expected(place, cell_id, version)
-        await self._ask(place, "delete", cell={"id": cell_id}, expected=expected)
-        self._changed(cell_id, "deleted", expected)
+        reply = await self._ask(place, "delete", cell={"id": cell_id}, expected=expected)
+        deleted = (reply.get("cells") or [CellData(id=cell_id, source=expected)])[0]
+        self._changed(place, "deleted", ChangedCell(deleted, index=reply.get("index", 0)), expected)
         return Content([text_block(f"Deleted {cell_id}.")])
 
     # Running an added cell.
@@ -236,9 +243,10 @@ class CellTools:
             raise ToolFailedError(f"The version {version!r} of {cell_id!r} is not known: read the cell first.")
         return source
 
-    def _changed(self, cell_id: str, change: str, source: str) -> None:
+    def _changed(self, place: PromptCell, change: str, what: ChangedCell, source: str) -> None:
         call = _call()
-        self._record(CellChange(call.session, call.turn_id, cell_id, change, True, source))
+        self._undo.remember(call.turn_id, place, what)
+        self._record(CellChange(call.session, call.turn_id, what.cell.get("id", ""), change, True, source))
 
     # What is shown of them.
 

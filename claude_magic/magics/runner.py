@@ -127,17 +127,18 @@ class TurnRunner:
                 self._kernel_tools.cells.begin(stream.turn_id, cell)
             view.append(display)
             shown.set_result(display.inner)
-            self._begin_display(display, session, prompt)
+            self._begin_display(display, session, prompt, stream.turn_id)
             return RunningTurn(
                 self._shell, stream, display, session, self._kernel_tools, cleanup.pop_all(), in_background=options.bg
             )
 
-    def _begin_display(self, display: GuardedDisplay, session: Session, prompt: Prompt) -> None:
+    def _begin_display(self, display: GuardedDisplay, session: Session, prompt: Prompt, turn_id: str) -> None:
         for note in prompt.notes:
             display.note(note)
         display.begin()
         if isinstance(display.inner, LiveDisplay):
             self._asker.show_granted_on(session, display.inner)
+            display.inner.offer_cell_undo(lambda: self._kernel_tools.cells.undo(turn_id))
 
     def _ready_display(
         self, client: ClaudeClient, options: Options, session: Session, stream: Stream, kernel: KernelLevel

@@ -154,6 +154,7 @@ class RunData(TypedDict, total=False):
     granted: list[str]
     cut: Cut
     undo: Undo
+    cells_undone: str
 
 
 class Question(TypedDict):
@@ -192,23 +193,28 @@ class CellsRequest(TypedDict, total=False):
 
     "read" wants all cells; "insert" puts `cell` below `after` ("": below the prompt and what was put there before);
     "update" gives the cell `cell["id"]` its outputs and number; "replace" its source, and "delete" takes it away, both
-    only while its source is `expected`.
+    only while its source is `expected`; "restore" puts a cell that was deleted back to the place `index`.
     """
 
     id: str
     client: str
     prompt: str
-    operation: Literal["read", "insert", "update", "replace", "delete"]
+    operation: Literal["read", "insert", "update", "replace", "delete", "restore"]
     cell: CellData
     after: str
     expected: str
+    index: int
 
 
 class CellsReply(TypedDict, total=False):
-    """The page's answer: the cells, or the id of the cell; else why not, with the source as it is now."""
+    """The page's answer: the cells, or the id of the cell; else why not, with the source as it is now.
+
+    Of a cell that was deleted it has the whole cell, and its place.
+    """
 
     cells: list[CellData]
     cell: str
+    index: int
     refused: Literal["unknown", "changed", "read-only"]
     source: str
 

@@ -94,6 +94,7 @@ class RunChannel:
         self._undo_state: Literal["", "asked", "done"] = ""
         self._on_replaced: Callable[[], object] = lambda: None
         self._on_revoke: Callable[[str], object] = lambda label: None
+        self._on_undo_cells: Callable[[], object] = lambda: None
 
     @property
     def is_over(self) -> bool:
@@ -169,6 +170,10 @@ class RunChannel:
         """Have `revoke` called when a page takes back what was granted: one of `granted`, or "" for all of it."""
         self._on_revoke = revoke
 
+    def on_undo_cells(self, undo: Callable[[], object]) -> None:
+        """Have `undo` called when a page asks to put back the cells that the turn changed."""
+        self._on_undo_cells = undo
+
     def receive(self, request: Request) -> bool:
         """Do what a page asks; return whether it made sense. A wrong or used token changes nothing."""
         action = request.get("action")
@@ -178,6 +183,8 @@ class RunChannel:
             self._on_stop()
         elif action == "undo":
             return self._undo(bool(request.get("dry_run", True)))
+        elif action == "undo_cells":
+            self._on_undo_cells()
         elif action == "leave":
             self._on_replaced()
         elif action == "revoke":

@@ -25,7 +25,14 @@ export async function handleCells(panel: NotebookPanel, request: CellsRequest): 
   if (model.readOnly) {
     return { refused: 'read-only' };
   }
-  return request.operation === 'insert' ? insert(panel, request) : change(panel, request);
+  switch (request.operation) {
+    case 'insert':
+      return insert(panel, request);
+    case 'restore':
+      return restore(panel, request);
+    default:
+      return change(panel, request);
+  }
 }
 
 function insert(panel: NotebookPanel, request: CellsRequest): CellsReply {
@@ -42,6 +49,24 @@ function insert(panel: NotebookPanel, request: CellsRequest): CellsReply {
   }
   mark(added.node);
   return { cell: added.model.id };
+}
+
+/** Put a cell back that was deleted, unless the person has brought it back already. */
+function restore(panel: NotebookPanel, { cell, index }: CellsRequest): CellsReply {
+  const sharedModel = panel.content.model?.sharedModel;
+  if (sharedModel === undefined || cell?.id === undefined) {
+    return REFUSED_UNKNOWN;
+  }
+  if (indexOfCell(panel, cell.id) !== -1) {
+    return { refused: 'changed', source: cell.source ?? '' };
+  }
+  const place = Math.min(index ?? 0, sharedModel.cells.length);
+  sharedModel.insertCell(place, cell as unknown as CellOfNotebook);
+  const restored = panel.content.widgets[place];
+  if (restored !== undefined) {
+    mark(restored.node);
+  }
+  return { cell: cell.id };
 }
 
 function insertAfter(panel: NotebookPanel, id: string, cell: CellOfNotebook): number | null {
@@ -72,11 +97,12 @@ function change(panel: NotebookPanel, { operation, cell, expected }: CellsReques
     return { refused: 'changed', source };
   }
   if (operation === 'delete') {
+    const deleted = widget.model.sharedModel.toJSON() as unknown as CellData;
     panel.content.model?.sharedModel.deleteCell(index);
-  } else {
-    widget.model.sharedModel.setSource(cell.source ?? '');
-    mark(widget.node);
+    return { cell: id, cells: [deleted], index };
   }
+  widget.model.sharedModel.setSource(cell.source ?? '');
+  mark(widget.node);
   return { cell: id };
 }
 

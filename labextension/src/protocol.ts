@@ -144,6 +144,8 @@ export interface RunData {
   granted: readonly string[];
   cut: Cut;
   undo: Undo | null;
+  /** What became of putting back the cells that the turn changed; "" while nobody has asked. */
+  cells_undone: string;
 }
 
 /** A question of the CLI that waits for a person. `token` makes an answer count once, and from here only. */
@@ -179,22 +181,27 @@ export interface CellData {
  *
  * "read" wants all cells; "insert" puts `cell` below `after` ("": below the prompt and what was put there before);
  * "update" gives the cell `cell.id` its outputs and number; "replace" its source, and "delete" takes it away, both only
- * while its source is `expected`.
+ * while its source is `expected`; "restore" puts a cell that was deleted back to the place `index`.
  */
 export interface CellsRequest {
   id: string;
   client: string;
   prompt: string;
-  operation: 'read' | 'insert' | 'update' | 'replace' | 'delete';
+  operation: 'read' | 'insert' | 'update' | 'replace' | 'delete' | 'restore';
   cell?: CellData;
   after?: string;
   expected?: string;
+  index?: number;
 }
 
-/** The page's answer: the cells, or the id of the cell; else why not, with the source as it is now. */
+/**
+ * The page's answer: the cells, or the id of the cell; else why not, with the source as it is now. Of a cell that was
+ * deleted it has the whole cell, and its place.
+ */
 export interface CellsReply {
   cells?: readonly CellData[];
   cell?: string;
+  index?: number;
   refused?: 'unknown' | 'changed' | 'read-only';
   source?: string;
 }
@@ -203,7 +210,7 @@ export interface CellsReply {
 export interface Request {
   version: number;
   run: string;
-  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo' | 'leave' | 'revoke' | 'runs' | 'cells';
+  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo' | 'undo_cells' | 'leave' | 'revoke' | 'runs' | 'cells';
   question?: string;
   token?: string;
   decision?: 'allow' | 'session' | 'edits' | 'deny';

@@ -147,7 +147,8 @@ const EMPTY: Omit<RunData, 'parts'> = {
   filled: '',
   granted: [],
   cut: { characters: 0, parts: 0 },
-  undo: null
+  undo: null,
+  cells_undone: ''
 };
 
 type Reader = (value: unknown, before: never) => unknown;
@@ -181,7 +182,8 @@ const READERS: Record<Exclude<keyof RunData, 'version' | 'parts'>, Reader> = {
   filled: string,
   granted: strings,
   cut: readCut,
-  undo: readUndo
+  undo: readUndo,
+  cells_undone: string
 };
 
 function knownFields<Base extends Omit<RunData, 'parts'>>(base: Base, given: Fields): Base {

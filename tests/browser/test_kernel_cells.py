@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Locator, expect
 
 from claude_magic.widgets.notebook_page import version_of
 
-from .conftest import HERE, Guard, MakeNotebook
+from .conftest import HERE, OTHER_KERNELS, Guard, MakeNotebook
 from .notebook import Notebook
 from .test_view import press, question
 
@@ -88,9 +88,12 @@ def name_cell(nb: Notebook, at: int, name: str) -> None:
     )
 
 
-def test_cells_that_claude_adds_last(notebook: MakeNotebook, scenario: str) -> None:
+@pytest.mark.parametrize("kernel", ["this", *OTHER_KERNELS])
+def test_cells_that_claude_adds_last(notebook: MakeNotebook, scenario: str, kernel: str) -> None:
     """It looks without asking, asks for code and cells, and the notebook runs again without it."""
-    nb = notebook(scenario, DATA, "%%claude\nWhy do revenues drop in March? Show me.", "print('the end')")
+    nb = notebook(
+        scenario, DATA, "%%claude\nWhy do revenues drop in March? Show me.", "print('the end')", kernel=kernel
+    )
     nb.run(1)
     nb.run(2)
     nb.start(3)
@@ -192,6 +195,30 @@ def test_a_deletion_is_denied_and_allowed(notebook: MakeNotebook, scenario: str)
     press(question(nb.view(4)), "Allow")
     nb.page.wait_for_function(f"() => {CELLS}.length === 4")
     assert TOTAL not in sources(nb)
+
+
+def test_what_a_turn_changed_in_cells_is_put_back_at_once(notebook: MakeNotebook, scenario: str) -> None:
+    """The edited cell and the deleted one, with its output; a cell in which the person has typed since stays."""
+    nb = notebook(scenario, TOTAL, TOTAL, "%%claude --kernel run\nrework both", "%%claude --kernel run\nrework both")
+    for index in (1, 2, 3):
+        nb.run(index)
+    name_cell(nb, 2, "total-cell")
+    name_cell(nb, 3, "second-cell")
+    before = [cell(nb, 2), cell(nb, 3)]
+    nb.run(4)
+    assert sources(nb)[2] != TOTAL
+    assert TOTAL not in sources(nb)
+    nb.view(3).get_by_role("button", name="Undo cell changes").click()
+    expect(nb.view(4)).to_contain_text("Restored 2 cells.")
+    expect(nb.view(4).get_by_role("button", name="Undo cell changes")).to_be_hidden()
+    assert [cell(nb, 2), cell(nb, 3)] == before
+    nb.picture("kernel-cells-undone", 4)
+
+    nb.run(5)
+    nb.page.evaluate(f"() => {CELLS}[2].model.sharedModel.setSource('total = 99')")
+    nb.view(4).get_by_role("button", name="Undo cell changes").click()
+    expect(nb.view(5)).to_contain_text("Restored 1 cell. 1 cell was changed since: left alone.")
+    assert sources(nb)[2:4] == ["total = 99", TOTAL]
 
 
 def test_cells_are_added_after_the_page_was_loaded_again(notebook: MakeNotebook, scenario: str) -> None:

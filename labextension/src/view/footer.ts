@@ -5,7 +5,7 @@ import { count, dollars, oneLine, plural, seconds, visible } from '../text';
 import { button, el, setText, show } from './dom';
 import type { Piece } from './dom';
 import type { ViewContext } from './view_context';
-import { UndoEdits } from './undo';
+import { UndoCells, UndoEdits } from './undo';
 
 /** Whether the run is known to have ended, goes on, or neither is known. */
 export type Standing = 'live' | 'over' | 'lost';
@@ -75,11 +75,12 @@ export class Footer implements Piece<{ run: RunState; standing: Standing }> {
 
   constructor(context: ViewContext) {
     this._undo = new UndoEdits(context);
+    this._undoCells = new UndoCells(context);
     this._took.append(el('summary', '', this._line), this._all);
     this._took.addEventListener('toggle', () => {
       this._drawAll();
     });
-    this.node.append(el('div', 'claude-facts', this._took, this._undo.button), this._undo.row, this._cut);
+    this.node.append(el('div', 'claude-facts', this._took, this._undo.button, this._undoCells.button), this._undo.row, this._undoCells.row, this._cut);
   }
 
   update({ run, standing }: { run: RunState; standing: Standing }): void {
@@ -94,6 +95,7 @@ export class Footer implements Piece<{ run: RunState; standing: Standing }> {
     this._drawAll();
     show(this._took, facts.length > 0);
     this._undo.update(run, over);
+    this._undoCells.update(run, over);
     setText(this._cut, cutWords(run));
     show(this._cut, this._cut.textContent !== '');
     show(this.node, over && (facts.length > 0 || run.edits > 0 || !this._cut.hidden));
@@ -118,6 +120,7 @@ export class Footer implements Piece<{ run: RunState; standing: Standing }> {
   private readonly _all = el('dl', 'claude-fields');
   private readonly _cut = el('p', 'claude-hint');
   private readonly _undo: UndoEdits;
+  private readonly _undoCells: UndoCells;
 }
 
 const CONTEXT_FROM_PERCENT = 50;

@@ -1,9 +1,9 @@
-/** Undoing the edits of a turn: look first, ask, restore. */
+/** Undoing what a turn changed: its edits of files (look first, ask, restore), and its changes of cells. */
 
 import type { Undo } from '../protocol';
 import type { RunState } from '../state';
 import { plural, visible } from '../text';
-import { button, el, show } from './dom';
+import { button, el, setText, show } from './dom';
 import type { ViewContext } from './view_context';
 
 const NOT_COVERED = 'What commands did is not undone.';
@@ -24,6 +24,45 @@ function changes({ files, deleted, done }: Undo): string {
 function named(files: readonly string[]): string {
   const shown = files.slice(0, NAMED).map(visible).join(', ');
   return files.length > NAMED ? `${shown} and ${plural(files.length - NAMED, 'other file')}` : shown;
+}
+
+const CHANGES_CELLS: ReadonlySet<string> = new Set(['mcp__kernel__edit_cell', 'mcp__kernel__delete_cell']);
+
+/** Putting back the cells that a turn edited or deleted. The notebook's own undo takes it back, so nobody is asked. */
+export class UndoCells {
+  /** Stands at the end of a line of facts. */
+  readonly button = button('Undo cell changes', 'claude-quiet', () => {
+    void this._ask();
+  });
+  /** Stands below it, once it was asked for. */
+  readonly row = el('div', 'claude-undo');
+
+  constructor(private readonly _context: ViewContext) {
+    this.row.setAttribute('role', 'status');
+    show(this.row, false);
+  }
+
+  update(run: RunState, over: boolean): void {
+    const hasChanged = run.parts.some(part => part.type === 'tool' && CHANGES_CELLS.has(part.name) && part.state === 'done');
+    this._say(over ? run.cells_undone : '');
+    show(this.button, over && hasChanged && run.cells_undone === '' && this._context.host.request !== null);
+  }
+
+  private async _ask(): Promise<void> {
+    this.button.disabled = true;
+    const answer = await this._context.host.request?.({ action: 'undo_cells' });
+    this.button.disabled = false;
+    if (answer !== 'done') {
+      this._say('The kernel no longer knows this run.');
+    }
+  }
+
+  private _say(words: string): void {
+    if (words !== '') {
+      setText(this.row, visible(words));
+    }
+    show(this.row, this.row.textContent !== '');
+  }
 }
 
 /** A button, and the row that takes its place while it asks and once it is done. */
