@@ -20,7 +20,7 @@ from benchmarks import baseline
 from benchmarks.measuring import ROOT
 from benchmarks.report import Report, machine, say
 
-NAMES = ("stream", "latency", "load", "kernel", "memory", "frames", "transcripts", "view")
+NAMES = ("stream", "latency", "load", "kernel", "memory", "frames", "looking", "transcripts", "view")
 QUICK: dict[str, dict[str, Any]] = {
     "stream": {"messages": 2_000, "rounds": 1},
     "latency": {"rounds": 1},
@@ -28,6 +28,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "kernel": {"sessions": 2, "seconds": 0.3, "rounds": 1},
     "memory": {"entries": 2_000, "messages": 2_000, "rounds": 1},
     "frames": {"turns": 200, "rounds": 1},
+    "looking": {"names": 20, "rows": 1_000, "columns": 10, "rounds": 1},
     "transcripts": {"megabytes": 1, "rounds": 1, "alone": True},
     "view": {"seconds": 1.0, "runs": 2, "rounds": 1},
 }
