@@ -20,7 +20,7 @@ from benchmarks import baseline
 from benchmarks.measuring import ROOT
 from benchmarks.report import Report, machine, say
 
-NAMES = ("stream", "latency", "load", "kernel", "memory", "frames", "looking", "transcripts", "view")
+NAMES = ("stream", "latency", "load", "kernel", "memory", "frames", "looking", "transcripts", "view", "soak")
 QUICK: dict[str, dict[str, Any]] = {
     "stream": {"messages": 2_000, "rounds": 1},
     "latency": {"rounds": 1},
@@ -30,6 +30,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "frames": {"turns": 200, "rounds": 1},
     "looking": {"names": 20, "rows": 1_000, "columns": 10, "rounds": 1},
     "transcripts": {"megabytes": 1, "rounds": 1, "alone": True},
+    "soak": {"minutes": 0.05, "turns": 6, "sessions": 3},
     "view": {"seconds": 1.0, "runs": 2, "rounds": 1},
 }
 """Sizes that show that a benchmark works, and nothing else."""
