@@ -317,3 +317,9 @@ def get_client(**settings: Any) -> ClaudeClient:
     if _client is None or _client_pid != os.getpid() or _client.is_closed:
         _client, _client_pid = ClaudeClient(**{"history": True, **settings}), os.getpid()
     return _client
+
+
+def current_client() -> ClaudeClient | None:
+    """Return the kernel's one client if there is one, as `get_client` made it; makes none."""
+    is_ours = _client is not None and _client_pid == os.getpid() and not _client.is_closed
+    return _client if is_ours else None

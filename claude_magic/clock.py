@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+_SPANS = {"d": 86_400, "h": 3600, "min": 60}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -65,3 +66,8 @@ def moment_of(text: str, now: datetime) -> datetime:
         return datetime.fromisoformat(text.strip()).astimezone()
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is neither a time back (2d, 12h, 30m) nor a date (2026-01-31)") from None
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was, in its largest unit: `just now`, `5 min ago`, `3 h ago`, `2 d ago`."""
+    return next((f"{seconds / size:.0f} {unit} ago" for unit, size in _SPANS.items() if seconds >= size), "just now")

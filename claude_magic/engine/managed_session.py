@@ -28,7 +28,7 @@ from claude_magic.errors import (
     ProtocolError,
     SessionClosedError,
 )
-from claude_magic.lenient import mapping, mappings, number
+from claude_magic.lenient import items, mapping, mappings, number, string
 from claude_magic.messages import Message, MessageType
 from claude_magic.redaction import Redactor
 from claude_magic.response import AnswerSource, Response
@@ -59,6 +59,7 @@ class ManagedSession:
         session_ids: every id the conversation had, the latest last.
         recent: the last messages.
         models: the models the CLI offers, as it lists them; empty before the first start.
+        tools: the tools that the model has, as the CLI listed them last; empty before the first turn.
         notice: what a user should know about how it was started; "" if there is nothing.
         last_response: what its last finished turn brought back; `None` before the first.
         source: who answers. What a recording answers costs nothing.
@@ -75,6 +76,7 @@ class ManagedSession:
         self.session_ids: list[str] = []
         self.recent: deque[Message] = deque(maxlen=keep_messages)
         self.models: list[dict[str, Any]] = []
+        self.tools: list[str] = []
         self.notice = ""
         self.last_response: Response | None = None
         self.source = AnswerSource.SIMULATOR if config.simulated is not None else AnswerSource.MODEL
@@ -339,6 +341,7 @@ class ManagedSession:
         for message in turn.notable:
             if message.event == "init":
                 self._model = str(message.raw.get("model") or self._model)
+                self.tools = [string(name) for name in items(message.raw.get("tools"))] or self.tools
 
     def _finish_cancelled(self, turn: Turn) -> None:
         """A prompt that never reached the CLI ends as an interrupted turn that cost nothing."""

@@ -22,6 +22,7 @@ from claude_magic.magics.context import NotebookContext
 from claude_magic.magics.conversations import check_conversation, copy_of
 from claude_magic.magics.filters import (
     FILE_FILTERS_HELP,
+    FILE_TABLES,
     FILTERS_HELP,
     Filters,
     filtered,
@@ -44,11 +45,19 @@ _LONGEST_TRACEBACK = 6000
 
 @dataclass(frozen=True)
 class Command:
-    """One sub-command: how it is written, what it does, and the function."""
+    """One sub-command.
+
+    Attributes:
+        usage: how it is written.
+        help: what it does.
+        run: does it.
+        argument: what may stand after it, for completion: words, or the name of a kind of them.
+    """
 
     usage: str
     help: str
     run: Callable[[NotebookContext, str], Any]
+    argument: str | tuple[str, ...] = ""
 
 
 def run(context: NotebookContext, word: str, rest: str) -> Any:
@@ -375,24 +384,26 @@ COMMANDS: dict[str, Command] = {
     "ask": Command("ask [options] TEXT", "prompt in one line; the text arrives as typed", _ask),
     "fix": Command("fix [TEXT]", "explain and correct the last error", _fix),
     "sessions": Command("sessions", "open sessions, as a table", _sessions),
-    "stop": Command("stop [NAME]", "end what is running; text and session stay", _stop),
-    "new": Command("new [NAME]", "begin a conversation anew", _new),
-    "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume),
-    "fork": Command("fork NAME [FROM]", "begin a session as a copy of an open one (main)", _fork),
-    "undo": Command("undo [NAME]", "restore the files the last turn edited", _undo),
-    "offer": Command("offer [--stop] [FUNC …]", "functions that Claude may call; alone, what it has", _offer),
-    "revoke": Command("revoke [NAME]", "ask again about what you allowed for a session", _revoke),
-    "close": Command("close [NAME]", "end a session and what it started", _close),
-    "turns": Command("turns [FILTERS]", "every turn: time, tokens, cost, as a table", _turns),
-    "tools": Command("tools [FILTERS]", "every tool use, as a table", _tools),
-    "history": Command("history [FILTERS]", "what was said, as a table", _history),
-    "logs": Command("logs [FILTERS]", "the log, as a table", _logs),
-    "stats": Command("stats [FILTERS]", "cost, time and tools in one look; a table too", _stats),
-    "transcripts": Command("transcripts [TABLE] [FILTERS]", "the CLI's own session files, as a table", _transcripts),
-    "record": Command(recording.RECORD_USAGE, "write every run to a tape", recording.record),
-    "replay": Command(recording.REPLAY_USAGE, "answer from a tape, with no CLI and no account", recording.replay),
-    "simulate": Command("simulate on [SCENARIO]|off", "answer from a simulator, with no account", _simulate),
-    "trust": Command("trust [FOLDER]", "use the settings a folder brings", _trust),
+    "stop": Command("stop [NAME]", "end what is running; text and session stay", _stop, "session"),
+    "new": Command("new [NAME]", "begin a conversation anew", _new, "session"),
+    "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume, "resume"),
+    "fork": Command("fork NAME [FROM]", "begin a session as a copy of an open one (main)", _fork, "session"),
+    "undo": Command("undo [NAME]", "restore the files the last turn edited", _undo, "session"),
+    "offer": Command("offer [--stop] [FUNC …]", "functions that Claude may call; alone, what it has", _offer, "offer"),
+    "revoke": Command("revoke [NAME]", "ask again about what you allowed for a session", _revoke, "session"),
+    "close": Command("close [NAME]", "end a session and what it started", _close, "session"),
+    "turns": Command("turns [FILTERS]", "every turn: time, tokens, cost, as a table", _turns, "session"),
+    "tools": Command("tools [FILTERS]", "every tool use, as a table", _tools, "session"),
+    "history": Command("history [FILTERS]", "what was said, as a table", _history, "session"),
+    "logs": Command("logs [FILTERS]", "the log, as a table", _logs, "session"),
+    "stats": Command("stats [FILTERS]", "cost, time and tools in one look; a table too", _stats, "session"),
+    "transcripts": Command(
+        "transcripts [TABLE] [FILTERS]", "the CLI's session files, as a table", _transcripts, FILE_TABLES
+    ),
+    "record": Command(recording.RECORD_USAGE, "write every run to a tape", recording.record, ("on", "off")),
+    "replay": Command(recording.REPLAY_USAGE, "answer from a tape, with no CLI", recording.replay, "path"),
+    "simulate": Command("simulate on [SCENARIO]|off", "answer from a simulator", _simulate, ("on", "off")),
+    "trust": Command("trust [FOLDER]", "use the settings a folder brings", _trust, "folder"),
     "config": Command("config", "the settings of new sessions", _config),
     "doctor": Command("doctor", "check CLI, account and folder", _doctor),
     "version": Command("version", "versions of package and CLI", _version),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 
 from IPython.core.error import UsageError
 
-from claude_magic.blocking import ClaudeClient, get_client
+from claude_magic.blocking import ClaudeClient, current_client, get_client
 from claude_magic.config import SessionConfig
 from claude_magic.display.asking import Asker, can_ask
 from claude_magic.display.kernel_status import BusyKernel
@@ -21,8 +22,11 @@ from claude_magic.magics.answer_cache import AnswerCache
 from claude_magic.magics.prompting import own_names
 from claude_magic.magics.runner import TurnRunner
 from claude_magic.magics.simulation import Simulation
+from claude_magic.paths import claude_dir
 from claude_magic.records.history import History
-from claude_magic.tools import ToolServer
+from claude_magic.redaction import process_redactor
+from claude_magic.tools import ToolInfo, ToolServer
+from claude_magic.transcripts.recent import Conversation, recent_conversations
 
 
 class Settings(Protocol):
@@ -221,6 +225,25 @@ class NotebookContext:
     def session_names(self) -> list[str]:
         """The names of the open sessions."""
         return [info.name for info in self.client.list_sessions()]
+
+    @property
+    def open_sessions(self) -> list[Session]:
+        """The open sessions; a client is not made for it."""
+        client = current_client()
+        return [] if client is None else [client.get_session(info.name) for info in client.list_sessions()]
+
+    def offered_tools(self) -> list[ToolInfo]:
+        """Return the tools of this kernel that sessions are offered; a client is not made for it."""
+        kernel = self.kernel_tools.server(KernelLevel(self.settings.kernel))
+        client = current_client()
+        infos = [*(kernel.list_tools() if kernel is not None else []), *self.offered.list_tools()]
+        return infos + (client.list_tools() if client is not None else [])
+
+    def conversations(self) -> list[Conversation]:
+        """Return the earlier conversations that were last used, the latest first."""
+        simulated = self.simulation.endpoint
+        folder = Path(simulated.config_dir) if simulated is not None else claude_dir(os.environ)
+        return recent_conversations(folder / "projects", process_redactor(os.environ))
 
     def get_session(self, name: str) -> Session:
         """Return an open session.

@@ -115,6 +115,11 @@ def _parser() -> LineParser:
 _PARSER = _parser()
 
 
+def flags() -> dict[str, argparse.Action]:
+    """Return every option by each of its names, short ones too."""
+    return _PARSER.flags
+
+
 def options_help() -> str:
     """Return one line per option."""
     lines = []

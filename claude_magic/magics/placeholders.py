@@ -151,6 +151,18 @@ class Finder:
         return Braces(start, end + 1, placeholder, is_tex=is_tex or is_argument, is_argument=is_argument)
 
 
+def is_in_code(text: str, place: int) -> bool:
+    """Whether a place in a text that is being typed is in a code fence, or after a backtick that may open a span.
+
+    Args:
+        text: the text, up to what is being typed.
+        place: where in it.
+    """
+    if any(found.start() < place < found.end() for found in _CODE.finditer(text) if found["brace"] is None):
+        return True
+    return text.count("`", text.rfind("\n", 0, place) + 1, place) % 2 == 1
+
+
 def _closings(template: str) -> dict[int, int]:
     """Return the place of each brace and of the one that closes it on the same line, with no backtick between."""
     ends: dict[int, int] = {}

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from claude_magic.clock import ago
 from claude_magic.records.summary import html_table, text_table
 from claude_magic.strings import opening
 
 WAITING = "waiting"
 """State of a session that runs and waits for a person's answer."""
 _LONGEST_PROMPT = 60
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
 class SessionList(pd.DataFrame):
@@ -66,12 +66,15 @@ def _row(one: Any, prompt: str, waiting: Mapping[str, str], now: float) -> list[
     state = f"waits for you ({waiting[one.name]})" if one.state == WAITING else str(one.state)
     kind = "simulated" if one.simulated else str(one.model or "default model")
     begun = opening(prompt, _LONGEST_PROMPT)
-    return [one.name, state, kind, f"{one.turns:,}", f"${one.cost_usd:,.4f}", _ago(one.last_used, now), begun]
-
-
-def _ago(moment: pd.Timestamp, now: float) -> str:
-    seconds = now - moment.timestamp()
-    return next((f"{seconds / size:.0f} {unit} ago" for size, unit in _UNITS if seconds >= size), "just now")
+    return [
+        one.name,
+        state,
+        kind,
+        f"{one.turns:,}",
+        f"${one.cost_usd:,.4f}",
+        ago(now - one.last_used.timestamp()),
+        begun,
+    ]
 
 
 def _each(frame: pd.DataFrame) -> Iterable[Any]:

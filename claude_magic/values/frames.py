@@ -61,6 +61,17 @@ def shape_words(value: Any) -> str:
     return ""
 
 
+def dimensions(value: Any) -> tuple[int, ...]:
+    """Return the sizes of a table or an array, rows first; `()` of anything else."""
+    manager = _manager(value)
+    if manager is not None:
+        axes = manager.axes[::-1]
+        return tuple(map(len, axes)) if all(map(_is_plain_index, axes)) else ()
+    if is_of(value, "numpy", "ndarray") or is_of(value, "polars", "DataFrame"):
+        return tuple(value.shape)
+    return (value.num_rows, value.num_columns) if is_of(value, "pyarrow", "Table", "RecordBatch") else ()
+
+
 def plain_frame(value: Any) -> Any:
     """Return a table of pandas as exactly a `DataFrame`, without a copy; `None` for anything else.
 

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from claude_magic.values.content import LONGEST_RESULT, cut_in_the_middle
-from claude_magic.values.frames import is_table, plain_frame, shape_words, table_text
+from claude_magic.values.frames import is_table, shape_words, table_text
 from claude_magic.values.hiding import SecretFilter, hides
 from claude_magic.values.previews import (
     LONGEST_PREVIEW,
-    are_plain,
     bases_of,
     class_name,
     corner,
@@ -23,12 +22,13 @@ from claude_magic.values.previews import (
     is_kind_of,
     is_of,
     is_one_of,
-    is_plain,
     members_of,
     preview,
     size_words,
     type_name,
 )
+from claude_magic.values.references import LookError as LookError
+from claude_magic.values.references import column_names, follow, is_class, isinstance_of
 from claude_magic.values.sources import source_of, source_of_class
 
 MOST_NAMES = 500
@@ -36,10 +36,6 @@ _LINE = 160
 _MOST_FIELDS = 60
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
-
-
-class LookError(ValueError):
-    """Something cannot be looked at without running code; says what can be done instead."""
 
 
 # ---- the list ----
@@ -86,18 +82,9 @@ def _rank(value: Any) -> int:
         return 0
     if isinstance_of(value, types.ModuleType):
         return 4
-    if is_one_of(type(value), _FUNCTIONS) or _is_class(value):
+    if is_one_of(type(value), _FUNCTIONS) or is_class(value):
         return 3
     return 1 if is_one_of(type(value), _CONTAINERS) or is_kind_of(value, "numpy", "ndarray") else 2
-
-
-def isinstance_of(value: Any, kind: type) -> bool:
-    """Whether a value's type is a class or derived from it; unlike `isinstance`, this believes no `__class__`."""
-    return is_one_of(kind, bases_of(type(value)))
-
-
-def _is_class(value: Any) -> bool:
-    return isinstance_of(value, type)
 
 
 def _line(name: str, value: Any) -> str:
@@ -113,7 +100,7 @@ def _line(name: str, value: Any) -> str:
 def _summary(value: Any) -> str:
     """Return a few words about a value, after its type."""
     if is_table(value):
-        names = ", ".join(_column_names(value))
+        names = ", ".join(column_names(value))
         return f", {shape_words(value)}" + (f": {names[:_LINE]}{'…' if len(names) > _LINE else ''}" if names else "")
     if is_of(value, "numpy", "ndarray"):
         return f", shape {value.shape}, {value.dtype}, {size_words(value.nbytes)}"
@@ -123,17 +110,10 @@ def _summary(value: Any) -> str:
         return f", {len(value):,} items: {preview(value, _LINE)}"
     if type(value) is str and len(value) > _LINE:
         return f", {len(value):,} characters: {preview(value[:_LINE], _LINE)}…"
-    if isinstance_of(value, types.ModuleType) or is_one_of(type(value), _FUNCTIONS) or _is_class(value):
+    if isinstance_of(value, types.ModuleType) or is_one_of(type(value), _FUNCTIONS) or is_class(value):
         return ""
     shown = preview(value, LONGEST_PREVIEW)
     return "" if shown == f"<{type_name(value)}>" else f" = {shown}"
-
-
-def _column_names(value: Any) -> list[str]:
-    if is_of(value, "pandas", "DataFrame") or is_of(value, "polars", "DataFrame"):
-        frame = value if is_of(value, "polars", "DataFrame") else plain_frame(value)
-        return [preview(name, 40).strip("'") for name in list(frame.columns[:40])] if frame is not None else []
-    return []
 
 
 # ---- one of them ----
@@ -155,7 +135,7 @@ def inspect_variable(namespace: Mapping[str, Any], path: str, secrets: SecretFil
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise LookError(f"{path[:_LINE]!r} is neither a name nor a path such as df['price'] or rows[0].") from None
     try:
-        value, names = _walk(tree, namespace)
+        value, names = follow(tree, namespace)
         head = f"{path.strip()}: {type_name(value)}"
         if any(hides(name, value) for name in names) and not is_table(value):
             return f"{head} (secret: only its type is shown)"
@@ -164,102 +144,6 @@ def inspect_variable(namespace: Mapping[str, Any], path: str, secrets: SecretFil
         raise LookError(secrets.text(str(error))) from None
     except RecursionError:
         raise LookError("The path is too long.") from None
-
-
-def _walk(node: ast.expr, namespace: Mapping[str, Any]) -> tuple[Any, list[str]]:
-    """Return the value that a path leads to, and the names on the way, which may say that it is secret."""
-    if isinstance(node, ast.Name):
-        if node.id not in namespace:
-            raise LookError(f"There is no variable {node.id!r}; list_variables tells which there are.")
-        return namespace[node.id], [node.id]
-    if isinstance(node, ast.Attribute):
-        owner, names = _walk(node.value, namespace)
-        return _attribute(owner, node.attr), [*names, node.attr]
-    if isinstance(node, ast.Subscript):
-        owner, names = _walk(node.value, namespace)
-        try:
-            key = ast.literal_eval(node.slice)
-        except (ValueError, TypeError, MemoryError):
-            raise LookError("An index must be written out, such as rows[0] or df['price'].") from None
-        return _item(owner, key), [*names, key] if type(key) is str else names
-    raise LookError(
-        "Looking runs no code: only names, attributes and items can be looked at; run_python runs the rest."
-    )
-
-
-def _attribute(owner: Any, name: str) -> Any:
-    if is_of(owner, "pandas", "DataFrame") and (column := _column(owner, name)) is not None:
-        return column
-    fields = members_of(owner) if _is_class(owner) else fields_of(owner)
-    if name in fields:
-        return fields[name]
-    raise LookError(f"{name!r} is not kept in a {type_name(owner)}; it may be computed, which run_python can do.")
-
-
-def _item(owner: Any, key: Any) -> Any:
-    kind = type(owner)
-    try:
-        if kind is dict:
-            return _value_of(owner, key)
-        if is_of(owner, "pandas", "DataFrame"):
-            return _columns(owner, key) if type(key) is list else _wanted(_column(owner, key))
-        if is_of(owner, "pandas", "Series"):
-            frame = plain_frame(owner)
-            labels = frame.index.tolist() if frame.index.dtype.kind == "O" else []
-            return frame.iloc[:, 0].loc[key] if are_plain(labels) else _wanted(None)
-        if is_one_of(kind, (list, tuple, str)) or is_of(owner, "numpy", "ndarray"):
-            return owner[key]
-        if is_of(owner, "polars", "DataFrame"):
-            return owner[key]
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise LookError(f"It has no item {key!r}: {preview_keys(owner)}") from None
-    raise LookError(f"Items of a {type_name(owner)} are made by its own code; run_python can get them.")
-
-
-def _value_of(owner: dict[Any, Any], key: Any) -> Any:
-    """Return what a dict has under a key, without asking its keys of unknown classes whether they are equal."""
-    parts = key if type(key) is tuple else (key,)
-    for one, value in first_pairs(owner, len(owner)):
-        if type(one) is tuple and type(key) is tuple:
-            if len(one) == len(parts) and are_plain(list(one)) and one == key:
-                return value
-        elif is_plain(one) and one == key:
-            return value
-    raise KeyError(key)
-
-
-def _column(frame: Any, name: Any) -> Any:
-    """Return a column of a DataFrame by its name; `None` if there is none that can be looked at."""
-    plain = plain_frame(frame)
-    names = list(plain.columns) if plain is not None else []
-    place = next((place for place, one in enumerate(names) if _is_label(one) and one == name), None)
-    return None if place is None else plain.iloc[:, place]
-
-
-def _columns(frame: Any, names: list[Any]) -> Any:
-    plain = plain_frame(frame)
-    known = list(plain.columns) if plain is not None else []
-    places = [place for name in names for place, one in enumerate(known) if _is_label(one) and one == name]
-    return plain.iloc[:, places] if len(places) >= len(names) else _wanted(None)
-
-
-def _is_label(name: Any) -> bool:
-    return is_plain(name) or (type(name) is tuple and are_plain(list(name)))
-
-
-def _wanted(value: Any) -> Any:
-    if value is None:
-        raise KeyError
-    return value
-
-
-def preview_keys(owner: Any) -> str:
-    """Return which items there are, in a few words."""
-    if type(owner) is dict:
-        return f"its keys are {preview(list(first_items(owner, 20)))}"
-    if is_of(owner, "pandas", "DataFrame"):
-        return f"its columns are {', '.join(_column_names(owner))}"
-    return f"it has {len(owner):,} items" if is_one_of(type(owner), (list, tuple, str)) else "it has others"
 
 
 def _details(value: Any) -> str:
@@ -390,7 +274,7 @@ _DESCRIBERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], str]], ...] = (
     (lambda value: is_of(value, "torch", "Tensor") or is_of(value, "torch.nn", "Parameter"), _tensor),
     (lambda value: isinstance_of(value, types.ModuleType), _module),
     (lambda value: is_one_of(type(value), _FUNCTIONS), _function),
-    (_is_class, _class),
+    (is_class, _class),
     (lambda value: is_one_of(type(value), _CONTAINERS), _container),
     (lambda value: type(value) is str, _text),
     (lambda value: is_of(value, "sqlalchemy.engine", "Engine"), _engine),
