@@ -19,6 +19,7 @@ from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.engine.rewind import Rewind
 from claude_magic.engine.session import Session
 from claude_magic.engine.session_info import SessionInfo
+from claude_magic.engine.turn_queue import QueuedPrompt
 from claude_magic.errors import ClaudeError
 from claude_magic.permissions import Ask
 from claude_magic.recording import TapeRecorder, TapeReplayer
@@ -253,6 +254,31 @@ class ClaudeClient:
     def interrupt_soon(self, session: str | Session) -> Future[bool]:
         """Interrupt without waiting; may be called on any thread."""
         return self._loop.submit(self._client.interrupt(session))
+
+    @public
+    def list_queued(self, session: str | Session) -> list[QueuedPrompt]:
+        """Return the prompts that wait in a session, the next one first."""
+        return self._loop.run(lambda: self._client.list_queued(session))
+
+    @public
+    def withdraw(self, session: str | Session, turn_id: str) -> None:
+        """Drop a prompt that waits; see `AsyncClaudeClient.withdraw`."""
+        self._loop.run(lambda: self._client.withdraw(session, turn_id))
+
+    @public
+    def edit_queued(self, session: str | Session, turn_id: str, text: str) -> None:
+        """Give a prompt that waits other words; see `AsyncClaudeClient.edit_queued`."""
+        self._loop.run(lambda: self._client.edit_queued(session, turn_id, text))
+
+    @public
+    def move_queued(self, session: str | Session, turn_id: str, place: int) -> None:
+        """Give a prompt that waits another place, from 1."""
+        self._loop.run(lambda: self._client.move_queued(session, turn_id, place))
+
+    @public
+    def steer(self, session: str | Session, turn_id: str) -> None:
+        """Send a prompt that waits in now; see `AsyncClaudeClient.steer`."""
+        self._loop.run(lambda: self._client.steer(session, turn_id))
 
     @public
     def undo(self, session: str | Session, *, dry_run: bool = False) -> Rewind:

@@ -24,6 +24,7 @@ from claude_magic.engine.session import Session, managed
 from claude_magic.engine.session_info import SessionInfo
 from claude_magic.engine.stream import AsyncStream, TurnTasks
 from claude_magic.engine.turn import Turn
+from claude_magic.engine.turn_queue import QueuedPrompt
 from claude_magic.errors import ClaudeError, PoolClosedError
 from claude_magic.messages import Batch, Message
 from claude_magic.observers import ObserverGuard
@@ -301,6 +302,7 @@ class AsyncClaudeClient:
         timeout_s: float | None = None,
         json_schema: str | Mapping[str, Any] | None = None,
         patient: bool = False,
+        steer: bool = False,
         tool_servers: Iterable[ToolServer] = (),
     ) -> AsyncStream:
         """Prompt a session and follow what comes.
@@ -319,6 +321,7 @@ class AsyncClaudeClient:
                 session's process is started anew (it resumes) before this prompt and before the next without it.
             patient: wait for a process and for its turn to run as long as it takes, not only `acquire_timeout_s`;
                 for prompts in the background.
+            steer: send it in with the next step of the turn that runs; see `steer`.
             tool_servers: tools that this prompt is offered beside the client's own.
 
         Returns:
@@ -334,6 +337,7 @@ class AsyncClaudeClient:
         schema = json_text("json_schema", json_schema)
         turn = Turn(target.name, prompt, literal, model, permission_mode, timeout_s, schema, patient)
         turn.tool_servers = (*self._tools.servers, *tool_servers)
+        turn.steers = steer
         turn.check()
         return AsyncStream(turn, partial(self._submit, target), target.interrupt)
 
@@ -375,6 +379,43 @@ class AsyncClaudeClient:
             Whether there was anything to end.
         """
         return await managed(self.get_session(session)).interrupt()
+
+    # Prompts that wait.
+
+    def list_queued(self, session: str | Session) -> list[QueuedPrompt]:
+        """Return the prompts that wait in a session, the next one first."""
+        target = managed(self.get_session(session))
+        return target.queue.listed(target.redactor)
+
+    def withdraw(self, session: str | Session, turn_id: str) -> None:
+        """Drop a prompt that waits; its turn ends as interrupted, and has cost nothing.
+
+        Args:
+            session: name, id or handle.
+            turn_id: uuid of the prompt, as `list_queued` has it.
+
+        Raises:
+            ValueError: it does not wait, or no longer.
+        """
+        managed(self.get_session(session)).withdraw(turn_id)
+
+    def edit_queued(self, session: str | Session, turn_id: str, text: str) -> None:
+        """Give a prompt that waits other words; what was attached to it stays. Raises as `withdraw` does."""
+        managed(self.get_session(session)).queue.find(turn_id).rewrite(text)
+
+    def move_queued(self, session: str | Session, turn_id: str, place: int) -> None:
+        """Give a prompt that waits another place, from 1. Raises as `withdraw` does."""
+        queue = managed(self.get_session(session)).queue
+        queue.move(queue.find(turn_id), place)
+
+    def steer(self, session: str | Session, turn_id: str) -> None:
+        """Send a prompt that waits in now: Claude reads it with the next step of the running turn, after a tool.
+
+        It has no response of its own then: its own is empty, and what comes of it stands in that of the running turn.
+        A turn that ends without such a step, or a prompt that asks for a model, a mode, a schema or a command, makes
+        it the next turn. Raises as `withdraw` does.
+        """
+        managed(self.get_session(session)).steer(turn_id)
 
     async def undo(self, session: str | Session, *, dry_run: bool = False) -> Rewind:
         """Restore the files as they were before the last turn of a session that edited any.

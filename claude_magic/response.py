@@ -120,7 +120,8 @@ class Response:
         error: the failure in words; "" where there is none.
         process_gone: whether the CLI's process ended before the turn did, such as by force; the session resumes in a
             new one.
-        sent: whether the prompt was sent to the CLI; one that was stopped before has cost nothing.
+        sent: whether the prompt was sent to the CLI as a turn of its own. One that was stopped before has cost nothing;
+            one that succeeded without was read with a step of the turn that ran.
     """
 
     text: str

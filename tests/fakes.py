@@ -57,6 +57,7 @@ class FakeTransport:
         self.session_id = self._flag("--session-id") or self._flag("--resume") or str(uuid.uuid4())
         self.total_usd = 0.0
         self.closed = False
+        self.cancels = False
         self.others: list[int] = []
         self.interrupted = asyncio.Event()
         self.answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
@@ -178,6 +179,8 @@ class FakeTransport:
             response = {"models": [{"value": "fake-model"}, {"value": "other-model"}], "account": {}}
         elif request["subtype"] == "get_usage":
             response = {"session": {"total_cost_usd": self.total_usd}}
+        elif request["subtype"] == "cancel_async_message":
+            response = {"cancelled": self.cancels}
         elif request["subtype"] == "interrupt":
             self.interrupted.set()
         inner = {"subtype": "success", "request_id": request_id, "response": response}

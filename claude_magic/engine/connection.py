@@ -56,6 +56,10 @@ def _ignore_messages(turn: Turn | None, messages: list[Message]) -> None:
     """A connection without a session has no one to tell."""
 
 
+def _ignore_echo(number: str) -> None:
+    """A connection without a session has sent nothing in."""
+
+
 def _ignore_unsolicited(turn: Turn, result: Message) -> None:
     """A connection without a session has no one to tell."""
 
@@ -70,6 +74,7 @@ class Connection:
         info: the CLI's answer to `initialize`: models, account, commands.
         session: name of the session that uses it; "" while it is warm.
         on_messages: called with each batch and the turn it belongs to, or `None` between turns.
+        on_echo: called with the id of a message that the CLI has read.
         on_unsolicited: called when an unprompted turn is over, with its result.
         decide: decides about permissions.
         model: model set by control request, else `None`.
@@ -83,6 +88,7 @@ class Connection:
         self.info: dict[str, Any] = {}
         self.session = ""
         self.on_messages: OnMessages = _ignore_messages
+        self.on_echo: Callable[[str], None] = _ignore_echo
         self.on_unsolicited: OnUnsolicited = _ignore_unsolicited
         self.decide: DecidePermission = _deny_all
         self.model: str | None = None
@@ -106,6 +112,7 @@ class Connection:
             "conversation_reset": self._on_reset,
             "init": self._on_mode,
             "status": self._on_mode,
+            "replay": lambda message: self.on_echo(string(message.raw.get("uuid"))),
             "result": self._tasks.on_reported,
         }
         self._ready = False
@@ -202,10 +209,22 @@ class Connection:
         result = self._router.begin(turn, await_echo=self._tasks.may_report)
         turn.mark_sent()
         try:
-            await self._send(user_message(turn.prompt, turn.id, literal=turn.literal))
+            await self.send_prompt(turn, turn.id)
             return await result
         finally:
             self._router.leave(turn)
+
+    async def send_prompt(self, turn: Turn, number: str) -> None:
+        """Write a prompt to the CLI.
+
+        Args:
+            turn: whose prompt.
+            number: its uuid, which the CLI must not have seen.
+
+        Raises:
+            ProcessError: the CLI is gone.
+        """
+        await self._send(user_message(turn.prompt, number, literal=turn.literal))
 
     async def interrupt(self) -> None:
         """Ask the CLI to end the running turn. An idle CLI just says yes.

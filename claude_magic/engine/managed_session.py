@@ -18,8 +18,10 @@ from claude_magic.engine.connection import Connection, DecidePermission
 from claude_magic.engine.cost import CostMeter, streamed_cost
 from claude_magic.engine.rewind import Rewind, edited_files, rewind_files
 from claude_magic.engine.session_info import SessionState
+from claude_magic.engine.steering import Steering
 from claude_magic.engine.stopping import interrupt_turn, wait_until_overdue
 from claude_magic.engine.turn import Turn, TurnContext, build_response, cancelled_response, prompt_text
+from claude_magic.engine.turn_queue import TurnQueue
 from claude_magic.errors import (
     ClaudeError,
     ControlError,
@@ -31,10 +33,13 @@ from claude_magic.errors import (
 from claude_magic.lenient import items, mapping, mappings, number, string
 from claude_magic.messages import Message, MessageType
 from claude_magic.redaction import Redactor
-from claude_magic.response import AnswerSource, Response
+from claude_magic.response import AnswerSource, Outcome, Response
+from claude_magic.strings import opening
 
 Lease = Callable[["ManagedSession"], AbstractAsyncContextManager[Connection]]
 """Gives a session a process, and the right to run, for as long as the block lasts."""
+
+_READ_ELSEWHERE = "Claude has read this with the turn that ran; what came of it stands there."
 
 
 class ManagedSession:
@@ -63,6 +68,7 @@ class ManagedSession:
         notice: what a user should know about how it was started; "" if there is nothing.
         last_response: what its last finished turn brought back; `None` before the first.
         source: who answers. What a recording answers costs nothing.
+        queue: its prompts that wait.
     """
 
     def __init__(self, name: str, config: SessionConfig, keep_messages: int = 1000) -> None:
@@ -90,8 +96,8 @@ class ManagedSession:
         self._closed = False
         self._last_failed = False
         self._turn: Turn | None = None
-        self._queue: deque[Turn] = deque()
-        self._order = asyncio.Lock()
+        self.queue = TurnQueue()
+        self._steering = Steering(self.queue, self._taken_in)
         self._started_with: SessionConfig | None = None
         self._editing_turns: list[tuple[str, dict[str, bool]]] = []
         self._meter = CostMeter()
@@ -135,7 +141,7 @@ class ManagedSession:
     @property
     def waiting(self) -> int:
         """How many prompts wait behind the running one."""
-        return len(self._queue)
+        return len(self.queue)
 
     @property
     def resume_id(self) -> str | None:
@@ -194,6 +200,7 @@ class ManagedSession:
         connection.session = self.name
         connection.on_messages = self._received
         connection.on_unsolicited = self._on_unsolicited
+        connection.on_echo = self._steering.on_echo
         if self.decide is not None:
             connection.decide = self.decide
         is_given = bool(self.config.api_key) or "ANTHROPIC_API_KEY" in dict(self.config.environment)
@@ -215,6 +222,8 @@ class ManagedSession:
         self._update_session_id()
         self.recent.extend(messages)
         self.on_messages(turn, messages)
+        if self.waiting:
+            self._send_in()
 
     def _update_session_id(self) -> None:
         session_id = self.connection.session_id if self.connection is not None else ""
@@ -238,12 +247,12 @@ class ManagedSession:
         """
         if self._closed:
             raise SessionClosedError(f"The session {self.name!r} was closed. Create a new one.")
-        self._queue.append(turn)
+        self.queue.put(turn)
+        self._send_in()
 
     def cancel(self, turn: Turn) -> None:
         """End a turn that was dropped before it could begin to run; nothing happens if it is over."""
-        if turn in self._queue:
-            self._queue.remove(turn)
+        self.queue.remove(turn)
         self._finish_cancelled(turn)
 
     async def run(self, turn: Turn, lease: Lease) -> None:
@@ -253,17 +262,15 @@ class ManagedSession:
             turn: what to run.
             lease: gives the process; called when it is this turn's turn, and it may wait.
         """
-        if turn not in self._queue:
+        if turn not in self.queue:
             self.enqueue(turn)
         try:
-            async with self._order:
-                self._queue.remove(turn)
+            async with self.queue.turn(turn):
                 self._turn = turn
                 self.last_used = time.time()
                 await self._run_now(turn, lease)
         except asyncio.CancelledError:
-            if turn in self._queue:
-                self._queue.remove(turn)
+            self.queue.remove(turn)
             if not turn.stop_requested:
                 turn.fail(asyncio.CancelledError("the prompt was dropped"))
                 raise
@@ -296,6 +303,7 @@ class ManagedSession:
             process_error = error
         finally:
             watch.cancel()
+        await self._steering.settle(connection)
         # Once the CLI has answered anything there is a conversation, on disk, to resume.
         self._fresh = self._fresh and result is None and turn.ttft_s is None
         self._finish_turn(turn, result, process_error)
@@ -348,11 +356,37 @@ class ManagedSession:
         if not turn.is_over:
             turn.finish(cancelled_response(turn, self.session_id, self._redactor, self.source))
 
+    # Prompts that wait.
+
+    def withdraw(self, turn_id: str) -> None:
+        """Drop a prompt that waits; its turn ends as interrupted, and has cost nothing."""
+        self._cancel_turn(self.queue.find(turn_id))
+
+    def steer(self, turn_id: str) -> None:
+        """Send a prompt that waits in with the next step of the running turn; else it is next."""
+        turn = self.queue.find(turn_id)
+        turn.steers = True
+        self.queue.move(turn, 1)
+        self._send_in()
+
+    def _send_in(self) -> None:
+        if self._turn is not None and self.connection is not None:
+            self._steering.look(self._turn, self.connection)
+
+    def _taken_in(self, turn: Turn) -> None:
+        """A prompt was read with a step of the running turn: it has no turn of its own."""
+        words = opening(self._redactor.text(prompt_text(turn.prompt)), 200)
+        self.note(f"Sent in while it worked: {words}")
+        turn.add([Message(MessageType.STATUS, _READ_ELSEWHERE, b"", unix_time())])
+        response = cancelled_response(turn, self.session_id, self._redactor, self.source)
+        turn.finish(replace(response, outcome=Outcome.SUCCESS))
+        self._cancel_turn(turn)
+
     async def undo(self, lease: Lease, *, dry_run: bool) -> Rewind:
         """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""
         if not self._editing_turns:
             return Rewind(done=not dry_run)
-        async with self._order, lease(self) as connection:
+        async with self.queue.between_turns(), lease(self) as connection:
             turn_id, edited = self._editing_turns[-1]
             rewind = await rewind_files(connection, turn_id, edited, dry_run=dry_run)
             if not dry_run:
@@ -373,7 +407,7 @@ class ManagedSession:
         Returns:
             Whether there was anything to end.
         """
-        dropped = [waiting for waiting in self._queue if turn is None or waiting is turn]
+        dropped = [waiting for waiting in self.queue.waiting if turn is None or waiting is turn]
         for waiting in dropped:
             self._cancel_turn(waiting)
         running = self._turn if turn is None or turn is self._turn else None
@@ -417,7 +451,7 @@ class ManagedSession:
     def close(self) -> None:
         """Take no more prompts, and end those there are; the pool ends the process."""
         self._closed = True
-        for turn in [*self._queue, *([self._turn] if self._turn is not None else [])]:
+        for turn in [*self.queue.waiting, *([self._turn] if self._turn is not None else [])]:
             if turn.sent is None:
                 self._cancel_turn(turn)
             turn.stop_requested = True

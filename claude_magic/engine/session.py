@@ -89,11 +89,6 @@ class Session:
         return list(self._managed.models)
 
     @property
-    def tools(self) -> list[str]:
-        """The tools that Claude has, those of MCP servers included; empty before the first turn."""
-        return list(self._managed.tools)
-
-    @property
     def notice(self) -> str:
         """What a user should know about how it was started; "" if there is nothing."""
         return self._managed.notice

@@ -46,6 +46,7 @@ class Turn:
         json_schema: the answer must fit this JSON Schema, instead of the session's own.
         patient: whether it waits for its turn to run as long as it takes.
         tool_servers: the tools of this process that the model is offered.
+        steers: whether it is sent in with the next step of a turn that runs, instead of waiting for its end.
         id: uuid of the prompt, fresh for each turn: the CLI swallows one it has seen.
         messages: what came, in order.
         notable: those of them that are more than a piece of text, such as tool uses: few, where `messages` are many.
@@ -64,6 +65,7 @@ class Turn:
     json_schema: str | None = None
     patient: bool = False
     tool_servers: tuple[ToolServer, ...] = ()
+    steers: bool = False
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     messages: list[Message] = field(default_factory=list)
     notable: list[Message] = field(default_factory=list)
@@ -100,6 +102,20 @@ class Turn:
             positive("timeout_s", self.timeout_s)
         if self.model is not None and not self.model.strip():
             raise ValueError("model is empty: leave it out, or give a name.")
+
+    def rewrite(self, text: str) -> None:
+        """Give a prompt that was not sent yet other words; blocks that are not its own text stay.
+
+        Raises:
+            ValueError: there are no words.
+        """
+        if not text.strip():
+            raise ValueError("The prompt is empty: say what Claude should do, or withdraw it.")
+        if isinstance(self.prompt, str):
+            self.prompt = text
+            return
+        last = max(place for place, block in enumerate(self.prompt) if block.get("type") == "text")
+        self.prompt = [{**block, "text": text} if place == last else block for place, block in enumerate(self.prompt)]
 
     @property
     def is_over(self) -> bool:

@@ -32,6 +32,7 @@ from claude_magic.magics.filters import (
 )
 from claude_magic.magics.options import options_help, split_prompt
 from claude_magic.magics.parsing import did_you_mean
+from claude_magic.magics.queueing import QUEUE_USAGE, queue
 from claude_magic.magics.scope import variables_here
 from claude_magic.magics.turns import run_prompt
 from claude_magic.widgets.undoing import undo_words
@@ -385,6 +386,7 @@ COMMANDS: dict[str, Command] = {
     "fix": Command("fix [TEXT]", "explain and correct the last error", _fix),
     "sessions": Command("sessions", "open sessions, as a table", _sessions),
     "stop": Command("stop [NAME]", "end what is running; text and session stay", _stop, "session"),
+    "queue": Command(QUEUE_USAGE, "prompts that wait in sessions; withdraw, edit, move one", queue, "session"),
     "new": Command("new [NAME]", "begin a conversation anew", _new, "session"),
     "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume, "resume"),
     "fork": Command("fork NAME [FROM]", "begin a session as a copy of an open one (main)", _fork, "session"),

@@ -35,6 +35,7 @@ class Options:
     fork: str | None = None
     attach: tuple[str, ...] = ()
     bg: bool = False
+    steer: bool = False
     timeout: float | None = None
     keep: bool = False
     fresh: bool = False
@@ -100,6 +101,7 @@ def _parser() -> LineParser:
     add("--fork", type=_nonempty, metavar="NAME", help="begin a new session as a copy of an open one")
     add("--attach", nargs="+", action="extend", default=[], metavar="EXPR", help="send text, tables, pictures along")
     add("--bg", action="store_true", help="run in the background; -o VAR gets a handle with .result() and .stop()")
+    add("--steer", action="store_true", help="send it in with the next step of the turn that runs in the session")
     add("--timeout", type=_positive, metavar="S", help="longest this prompt may take, in seconds")
     add("--keep", action="store_true", help="keep the answer; the same cell is answered by it, for nothing")
     add("--fresh", action="store_true", help="ask again, and keep the new answer instead")

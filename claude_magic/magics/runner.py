@@ -326,6 +326,7 @@ def _open_stream(
         timeout_s=options.timeout,
         json_schema=prompt.schema,
         patient=options.bg,
+        steer=options.steer,
         tool_servers=tool_servers,
         inbox=inbox,
     )

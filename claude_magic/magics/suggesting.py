@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from claude_magic.clock import ago
 from claude_magic.config import EFFORTS, PERMISSION_MODES
+from claude_magic.engine.session import managed
 from claude_magic.kernel.level import KernelLevel
 from claude_magic.magics.options import flags
 from claude_magic.magics.prompting import own_names
@@ -225,7 +226,7 @@ class Suggester:
     def _tools(self) -> Iterable[tuple[str, str]]:
         words = dict(_TOOLS)
         for session in self._sessions():
-            words |= {name: words.get(name, _tool_words(name)) for name in session.tools}
+            words |= {name: words.get(name, _tool_words(name)) for name in managed(session).tools}
         for info in self._context.offered_tools():
             words[info.full_name] = opening(info.description, _LONGEST_WORDS) or "a function of this notebook"
         return sorted(words.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ from claude_magic.background_loop import in_thread
 from claude_magic.config import SessionConfig
 from claude_magic.display.turn_display import GuardedDisplay, TerminalDisplay, plain_display
 from claude_magic.engine.session import Session, managed
+from claude_magic.engine.turn import prompt_text
 from claude_magic.errors import ModelNotFoundError, SessionClosedError, SessionNotFoundError
 from claude_magic.kernel.level import KernelLevel
 from claude_magic.magics.answer_cache import CachedSession, continued
@@ -210,10 +212,17 @@ def _finish(context: NotebookContext, pending: _PendingPrompt, turn: RunningTurn
             with suppress(SessionClosedError):  # another session may have its name by now
                 context.close_session(session)
         raise
-    if pending.keeps and response.outcome is Outcome.SUCCESS and not cached.is_lost:
-        _keep(context, pending.key, response, session)
-    cached.advance(pending.key, response)
+    key = pending.key if _is_as_asked(pending, response) else uuid.uuid4().hex
+    if pending.keeps and key == pending.key and response.outcome is Outcome.SUCCESS and not cached.is_lost:
+        _keep(context, key, response, session)
+    cached.advance(key, response)
     return result_value(pending.prompt, response)
+
+
+def _is_as_asked(pending: _PendingPrompt, response: Response) -> bool:
+    """Whether a response answers the very prompt: one that waited may have been edited, or read with another turn."""
+    asked = managed(pending.cached.session).redactor.text(prompt_text(pending.prompt.content))
+    return response.sent and response.prompt == asked
 
 
 def _with_context(context: NotebookContext, cached: CachedSession) -> CachedSession:

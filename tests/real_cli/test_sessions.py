@@ -446,3 +446,36 @@ async def test_nobody_is_logged_in(cli_path: Path, tmp_path: Path, monkeypatch: 
         await client.create_session(name="main")
         with pytest.raises(AuthenticationError, match="claude setup-token"):
             await client.execute("main", "hello")
+
+
+async def test_a_prompt_is_sent_in_while_a_tool_runs(stage: Stage) -> None:
+    """The model reads it with the tool's result, on every version; what waits behind it has a turn of its own."""
+    client = await stage.begin(
+        rule("work", tool("Bash", command=NAP), text("Worked.")),
+        rule("look left", text("Looked.")),
+        allowed_tools=("Bash",),
+    )
+    host = asyncio.create_task(client.execute("main", "work"))
+    await until(lambda: any(message.type == "tool_use" for message in client.get_session("main").recent))
+    queued = asyncio.create_task(client.execute("main", "hello"))
+    async with client.stream("main", "look left", steer=True) as stream:
+        own = await stream.wait()
+
+    assert (await host).text.endswith(("Worked.", "Looked."))
+    assert (await queued).text == "Hello."
+    assert not own.sent
+    assert any("look left" in str(request.body["messages"]) for request in stage.simulator.requests if request.rule)
+    assert client.get_session("main").turns == 2
+
+
+async def test_a_prompt_that_no_step_takes_is_the_next_turn(stage: Stage) -> None:
+    """Text streams, and no tool runs: nothing is merged."""
+    client = await stage.begin(rule("slowly", step(text("word " * 60), chunk_delay_s=0.01)))
+    host = asyncio.create_task(client.execute("main", "slowly"))
+    await until(lambda: any(message.type == "text" for message in client.get_session("main").recent))
+    async with client.stream("main", "hello", steer=True) as stream:
+        own = await stream.wait()
+
+    assert (await host).text.strip().endswith("word")
+    assert own.text == "Hello."
+    assert client.get_session("main").turns == 2
