@@ -18,7 +18,7 @@ from claude_magic.client import AsyncClaudeClient, Observer, Tracer
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.engine.rewind import Rewind
 from claude_magic.engine.session import Session
-from claude_magic.engine.session_info import SessionInfo
+from claude_magic.engine.session_info import SessionActivity, SessionInfo
 from claude_magic.engine.turn_queue import QueuedPrompt
 from claude_magic.errors import ClaudeError
 from claude_magic.permissions import Ask
@@ -190,6 +190,16 @@ class ClaudeClient:
     def list_sessions(self) -> list[SessionInfo]:
         """Return what there is to know about each open session."""
         return self._loop.run(self._client.list_sessions)
+
+    @public
+    def list_activity(self) -> dict[str, SessionActivity]:
+        """Return what each open session does now, by its name."""
+        return self._loop.run(self._client.list_activity)
+
+    @public
+    def rename_session(self, session: str | Session, name: str) -> None:
+        """Give a session another name; see `AsyncClaudeClient.rename_session`."""
+        self._loop.run(lambda: self._client.rename_session(session, name))
 
     @public
     def get_stats(self) -> Stats:

@@ -18,10 +18,10 @@ from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig, json_tex
 from claude_magic.engine.connection import Connection
 from claude_magic.engine.managed_session import ManagedSession
 from claude_magic.engine.pool import SessionPool
-from claude_magic.engine.registry import SessionRegistry, info_of
+from claude_magic.engine.registry import SessionRegistry, activity_of, info_of
 from claude_magic.engine.rewind import Rewind
 from claude_magic.engine.session import Session, managed
-from claude_magic.engine.session_info import SessionInfo
+from claude_magic.engine.session_info import SessionActivity, SessionInfo
 from claude_magic.engine.stream import AsyncStream, TurnTasks
 from claude_magic.engine.turn import Turn
 from claude_magic.engine.turn_queue import QueuedPrompt
@@ -215,6 +215,19 @@ class AsyncClaudeClient:
             await self._pool.release(managed(session))
         finally:
             self.records.note_closed()
+
+    def rename_session(self, session: str | Session, name: str) -> None:
+        """Give a session another name. What is on record keeps the old one, and the session's id, which joins both.
+
+        Raises:
+            ValueError: the name is taken or empty, or the session is at work.
+            SessionNotFoundError: there is no such session.
+        """
+        self._sessions.rename(self.get_session(session), name)
+
+    def list_activity(self) -> dict[str, SessionActivity]:
+        """Return what each open session does now, by its name."""
+        return {session.name: activity_of(managed(session)) for session in self._sessions}
 
     def list_sessions(self) -> list[SessionInfo]:
         """Return what there is to know about each open session."""

@@ -129,6 +129,11 @@ class Asker:
 
     # What was granted.
 
+    def rename(self, before: str, name: str) -> None:
+        """A session has another name; no run of it may be under way."""
+        if before in self._granted:
+            self._granted[name] = self._granted.pop(before)
+
     def granted(self, session: Session) -> list[str]:
         """Return what runs in a session without asking because a person said so, in words."""
         return [managed(session).redactor.text(grant.label) for grant in self._grants(session.name)]

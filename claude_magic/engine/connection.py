@@ -181,6 +181,11 @@ class Connection:
         return self._router.turn is not None
 
     @property
+    def running(self) -> Turn | None:
+        """The turn that runs: prompted, or the CLI's own."""
+        return self._router.turn
+
+    @property
     def background(self) -> set[str]:
         """Ids of background tasks that are alive."""
         return self._tasks.alive

@@ -33,7 +33,7 @@ from claude_magic.errors import (
 from claude_magic.lenient import items, mapping, mappings, number, string
 from claude_magic.messages import Message, MessageType
 from claude_magic.redaction import Redactor
-from claude_magic.response import AnswerSource, Outcome, Response
+from claude_magic.response import NO_USAGE, AnswerSource, Outcome, Response
 from claude_magic.strings import opening
 
 Lease = Callable[["ManagedSession"], AbstractAsyncContextManager[Connection]]
@@ -61,6 +61,7 @@ class ManagedSession:
         last_used: when it last began or ended a turn, in unix seconds.
         turns: finished turns, those of background tasks included.
         cost_usd: sum of what its turns cost.
+        usage: sum of their tokens.
         session_ids: every id the conversation had, the latest last.
         recent: the last messages.
         models: the models the CLI offers, as it lists them; empty before the first start.
@@ -79,6 +80,7 @@ class ManagedSession:
         self.silence_timeout_s = config.silence_timeout_s
         self.turns = 0
         self.cost_usd = 0.0
+        self.usage = NO_USAGE
         self.session_ids: list[str] = []
         self.recent: deque[Message] = deque(maxlen=keep_messages)
         self.models: list[dict[str, Any]] = []
@@ -144,6 +146,13 @@ class ManagedSession:
         return len(self.queue)
 
     @property
+    def running(self) -> Turn | None:
+        """The turn that runs, prompted or the CLI's own; `None` while none does."""
+        if self._turn is not None:
+            return self._turn
+        return self.connection.running if self.connection is not None else None
+
+    @property
     def resume_id(self) -> str | None:
         """The id that a new process must resume, or `None` for a conversation that has not begun."""
         if not self._fresh:
@@ -185,6 +194,12 @@ class ManagedSession:
     def has_id(self, session_id: str) -> bool:
         """Whether the conversation has, or had, this id."""
         return session_id in self.session_ids
+
+    def rename(self, name: str) -> None:
+        """Take another name; turns that are on record keep the one they had."""
+        self.name = name
+        if self.connection is not None:
+            self.connection.session = name
 
     # The process it holds.
 
@@ -332,6 +347,7 @@ class ManagedSession:
             cost = replace(cost, cost_usd=0.0)
         self.turns += 1
         self.cost_usd += cost.cost_usd
+        self.usage += cost.usage
         context = TurnContext(
             turn=self.turns,
             session_id=self.session_id,

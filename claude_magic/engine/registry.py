@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 from claude_magic.engine.managed_session import ManagedSession
 from claude_magic.engine.session import Session, managed
-from claude_magic.engine.session_info import SessionInfo, SessionState
+from claude_magic.engine.session_info import SessionActivity, SessionInfo, SessionState
+from claude_magic.engine.turn import prompt_text
 from claude_magic.errors import SessionClosedError, SessionNotFoundError
 from claude_magic.response import AnswerSource
 
@@ -20,6 +22,9 @@ class SessionRegistry:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._sessions.values()))
 
     def free_name(self, wanted: str | None) -> str:
         """Return a name for a new session.
@@ -61,6 +66,19 @@ class SessionRegistry:
         known = ", ".join(map(repr, self._sessions)) or "none yet"
         raise SessionNotFoundError(f"There is no session {name!r}. Open sessions: {known}.")
 
+    def rename(self, session: Session, name: str) -> None:
+        """Give a session another name; its place in the order stays.
+
+        Raises:
+            ValueError: the name is taken or empty, or the session is at work.
+        """
+        known = managed(session)
+        if known.running is not None or known.waiting:
+            raise ValueError(f"{session.name} is at work: rename it when it is done.")
+        before, wanted = session.name, self.free_name(name)
+        known.rename(wanted)
+        self._sessions = {(wanted if one == before else one): kept for one, kept in self._sessions.items()}
+
     def close(self, session: Session) -> None:
         """Let go of a session; it takes no more prompts, and those there are end."""
         self._sessions.pop(session.name, None)
@@ -93,4 +111,21 @@ def info_of(session: ManagedSession) -> SessionInfo:
         turns=session.turns,
         cost_usd=session.cost_usd,
         simulated=session.source is not AnswerSource.MODEL,
+    )
+
+
+def activity_of(session: ManagedSession) -> SessionActivity:
+    """Return what a session does now."""
+    turn = session.running
+    prompt = session.redactor.text(prompt_text(turn.prompt)) if turn is not None else ""
+    use = next((one for one in reversed(turn.notable) if one.tool_use_id in turn.open_tools), None) if turn else None
+    return SessionActivity(
+        turn_id=turn.id if turn is not None else "",
+        prompt=prompt,
+        since=(turn.sent or turn.asked) if turn is not None else 0.0,
+        tool=use.tool_name if use is not None else "",
+        tool_input=use.tool_input if use is not None else {},
+        background=len(session.connection.background) if session.connection is not None else 0,
+        usage=session.usage,
+        queue=tuple(session.queue.listed(session.redactor)),
     )

@@ -1,9 +1,13 @@
-"""`SessionInfo`: one session at one moment, as a plain record; `SessionState`: what it does then."""
+"""One session at one moment, as plain records: `SessionInfo` what it is, `SessionActivity` what it does."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from claude_magic.engine.turn_queue import QueuedPrompt
+from claude_magic.response import Usage
 
 
 class SessionState(StrEnum):
@@ -47,3 +51,28 @@ class SessionInfo:
     turns: int
     cost_usd: float
     simulated: bool
+
+
+@dataclass(frozen=True)
+class SessionActivity:
+    """What a session does at one moment.
+
+    Attributes:
+        turn_id: uuid of the prompt that runs; "" while none does.
+        prompt: what was asked, as text; "" for one of the CLI's own, such as a background task's report.
+        since: when it was sent, in unix seconds; 0 while none runs.
+        tool: the tool that runs; "" while none does.
+        tool_input: what it was given.
+        background: how many background tasks run.
+        usage: tokens of all turns so far.
+        queue: the prompts that wait, the next one first.
+    """
+
+    turn_id: str
+    prompt: str
+    since: float
+    tool: str
+    tool_input: dict[str, Any]
+    background: int
+    usage: Usage
+    queue: tuple[QueuedPrompt, ...]

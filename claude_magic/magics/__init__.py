@@ -11,7 +11,7 @@ def load(shell: Any) -> None:
     Args:
         shell: the shell, as `load_ipython_extension` gets it.
     """
-    from claude_magic.magics import completing, transform
+    from claude_magic.magics import completing, page_requests, transform
     from claude_magic.magics.claude import ClaudeMagics
 
     previous = shell.magics_manager.registry.get("ClaudeMagics")
@@ -20,14 +20,16 @@ def load(shell: Any) -> None:
         shell.register_magics(magics)
         shell.events.register("post_run_cell", magics.after_cell)
         completing.install(shell, magics)
+        page_requests.install(shell, lambda: magics.context)
     transform.install(shell)
 
 
 def unload(shell: Any) -> None:
     """Close the sessions and take the magics out of the shell again."""
-    from claude_magic.magics import completing, transform
+    from claude_magic.magics import completing, page_requests, transform
 
     completing.uninstall(shell)
+    page_requests.uninstall(shell)
     transform.uninstall(shell)
     magics = shell.magics_manager.registry.pop("ClaudeMagics", None)
     if magics is None:

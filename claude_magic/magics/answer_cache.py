@@ -322,6 +322,11 @@ class AnswerCache:
             known = self._sessions[session.name] = CachedSession(session, Chain.begin(session.config))
         return known
 
+    def rename(self, before: str, name: str) -> None:
+        """A session has another name."""
+        if before in self._sessions:
+            self._sessions[name] = self._sessions.pop(before)
+
     def rebind(self, cached: CachedSession, session: Session) -> CachedSession:
         """Another session of the same name continues; return what is known of it, with nothing left to catch up."""
         chain = replace(cached.chain, turns=session.turns)

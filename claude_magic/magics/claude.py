@@ -70,9 +70,11 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         """What the magics of this notebook share; made when it is first needed."""
         if self._context is None:
             from claude_magic.magics.context import NotebookContext
+            from claude_magic.magics.page_requests import answer_pages
 
             self._context = NotebookContext(self.shell, settings=self, busy=self._busy)
             self._context.last_failure = self._failure
+            answer_pages(self._context)
             for tell in self._untold:
                 tell(self._context)
             self._untold.clear()
@@ -158,6 +160,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         if self._context is not None:
             self._context.last_failure = self._failure
             self._context.runner.finished.tell()
+            self._context.watch.look()
 
 
 def _nest_loops() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -17,9 +17,8 @@ from claude_magic.cli.trust import trust_folder
 from claude_magic.display.asking import can_ask
 from claude_magic.doctor import diagnose, versions
 from claude_magic.kernel.level import KernelLevel
-from claude_magic.magics import recording
+from claude_magic.magics import recording, session_commands
 from claude_magic.magics.context import NotebookContext
-from claude_magic.magics.conversations import check_conversation, copy_of
 from claude_magic.magics.filters import (
     FILE_FILTERS_HELP,
     FILE_TABLES,
@@ -38,7 +37,6 @@ from claude_magic.magics.turns import run_prompt
 from claude_magic.widgets.undoing import undo_words
 
 if TYPE_CHECKING:
-    from claude_magic.engine.session_info import SessionInfo
     from claude_magic.records.session_list import SessionList
 
 _LONGEST_TRACEBACK = 6000
@@ -201,57 +199,40 @@ def _filters(context: NotebookContext, word: str, rest: str) -> Filters:
     return replace(filters, session=context.get_session(name).name)
 
 
-def _stop(context: NotebookContext, rest: str) -> None:
-    names = [context.get_session(rest).name] if rest else [info.name for info in context.client.list_sessions()]
-    stopped = [name for name in names if context.client.interrupt(name)]
-    print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
-
-
-def _close(context: NotebookContext, rest: str) -> None:
-    name = context.get_session(rest or "main").name
-    context.close_session(name)
-    print(f"Closed {name}.")
-
-
 def _print_simulation_notice(context: NotebookContext) -> None:
     words = context.apply_simulation()
     if words:
         print(words)
 
 
+def _stop(context: NotebookContext, rest: str) -> None:
+    print(session_commands.stop(context, rest))
+
+
+def _close(context: NotebookContext, rest: str) -> None:
+    print(session_commands.close(context, rest))
+
+
 def _new(context: NotebookContext, rest: str) -> None:
     _print_simulation_notice(context)
-    name = rest or "main"
-    if name in {info.name for info in context.client.list_sessions()}:
-        context.close_session(name)
-    context.client.create_session(context.base_config, name)
-    print(f"{name} begins anew with the next prompt.")
+    print(session_commands.new(context, rest))
 
 
 def _resume(context: NotebookContext, rest: str) -> None:
     session_id, _, name = rest.partition(" ")
-    if not session_id:
-        raise UsageError("%claude resume needs the id of a conversation: %claude resume ID [NAME]")
-    name = name.strip() or "main"
-    _print_simulation_notice(context)
-    config = context.base_config.replace(resume=session_id)
-    check_conversation(config)
-    closed = [info for info in context.client.list_sessions() if info.name == name]
-    if closed:
-        context.close_session(name)
-    context.client.create_session(config, name)
-    print(f"{name} goes on with conversation {session_id} at the next prompt.{_closed_words(closed)}")
+    if session_id:
+        _print_simulation_notice(context)
+    print(session_commands.resume(context, session_id, name.strip()))
 
 
 def _fork(context: NotebookContext, rest: str) -> None:
     name, _, source = rest.partition(" ")
-    if not name:
-        raise UsageError("%claude fork needs a name for the copy: %claude fork NAME [FROM]")
-    if name in {info.name for info in context.client.list_sessions()}:
-        raise UsageError(f"{name} is open already: choose another name for the copy, or close it first.")
-    session = context.get_session(source.strip() or "main")
-    context.client.create_session(copy_of(session), name)
-    print(f"{name} begins with the next prompt as a copy of {session.name}, which stays as it is.")
+    print(session_commands.fork(context, name, source.strip()))
+
+
+def _rename(context: NotebookContext, rest: str) -> None:
+    before, _, name = rest.partition(" ")
+    print(session_commands.rename(context, before, name.strip()))
 
 
 def _undo(context: NotebookContext, rest: str) -> None:
@@ -323,13 +304,7 @@ def _close_where(context: NotebookContext, *, simulated: bool) -> str:
         context.close_session(info.name)
     if not infos:
         return ""
-    return _closed_words(infos) + ("" if simulated else " `%claude resume ID` goes on with one.")
-
-
-def _closed_words(infos: Iterable[SessionInfo]) -> str:
-    """Say which sessions were closed, with the ids that go on with them."""
-    words = [f"{info.name} ({info.session_id})" if info.session_id else info.name for info in infos]
-    return f" Closed: {', '.join(words)}." if words else ""
+    return session_commands.closed_words(infos) + ("" if simulated else " `%claude resume ID` goes on with one.")
 
 
 def _trust(context: NotebookContext, rest: str) -> None:
@@ -390,6 +365,7 @@ COMMANDS: dict[str, Command] = {
     "new": Command("new [NAME]", "begin a conversation anew", _new, "session"),
     "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume, "resume"),
     "fork": Command("fork NAME [FROM]", "begin a session as a copy of an open one (main)", _fork, "session"),
+    "rename": Command("rename OLD NEW", "give a session another name", _rename, "session"),
     "undo": Command("undo [NAME]", "restore the files the last turn edited", _undo, "session"),
     "offer": Command("offer [--stop] [FUNC …]", "functions that Claude may call; alone, what it has", _offer, "offer"),
     "revoke": Command("revoke [NAME]", "ask again about what you allowed for a session", _revoke, "session"),

@@ -8,10 +8,11 @@ through its `completions`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from claude_magic.magics.context import NotebookContext
     from claude_magic.magics.suggesting import Suggestions
 
 _FIRST = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*%%[ \t]*claude(?=[ \t\n]|\Z)", re.IGNORECASE)
@@ -31,7 +32,7 @@ def install(shell: Any, magics: Any) -> None:
     own = completer.completions
 
     def completions(text: str, offset: int) -> Iterator[Any]:
-        found = suggestions(magics, text, offset)
+        found = suggestions(lambda: magics.context, text, offset)
         if found is None:
             return own(text, offset)  # type: ignore[no-any-return]  # IPython publishes no types
         return _as_completions(found, offset)
@@ -51,11 +52,11 @@ def _as_completions(found: Suggestions, offset: int) -> Iterator[Any]:
         yield Completion(found.start, offset, item.text, type=item.words, _origin="claude_magic", signature="")
 
 
-def suggestions(magics: Any, text: str, offset: int) -> Suggestions | None:
+def suggestions(context: Callable[[], NotebookContext], text: str, offset: int) -> Suggestions | None:
     """Return what may stand at a place of a cell; `None` where that is not a prompt.
 
     Args:
-        magics: the `ClaudeMagics` of the shell.
+        context: returns what the magics of the notebook share.
         text: the cell.
         offset: where the cursor stands, in characters.
     """
@@ -63,22 +64,22 @@ def suggestions(magics: Any, text: str, offset: int) -> Suggestions | None:
         return None
     first = _FIRST.match(text)
     if first is not None:
-        return None if offset <= first.end() else _in_cell(magics, text[first.end() : offset], first.end())
+        return None if offset <= first.end() else _in_cell(context, text[first.end() : offset], first.end())
     begin = text.rfind("\n", 0, offset) + 1
     line = _LINE.match(text, begin)
     if line is None or offset <= line.end():
         return None
     from claude_magic.magics.suggesting import Suggester
 
-    return Suggester(magics).on_line(text[line.end() : offset]).moved(line.end())
+    return Suggester(context()).on_line(text[line.end() : offset]).moved(line.end())
 
 
-def _in_cell(magics: Any, typed: str, begin: int) -> Suggestions:
+def _in_cell(context: Callable[[], NotebookContext], typed: str, begin: int) -> Suggestions:
     """Return what may stand in a prompt cell after what was typed there."""
     from claude_magic.magics.suggesting import Suggester
 
     options, below, prompt = typed.partition("\n")
-    suggester = Suggester(magics)
+    suggester = Suggester(context())
     if not below:
         return suggester.among_options(options).moved(begin)
     return suggester.in_prompt(prompt).moved(begin + len(options) + 1)

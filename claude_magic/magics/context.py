@@ -21,6 +21,7 @@ from claude_magic.kernel.tools import KernelTools
 from claude_magic.magics.answer_cache import AnswerCache
 from claude_magic.magics.prompting import own_names
 from claude_magic.magics.runner import TurnRunner
+from claude_magic.magics.session_watch import SessionWatch
 from claude_magic.magics.simulation import Simulation
 from claude_magic.paths import claude_dir
 from claude_magic.records.history import History
@@ -73,6 +74,7 @@ class NotebookContext:
         last_failure: source and error of the last cell that failed; `None` if none has.
         kernel_tools: what Claude may do in this kernel.
         offered: functions of the notebook that Claude may call.
+        watch: tells the pages when the sessions have changed.
         named_frames: for each session the DataFrames that its prompts have named or sent.
     """
 
@@ -89,6 +91,7 @@ class NotebookContext:
         self.answers = AnswerCache()
         self.last_failure: tuple[str, BaseException] | None = None
         self.named_frames: dict[str, frozenset[str]] = {}
+        self.watch = SessionWatch(self.runner.nudge_pages)
         self._client: ClaudeClient | None = None
         self._pool_overrides: dict[str, int] = {}
         self._is_history_set = False
@@ -114,6 +117,7 @@ class NotebookContext:
                 client.close_session(info.name)
             if client.ask is self.asker:
                 client.ask = None
+        self.watch.close()
         self.runner.close()
         self.simulation.switch_off()
 
@@ -255,6 +259,13 @@ class NotebookContext:
             return self.client.get_session(name)
         except SessionNotFoundError as error:
             raise UsageError(str(error)) from None
+
+    def renamed(self, before: str, session: Session) -> None:
+        """A session has another name: what the notebook knows of it is known by that one from now on."""
+        if before in self.named_frames:
+            self.named_frames[session.name] = self.named_frames.pop(before)
+        self.answers.rename(before, session.name)
+        self.asker.rename(before, session.name)
 
     def close_session(self, session: str | Session) -> None:
         """Close a session."""

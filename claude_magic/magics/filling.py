@@ -196,9 +196,14 @@ class _Filling:
     def _meant(self, name: str) -> str:
         """Return the variable that a name resembles; "" if there is none, or it is a variable itself."""
         if name not in self._near:
-            near = [] if name in self._namespace else difflib.get_close_matches(name, self._names, 1, _RESEMBLANCE)
-            self._near[name] = near[0] if near else ""
+            self._near[name] = "" if name in self._namespace else resembling(name, self._names)
         return self._near[name]
+
+
+def resembling(name: str, names: Iterable[str]) -> str:
+    """Return the one of several names that resembles a name, and was probably meant; "" if none does."""
+    near = difflib.get_close_matches(name, list(names), 1, _RESEMBLANCE)
+    return near[0] if near else ""
 
 
 def _not_filled(expression: str) -> str:

@@ -39,7 +39,7 @@ from claude_magic.magics.prompting import Prompt, shorten
 from claude_magic.observers import described
 from claude_magic.response import AnswerSource, Outcome, Response
 from claude_magic.tools import ToolServer
-from claude_magic.widgets.kernel_bridge import KernelBridge, bridge_of
+from claude_magic.widgets.kernel_bridge import KernelBridge, PageAnswer, bridge_of
 from claude_magic.widgets.undoing import undo_on_page
 
 logger = logging.getLogger("claude_magic")
@@ -63,6 +63,7 @@ class TurnRunner:
     Attributes:
         finished: shows what has ended in the background, as far as that could not be shown before.
         busy: as given.
+        page_answers: what answers the pages beside their runs, by the action that they ask for.
     """
 
     def __init__(self, shell: Any, asker: Asker, kernel_tools: KernelTools, busy: BusyKernel | None = None) -> None:
@@ -71,6 +72,7 @@ class TurnRunner:
         self._asker = asker
         self._bridge: KernelBridge | None = None
         self.finished = Finished()
+        self.page_answers: dict[str, PageAnswer] = {}
         self.busy = busy
 
     def close(self) -> None:
@@ -182,11 +184,21 @@ class TurnRunner:
             surface=surface,
         )
 
+    def nudge_pages(self) -> None:
+        """Tell the pages that the sessions have changed."""
+        if self._bridge is not None:
+            self._bridge.nudge()
+
+    def cells_of_runs(self) -> dict[str, str]:
+        """Return the id of the cell that the run of each session stands below, where a page shows it."""
+        return self._bridge.cells_of_runs() if self._bridge is not None else {}
+
     @property
     def bridge(self) -> KernelBridge | None:
         """The kernel's line to its pages; `None` outside a kernel."""
         if self._bridge is None and in_notebook(self._shell):
             self._bridge = bridge_of(self._shell.kernel)
+            self._bridge.answers = self.page_answers
         return self._bridge
 
 

@@ -24,7 +24,7 @@ from claude_magic.values.references import is_class, kind_words
 
 if TYPE_CHECKING:
     from claude_magic.engine.session import Session
-    from claude_magic.magics.claude import ClaudeMagics
+    from claude_magic.magics.context import NotebookContext
 
 MOST = 300
 """Suggestions of one answer; what is typed on narrows them down."""
@@ -111,13 +111,13 @@ class Suggester:
     """Says what may stand at a place of a prompt.
 
     Args:
-        magics: the shell's `ClaudeMagics`.
+        context: what the magics of the notebook share.
     """
 
-    def __init__(self, magics: ClaudeMagics) -> None:
-        self._context = magics.context
-        self._variables = variables_here(magics.shell)
-        self._own = own_names(self._variables, magics.shell)
+    def __init__(self, context: NotebookContext) -> None:
+        self._context = context
+        self._variables = variables_here(context.shell)
+        self._own = own_names(self._variables, context.shell)
         self._names = NameSuggester(self._variables, self._own)
 
     # Places.

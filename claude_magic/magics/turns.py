@@ -163,9 +163,11 @@ def _submit(
 ) -> RunningTurn:
     """Submit a prompt with what it is offered of this kernel."""
     level = context.kernel_level(options.kernel, session.config, options.permission_mode)
-    return context.runner.submit(
+    turn = context.runner.submit(
         context.client, session, options, prompt, literal=literal, kernel=level, tool_servers=[context.offered]
     )
+    context.watch.look()
+    return turn
 
 
 def _in_background(

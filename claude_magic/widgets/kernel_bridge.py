@@ -7,6 +7,7 @@ does nothing but settle futures and send.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, Protocol, cast
@@ -29,6 +30,10 @@ _REMEMBERED_RUNS = 50
 _MOST_REPLACEABLE = 3
 
 
+PageAnswer = Callable[[Request], dict[str, Any]]
+"""Answers a page; what it returns goes into the reply."""
+
+
 class WidgetProbe(Protocol):
     """A widget whose front end says hello, if there is one."""
 
@@ -44,6 +49,8 @@ class KernelBridge:
 
     Attributes:
         page: the open notebook, through the page that shows it.
+        answers: what answers other actions of pages than those about runs, by the action. It may wait; what it returns
+            goes into the reply.
     """
 
     def __init__(self, kernel: Any) -> None:
@@ -51,6 +58,7 @@ class KernelBridge:
         self._channels: dict[str, RunChannel] = {}
         self._front_ends = FrontEnds()
         self.page = NotebookPage()
+        self.answers: dict[str, PageAnswer] = {}
         self._asked: set[str] = set()
         self._probe: WidgetProbe | None = None
         self._greeted: set[str] = set()
@@ -153,15 +161,27 @@ class KernelBridge:
 
     async def _control(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Handle a control message of a page, and acknowledge it."""
-        found = False
+        request = cast(Request, parent.get("content") or {})
+        reply: dict[str, Any] = {"status": "ok", "found": False}
         try:
-            found = self._handle(cast(Request, parent.get("content") or {}), _client_of(parent))
+            reply["found"] = self._handle(request, _client_of(parent))
+            answer = self.answers.get(request.get("action", ""))
+            if answer is not None and request.get("version") == VERSION:
+                reply |= {"found": True, **await asyncio.to_thread(answer, request)}
         except Exception:
             logger.exception("a request of a page failed")
-        reply: dict[str, Any] = {"status": "ok", "found": found}
-        if (parent.get("content") or {}).get("action") == "runs":
+        if request.get("action") == "runs":
             reply["runs"] = self._live_runs()
         self._kernel.session.send(stream, REPLY, reply, parent, ident=ident)
+
+    def nudge(self) -> None:
+        """Tell the pages that the sessions have changed. Called on any thread."""
+        create_comm(target_name=COMM_TARGET, data={"version": VERSION, "changed": True}).close()
+
+    def cells_of_runs(self) -> dict[str, str]:
+        """Return the id of the cell that the run of each session stands below, by the session's name."""
+        channels = [channel for channel in list(self._channels.values()) if channel.cell and not channel.is_over]
+        return {channel.run.view.session: channel.cell for channel in channels}
 
     def _live_runs(self) -> list[dict[str, str]]:
         """The runs that go on, and their cells: a page that was loaded before its notebook was saved lacks them."""

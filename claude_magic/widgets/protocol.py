@@ -219,11 +219,74 @@ class CellsReply(TypedDict, total=False):
     source: str
 
 
+class QueuedPromptData(TypedDict):
+    """A prompt that waits in a session; one that `steers` is sent in with the next step of the turn that runs."""
+
+    turn_id: str
+    prompt: str
+    steers: bool
+
+
+class SessionData(TypedDict):
+    """An open session: what it is, and what it does now.
+
+    `state` is "starting", "idle", "running", "waiting" (for the person: `question` is the tool) or "error"; `since` is
+    when its turn was sent, in unix seconds, 0 while none runs; `cell` is the cell that the turn stands below; `resume`
+    the shell command that goes on with it in a terminal.
+    """
+
+    name: str
+    session_id: str
+    state: str
+    question: str
+    doing: str
+    since: float
+    prompt: str
+    cell: str
+    turns: int
+    cost_usd: float
+    tokens: int
+    context: Context | None
+    model: str
+    folder: str
+    simulated: bool
+    last_used: float
+    queue: list[QueuedPromptData]
+    background: int
+    resume: str
+
+
+class ConversationData(TypedDict):
+    """An earlier conversation; `changed` is in unix seconds."""
+
+    session_id: str
+    title: str
+    folder: str
+    changed: float
+
+
+class SuggestionData(TypedDict):
+    """What may stand at a place of a prompt, and a few words about it."""
+
+    text: str
+    words: str
+
+
+class Completion(TypedDict):
+    """What may stand at a place of a cell; `start` is where the word begins that it would replace, in characters."""
+
+    start: int
+    items: list[SuggestionData]
+
+
 class Request(TypedDict, total=False):
     """What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension.
 
     `grant` is, in an answer, the number of what is granted for the session; to revoke, one of `granted`, "" for all.
     `cells` is, with the action "cells", the answer to the `CellsRequest` whose id `question` is.
+    "complete" asks what may stand at `cursor` (in characters) of `code`. "sessions" asks for the open sessions; with
+    `watch`, the page is told by a comm with `changed` when they have changed. "conversations" asks for earlier ones.
+    "command" does something to `session`: see `magics/page_requests.py`.
     """
 
     version: int
@@ -239,6 +302,16 @@ class Request(TypedDict, total=False):
     dry_run: bool
     widget: bool
     cells: CellsReply
+    code: str
+    cursor: int
+    watch: bool
+    command: str
+    session: str
+    name: str
+    turn: str
+    text: str
+    place: int
+    what: str
 
 
 Op = list[Any]

@@ -206,11 +206,80 @@ export interface CellsReply {
   source?: string;
 }
 
+/** A prompt that waits in a session; one that `steers` is sent in with the next step of the turn that runs. */
+export interface QueuedPrompt {
+  turn_id: string;
+  prompt: string;
+  steers: boolean;
+}
+
+/** An open session: what it is, and what it does now. */
+export interface Session {
+  name: string;
+  session_id: string;
+  /** "starting", "idle", "running", "waiting" (for the person) or "error". */
+  state: string;
+  /** The tool that it waits for a person to allow. */
+  question: string;
+  doing: string;
+  /** When its turn was sent, in unix seconds; 0 while none runs. */
+  since: number;
+  prompt: string;
+  /** Id of the cell that its turn stands below. */
+  cell: string;
+  turns: number;
+  cost_usd: number;
+  tokens: number;
+  context: Context | null;
+  model: string;
+  folder: string;
+  simulated: boolean;
+  last_used: number;
+  queue: readonly QueuedPrompt[];
+  background: number;
+  /** The shell command that goes on with it in a terminal. */
+  resume: string;
+}
+
+/** An earlier conversation; `changed` is in unix seconds. */
+export interface Conversation {
+  session_id: string;
+  title: string;
+  folder: string;
+  changed: number;
+}
+
+/** What may stand at a place of a prompt, and a few words about it. */
+export interface Suggestion {
+  text: string;
+  words: string;
+}
+
+/** What may stand at a place of a cell; `start` is where the word begins that it would replace, in characters. */
+export interface Completion {
+  start: number;
+  items: readonly Suggestion[];
+}
+
 /** What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension. */
 export interface Request {
   version: number;
   run: string;
-  action: 'hello' | 'attach' | 'stop' | 'answer' | 'undo' | 'undo_cells' | 'leave' | 'revoke' | 'runs' | 'cells';
+  action:
+    | 'hello'
+    | 'attach'
+    | 'stop'
+    | 'answer'
+    | 'undo'
+    | 'undo_cells'
+    | 'leave'
+    | 'revoke'
+    | 'runs'
+    | 'cells'
+    | 'complete'
+    | 'sessions'
+    | 'conversations'
+    | 'command';
   question?: string;
   token?: string;
   decision?: 'allow' | 'session' | 'edits' | 'deny';
@@ -223,6 +292,19 @@ export interface Request {
   widget?: boolean;
   /** With the action "cells" the answer to the `CellsRequest` whose id `question` is. */
   cells?: CellsReply;
+  /** With the action "complete": a cell, and a place in it, in characters. */
+  code?: string;
+  cursor?: number;
+  /** With the action "sessions": the page wants to be told when they have changed. */
+  watch?: boolean;
+  /** With the action "command": what to do to which session. */
+  command?: string;
+  session?: string;
+  name?: string;
+  turn?: string;
+  text?: string;
+  place?: number;
+  what?: string;
 }
 
 /** A request as the view makes it: version and run are added on the way. */
