@@ -49,7 +49,7 @@ def install(shell: Any, context: Callable[[], NotebookContext]) -> None:
 
 
 def uninstall(shell: Any) -> None:
-    """Answer no more, also where nobody has asked yet."""
+    """Answer no more, also where no page has asked yet."""
     handlers = getattr(getattr(shell, "kernel", None), "control_handlers", None)
     if handlers is not None:
         handlers.pop(_REQUEST, None)

@@ -62,14 +62,14 @@ def test_completion_while_a_cell_runs(kernel: Kernel, tmp_path: Path) -> None:
     running = kernel.start(f"import os, time\nwhile not os.path.exists({str(end)!r}): time.sleep(0.02)")
 
     found = ask(kernel, "complete", code="%%claude\n{tab", cursor=13)["completion"]
-    named = ask(kernel, "names", names=["table", "tablle", "nothing"])["names"]
+    named = ask(kernel, "names", names=["table", "taple", "nothing"])["names"]
     other = ask(kernel, "complete", code="import o", cursor=8)
     end.touch()
     kernel.follow(running)
 
     assert found == {"start": 10, "items": [{"text": "table", "words": "dict, 1 item"}]}
     assert named["known"] == {"table": "dict, 1 item"}
-    assert named["meant"] == {"tablle": "table"}
+    assert named["meant"] == {"taple": "table"}
     assert "--model" in named["options"]
     assert other["completion"] is None
 
