@@ -121,12 +121,29 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     @no_var_expand  # type: ignore[untyped-decorator]  # IPython publishes no types
     @cell_magic  # type: ignore[untyped-decorator]  # IPython publishes no types
     def claude(self, line: str, cell: str) -> None:
-        """Prompt Claude with the cell; `%claude` lists the options."""
+        """Ask Claude: the cell is the prompt, written as Markdown.
+
+            %%claude
+            Which month of {sales} was the best one, and why? Two sentences.
+
+            %%claude -m haiku --schema table -o labels
+            Give each of {titles} a category.
+
+        What goes in    {name}, {df.column}, {x:.2f}; --attach EXPR for tables, pictures, files
+        Which session   -s NAME; --new, --resume ID, --fork NAME
+        Who answers     -m MODEL, --effort E
+        What comes out  -o VAR, --schema table|MODEL|JSON; without, it is _claude
+        Meanwhile       --bg lets other cells run; --steer sends a prompt into a running turn
+        What it may do  --kernel off|read|ask|run, --allow Bash,Edit, --permission-mode plan
+        Before you pay  --dry-run shows what would be sent, and sends nothing
+
+        The Tab key completes options, their values and what stands in braces. All of it: %claude help --all
+        """
         from claude_magic.magics.options import parse_options, split_prompt, wants_help
         from claude_magic.magics.turns import run_prompt
 
         if wants_help(line):
-            self.claude_line("")
+            self.claude_line("help")
         elif cell.strip():
             run_prompt(self.context, parse_options(line), cell)
         else:
@@ -138,14 +155,24 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     @no_var_expand  # type: ignore[untyped-decorator]  # IPython publishes no types
     @line_magic("claude")  # type: ignore[untyped-decorator]  # IPython publishes no types
     def claude_line(self, line: str) -> Any:
-        """Ask, look at, and steer sessions; alone it shows status and help."""
+        """Everything around the prompts:
+
+        %claude ask TEXT                  a prompt in one line; %claude fix explains the last error
+        %claude                           the sessions; stop NAME, close NAME, new, resume ID, fork, rename
+        %claude queue                     the prompts that wait
+        %claude undo                      restore the files that the last turn edited
+        %claude turns                     what happened, as a table; tools, history, stats, logs, transcripts
+        %claude doctor                    what is missing, and the command that mends it
+        """
         from claude_magic.magics import commands
         from claude_magic.magics.options import wants_help
         from claude_magic.magics.prompting import brief_errors, fill_in_line
 
         word, _, rest = line.strip().partition(" ")
-        if word in ("", "help", "?") or wants_help(line) or (word == "ask" and wants_help(rest)):
+        if word in ("", "?"):
             word, rest = "status", ""
+        elif wants_help(line) or (word in commands.COMMANDS and wants_help(rest)):
+            word, rest = "help", word if word in commands.COMMANDS else ""
         with brief_errors():
             if "{" in rest and word in commands.COMMANDS and word not in commands.PROMPTS:
                 rest = fill_in_line(f"%claude {word}", rest, variables_here(self.shell), self.shell)

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from html import escape
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.display import display
 
 from claude_magic.cli.trust import trust_folder
 from claude_magic.display.asking import can_ask
 from claude_magic.doctor import diagnose, versions
-from claude_magic.kernel.level import KernelLevel
-from claude_magic.magics import recording, session_commands
+from claude_magic.magics import helping, recording, session_commands
 from claude_magic.magics.context import NotebookContext
 from claude_magic.magics.filters import (
-    FILE_FILTERS_HELP,
     FILE_TABLES,
-    FILTERS_HELP,
     Filters,
     filtered,
     filtered_files,
     parse_file_filters,
     parse_filters,
 )
-from claude_magic.magics.options import options_help, split_prompt
+from claude_magic.magics.helping import Command
+from claude_magic.magics.options import split_prompt
 from claude_magic.magics.parsing import did_you_mean
 from claude_magic.magics.queueing import QUEUE_USAGE, queue
 from claude_magic.magics.scope import variables_here
@@ -40,23 +36,6 @@ if TYPE_CHECKING:
     from claude_magic.records.session_list import SessionList
 
 _LONGEST_TRACEBACK = 6000
-
-
-@dataclass(frozen=True)
-class Command:
-    """One sub-command.
-
-    Attributes:
-        usage: how it is written.
-        help: what it does.
-        run: does it.
-        argument: what may stand after it, for completion: words, or the name of a kind of them.
-    """
-
-    usage: str
-    help: str
-    run: Callable[[NotebookContext, str], Any]
-    argument: str | tuple[str, ...] = ""
 
 
 def run(context: NotebookContext, word: str, rest: str) -> Any:
@@ -74,72 +53,24 @@ def run(context: NotebookContext, word: str, rest: str) -> Any:
     if command is None:
         hint = did_you_mean(word, COMMANDS, "%claude ") or "."
         raise UsageError(
-            f"%claude {word} is unknown{hint} `%claude` lists what there is; to prompt, use `%claude ask …`."
+            f"%claude {word} is unknown{hint} `%claude help --all` lists what there is; to prompt, use `%claude ask …`."
         )
     return command.run(context, rest)
 
 
-class _Status:
-    """What `%claude` shows: the sessions, and help that a page folds away.
-
-    Args:
-        headline: the whole in one line.
-        sessions: a line each.
-        table: the sessions as HTML.
-        texts: title and text of each part of the help.
-    """
-
-    def __init__(self, headline: str, sessions: list[str], table: str, texts: dict[str, str]) -> None:
-        self._headline, self._sessions, self._table, self._texts = headline, sessions, table, texts
-
-    def __repr__(self) -> str:
-        parts = [f"{title}\n{text}" for title, text in self._texts.items()]
-        return "\n\n".join(["\n".join([self._headline, *self._sessions]), *parts])
-
-    def _repr_html_(self) -> str:
-        parts = "".join(
-            f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
-            for title, text in self._texts.items()
-        )
-        return f"<div><p><strong>{escape(self._headline)}</strong></p>{self._table}{parts}</div>"
-
-
-def _kernel_words(context: NotebookContext) -> str:
-    """Return what Claude may do in this kernel, in words."""
-    words = {
-        KernelLevel.OFF: "sees nothing of it",
-        KernelLevel.READ: "looks at variables",
-        KernelLevel.ASK: "looks at variables, asks before it runs code",
-        KernelLevel.RUN: "looks at variables, runs code without asking",
-    }
-    level = context.kernel_level(None, context.base_config)
-    return f"kernel level {level} ({words[level]})"
-
-
 def _status(context: NotebookContext, rest: str) -> None:
-    from claude_magic.rendering.text import one_line, plural
+    table = _sessions(context, "").table_html if context.session_names else ""
+    helping.show_status(context, table, short_help(context))
 
-    infos = context.client.list_sessions()
-    waiting = context.asker.waiting
-    kind = "simulated" if context.base_config.simulated else "real"
-    if context.client.replayer is not None:
-        kind = "played"
-    lines, granted = [], list[str]()
-    for info in infos:
-        mark = "simulated, " if info.simulated else ""
-        model = info.model or "default model"
-        state = f"waits for you ({waiting[info.name]})" if info.name in waiting else info.state
-        lines.append(f"  {info.name:<12} {state:<8} {mark}{model}, {plural(info.turns, 'turn')}, ${info.cost_usd:.4f}")
-        granted += [f"  {info.name}: {one_line(one)}" for one in context.asker.granted(context.get_session(info.name))]
-    commands = "\n".join(f"  {command.usage:<28} {command.help}" for command in COMMANDS.values())
-    allowed = "Runs without asking, until `%claude revoke [NAME]`"
-    help_texts = ({allowed: "\n".join(granted)} if granted else {}) | {
-        "%%claude [options]      a cell: the prompt stands below": options_help(),
-        "%claude COMMAND": commands,
-        "FILTERS": f"  {FILTERS_HELP}\n  of transcripts: {FILE_FILTERS_HELP}",
-    }
-    headline = f"Claude: {plural(len(infos), 'session')} open, {kind} answers, {_kernel_words(context)}"
-    display(_Status(headline, lines, _sessions(context, "").table_html if infos else "", help_texts))
+
+def _help(context: NotebookContext, rest: str) -> None:
+    helping.show_help(rest, GROUPS, short_help(context))
+
+
+def short_help(context: NotebookContext) -> str:
+    """Return the help that is quickly read: what `%%claude?` shows, and the commands that matter first."""
+    magics = context.shell.magics_manager.magics
+    return "\n\n".join(inspect.getdoc(magics[kind]["claude"]) or "" for kind in ("cell", "line"))
 
 
 def _sessions(context: NotebookContext, rest: str) -> SessionList:
@@ -355,36 +286,52 @@ def fix_prompt(failure: tuple[str, BaseException] | None, text: str) -> str:
     return f"This notebook cell failed:\n\n```python\n{cell.strip()}\n```\n\n```text\n{lines.strip()}\n```\n\n{wish}"
 
 
-COMMANDS: dict[str, Command] = {
-    "status": Command("status", "sessions and this help", _status),
-    "ask": Command("ask [options] TEXT", "prompt in one line; the text arrives as typed", _ask),
-    "fix": Command("fix [TEXT]", "explain and correct the last error", _fix),
-    "sessions": Command("sessions", "open sessions, as a table", _sessions),
-    "stop": Command("stop [NAME]", "end what is running; text and session stay", _stop, "session"),
-    "queue": Command(QUEUE_USAGE, "prompts that wait in sessions; withdraw, edit, move one", queue, "session"),
-    "new": Command("new [NAME]", "begin a conversation anew", _new, "session"),
-    "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume, "resume"),
-    "fork": Command("fork NAME [FROM]", "begin a session as a copy of an open one (main)", _fork, "session"),
-    "rename": Command("rename OLD NEW", "give a session another name", _rename, "session"),
-    "undo": Command("undo [NAME]", "restore the files the last turn edited", _undo, "session"),
-    "offer": Command("offer [--stop] [FUNC …]", "functions that Claude may call; alone, what it has", _offer, "offer"),
-    "revoke": Command("revoke [NAME]", "ask again about what you allowed for a session", _revoke, "session"),
-    "close": Command("close [NAME]", "end a session and what it started", _close, "session"),
-    "turns": Command("turns [FILTERS]", "every turn: time, tokens, cost, as a table", _turns, "session"),
-    "tools": Command("tools [FILTERS]", "every tool use, as a table", _tools, "session"),
-    "history": Command("history [FILTERS]", "what was said, as a table", _history, "session"),
-    "logs": Command("logs [FILTERS]", "the log, as a table", _logs, "session"),
-    "stats": Command("stats [FILTERS]", "cost, time and tools in one look; a table too", _stats, "session"),
-    "transcripts": Command(
-        "transcripts [TABLE] [FILTERS]", "the CLI's session files, as a table", _transcripts, FILE_TABLES
-    ),
-    "record": Command(recording.RECORD_USAGE, "write every run to a tape", recording.record, ("on", "off")),
-    "replay": Command(recording.REPLAY_USAGE, "answer from a tape, with no CLI", recording.replay, "path"),
-    "simulate": Command("simulate on [SCENARIO]|off", "answer from a simulator", _simulate, ("on", "off")),
-    "trust": Command("trust [FOLDER]", "use the settings a folder brings", _trust, "folder"),
-    "config": Command("config", "the settings of new sessions", _config),
-    "doctor": Command("doctor", "check CLI, account and folder", _doctor),
-    "version": Command("version", "versions of package and CLI", _version),
+GROUPS: dict[str, dict[str, Command]] = {
+    "Ask": {
+        "ask": Command("ask [options] TEXT", "prompt in one line; the text arrives as typed", _ask),
+        "fix": Command("fix [TEXT]", "explain and correct the last error", _fix),
+    },
+    "Conversations": {
+        "status": Command("status", "sessions and help", _status),
+        "sessions": Command("sessions", "open sessions, as a table", _sessions),
+        "new": Command("new [NAME]", "begin a conversation anew", _new, "session"),
+        "resume": Command("resume ID [NAME]", "go on with an earlier conversation", _resume, "resume"),
+        "fork": Command("fork NAME [FROM]", "begin a session as a copy of an open one (main)", _fork, "session"),
+        "rename": Command("rename OLD NEW", "give a session another name", _rename, "session"),
+        "close": Command("close [NAME]", "end a session and what it started", _close, "session"),
+    },
+    "While Claude works": {
+        "stop": Command("stop [NAME]", "end what is running; text and session stay", _stop, "session"),
+        "queue": Command(QUEUE_USAGE, "prompts that wait; withdraw, edit, move, send one in", queue, "session"),
+    },
+    "Afterwards": {
+        "undo": Command("undo [NAME]", "restore the files the last turn edited", _undo, "session"),
+    },
+    "What happened, as tables": {
+        "turns": Command("turns [FILTERS]", "every turn: time, tokens, cost, as a table", _turns, "session"),
+        "tools": Command("tools [FILTERS]", "every tool use, as a table", _tools, "session"),
+        "history": Command("history [FILTERS]", "what was said, as a table", _history, "session"),
+        "logs": Command("logs [FILTERS]", "the log, as a table", _logs, "session"),
+        "stats": Command("stats [FILTERS]", "cost, time and tools in one look; a table too", _stats, "session"),
+        "transcripts": Command(
+            "transcripts [TABLE] [FILTERS]", "the CLI's session files, as a table", _transcripts, FILE_TABLES
+        ),
+    },
+    "What Claude may do": {
+        "offer": Command("offer [--stop] [FUNC …]", "functions Claude may call; alone, what it has", _offer, "offer"),
+        "revoke": Command("revoke [NAME]", "ask again about what you allowed for a session", _revoke, "session"),
+        "trust": Command("trust [FOLDER]", "use the settings a folder brings", _trust, "folder"),
+    },
+    "Set up": {
+        "config": Command("config", "the settings of new sessions", _config),
+        "doctor": Command("doctor", "check CLI, account and folder", _doctor),
+        "version": Command("version", "versions of package and CLI", _version),
+        "simulate": Command("simulate on [SCENARIO]|off", "answer from a simulator", _simulate, ("on", "off")),
+        "record": Command(recording.RECORD_USAGE, "write every run to a tape", recording.record, ("on", "off")),
+        "replay": Command(recording.REPLAY_USAGE, "answer from a tape, with no CLI", recording.replay, "path"),
+        "help": Command("help [--all|COMMAND|OPTION]", "this help; all of it; or on one thing", _help),
+    },
 }
+COMMANDS: dict[str, Command] = {name: command for group in GROUPS.values() for name, command in group.items()}
 PROMPTS = ("ask", "fix")
 """Commands whose argument is a prompt."""

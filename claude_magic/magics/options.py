@@ -81,36 +81,40 @@ def _nonempty(text: str) -> str:
 
 
 def _parser() -> LineParser:
-    parser = LineParser("%%claude", "`%claude` lists the options. Nothing was sent.")
-    add = parser.add_argument
+    parser = LineParser("%%claude", "`%claude help --all` lists the options. Nothing was sent.")
+    modes, levels = ", ".join(PERMISSION_MODES), ", ".join(KernelLevel)
+    add = parser.add_argument_group("Which conversation").add_argument
     add("-s", "--session", type=_nonempty, default="main", metavar="NAME", help="which conversation; made if new")
-    add("-m", "--model", type=_nonempty, metavar="M", help="opus, haiku, …: of a new session, else of this prompt")
-    add("--effort", choices=EFFORTS, metavar="E", help=f"how hard to think: {', '.join(EFFORTS)}")
-    add("-o", "--output", type=_name, metavar="VAR", help="put the response, or the object of --schema, into VAR")
-    add("--schema", metavar="VAR_OR_JSON", help="JSON Schema, pydantic model, dataclass, or `table`")
-    add("--system", metavar="TEXT", help="system prompt of a new session")
-    add("--tools", type=_words, metavar="A,B", help="the only tools of a new session")
-    add("--allow", type=_words, metavar="A,B", help="tools of a new session that run without asking")
-    modes = ", ".join(PERMISSION_MODES)
-    add("--permission-mode", choices=PERMISSION_MODES, metavar="MODE", help=f"as for -m; one of {modes}")
-    add("--max-turns", type=at_least_one, metavar="N", help="API calls a prompt of a new session may take")
-    add("--budget", type=_positive, metavar="USD", help="what a new session may spend")
-    add("--cwd", metavar="DIR", help="folder of a new session")
     add("--new", action="store_true", help="begin the conversation anew")
     add("--resume", type=_nonempty, metavar="ID", help="go on with an earlier conversation of the CLI")
     add("--fork", type=_nonempty, metavar="NAME", help="begin a new session as a copy of an open one")
+    add("--cwd", metavar="DIR", help="folder of a new session")
+    add = parser.add_argument_group("What goes in").add_argument
     add("--attach", nargs="+", action="extend", default=[], metavar="EXPR", help="send text, tables, pictures along")
-    add("--bg", action="store_true", help="run in the background; -o VAR gets a handle with .result() and .stop()")
-    add("--steer", action="store_true", help="send it in with the next step of the turn that runs in the session")
-    add("--timeout", type=_positive, metavar="S", help="longest this prompt may take, in seconds")
-    add("--keep", action="store_true", help="keep the answer; the same cell is answered by it, for nothing")
-    add("--fresh", action="store_true", help="ask again, and keep the new answer instead")
     add("--raw", action="store_true", help="fill in nothing")
     add("--dry-run", action="store_true", help="show what would be sent, and send nothing")
+    add = parser.add_argument_group("Who answers, and how").add_argument
+    add("-m", "--model", type=_nonempty, metavar="M", help="opus, haiku, …: of a new session, else of this prompt")
+    add("--effort", choices=EFFORTS, metavar="E", help=f"how hard to think: {', '.join(EFFORTS)}")
+    add("--system", metavar="TEXT", help="system prompt of a new session")
+    add("--max-turns", type=at_least_one, metavar="N", help="API calls a prompt of a new session may take")
+    add("--budget", type=_positive, metavar="USD", help="what a new session may spend")
+    add("--timeout", type=_positive, metavar="S", help="longest this prompt may take, in seconds")
+    add = parser.add_argument_group("What comes out").add_argument
+    add("-o", "--output", type=_name, metavar="VAR", help="put the response, or the object of --schema, into VAR")
+    add("--schema", metavar="VAR_OR_JSON", help="JSON Schema, pydantic model, dataclass, or `table`")
+    add("--keep", action="store_true", help="keep the answer; the same cell is answered by it, for nothing")
+    add("--fresh", action="store_true", help="ask again, and keep the new answer instead")
     add("--quiet", action="store_true", help="show nothing")
-    levels = ", ".join(KernelLevel)
+    add = parser.add_argument_group("Meanwhile").add_argument
+    add("--bg", action="store_true", help="run in the background; -o VAR gets a handle with .result() and .stop()")
+    add("--steer", action="store_true", help="send it in with the next step of the turn that runs in the session")
+    add = parser.add_argument_group("What Claude may do").add_argument
     add("--kernel", type=_level, metavar="LEVEL", help=f"what Claude may do in this kernel; one of {levels}")
     add("--offer", type=_words, default=(), metavar="FUNC,…", help="functions of this notebook that Claude may call")
+    add("--tools", type=_words, metavar="A,B", help="the only tools of a new session")
+    add("--allow", type=_words, metavar="A,B", help="tools of a new session that run without asking")
+    add("--permission-mode", choices=PERMISSION_MODES, metavar="MODE", help=f"as for -m: {modes}")
     return parser
 
 
@@ -123,12 +127,14 @@ def flags() -> dict[str, argparse.Action]:
 
 
 def options_help() -> str:
-    """Return one line per option."""
+    """Return one line per option, in groups with a title."""
     lines = []
-    for action in _PARSER._actions:
-        names = ", ".join(action.option_strings)
-        metavar = f" {action.metavar}" if action.metavar else ""
-        lines.append(f"  {names + metavar:<28} {action.help}")
+    for group in _PARSER._action_groups:
+        lines += [f"  {group.title}"] if group._group_actions else []
+        for action in group._group_actions:
+            names = ", ".join(action.option_strings)
+            metavar = f" {action.metavar}" if action.metavar else ""
+            lines.append(f"    {names + metavar:<28} {action.help}")
     return "\n".join(lines)
 
 

@@ -33,11 +33,9 @@ def names(shell: Any) -> list[str]:
     return [info.name for info in magics_of(shell).client.list_sessions()]
 
 
-@pytest.mark.parametrize("line", ["%claude", "%claude status", "%claude help", "%claude ?",
-    "%claude --help", "%claude -h", "%claude ask --help", "%%claude --help", "%%claude --help\nhi",
-])  # fmt: skip
-def test_status_and_help(shell: Any, capsys: Output, line: str) -> None:
-    """The sessions, every option and every sub-command."""
+@pytest.mark.parametrize("line", ["%claude", "%claude status", "%claude ?"])
+def test_status(shell: Any, capsys: Output, line: str) -> None:
+    """The sessions, and below them the help that is quickly read, with two examples."""
     shell.run_cell("%claude ask --quiet -s first hi")
     shell.run_cell(line)
 
@@ -45,14 +43,56 @@ def test_status_and_help(shell: Any, capsys: Output, line: str) -> None:
     headline = "Claude: 1 session open, real answers, kernel level ask (looks at variables, asks before it runs code)"
     assert shown.startswith(f"{headline}\n  first ")
     assert "1 turn, $0.0100" in shown
-    assert all(f"  {command.usage}" in shown for command in COMMANDS.values())
+    assert shown.count("    %%claude") == 2
+    assert "%claude help --all" in shown
+    assert len(shown.splitlines()) < 32
+
+
+@pytest.mark.parametrize("line", ["%claude help", "%claude --help", "%claude -h", "%%claude --help",
+    "%%claude --help\nhi", "%claude?", "%%claude?",
+])  # fmt: skip
+def test_help_is_quickly_read(shell: Any, capsys: Output, line: str) -> None:
+    """It fits a screen, and says how to get the rest."""
+    shell.run_cell(line)
+
+    shown = capsys.readouterr().out
+    assert "doctor" in shown or "--dry-run" in shown
+    assert len(shown.splitlines()) < 32
+    assert all(len(row) <= 110 for row in shown.splitlines())
+
+
+def test_all_of_the_help(shell: Any, capsys: Output) -> None:
+    """Every option and every sub-command, in groups."""
+    shell.run_cell("%claude help --all")
+
+    shown = capsys.readouterr().out
+    assert all(f"    {command.usage}" in shown for command in COMMANDS.values())
     assert "-o, --output VAR" in shown
+    assert "\n  Conversations\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("%claude help queue", "%claude queue [NAME] [drop N"),
+        ("%claude queue --help", "%claude queue [NAME] [drop N"),
+        ("%claude ask --help", "%claude ask [options] TEXT"),
+        ("%claude help --model", "%%claude -m, --model M"),
+        ("%claude help turns", "--since 2d"),
+    ],
+)
+def test_help_on_one_thing(shell: Any, capsys: Output, line: str, words: str) -> None:
+    """A command or an option; one that does not exist gets the one that was probably meant."""
+    shell.run_cell(line)
+    assert words in capsys.readouterr().out
+    with pytest.raises(UsageError, match="no such command or option; did you mean queue"):
+        shell.run_cell("%claude help qeue")
 
 
 @pytest.mark.parametrize("line", ["nosuch", "asked what", "ASK hi"])
 def test_an_unknown_sub_command(shell: Any, prompts: Prompts, line: str) -> None:
     """Is one line that says where to look; it is not taken for a prompt."""
-    with pytest.raises(UsageError, match="`%claude` lists what there is"):
+    with pytest.raises(UsageError, match="`%claude help --all` lists what there is"):
         shell.run_cell(f"%claude {line}")
 
     assert prompts() == []
@@ -61,12 +101,15 @@ def test_an_unknown_sub_command(shell: Any, prompts: Prompts, line: str) -> None
 @pytest.mark.parametrize(
     ("line", "meant"),
     [
-        ("%claude sesions", "did you mean %claude sessions? `%claude` lists"),
+        ("%claude sesions", "did you mean %claude sessions? `%claude help --all` lists"),
         ("%claude Status", "did you mean %claude status?"),
-        ("%claude zzz", "%claude zzz is unknown. `%claude` lists"),
+        ("%claude zzz", "%claude zzz is unknown. `%claude help --all` lists"),
         ("%claude ask --modle haiku hi", "unrecognized option --modle; did you mean --model? (put -- before"),
-        ("%%claude --modle=haiku\nhi", "unrecognized option --modle=haiku; did you mean --model? `%claude` lists"),
-        ("%%claude --zzz\nhi", "unrecognized option --zzz. `%claude` lists"),
+        (
+            "%%claude --modle=haiku\nhi",
+            "unrecognized option --modle=haiku; did you mean --model? `%claude help --all` lists",
+        ),
+        ("%%claude --zzz\nhi", "unrecognized option --zzz. `%claude help --all` lists"),
     ],
 )
 def test_a_misspelt_word(shell: Any, line: str, meant: str) -> None:

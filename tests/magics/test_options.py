@@ -148,7 +148,7 @@ def test_no_line_breaks_the_parser(line: str) -> None:
 
 def test_the_help_names_every_option() -> None:
     """One line each, none too long for a cell."""
-    lines = options_help().splitlines()
+    lines = [line for line in options_help().splitlines() if line.startswith("    -")]
 
     assert len(lines) == len(vars(Options()))
     assert all(len(line) <= 110 for line in lines)
