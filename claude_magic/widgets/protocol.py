@@ -279,11 +279,23 @@ class Completion(TypedDict):
     items: list[SuggestionData]
 
 
+class NamesReply(TypedDict):
+    """What the kernel says of names in a prompt: the kind of each value that there is, and what was meant by others.
+
+    `options` are those of the magic, by each of their names.
+    """
+
+    known: dict[str, str]
+    meant: dict[str, str]
+    options: list[str]
+
+
 class Request(TypedDict, total=False):
     """What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension.
 
     `grant` is, in an answer, the number of what is granted for the session; to revoke, one of `granted`, "" for all.
     `cells` is, with the action "cells", the answer to the `CellsRequest` whose id `question` is.
+    "names" asks which of `names`, those that a prompt mentions, are variables.
     "complete" asks what may stand at `cursor` (in characters) of `code`. "sessions" asks for the open sessions; with
     `watch`, the page is told by a comm with `changed` when they have changed. "conversations" asks for earlier ones.
     "command" does something to `session`: see `magics/page_requests.py`.
@@ -302,6 +314,7 @@ class Request(TypedDict, total=False):
     dry_run: bool
     widget: bool
     cells: CellsReply
+    names: list[str]
     code: str
     cursor: int
     watch: bool

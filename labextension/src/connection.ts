@@ -9,7 +9,8 @@ import { UUID } from '@lumino/coreutils';
 import type { JSONObject, ReadonlyJSONObject } from '@lumino/coreutils';
 
 import { COMM_TARGET, REQUEST, VERSION } from './protocol';
-import type { Action, CellsReply, CellsRequest, Request } from './protocol';
+import type { Action, CellsReply, CellsRequest, NamesReply, Request } from './protocol';
+import { KernelNames } from './prompt/names';
 import { fromData, reduce } from './state';
 import type { RunState } from './state';
 import type { Answer } from './view/host';
@@ -31,7 +32,13 @@ export type KernelLike = Pick<
 > & {
   readonly statusChanged: StatusSignal;
   readonly connectionStatusChanged: StatusSignal;
+  readonly iopubMessage: MessageSignal;
 };
+
+interface MessageSignal {
+  connect(slot: (sender: unknown, message: KernelMessage.IIOPubMessage) => void): boolean;
+  disconnect(slot: (sender: unknown, message: KernelMessage.IIOPubMessage) => void): boolean;
+}
 
 interface StatusSignal {
   connect(slot: (sender: unknown, status: string) => void): boolean;
@@ -139,6 +146,7 @@ export class KernelConnection {
   constructor(private readonly _kernel: KernelLike) {
     _kernel.registerCommTarget(COMM_TARGET, this._onOpen);
     _kernel.statusChanged.connect(this._onStatus);
+    _kernel.iopubMessage.connect(this._onMessage);
   }
 
   /** Reads or changes the cells of the notebook of this kernel; `null` where there is none. */
@@ -147,6 +155,8 @@ export class KernelConnection {
   dispose(): void {
     this._kernel.removeCommTarget(COMM_TARGET, this._onOpen);
     this._kernel.statusChanged.disconnect(this._onStatus);
+    this._kernel.iopubMessage.disconnect(this._onMessage);
+    this.names.dispose();
     this._loseAll();
   }
 
@@ -190,6 +200,14 @@ export class KernelConnection {
     const runs = Array.isArray(reply?.runs) ? (reply.runs as unknown[]) : [];
     return runs.filter(isRunOfCell);
   }
+
+  /** What is known of the variables of the kernel. */
+  readonly names = new KernelNames(async names => {
+    await this._connected();
+    const reply = await this._control({ version: VERSION, run: '', action: 'names', names });
+    const said = reply?.names as NamesReply | undefined;
+    return said ?? null;
+  });
 
   private _connected(): Promise<void> {
     const kernel = this._kernel;
@@ -306,6 +324,14 @@ export class KernelConnection {
     }
   };
 
+  /** A cell is over. The kernel also says "idle" after each request of ours. */
+  private readonly _onMessage = (_: unknown, { header, parent_header: parent, content }: KernelMessage.IIOPubMessage): void => {
+    const isOver = header.msg_type === 'status' && (content as { execution_state?: string }).execution_state === 'idle';
+    if (isOver && 'msg_type' in parent && parent.msg_type === 'execute_request') {
+      this.names.forget();
+    }
+  };
+
   private _loseAll(): void {
     this._channels.forEach(channel => {
       channel.lose();
@@ -318,6 +344,7 @@ export class KernelConnection {
 interface Reply {
   readonly found?: unknown;
   readonly runs?: unknown;
+  readonly names?: unknown;
 }
 
 function isRunOfCell(value: unknown): value is RunOfCell {

@@ -1,4 +1,4 @@
-/** The JupyterLab extension: one plugin that draws the runs of claude_magic. */
+/** The JupyterLab extension: a plugin that draws the runs of claude_magic, and others that a front end may do without. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IConsoleTracker } from '@jupyterlab/console';
@@ -7,16 +7,17 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Widget } from '@lumino/widgets';
 
 import { markdownRenderer } from './markdown';
-import { OutputLocations } from './output_locations';
+import { IOutputLocations, OutputLocations } from './output_locations';
 import { MIME_TYPE } from './protocol';
 import { RunRenderer } from './renderer';
 
-const view: JupyterFrontEndPlugin<void> = {
+const view: JupyterFrontEndPlugin<OutputLocations> = {
   id: 'claude-magic:view',
   description: 'Shows the answers of %%claude cells as they are written.',
   autoStart: true,
   requires: [IRenderMimeRegistry],
   optional: [INotebookTracker, IConsoleTracker],
+  provides: IOutputLocations,
   activate: (
     app: JupyterFrontEnd,
     registry: IRenderMimeRegistry,
@@ -41,7 +42,16 @@ const view: JupyterFrontEndPlugin<void> = {
       },
       0
     );
+    return locations;
   }
 };
 
-export default view;
+/** Voila does not share what these are made with: each is loaded by itself, and left out where that fails. */
+const others: readonly (() => Promise<{ default: JupyterFrontEndPlugin<void> }>)[] = [() => import('./prompt/plugin')];
+
+async function loaded(): Promise<JupyterFrontEndPlugin<void>[]> {
+  const modules = await Promise.allSettled(others.map(load => load()));
+  return modules.flatMap(module => (module.status === 'fulfilled' ? [module.value.default] : []));
+}
+
+export default [view, ...(await loaded())];

@@ -5,6 +5,7 @@ import { NotebookActions } from '@jupyterlab/notebook';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { Cell, CodeCell } from '@jupyterlab/cells';
 import type { Contents, Kernel } from '@jupyterlab/services';
+import { Token } from '@lumino/coreutils';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
@@ -44,6 +45,9 @@ interface Session {
 }
 
 type Panel = Widget & { readonly sessionContext: Session };
+
+/** Where other plugins of this extension find the outputs, cells and kernels of the page. */
+export const IOutputLocations = new Token<OutputLocations>('claude-magic:IOutputLocations');
 
 /** All notebooks and consoles, and a connection to each of their kernels. */
 export class OutputLocations {

@@ -261,6 +261,14 @@ export interface Completion {
   items: readonly Suggestion[];
 }
 
+/** What the kernel says of names in a prompt: the kind of each value that there is, and what was meant by others. */
+export interface NamesReply {
+  known: Record<string, string>;
+  meant: Record<string, string>;
+  /** The options of the magic, by each of their names. */
+  options: readonly string[];
+}
+
 /** What a page asks of the kernel; `widget` says of a hello that a widget says it, and not the extension. */
 export interface Request {
   version: number;
@@ -276,6 +284,7 @@ export interface Request {
     | 'revoke'
     | 'runs'
     | 'cells'
+    | 'names'
     | 'complete'
     | 'sessions'
     | 'conversations'
@@ -292,6 +301,8 @@ export interface Request {
   widget?: boolean;
   /** With the action "cells" the answer to the `CellsRequest` whose id `question` is. */
   cells?: CellsReply;
+  /** With the action "names" those that a prompt mentions. */
+  names?: readonly string[];
   /** With the action "complete": a cell, and a place in it, in characters. */
   code?: string;
   cursor?: number;
