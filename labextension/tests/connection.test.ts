@@ -15,9 +15,12 @@ class FakeKernel {
   interrupted = 0;
   acknowledges: boolean | null = true;
   runs: unknown = undefined;
+  names: unknown = undefined;
   open: (comm: Kernel.IComm, message: KernelMessage.ICommOpenMsg) => void = () => undefined;
   status: (sender: unknown, status: string) => void = () => undefined;
   statusChanged = { connect: (slot: FakeKernel['status']) => ((this.status = slot), true), disconnect: () => true };
+  said: (sender: unknown, message: unknown) => void = () => undefined;
+  iopubMessage = { connect: (slot: FakeKernel['said']) => ((this.said = slot), true), disconnect: () => true };
   connectionStatus = 'connected';
   connected: () => void = () => undefined;
   connectionStatusChanged = { connect: (slot: () => void) => ((this.connected = slot), true), disconnect: () => true };
@@ -39,7 +42,7 @@ class FakeKernel {
     };
     queueMicrotask(() => {
       if (this.acknowledges !== null) {
-        future.onReply({ content: { status: 'ok', found: this.acknowledges, runs: this.runs } });
+        future.onReply({ content: { status: 'ok', found: this.acknowledges, runs: this.runs, names: this.names } });
       }
     });
     return future;
@@ -225,5 +228,25 @@ describe('a request', () => {
     await vi.advanceTimersByTimeAsync(ACKNOWLEDGED_WITHIN_MS);
     await answer;
     expect(kernel.interrupted).toBe(0);
+  });
+});
+
+describe('the names of a kernel', () => {
+  it('are asked for together, and again when a cell is over', async () => {
+    kernel.names = { known: { sales: 'DataFrame' }, meant: { slaes: 'sales' }, options: ['-s'] };
+    expect([connection.names.get('sales'), connection.names.get('slaes')]).toEqual([null, null]);
+    await vi.runAllTimersAsync();
+    expect(kernel.requests.map(({ names }) => names)).toEqual([['sales', 'slaes']]);
+    expect(connection.names.get('sales')).toEqual({ kind: 'DataFrame', meant: '' });
+    expect(connection.names.get('slaes')).toEqual({ kind: '', meant: 'sales' });
+    const idle = { header: { msg_type: 'status' }, content: { execution_state: 'idle' } };
+    kernel.said(null, { ...idle, parent_header: { msg_type: 'claude_magic_request' } });
+    connection.names.get('sales');
+    await vi.runAllTimersAsync();
+    expect(kernel.requests).toHaveLength(1);
+    kernel.said(null, { ...idle, parent_header: { msg_type: 'execute_request' } });
+    expect(connection.names.get('sales')).toEqual({ kind: 'DataFrame', meant: '' });
+    await vi.runAllTimersAsync();
+    expect(kernel.requests.map(({ names }) => names)).toEqual([['sales', 'slaes'], ['sales']]);
   });
 });
