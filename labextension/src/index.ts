@@ -47,7 +47,10 @@ const view: JupyterFrontEndPlugin<OutputLocations> = {
 };
 
 /** Voila does not share what these are made with: each is loaded by itself, and left out where that fails. */
-const others: readonly (() => Promise<{ default: JupyterFrontEndPlugin<void> }>)[] = [() => import('./prompt/plugin')];
+const others: readonly (() => Promise<{ default: JupyterFrontEndPlugin<void> }>)[] = [
+  () => import('./prompt/plugin'),
+  () => import('./workbench/plugin')
+];
 
 async function loaded(): Promise<JupyterFrontEndPlugin<void>[]> {
   const modules = await Promise.allSettled(others.map(load => load()));

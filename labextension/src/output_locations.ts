@@ -32,7 +32,7 @@ export interface OutputLocation {
   /** The connection to its kernel; `null` without one. */
   readonly connection: KernelConnection | null;
   /** Insert a cell below the cell of this output; `null` where there are no cells. */
-  readonly insertCell: ((cell: NewCell) => boolean) | null;
+  readonly insertCell: ((cell: NewCell, runs?: boolean) => boolean) | null;
   /** Run the cell of this output again; `null` where it holds more than a prompt. */
   readonly runAgain: (() => void) | null;
   /** Where its questions stand. */
@@ -96,7 +96,7 @@ export class OutputLocations {
               tellOfChange(panel as NotebookPanel, this._contents);
             }
           },
-          insertCell: isNotebook ? cell => insertBelow(panel as NotebookPanel, node, cell) : null,
+          insertCell: isNotebook ? (cell, runs) => insertAndRun(panel as NotebookPanel, node, cell, runs) : null,
           runAgain: isNotebook ? this._runner(panel as NotebookPanel, node) : null,
           asked: {
             title: panel.title.label,
@@ -107,6 +107,17 @@ export class OutputLocations {
             }
           }
         };
+      }
+    }
+    return null;
+  }
+
+  /** Return the cell of a notebook that holds a node; `null` where there is none. */
+  cellAt(node: HTMLElement): { readonly panel: NotebookPanel; readonly cell: Cell } | null {
+    for (const [panel, isNotebook] of this._panels) {
+      if (isNotebook && panel.node.contains(node)) {
+        const cell = (panel as NotebookPanel).content.widgets.find(widget => widget.node.contains(node));
+        return cell === undefined ? null : { panel: panel as NotebookPanel, cell };
       }
     }
     return null;
@@ -199,6 +210,15 @@ async function putBack(panel: NotebookPanel, connection: KernelConnection): Prom
       }
     }
   }
+}
+
+/** Insert a cell below that of an output, and run it if that is wanted. */
+function insertAndRun(panel: NotebookPanel, output: HTMLElement, cell: NewCell, runs = false): boolean {
+  const isInserted = insertBelow(panel, output, cell);
+  if (isInserted && runs) {
+    void NotebookActions.run(panel.content, panel.sessionContext);
+  }
+  return isInserted;
 }
 
 /** Whether this page has sent the cell to the kernel and is still given its output. */

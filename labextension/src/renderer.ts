@@ -111,7 +111,8 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
       return connection === null || this._channel === null ? 'unreachable' : connection.request(this._channel.run, action);
     };
     const isReachable = (): boolean => this._channel !== null && !this._channel.lost && this._channel.state !== null;
-    const insertCell = (cell: NewCell): boolean => this._locations.find(this.node)?.insertCell?.(cell) ?? false;
+    const insertCell = (cell: NewCell, runs?: boolean): boolean =>
+      this._locations.find(this.node)?.insertCell?.(cell, runs) ?? false;
     const again = (): (() => void) | null => this._locations.find(this.node)?.runAgain ?? null;
     return {
       renderMarkdown: (node, text) => this._renderMarkdown(node, text, this._onPage.promise),

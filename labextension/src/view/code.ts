@@ -1,4 +1,4 @@
-/** Code blocks of an answer: a slim bar with the language, Copy and Insert below. */
+/** Code blocks of an answer: a slim bar with the language, Copy, Insert below and Run below. */
 
 import { cellOf } from '../cells';
 import { button, el, setText } from './dom';
@@ -36,7 +36,12 @@ export function codeFrame(language: string, code: () => string, host: Host): HTM
       flashLabel(insert, cell !== null && insertCell(cell) ? 'Inserted' : 'Could not insert');
     });
     insert.setAttribute('aria-label', 'Insert this code as a new cell below');
-    bar.append(insert);
+    const run = button('Run below', 'claude-quiet claude-insert', event => {
+      const cell = host.trusts(event) ? cellOf(code(), language) : null;
+      flashLabel(run, cell !== null && insertCell(cell, true) ? 'Started' : 'Could not insert');
+    });
+    run.setAttribute('aria-label', 'Insert this code as a new cell below, and run it');
+    bar.append(insert, run);
   }
   return el('div', 'claude-code', bar);
 }

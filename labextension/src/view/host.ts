@@ -18,9 +18,10 @@ export interface Host {
   readonly request: ((action: Action) => Promise<Answer>) | null;
   /**
    * Insert a new cell below the one this output belongs to; `null` where there are never cells. Where that is not
-   * known before the output is on the page, style shows the button once it stands among cells.
+   * known before the output is on the page, style shows the button once it stands among cells. With `runs` it is run,
+   * too.
    */
-  readonly insertCell: ((cell: NewCell) => boolean) | null;
+  readonly insertCell: ((cell: NewCell, runs?: boolean) => boolean) | null;
   /** Run the cell of this output once more; `null` where that would not be this prompt alone, or there is no cell. */
   readonly runAgain: (() => void) | null;
   /** Whether a person did this, and no script. */
