@@ -144,7 +144,7 @@ export interface RunData {
   granted: readonly string[];
   cut: Cut;
   undo: Undo | null;
-  /** What became of putting back the cells that the turn changed; "" while nobody has asked. */
+  /** What became of putting back the cells that the turn changed; "" while no one has asked. */
   cells_undone: string;
 }
 

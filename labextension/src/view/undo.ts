@@ -28,7 +28,7 @@ function named(files: readonly string[]): string {
 
 const CHANGES_CELLS: ReadonlySet<string> = new Set(['mcp__kernel__edit_cell', 'mcp__kernel__delete_cell']);
 
-/** Putting back the cells that a turn edited or deleted. The notebook's own undo takes it back, so nobody is asked. */
+/** Putting back the cells that a turn edited or deleted. The notebook's own undo takes it back, so no one is asked. */
 export class UndoCells {
   /** Stands at the end of a line of facts. */
   readonly button = button('Undo cell changes', 'claude-quiet', () => {
