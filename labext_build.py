@@ -112,7 +112,7 @@ def _is_installed() -> bool:
 
 
 def _sources() -> Iterator[Path]:
-    for folder in ("src", "style", "scripts"):
+    for folder in ("src", "style", "schema", "scripts"):
         yield from (path for path in (SOURCES / folder).rglob("*") if path.is_file())
     yield LIMITS  # src/limits.ts is made from it
     yield SOURCES / "package.json"

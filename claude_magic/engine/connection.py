@@ -367,6 +367,8 @@ class Connection:
                 turn.question_answered()
         if turn is not None and isinstance(decision, Deny) and decision.stop:
             turn.denied_and_stopped = True
+        if tool is not None and (edited := edited_input(request, decision)) is not None:
+            self.tools.note_edited(request.tool_use_id, request.tool_input, edited)
         if not isinstance(decision, Withdrawn):
             self._report_decision(request, decision)
         return wire_answer(request, decision)

@@ -52,11 +52,13 @@ def recorded_cells(messages: Iterable[Message]) -> list[CellData]:
         if message.type is MessageType.TOOL_USE and message.tool_name == _TOOL:
             kind = "markdown" if message.tool_input.get("cell_type") == "markdown" else "code"
             asked[message.tool_use_id] = {"cell_type": kind, "source": string(message.tool_input.get("source"))}
+        elif message.type is MessageType.DECISION and message.edited and message.tool_use_id in asked:
+            asked[message.tool_use_id]["source"] = string(message.tool_input.get("source"))
         elif message.type is MessageType.TOOL_RESULT and (cell := asked.pop(message.tool_use_id, None)) is not None:
             blocks = _result_blocks(message)
-            was_run = bool(blocks) and " run as [" in string(blocks[0].get("text"))
-            if was_run and cell["cell_type"] == "code":
-                outputs = [output for block in blocks[1:] if (output := _output(block)) is not None]
+            head = next((at for at, block in enumerate(blocks) if " run as [" in string(block.get("text"))), None)
+            if head is not None and cell["cell_type"] == "code":
+                outputs = [output for block in blocks[head + 1 :] if (output := _output(block)) is not None]
                 cells.append(cell | {"outputs": outputs, "execution_count": None})
             elif not message.is_error:
                 cells.append(cell | {"execution_count": None})

@@ -32,6 +32,7 @@ from claude_magic.values.content import Content, content_of, text_block
 logger = logging.getLogger(__name__)
 
 _PROTOCOL = "2025-06-18"
+_LONGEST_EDIT = 8_000
 _METHOD_NOT_FOUND, _INVALID_PARAMS = -32601, -32602
 _PACKAGE = str(Path(__file__).parents[1])
 
@@ -79,6 +80,7 @@ class ToolConnection:
         self._servers: dict[str, ToolServer] = {}
         self._offered: dict[str, str] = {}
         self._calls: dict[tuple[str, Any], asyncio.Task[list[dict[str, Any]]]] = {}
+        self._edited: dict[str, str] = {}
 
     async def offer(self, servers: Iterable[ToolServer]) -> None:
         """Have the model offered these servers from its next request on, and no others.
@@ -122,6 +124,18 @@ class ToolConnection:
         name = full_name.removeprefix("mcp__").partition("__")[0]
         server = self._servers.get(name) if full_name.startswith("mcp__") else None
         return server.get(full_name) if server is not None else None
+
+    def note_edited(self, tool_use_id: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """A person changed the input of a call before allowing it; the CLI does not tell the model, so the result does.
+
+        Args:
+            tool_use_id: id of the tool use.
+            before: the model's input.
+            after: what is run.
+        """
+        changed = {name: value for name, value in after.items() if before.get(name) != value}
+        words = "\n".join(f"{name}: {value}" for name, value in changed.items())
+        self._edited[tool_use_id] = f"The user edited the input before allowing it. It was run with\n{words}"
 
     async def answer(self, request: dict[str, Any], *, session: str, session_id: str, turn_id: str) -> dict[str, Any]:
         """Answer an `mcp_message` request of the CLI.
@@ -177,6 +191,8 @@ class ToolConnection:
             content, is_error = _error_content(error), True
         else:
             content, is_error = task.result(), False
+        if edited := self._edited.pop(context.tool_use_id, ""):
+            content = [text_block(edited, _LONGEST_EDIT), *content]
         return _reply(message, {"content": self._redactor.value(content), "isError": is_error})
 
     async def _run(

@@ -17,6 +17,7 @@ const host: Host = {
   request: () => Promise.resolve('done'),
   insertCell: () => true,
   runAgain: () => undefined,
+  propose: null,
   trusts: () => true
 };
 

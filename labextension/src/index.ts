@@ -49,6 +49,7 @@ const view: JupyterFrontEndPlugin<OutputLocations> = {
 /** Voila does not share what these are made with: each is loaded by itself, and left out where that fails. */
 const others: readonly (() => Promise<{ default: JupyterFrontEndPlugin<void> }>)[] = [
   () => import('./prompt/plugin'),
+  () => import('./proposals'),
   () => import('./workbench/plugin')
 ];
 

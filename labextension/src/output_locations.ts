@@ -20,6 +20,7 @@ import { MIME_TYPE, VERSION } from './protocol';
 import type { CellsReply, CellsRequest } from './protocol';
 import { saveInTurn, saveSoon } from './saving';
 import { fromData } from './state';
+import type { Proposal, Propose } from './view/host';
 
 export interface OutputLocation {
   /**
@@ -35,6 +36,8 @@ export interface OutputLocation {
   readonly insertCell: ((cell: NewCell, runs?: boolean) => boolean) | null;
   /** Run the cell of this output again; `null` where it holds more than a prompt. */
   readonly runAgain: (() => void) | null;
+  /** Show a proposed change of a cell of its notebook in that cell. */
+  readonly propose: Propose;
   /** Where its questions stand. */
   readonly asked: Asked;
 }
@@ -79,6 +82,9 @@ export class OutputLocations {
   /** Emitted when a kernel came or went somewhere. */
   readonly changed = new Signal<this, void>(this);
 
+  /** Shows a proposed change of a cell in the cell; `null` where what that takes is not there. */
+  proposer: ((panel: NotebookPanel, ...change: Parameters<Propose>) => Proposal | null) | null = null;
+
   /** Return the place of a node on the page; `null` where it is in no notebook and no console. */
   find(node: HTMLElement): OutputLocation | null {
     for (const [panel, isNotebook] of this._panels) {
@@ -98,6 +104,8 @@ export class OutputLocations {
           },
           insertCell: isNotebook ? (cell, runs) => insertAndRun(panel as NotebookPanel, node, cell, runs) : null,
           runAgain: isNotebook ? this._runner(panel as NotebookPanel, node) : null,
+          propose: (cell, source, answer) =>
+            isNotebook ? (this.proposer?.(panel as NotebookPanel, cell, source, answer) ?? null) : null,
           asked: {
             title: panel.title.label,
             isInSight: () => panel.isVisible && !document.hidden && isInSight(node),

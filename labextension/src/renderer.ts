@@ -123,6 +123,7 @@ export class RunRenderer extends Widget implements IRenderMime.IRenderer {
       get runAgain() {
         return again();
       },
+      propose: (cell, source, answer) => this._locations.find(this.node)?.propose(cell, source, answer) ?? null,
       trusts: event => event.isTrusted
     };
   }

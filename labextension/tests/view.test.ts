@@ -35,6 +35,7 @@ function makeView(more: Partial<Host> = {}): RunView {
       },
       insertCell: cell => inserted.push(cell.source) > 0,
       runAgain: null,
+      propose: null,
       trusts: () => true,
       ...more
     },

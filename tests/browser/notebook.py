@@ -158,11 +158,15 @@ class Notebook:
 
     # Looking.
 
+    def cell(self, cell: int) -> Locator:
+        """A cell, its input and its output."""
+        return self.page.locator(
+            f".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index='{cell}']"
+        ).first
+
     def output(self, cell: int) -> Locator:
         """The output area of a cell."""
-        return self.page.locator(
-            f".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index='{cell}'] .jp-Cell-outputArea"
-        ).first
+        return self.cell(cell).locator(".jp-Cell-outputArea").first
 
     def view(self, cell: int) -> Locator:
         """The live view in a cell's output."""
@@ -189,19 +193,20 @@ class Notebook:
         """Whether a cell was run."""
         return bool(self.page.evaluate(f"cell => {_CELL}.model.executionCount !== null", cell))
 
-    def picture(self, name: str, cell: int) -> None:
-        """Put pictures of a cell's output into the tests' output, if they are wanted: light, dark, and narrow."""
+    def picture(self, name: str, cell: int, *, whole: bool = False) -> None:
+        """Put pictures of a cell's output, or of the whole cell, into the tests' output: light, dark, and narrow."""
         if not TAKES_PICTURES:
             return
         PICTURES.mkdir(parents=True, exist_ok=True)
         size = self.page.viewport_size
         assert size is not None
+        node = self.cell(cell) if whole else self.output(cell)
         for theme in ("Light", "Dark"):
             self.theme(theme)
-            self._shoot(f"{name}-{theme.lower()}", cell)
+            _shoot(f"{name}-{theme.lower()}", node)
         self.theme("Light")
         self.page.set_viewport_size({"width": 480, "height": size["height"]})
-        self._shoot(f"{name}-narrow", cell)
+        _shoot(f"{name}-narrow", node)
         self.page.set_viewport_size(size)
 
     def theme(self, word: str) -> None:
@@ -212,7 +217,7 @@ class Notebook:
         )
         expect(self.page.locator(f"body[data-jp-theme-name='{name}']")).to_be_attached()
 
-    def _shoot(self, name: str, cell: int) -> None:
-        node = self.output(cell)
-        node.scroll_into_view_if_needed()
-        node.screenshot(path=PICTURES / f"{Path(name)}.png", animations="disabled")
+
+def _shoot(name: str, node: Locator) -> None:
+    node.scroll_into_view_if_needed()
+    node.screenshot(path=PICTURES / f"{Path(name)}.png", animations="disabled")

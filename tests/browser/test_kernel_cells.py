@@ -17,6 +17,7 @@ from .test_view import press, question
 DATA = """import pandas as pd
 sales = pd.DataFrame({"month": ["Jan", "Feb", "Mar"] * 3, "revenue": [5, 6, 1, 4, 6, 2, 5, 7, 1]})"""
 TOTAL = "total = sum([1, 2])\nprint(total)"
+PARTS = "prices = [1, 2]\ntotal = sum(prices)\n\nnames = ['a', 'b', 'c']\n\nprint(total)"
 CELLS = "window.jupyterapp.shell.currentWidget.content.widgets"
 
 
@@ -24,7 +25,12 @@ CELLS = "window.jupyterapp.shell.currentWidget.content.widgets"
 def scenario(tmp_path: Path) -> str:
     """A line that has the simulator play the kernel's scenario, with the version of the cell `TOTAL`."""
     file = tmp_path / "kernel.toml"
-    file.write_text((HERE / "kernel_scenario.toml").read_text().replace("VERSION", version_of(TOTAL)))
+    file.write_text(
+        (HERE / "kernel_scenario.toml")
+        .read_text()
+        .replace("VERSION", version_of(TOTAL))
+        .replace("PARTS", version_of(PARTS))
+    )
     return f"%claude simulate on {file}"
 
 
@@ -167,6 +173,33 @@ def test_an_edit_is_shown_and_decided(notebook: MakeNotebook, scenario: str) -> 
     assert sources(nb)[2] == TOTAL
 
 
+def test_a_part_of_an_edit_is_rejected_in_its_cell(notebook: MakeNotebook, scenario: str) -> None:
+    """The change stands in the cell that it would change, also after a reload; what is rejected there is not made."""
+    nb = notebook(scenario, PARTS, "%%claude\ncorrect both")
+    nb.run(1)
+    name_cell(nb, 2, "total-cell")
+    nb.start(3)
+    question(nb.view(3))
+    nb.save()
+    nb.open()
+    nb.scroll_to(3)
+    question(nb.view(3)).get_by_role("button", name="Show it in its cell").click()
+    proposal = nb.cell(2).locator(".claude-proposal")
+    expect(proposal).to_contain_text("Claude proposes this change.")
+    expect(proposal.locator(".cm-deletedChunk")).to_have_count(2)
+    assert sources(nb)[2] == PARTS
+    nb.picture("kernel-proposal", 2, whole=True)
+    proposal.get_by_role("button", name="Reject this part").last.click()
+    expect(proposal.locator(".cm-deletedChunk")).to_have_count(1)
+    press(proposal, "Accept")
+    expect(nb.view(3)).to_have_attribute("data-outcome", "success")
+
+    assert sources(nb)[2] == PARTS.replace("[1, 2]", "[1, 2, 3]")
+    expect(proposal).not_to_be_attached()
+    expect(nb.view(3)).to_contain_text("The user edited the input before allowing it.")
+    expect(nb.cell(2).locator(".jp-InputArea-editor").first).to_be_visible()
+
+
 def test_an_edit_of_what_was_typed_meanwhile_is_refused(notebook: MakeNotebook, scenario: str) -> None:
     nb = notebook(scenario, TOTAL, "%%claude\ncorrect the total")
     nb.run(1)
@@ -188,7 +221,7 @@ def test_a_deletion_is_denied_and_allowed(notebook: MakeNotebook, scenario: str)
     nb.start(3)
     card = question(nb.view(3))
     expect(card).to_contain_text("Delete this cell?")
-    press(card, "Deny")
+    press(nb.cell(2).locator(".claude-proposal"), "Reject")
     nb.wait(3)
     assert TOTAL in sources(nb)
     nb.start(4)

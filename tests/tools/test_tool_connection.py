@@ -107,6 +107,32 @@ async def test_only_what_looks_and_is_allowed_gets_a_rule() -> None:
         assert rules == [{"permissions": {"allow": ["mcp__crm__tool-3"]}}]
 
 
+async def test_the_model_is_told_what_a_person_edited() -> None:
+    """The CLI does not tell it; once, with what was changed alone."""
+
+    def note(title: str, text: str) -> str:
+        return f"noted {text}"
+
+    async def ask(request: PermissionRequest) -> Allow:
+        return Allow({**request.tool_input, "text": "better"})
+
+    clis = FakeCLIs()
+    async with client_with(clis, note, ask=ask) as client:
+        cli = await prompted(client, clis)
+        clis.last.answers["q1"] = asyncio.get_running_loop().create_future()
+        cli.say({
+            "type": "control_request", "request_id": "q1",
+            "request": {
+                "subtype": "can_use_tool", "tool_name": "mcp__python__note", "tool_use_id": "toolu_1",
+                "input": {"title": "T", "text": "good"},
+            },
+        })  # fmt: skip
+        await cli.answers["q1"]
+        told = text_of(await call(cli, "python", "note", title="T", text="better"))
+        assert told == "The user edited the input before allowing it. It was run with\ntext: better\nnoted better"
+        assert text_of(await call(cli, "python", "note", 2, title="T", text="better")) == "noted better"
+
+
 async def test_no_tools_ask_nothing_of_the_cli() -> None:
     clis = FakeCLIs()
     async with clis.client() as client:

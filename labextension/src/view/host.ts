@@ -6,6 +6,26 @@ import type { Action } from '../protocol';
 /** How a request to the kernel went. */
 export type Answer = 'done' | 'unknown' | 'unreachable';
 
+/** What is done when a person answers in the cell that is asked about. */
+export interface ProposedAnswer {
+  readonly accept: (event: MouseEvent) => void;
+  readonly reject: (event: MouseEvent) => void;
+}
+
+/** A change that is shown in the cell that it would change. */
+export interface Proposal {
+  /** The source that the cell would get now: the person may have rejected parts, or edited it. */
+  readonly source: string;
+  /** Bring the cell into sight. */
+  reveal(): void;
+  /** Whether it can be answered now; at first it cannot. */
+  setEnabled(enabled: boolean): void;
+  dispose(): void;
+}
+
+/** Shows a change in its cell; a source of `null` deletes it. Returns `null` where that cell is not there. */
+export type Propose = (cellId: string, source: string | null, answer: ProposedAnswer) => Proposal | null;
+
 export interface Host {
   /**
    * Render Markdown of the model, strictly sanitized.
@@ -24,6 +44,8 @@ export interface Host {
   readonly insertCell: ((cell: NewCell, runs?: boolean) => boolean) | null;
   /** Run the cell of this output once more; `null` where that would not be this prompt alone, or there is no cell. */
   readonly runAgain: (() => void) | null;
+  /** Show a proposed change of another cell in that cell; `null` where there are no cells. */
+  readonly propose: Propose | null;
   /** Whether a person did this, and no script. */
   trusts(event: Event): boolean;
 }

@@ -13,7 +13,7 @@ import { button, el, setText } from './dom';
 import type { Piece } from './dom';
 import { readForm } from './form';
 import type { Form } from './form';
-import type { Answer } from './host';
+import type { Answer, Proposal } from './host';
 import { MarkdownText } from './markdown';
 import type { ViewContext } from './view_context';
 import { toolInput } from './tool';
@@ -51,12 +51,14 @@ export class QuestionCard implements Piece<Question> {
     }, READY_AFTER_MS);
   }
 
+  /** A question does not change; but its cell may be on the page only now. */
   update(): void {
-    // A question does not change.
+    this._propose();
   }
 
   dispose(): void {
     clearTimeout(this._ready);
+    this._proposal?.dispose();
     this._plan?.dispose();
     const run = this.node.closest<HTMLElement>('.claude-run');
     const hasFocus = this.node.contains(document.activeElement);
@@ -81,6 +83,34 @@ export class QuestionCard implements Piece<Question> {
     row.append(...this._drawGrants());
     row.append(...this._drawDenial('Deny', 'or say what to do instead', true));
     this.node.append(row);
+    this._row = row;
+  }
+
+  /** A change of a cell is shown there as well, and can be answered there. */
+  private _propose(): void {
+    const { tool, input } = this._question;
+    const { host } = this._context;
+    const [cell, source] = [input['cell_id'], input['source']];
+    const isEdit = tool === 'mcp__kernel__edit_cell' && typeof source === 'string';
+    if (this._proposal !== null || host.propose === null || typeof cell !== 'string' || !(isEdit || tool === 'mcp__kernel__delete_cell')) {
+      return;
+    }
+    const answerer = (label: string, action: () => Action) => (event: Event) => {
+      if (host.trusts(event)) {
+        void this._send(action(), label);
+      }
+    };
+    this._proposal = host.propose(cell, isEdit ? source : null, {
+      accept: answerer('Allow', () => this._allow('allow')),
+      reject: answerer('Deny', () => ({ action: 'answer', decision: 'deny' }))
+    });
+    if (this._proposal !== null) {
+      this._proposal.setEnabled(this._isEnabled);
+      const reveal = button('Show it in its cell', 'claude-quiet', () => {
+        this._proposal?.reveal();
+      });
+      this._row?.append(reveal);
+    }
   }
 
   /** One button for what is granted most likely; what else can be granted stands in a menu beside it. */
@@ -224,14 +254,15 @@ export class QuestionCard implements Piece<Question> {
   }
 
   private _allow(decision: 'allow' | 'session', grant?: number): Action {
-    const { input, editable } = this._question;
-    const edited = this._editor?.value;
-    const changed = edited !== undefined && edited !== input[editable];
+    const { input, editable, tool } = this._question;
+    const field = tool === 'mcp__kernel__edit_cell' ? 'source' : editable;
+    const edited = field === editable ? this._editor?.value : this._proposal?.source;
+    const changed = edited !== undefined && edited !== input[field];
     return {
       action: 'answer',
       decision,
       ...(grant !== undefined ? { grant } : {}),
-      ...(changed ? { input: { ...input, [editable]: edited } } : {})
+      ...(changed ? { input: { ...input, [field]: edited } } : {})
     };
   }
 
@@ -271,6 +302,8 @@ export class QuestionCard implements Piece<Question> {
   }
 
   private _setEnabled(enabled: boolean): void {
+    this._isEnabled = enabled;
+    this._proposal?.setEnabled(enabled);
     for (const element of this._buttons) {
       element.disabled = !enabled;
     }
@@ -279,6 +312,9 @@ export class QuestionCard implements Piece<Question> {
   private readonly _question: Question;
   private readonly _ready: ReturnType<typeof setTimeout>;
   private _editor: HTMLTextAreaElement | null = null;
+  private _isEnabled = false;
+  private _row: HTMLElement | null = null;
+  private _proposal: Proposal | null = null;
   private _form: Form | null = null;
   private _plan: MarkdownText | null = null;
   private _hadFocus = false;

@@ -168,6 +168,7 @@ function draw(watch: Watch, model: Model, root: HTMLElement): () => void {
     },
     insertCell: null,
     runAgain: null,
+    propose: null,
     trusts: event => event.isTrusted
   });
   const idle = el('p', 'claude-note', '');
