@@ -86,7 +86,7 @@ def test_help_on_one_thing(shell: Any, capsys: Output, line: str, words: str) ->
     shell.run_cell(line)
     assert words in capsys.readouterr().out
     with pytest.raises(UsageError, match="no such command or option; did you mean queue"):
-        shell.run_cell("%claude help queu")
+        shell.run_cell("%claude help queues")
 
 
 @pytest.mark.parametrize("line", ["nosuch", "asked what", "ASK hi"])
