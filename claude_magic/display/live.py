@@ -21,7 +21,7 @@ from claude_magic.strings import utf8_safe
 from claude_magic.widgets.facts import facts_of
 from claude_magic.widgets.kernel_bridge import KernelBridge
 from claude_magic.widgets.live import LiveRun
-from claude_magic.widgets.protocol import MIME_TYPE, RunData
+from claude_magic.widgets.protocol import MIME_TYPE, RunData, SentValue
 from claude_magic.widgets.run_channel import RunChannel
 
 BATCH_S = 0.05
@@ -95,6 +95,10 @@ class LiveDisplay(TurnDisplay):
         self._run.view.notes = filled
         self._facts = {**self._facts, "filled": filled}
         self._channel.set({"filled": filled})
+
+    def show_sent(self, values: list[SentValue]) -> None:
+        self._facts = {**self._facts, "sent": values}
+        self._channel.set({"sent": values})
 
     def ask(self, request: PermissionRequest) -> Future[Decision]:
         """Put a question on the page."""

@@ -16,7 +16,7 @@ from claude_magic.messages import Message
 from claude_magic.observers import ObserverGuard
 from claude_magic.response import AnswerSource, Response
 from claude_magic.widgets.facts import facts_of
-from claude_magic.widgets.protocol import MIME_TYPE, RunData
+from claude_magic.widgets.protocol import MIME_TYPE, RunData, SentValue
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -48,6 +48,9 @@ class TurnDisplay:
 
     def note(self, words: str) -> None:
         """Show one line that is not the CLI's."""
+
+    def show_sent(self, values: list[SentValue]) -> None:
+        """Show what went into the prompt beside the typed text."""
 
     def finish(self, response: Response, extra: RunData) -> None:
         """The turn is over: show it as it stays. `extra` is what only the session knows."""
@@ -118,6 +121,7 @@ class NotebookDisplay(TurnDisplay):
         self._cost_s = 0.0
         self._changed = False
         self._at_once = at_once
+        self._sent: list[SentValue] = []
 
     def begin(self) -> None:
         if self._at_once:
@@ -143,18 +147,25 @@ class NotebookDisplay(TurnDisplay):
         self._view.notes = with_note(self._view.notes, words)
         self._changed = True
 
+    def show_sent(self, values: list[SentValue]) -> None:
+        self._sent = values
+
     def finish(self, response: Response, extra: RunData) -> None:
         from claude_magic.rendering import response_bundle
 
         bundle = response_bundle(response, session_cost(extra), self._view.notes)
-        self._show(_with_facts(bundle, response, {**extra, "filled": self._view.notes}))
+        self._show(_with_facts(bundle, response, {**extra, **self._facts()}))
 
     def fail(self, error: ClaudeError, extra: RunData) -> str:
         from claude_magic.rendering import error_bundle
 
         bundle = error_bundle(error, None, session_cost(extra), self._view.notes)
-        self._show(_with_facts(bundle, error.response, {**extra, "filled": self._view.notes}))
+        self._show(_with_facts(bundle, error.response, {**extra, **self._facts()}))
         return ALREADY_SHOWN
+
+    def _facts(self) -> RunData:
+        facts: RunData = {"filled": self._view.notes}
+        return {**facts, "sent": self._sent} if self._sent else facts
 
     def replay_output(self) -> str:
         # nbclient, and so papermill, takes only what comes for the cell that runs just then.
@@ -240,6 +251,9 @@ class GuardedDisplay(TurnDisplay):
 
     def note(self, words: str) -> None:
         self._show(self.inner.note, words)
+
+    def show_sent(self, values: list[SentValue]) -> None:
+        self._show(self.inner.show_sent, values)
 
     def finish(self, response: Response, extra: RunData) -> None:
         """The end is worth a second try: it is made from the response alone. Else the plain answer is printed."""

@@ -264,7 +264,7 @@ class CellTools:
             if missing:
                 raise ToolFailedError(f"There is no cell {', '.join(missing)}; read_cells() lists those there are.")
             wanted = [known[name] for name in which]
-        blocks = [block for cell in wanted for block in _in_full(cell, with_pictures=isinstance(which, list))]
+        blocks = [block for cell in wanted for block in cell_blocks(cell, with_pictures=isinstance(which, list))]
         return self._secrets().blocks(
             blocks or [text_block("No cell has failed." if which == "errors" else "There is none.")]
         )
@@ -338,7 +338,13 @@ def _has_failed(cell: CellData) -> bool:
     return any(output.get("output_type") == "error" for output in cell.get("outputs") or ())
 
 
-def _in_full(cell: CellData, *, with_pictures: bool) -> list[dict[str, Any]]:
+def cell_blocks(cell: CellData, *, with_pictures: bool = False) -> list[dict[str, Any]]:
+    """Return content blocks that show a cell: its id and version, its source and its outputs, shortened.
+
+    Args:
+        cell: it.
+        with_pictures: whether its pictures are shown too.
+    """
     outputs = [output for output in cell.get("outputs") or () if MIME_TYPE not in (output.get("data") or {})]
     blocks = [text_block(f"{_title(cell)}:\n{cut_in_the_middle(cell.get('source', ''), _LONGEST_SOURCE)}")]
     shown = content_of_outputs(outputs, _OUTPUTS_SHOWN)

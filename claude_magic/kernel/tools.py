@@ -54,7 +54,7 @@ class KernelTools:
         self, shell: Any, names: Callable[[], list[str]], record: Callable[[CellChange | VariableChange], None]
     ) -> None:
         self.main_thread = MainThread(shell)
-        self.cells = CellTools(shell, names, self.main_thread, self._secrets, record)
+        self.cells = CellTools(shell, names, self.main_thread, self.secrets, record)
         self._shell = shell
         self._names = names
         self._scratch = ScratchPad(shell, names)
@@ -111,7 +111,7 @@ class KernelTools:
 
     def _looks_now(self, name: str) -> str:
         try:
-            return inspect_variable(dict(self._shell.user_ns), name, self._secrets())
+            return inspect_variable(dict(self._shell.user_ns), name, self.secrets())
         except LookError:
             return ""
 
@@ -136,7 +136,7 @@ class KernelTools:
         if inspect.isawaitable(value):
             return value
         more = context.content if context is not None else []
-        return Content([*self._secrets().blocks(value), *more])
+        return Content([*self.secrets().blocks(value), *more])
 
     # Looking.
 
@@ -145,7 +145,7 @@ class KernelTools:
             yield replace(as_tool(function), name=name, read_only=True, is_allowed=True)
         yield replace(as_tool(self.cells.read_cells), read_only=True, is_allowed=True)
 
-    def _secrets(self) -> SecretFilter:
+    def secrets(self) -> SecretFilter:
         return SecretFilter(self._shell.user_ns, Redactor())
 
     def _list_variables(self, pattern: str = "") -> str:
@@ -155,7 +155,7 @@ class KernelTools:
             pattern: list only names that contain this, or match it where it has a * or a ?.
         """
         namespace = dict(self._shell.user_ns)
-        return list_variables(namespace, self._names(), self._secrets(), pattern)
+        return list_variables(namespace, self._names(), self.secrets(), pattern)
 
     def _inspect(self, name: str, again: bool = False) -> str:
         """Look at one variable in detail. Runs no code.
@@ -167,7 +167,7 @@ class KernelTools:
             again: show it in full although it is unchanged since you looked.
         """
         try:
-            text = inspect_variable(dict(self._shell.user_ns), name, self._secrets())
+            text = inspect_variable(dict(self._shell.user_ns), name, self.secrets())
         except LookError as error:
             raise ToolFailedError(str(error)) from None
         call = current_call()
@@ -201,7 +201,7 @@ class KernelTools:
         result = await self.main_thread.run(lambda: self._scratch.run(code, call), call.turn_id, limit_s)
         for change in result.changes:
             self._record(change)
-        shown = self._secrets().blocks(result.content)
+        shown = self.secrets().blocks(result.content)
         if result.failed:
             raise ToolFailedError("the code failed", content=shown)
         return shown

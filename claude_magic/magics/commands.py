@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import time
-import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from claude_magic.cli.trust import trust_folder
 from claude_magic.display.asking import can_ask
 from claude_magic.doctor import diagnose, versions
 from claude_magic.magics import helping, recording, session_commands
+from claude_magic.magics.cell_references import traceback_text
 from claude_magic.magics.context import NotebookContext
 from claude_magic.magics.filters import (
     FILE_TABLES,
@@ -34,8 +34,6 @@ from claude_magic.widgets.undoing import undo_words
 
 if TYPE_CHECKING:
     from claude_magic.records.session_list import SessionList
-
-_LONGEST_TRACEBACK = 6000
 
 
 def run(context: NotebookContext, word: str, rest: str) -> Any:
@@ -277,13 +275,9 @@ def fix_prompt(failure: tuple[str, BaseException] | None, text: str) -> str:
     if failure is None:
         raise UsageError("%claude fix: no cell has failed yet in this kernel. Nothing was sent.")
     cell, error = failure
-    # The first frame is IPython's own, which runs the cell.
-    begin = error.__traceback__ and error.__traceback__.tb_next
-    lines = "".join(traceback.format_exception(type(error), error, begin))
-    if len(lines) > _LONGEST_TRACEBACK:
-        lines = "…\n" + lines[-_LONGEST_TRACEBACK:]
     wish = text.strip() or "Explain what went wrong in a sentence or two, and give the corrected cell."
-    return f"This notebook cell failed:\n\n```python\n{cell.strip()}\n```\n\n```text\n{lines.strip()}\n```\n\n{wish}"
+    code = f"```python\n{cell.strip()}\n```\n\n```text\n{traceback_text(error)}\n```"
+    return f"This notebook cell failed:\n\n{code}\n\n{wish}"
 
 
 GROUPS: dict[str, dict[str, Command]] = {

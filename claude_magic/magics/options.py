@@ -34,6 +34,7 @@ class Options:
     resume: str | None = None
     fork: str | None = None
     attach: tuple[str, ...] = ()
+    cells_above: int | None = None
     bg: bool = False
     steer: bool = False
     timeout: float | None = None
@@ -91,6 +92,7 @@ def _parser() -> LineParser:
     add("--cwd", metavar="DIR", help="folder of a new session")
     add = parser.add_argument_group("What goes in").add_argument
     add("--attach", nargs="+", action="extend", default=[], metavar="EXPR", help="send text, tables, pictures along")
+    add("--cells-above", type=at_least_one, metavar="N", help="send the N cells above along, with their outputs")
     add("--raw", action="store_true", help="fill in nothing")
     add("--dry-run", action="store_true", help="show what would be sent, and send nothing")
     add = parser.add_argument_group("Who answers, and how").add_argument

@@ -16,15 +16,16 @@ from claude_magic.cli.decoder import Content
 from claude_magic.config import SessionConfig
 from claude_magic.engine.session import Session, managed
 from claude_magic.errors import ClaudeError, SettingError
-from claude_magic.kernel.level import KernelLevel
 from claude_magic.magics.attaching import attached_words, attachment
 from claude_magic.magics.conversations import check_conversation
 from claude_magic.magics.filling import Filled, error_text, fill, unfilled
 from claude_magic.magics.options import Options, schema_of
 from claude_magic.magics.schemas import TABLE_SCHEMA, build
+from claude_magic.magics.sent_parts import sent_value
 from claude_magic.rendering.text import one_line
 from claude_magic.response import Response
 from claude_magic.values.tables import is_frame
+from claude_magic.widgets.protocol import SentValue
 
 _NOTHING_SENT = "Nothing was sent."
 
@@ -42,6 +43,7 @@ class Prompt:
         notes: what the cell says about it, line by line.
         frames: DataFrames that it names in plain words, and that are not sent with it.
         sent: names of the variables that are sent with it.
+        values: what goes in beside the typed text.
     """
 
     content: Content
@@ -52,9 +54,18 @@ class Prompt:
     notes: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     sent: frozenset[str] = frozenset()
+    values: tuple[SentValue, ...] = ()
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts that are sent, block by block."""
+        blocks = [{"type": "text", "text": self.content}] if isinstance(self.content, str) else self.content
+        return [str(block.get("text", "")) for block in blocks if block.get("type") == "text"]
 
 
-def compose(options: Options, body: str, namespace: Mapping[str, Any], shell: Any) -> Prompt:
+def compose(
+    options: Options, body: str, namespace: Mapping[str, Any], shell: Any, above: Iterable[dict[str, Any]] = ()
+) -> Prompt:
     """Return what a cell sends; nothing is sent yet.
 
     Args:
@@ -62,6 +73,7 @@ def compose(options: Options, body: str, namespace: Mapping[str, Any], shell: An
         body: the prompt as typed.
         namespace: the variables where it was typed.
         shell: the shell; knows which variables are not the user's own, and how values show themselves.
+        above: the content blocks with the cells above.
 
     Raises:
         UsageError: there is no prompt, or a value it needs does not exist.
@@ -75,16 +87,23 @@ def compose(options: Options, body: str, namespace: Mapping[str, Any], shell: An
     except ValueError as error:
         raise UsageError(f"%%claude: {error}. Use --raw to fill in nothing. {_NOTHING_SENT}") from None
     attached = [_attach(name, namespace, shell) for name in options.attach]
-    blocks = [block for carried, _ in attached for block in carried]
+    cells = list(above)
+    blocks = [*cells, *(block for carried, _ in attached for block in carried)]
     literal, typed = disarm(filled)
     content: Content = [*blocks, *typed] if blocks or len(typed) > 1 else filled.text
     schema, shape = _schema(options, namespace)
-    words = ", ".join(words for _, words in attached)
+    values = [sent_value(f"{{{name}}}", filled.described[name], text) for name, text in filled.values.items()]
+    attached_values = zip(options.attach, attached, strict=True)
+    values += [sent_value(name, words, carried) for name, (carried, words) in attached_values]
+    values += [sent_value("cells above", f"up to {options.cells_above}", cells)] if cells else []
+    words = ", ".join([*(words for _, words in attached), *(["the cells above"] if cells else [])])
     goes_to = f"→ {options.output}" if options.output else ""
     notes = (filled.summary, filled.left_words, words and f"attached: {words}", goes_to)
     sent = filled.roots | {name for expression in options.attach for name in re.findall(r"\w+", expression)}
     frames = () if options.raw else _frames_named(filled.typed, namespace, own, sent)
-    return Prompt(content, literal, filled, schema, shape, tuple(filter(None, notes)), frames, frozenset(sent))
+    return Prompt(
+        content, literal, filled, schema, shape, tuple(filter(None, notes)), frames, frozenset(sent), tuple(values)
+    )
 
 
 def fill_options(options: Options, namespace: Mapping[str, Any], shell: Any) -> Options:
@@ -216,7 +235,8 @@ def _acted_on(text: str) -> list[str]:
 
 def _attach(name: str, namespace: Mapping[str, Any], shell: Any) -> tuple[list[dict[str, Any]], str]:
     """Return the blocks that carry a value, and a few words about it."""
-    value = _evaluate("--attach", name, namespace)
+    path = Path(name).expanduser()
+    value = path if _names_file(name, namespace) else _evaluate("--attach", name, namespace)
     try:
         blocks = attachment(name, value, shell.display_formatter.formatters)
         return blocks, f"{one_line(name, 80)} ({attached_words(value, blocks)})"
@@ -226,14 +246,21 @@ def _attach(name: str, namespace: Mapping[str, Any], shell: Any) -> tuple[list[d
         raise UsageError(f"--attach {name}: {error_text(error)}. {_NOTHING_SENT}") from None
 
 
+def _names_file(name: str, namespace: Mapping[str, Any]) -> bool:
+    """Whether what was typed is the path of a file, and does not begin with a variable."""
+    root = re.match(r"\w*", name)
+    try:
+        return (root is None or root[0] not in namespace) and Path(name).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def _evaluate(option: str, expression: str, namespace: Mapping[str, Any]) -> Any:
     """Evaluate what the user typed, as Python would where it was typed."""
     try:
         return eval(expression, dict(namespace))
     except (Exception, SystemExit) as error:  # it may run any code
         words = f"it has no value ({error_text(error)})"
-        if Path(expression).is_file():
-            words += f"; for the file say Path({expression!r}), after `from pathlib import Path`"
         raise UsageError(f"{option} {expression}: {words}. {_NOTHING_SENT}") from None
 
 
@@ -348,28 +375,6 @@ def check_fits(session: Session, options: Options, wanted: SessionConfig) -> Non
             f"The session {session.name!r} is open with other settings than {', '.join(other)}: "
             f"use -s NAME for a new session, or --new to begin this one anew. {_NOTHING_SENT}"
         )
-
-
-def describe(prompt: Prompt, config: SessionConfig, session: str, is_open: bool, level: KernelLevel) -> str:
-    """Return what `--dry-run` shows: everything that would be sent."""
-    blocks = [{"type": "text", "text": prompt.content}] if isinstance(prompt.content, str) else prompt.content
-    texts = [str(block.get("text", "")) for block in blocks if block.get("type") == "text"]
-    pictures = len(blocks) - len(texts)
-    characters = sum(map(len, texts))
-    lines = [
-        "Nothing was sent. This would be:",
-        f"session:   {session} ({'open' if is_open else 'new'})",
-        f"model:     {config.model or 'the default of the CLI'}",
-        f"folder:    {config.working_dir}",
-        f"mode:      {config.permission_mode}; allowed without asking: {', '.join(config.allowed_tools) or 'nothing'}",
-        f"tools:     {'all' if config.tools is None else ', '.join(config.tools) or 'none'}",
-        f"kernel:    {level}",
-        f"simulated: {'yes' if config.simulated else 'no'}",
-        f"size:      about {characters // 4:,} tokens of text, {pictures} pictures",
-    ]
-    if prompt.schema is not None:
-        lines.append("schema:    the answer must fit a JSON Schema")
-    return "\n".join([*lines, *prompt.notes, "", *texts])
 
 
 # How its end is told.

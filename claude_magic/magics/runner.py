@@ -137,6 +137,9 @@ class TurnRunner:
     def _begin_display(self, display: GuardedDisplay, session: Session, prompt: Prompt, turn_id: str) -> None:
         for note in prompt.notes:
             display.note(note)
+        if prompt.values:
+            hide = managed(session).redactor.text
+            display.show_sent([{**value, "text": hide(value["text"])} for value in prompt.values])
         display.begin()
         if isinstance(display.inner, LiveDisplay):
             self._asker.show_granted_on(session, display.inner)

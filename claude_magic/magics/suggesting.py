@@ -118,7 +118,8 @@ class Suggester:
         self._context = context
         self._variables = variables_here(context.shell)
         self._own = own_names(self._variables, context.shell)
-        self._names = NameSuggester(self._variables, self._own)
+        history = context.shell.history_manager
+        self._names = NameSuggester(self._variables, self._own, history.input_hist_raw if history is not None else ())
 
     # Places.
 

@@ -16,6 +16,7 @@ from claude_magic.errors import ModelNotFoundError, SessionClosedError, SessionN
 from claude_magic.kernel.level import KernelLevel
 from claude_magic.magics.answer_cache import CachedSession, continued
 from claude_magic.magics.background import BackgroundRun
+from claude_magic.magics.cell_references import cells_above, with_cells
 from claude_magic.magics.context import NotebookContext
 from claude_magic.magics.conversations import check_conversation, copy_of
 from claude_magic.magics.options import Options
@@ -24,7 +25,6 @@ from claude_magic.magics.prompting import (
     brief_errors,
     check_fits,
     compose,
-    describe,
     fill_options,
     frames_note,
     new_config,
@@ -32,6 +32,7 @@ from claude_magic.magics.prompting import (
 )
 from claude_magic.magics.runner import RunningTurn
 from claude_magic.magics.scope import variables_here
+from claude_magic.magics.sent_parts import dry_run_words
 from claude_magic.response import Outcome, Response
 
 
@@ -51,15 +52,17 @@ def run_prompt(context: NotebookContext, options: Options, body: str, *, typed: 
     """
     with brief_errors():
         variables = variables_here(context.shell)
+        variables = with_cells(context, variables)
         options = fill_options(options, variables, context.shell)
-        prompt = compose(options if typed else replace(options, raw=True), body, variables, context.shell)
+        above = cells_above(context, options.cells_above) if options.cells_above else []
+        prompt = compose(options if typed else replace(options, raw=True), body, variables, context.shell, above)
         config, is_open = _plan_session(context, options)
         level = context.kernel_level(options.kernel, config, options.permission_mode)
         prompt = _with_hint(context, prompt, options, is_open=is_open, can_look=level is not KernelLevel.OFF)
         if options.offer:
             context.offer(options.offer, variables)
         if options.dry_run:
-            print(describe(prompt, config, options.session, is_open, level))
+            _show_what_would_be_sent(context, prompt, config, options.session, is_open, level)
             return
         notice = context.apply_simulation()
         if notice:
@@ -67,6 +70,17 @@ def run_prompt(context: NotebookContext, options: Options, body: str, *, typed: 
         value = _answer(context, options, prompt, literal=prompt.literal or not typed)
         if options.output:
             context.shell.user_ns[options.output] = value
+
+
+def _show_what_would_be_sent(
+    context: NotebookContext, prompt: Prompt, config: SessionConfig, session: str, is_open: bool, level: KernelLevel
+) -> None:
+    """Print what `--dry-run` shows, secrets masked."""
+    words = dry_run_words(prompt.values, prompt.texts, prompt.notes, config, session, is_open, level, prompt.schema)
+    masked = context.kernel_tools.secrets().text(words)
+    print(masked)
+    if masked != words:
+        print("\nWhere [redacted …] stands here, the secret itself would be sent.")
 
 
 def _with_hint(context: NotebookContext, prompt: Prompt, options: Options, *, is_open: bool, can_look: bool) -> Prompt:

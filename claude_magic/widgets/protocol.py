@@ -120,6 +120,18 @@ class Undo(TypedDict):
     error: str
 
 
+class SentValue(TypedDict):
+    """What went into a prompt beside the typed text: how it was asked for, what it is, about how many tokens, its text.
+
+    The text is cut to a few thousand characters; it is what was sent, less secrets.
+    """
+
+    label: str
+    words: str
+    tokens: int
+    text: str
+
+
 class RunData(TypedDict, total=False):
     """A run as data: what is stored in the notebook, and the snapshot of a live one."""
 
@@ -151,6 +163,7 @@ class RunData(TypedDict, total=False):
     context: Context | None
     edits: int
     filled: str
+    sent: list[SentValue]
     granted: list[str]
     cut: Cut
     undo: Undo

@@ -109,6 +109,15 @@ export interface Undo {
   error: string;
 }
 
+/** What went into a prompt beside the typed text: how it was asked for, what it is, about how many tokens, its text. */
+export interface SentValue {
+  label: string;
+  words: string;
+  tokens: number;
+  /** Cut to a few thousand characters; secrets are left out. */
+  text: string;
+}
+
 /** A run as data: what is stored in the notebook, and the snapshot of a live one. */
 export interface RunData {
   version: number;
@@ -141,6 +150,8 @@ export interface RunData {
   context: Context | null;
   edits: number;
   filled: string;
+  /** What went into the prompt beside the typed text. */
+  sent: readonly SentValue[];
   granted: readonly string[];
   cut: Cut;
   undo: Undo | null;

@@ -453,7 +453,6 @@ BAD = [
     ("--schema x", "hi", "neither a JSON Schema"),
     ("--schema bad_model", "hi", "RuntimeError: no schema"),
     ("--attach nosuch", "hi", "NameError: name 'nosuch'"),
-    ("--attach data.csv", "hi", "Path('data.csv')"),
     ("--attach 1+", "hi", "SyntaxError"),
     ("--attach shy", "hi", "OSError: no words"),
     ("", "   \n  ", "no prompt"),
@@ -469,7 +468,6 @@ def test_bad_input(
     shell: Any, prompts: Prompts, tmp_path: Any, options: str, prompt: str, words: str, is_open: bool
 ) -> None:
     """One line that says what is wrong; nothing is sent, made, closed or overwritten."""
-    (tmp_path / "data.csv").write_text("a,b")
     shell.run_cell(
         "x, kept, thing = 1, 'kept', {}\nclass Shy:\n    def __str__(self): raise OSError('no words')\nshy = Shy()\n"
         "class bad_model:\n    @staticmethod\n    def model_json_schema(): raise RuntimeError('no schema')"
