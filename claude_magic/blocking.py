@@ -16,6 +16,7 @@ from claude_magic.cli.process import Process
 from claude_magic.cli.transport import Compile, Start
 from claude_magic.client import AsyncClaudeClient, Observer, Tracer
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
+from claude_magic.engine.checkpoints import Checkpoint
 from claude_magic.engine.rewind import Rewind
 from claude_magic.engine.session import Session
 from claude_magic.engine.session_info import SessionActivity, SessionInfo
@@ -298,6 +299,21 @@ class ClaudeClient:
     def undo_soon(self, session: str | Session, *, dry_run: bool) -> Future[Rewind]:
         """Undo without waiting; may be called on any thread."""
         return self._loop.submit(self._client.undo(session, dry_run=dry_run))
+
+    @public
+    def list_turns(self, session: str | Session) -> list[Checkpoint]:
+        """Return the turns of a session that one can go back to, oldest first."""
+        return self._loop.run(lambda: self._client.list_turns(session))
+
+    @public
+    def rewind(self, session: str | Session, turn_id: str, **options: bool) -> Rewind:
+        """Go back to before a turn: files, conversation or both; see `AsyncClaudeClient.rewind`."""
+        return self._loop.call(self._client.rewind(session, turn_id, **options))
+
+    @public
+    def redo(self, session: str | Session) -> Rewind:
+        """Take the last `rewind` back; see `AsyncClaudeClient.redo`."""
+        return self._loop.call(self._client.redo(session))
 
     @public
     def close(self) -> None:

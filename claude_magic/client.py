@@ -15,7 +15,9 @@ from claude_magic.cli.decoder import Content
 from claude_magic.cli.process import Process
 from claude_magic.cli.transport import Compile, SessionOrigin, Start
 from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig, json_text
+from claude_magic.engine.checkpoints import Checkpoint
 from claude_magic.engine.connection import Connection
+from claude_magic.engine.going_back import go_back, go_forward
 from claude_magic.engine.managed_session import ManagedSession
 from claude_magic.engine.pool import SessionPool
 from claude_magic.engine.registry import SessionRegistry, activity_of, info_of
@@ -444,6 +446,46 @@ class AsyncClaudeClient:
             ControlError: the CLI cannot restore them.
         """
         return await managed(self.get_session(session)).undo(self._pool.lease, dry_run=dry_run)
+
+    def list_turns(self, session: str | Session) -> list[Checkpoint]:
+        """Return the turns of a session that one can go back to, oldest first."""
+        return managed(self.get_session(session)).checkpoints.listed
+
+    async def rewind(
+        self,
+        session: str | Session,
+        turn_id: str,
+        *,
+        files: bool = True,
+        conversation: bool = True,
+        dry_run: bool = False,
+    ) -> Rewind:
+        """Go back to before a turn: the files as they were then, the conversation as it was then, or both.
+
+        What the CLI's own editing tools changed is restored; what commands changed is not, and is named. The next
+        prompt goes on from there, in a copy of the conversation; `redo` takes all of it back until then.
+
+        Args:
+            session: name, id or handle.
+            turn_id: uuid of the turn's prompt, as `list_turns` has it.
+            files: restore files.
+            conversation: forget the turn and what came after it.
+            dry_run: only say what would change, with the difference.
+
+        Raises:
+            ValueError: there is no such turn, or its conversation cannot be taken back.
+            ControlError: the CLI cannot restore the files.
+        """
+        target = managed(self.get_session(session))
+        return await go_back(target, self._pool, turn_id, files=files, conversation=conversation, dry_run=dry_run)
+
+    async def redo(self, session: str | Session) -> Rewind:
+        """Take the last `rewind` back, as long as no turn has run since; files that were changed since stay.
+
+        Raises:
+            ValueError: there is nothing to take back.
+        """
+        return await go_forward(managed(self.get_session(session)), self._pool)
 
     async def close(self) -> None:
         """End all sessions and processes. Records stay readable. Safe to call twice."""

@@ -14,6 +14,15 @@ from typing import Any
 from claude_magic.cli.account import key_notice
 from claude_magic.clock import unix_time
 from claude_magic.config import SessionConfig
+from claude_magic.engine.checkpoints import (
+    Checkpoint,
+    Checkpoints,
+    TurnEdits,
+    changed_by_commands,
+    command_times,
+    last_answer_id,
+    originals,
+)
 from claude_magic.engine.connection import Connection, DecidePermission
 from claude_magic.engine.cost import CostMeter, streamed_cost
 from claude_magic.engine.rewind import Rewind, edited_files, rewind_files
@@ -70,6 +79,9 @@ class ManagedSession:
         last_response: what its last finished turn brought back; `None` before the first.
         source: who answers. What a recording answers costs nothing.
         queue: its prompts that wait.
+        checkpoints: its turns that one can go back to.
+        way_back: what going forward again needs, after going back; `None` when a turn has run since.
+        first_config: its settings as they were given.
     """
 
     def __init__(self, name: str, config: SessionConfig, keep_messages: int = 1000) -> None:
@@ -101,7 +113,9 @@ class ManagedSession:
         self.queue = TurnQueue()
         self._steering = Steering(self.queue, self._taken_in)
         self._started_with: SessionConfig | None = None
-        self._editing_turns: list[tuple[str, dict[str, bool]]] = []
+        self.checkpoints = Checkpoints()
+        self.way_back: Any = None
+        self.first_config = config
         self._meter = CostMeter()
         self._redactor = Redactor(dict(config.secrets))
         self._model = config.model or ""
@@ -319,6 +333,12 @@ class ManagedSession:
         finally:
             watch.cancel()
         await self._steering.settle(connection)
+        if times := command_times(turn.notable):
+            # What tools have edited before is restored whatever changed it: the CLI looks at it with each prompt.
+            edited = [*edited_files(turn.notable), *self.checkpoints.edited]
+            turn.changed_by_commands = await asyncio.to_thread(
+                changed_by_commands, self.config.working_dir, times, edited
+            )
         # Once the CLI has answered anything there is a conversation, on disk, to resume.
         self._fresh = self._fresh and result is None and turn.ttft_s is None
         self._finish_turn(turn, result, process_error)
@@ -340,9 +360,6 @@ class ManagedSession:
     def _finish_turn(self, turn: Turn, result: Message | None, process_error: ClaudeError | None) -> None:
         cost = self._meter.turn_cost(result.raw, turn.messages) if result is not None else streamed_cost(turn.messages)
         self._update_model(turn)
-        edited = edited_files(turn.notable)
-        if turn.prompt and edited:
-            self._editing_turns.append((turn.id, edited))
         if self.source is AnswerSource.RECORDING:
             cost = replace(cost, cost_usd=0.0)
         self.turns += 1
@@ -358,6 +375,7 @@ class ManagedSession:
         )
         response, error = build_response(turn, result, cost, context, process_error)
         self._last_failed = error is not None
+        self._note_checkpoint(turn, response)
         self.on_turn_end(response, error)
         turn.finish(response, error)
 
@@ -398,16 +416,38 @@ class ManagedSession:
         turn.finish(replace(response, outcome=Outcome.SUCCESS))
         self._cancel_turn(turn)
 
+    def _note_checkpoint(self, turn: Turn, response: Response) -> None:
+        self.way_back = None
+        if not turn.prompt:
+            return  # an unprompted turn is taken back with the one before it
+        created = edited_files(turn.notable)
+        checkpoint = Checkpoint(
+            response.turn, turn.id, response.prompt, response.started, tuple(created), turn.changed_by_commands
+        )
+        answer_id = last_answer_id(reversed(turn.messages))
+        self.checkpoints.note(TurnEdits(checkpoint, created, originals(turn.notable), self.session_id, answer_id))
+
+    def begin_from(self, config: SessionConfig, *, fresh: bool = True) -> None:
+        """Go on with another conversation from the next prompt on; its process must be gone.
+
+        Args:
+            config: the settings, which name the conversation.
+            fresh: whether it begins with them; else the session goes on with its own.
+        """
+        self.config, self._fresh = config, fresh
+
     async def undo(self, lease: Lease, *, dry_run: bool) -> Rewind:
         """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""
-        if not self._editing_turns:
-            return Rewind(done=not dry_run)
+        last, turn = self.checkpoints.last, self.checkpoints.last_editing()
+        lost = last.not_restorable if last is not None else ()
+        if turn is None:
+            return Rewind(done=not dry_run, not_restorable=lost)
         async with self.queue.between_turns(), lease(self) as connection:
-            turn_id, edited = self._editing_turns[-1]
-            rewind = await rewind_files(connection, turn_id, edited, dry_run=dry_run)
+            turn_id = turn.checkpoint.turn_id
+            rewind = await rewind_files(connection, turn_id, turn.created, dry_run=dry_run)
             if not dry_run:
-                self._editing_turns.pop()
-        return rewind
+                self.checkpoints.forget_edits(turn_id)
+        return replace(rewind, not_restorable=lost or turn.checkpoint.not_restorable)
 
     # Stopping.
 

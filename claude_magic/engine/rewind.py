@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from claude_magic.engine.connection import Connection
 from claude_magic.lenient import count, items
@@ -23,6 +24,10 @@ class Rewind:
         insertions: lines that come back.
         deletions: lines that go.
         done: whether it has been done, and not only looked at.
+        not_restorable: what commands changed, which cannot be restored; when going forward again, the files that were
+            changed since and are left alone.
+        diff: the difference, before anything is done.
+        turns: the turns that are taken back, where one goes back to a turn.
     """
 
     files: tuple[str, ...] = ()
@@ -30,6 +35,9 @@ class Rewind:
     insertions: int = 0
     deletions: int = 0
     done: bool = False
+    not_restorable: tuple[str, ...] = ()
+    diff: str = ""
+    turns: tuple[Any, ...] = ()
 
 
 def edited_files(messages: Iterable[Message]) -> dict[str, bool]:
@@ -42,14 +50,19 @@ def edited_files(messages: Iterable[Message]) -> dict[str, bool]:
     wanted: dict[str, str] = {}
     for message in messages:
         if message.type is _TOOL_USE and message.tool_name in _EDITS:
-            given = message.tool_input
-            wanted[message.tool_use_id] = str(given.get("file_path") or given.get("notebook_path") or "")
+            wanted[message.tool_use_id] = edited_file(message)
         elif message.type is _TOOL_RESULT and not message.is_error and message.tool_use_id in wanted:
-            files.setdefault(wanted[message.tool_use_id], _is_created(message))
+            files.setdefault(wanted[message.tool_use_id], created_by(message))
     return files
 
 
-def _is_created(result: Message) -> bool:
+def edited_file(use: Message) -> str:
+    """Return the path of the file that a tool is to edit; "" where it edits none."""
+    given = use.tool_input
+    return str(given.get("file_path") or given.get("notebook_path") or "") if use.tool_name in _EDITS else ""
+
+
+def created_by(result: Message) -> bool:
     """Whether a tool made its file; the CLI (2.1.202 and 2.1.332) says so beside the result."""
     outcome = result.raw.get("tool_use_result")
     return isinstance(outcome, dict) and outcome.get("type") == "create"

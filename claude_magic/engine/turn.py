@@ -78,6 +78,7 @@ class Turn:
     denied_and_stopped: bool = False
     timed_out: str = ""
     task: asyncio.Task[None] | None = None
+    changed_by_commands: tuple[str, ...] = ()
     open_tools: set[str] = field(default_factory=set)
     _shown: list[str] = field(default_factory=list)
     _changed: asyncio.Event | None = None

@@ -322,6 +322,11 @@ class AnswerCache:
             known = self._sessions[session.name] = CachedSession(session, Chain.begin(session.config))
         return known
 
+    def forget_chain(self, session: Session) -> None:
+        """The session stands elsewhere in its conversation than its turns say."""
+        known = self.get(session)
+        known.chain, known.tail = Chain.unknown(session.turns), None
+
     def rename(self, before: str, name: str) -> None:
         """A session has another name."""
         if before in self._sessions:

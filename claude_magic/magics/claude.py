@@ -160,7 +160,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         %claude ask TEXT                  a prompt in one line; %claude fix explains the last error
         %claude                           the sessions; stop NAME, close NAME, new, resume ID, fork, rename
         %claude queue                     the prompts that wait
-        %claude undo                      restore the files that the last turn edited
+        %claude rewind [TURN]             go back to a turn: files, conversation or both; undo, redo
         %claude turns                     what happened, as a table; tools, history, stats, logs, transcripts
         %claude doctor                    what is missing, and the command that mends it
         """

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from claude_magic.cli.trust import trust_folder
-from claude_magic.display.asking import can_ask
 from claude_magic.doctor import diagnose, versions
 from claude_magic.magics import helping, recording, session_commands
 from claude_magic.magics.cell_references import traceback_text
@@ -28,9 +27,9 @@ from claude_magic.magics.helping import Command
 from claude_magic.magics.options import split_prompt
 from claude_magic.magics.parsing import did_you_mean
 from claude_magic.magics.queueing import QUEUE_USAGE, queue
+from claude_magic.magics.rewinding import REWIND_USAGE, redo, rewind, undo
 from claude_magic.magics.scope import variables_here
 from claude_magic.magics.turns import run_prompt
-from claude_magic.widgets.undoing import undo_words
 
 if TYPE_CHECKING:
     from claude_magic.records.session_list import SessionList
@@ -164,18 +163,6 @@ def _rename(context: NotebookContext, rest: str) -> None:
     print(session_commands.rename(context, before, name.strip()))
 
 
-def _undo(context: NotebookContext, rest: str) -> None:
-    """Look, ask, restore; where no one can be asked, restore what was asked for."""
-    session = context.get_session(rest or "main")
-    name, folder = session.name, str(session.config.working_dir)
-    look = context.client.undo(name, dry_run=True)
-    print(undo_words(look, folder))
-    if not look.files:
-        return
-    sure = not can_ask(context.shell) or input("Undo these edits? [y/n] ").strip().lower() in ("y", "yes")
-    print(undo_words(context.client.undo(name), folder) if sure else "Nothing was changed.")
-
-
 def _offer(context: NotebookContext, rest: str) -> Any:
     """Offer functions of the notebook, take them back, or return what Claude has of this kernel as a table."""
     names = rest.replace(",", " ").split()
@@ -299,7 +286,9 @@ GROUPS: dict[str, dict[str, Command]] = {
         "queue": Command(QUEUE_USAGE, "prompts that wait; withdraw, edit, move, send one in", queue, "session"),
     },
     "Afterwards": {
-        "undo": Command("undo [NAME]", "restore the files the last turn edited", _undo, "session"),
+        "rewind": Command(REWIND_USAGE, "go back to a turn: files, conversation or both; alone, the turns", rewind),
+        "redo": Command("redo [NAME]", "go forward again after a rewind", redo, "session"),
+        "undo": Command("undo [NAME]", "restore the files the last turn edited", undo, "session"),
     },
     "What happened, as tables": {
         "turns": Command("turns [FILTERS]", "every turn: time, tokens, cost, as a table", _turns, "session"),

@@ -14,6 +14,7 @@ from claude_magic.blocking import ClaudeClient, current_client, get_client
 from claude_magic.config import SessionConfig
 from claude_magic.display.asking import Asker, can_ask
 from claude_magic.display.kernel_status import BusyKernel
+from claude_magic.engine.checkpoints import Checkpoint
 from claude_magic.engine.session import Session, managed
 from claude_magic.errors import SessionNotFoundError
 from claude_magic.kernel.level import KernelLevel
@@ -28,6 +29,10 @@ from claude_magic.records.history import History
 from claude_magic.redaction import process_redactor
 from claude_magic.tools import ToolInfo, ToolServer
 from claude_magic.transcripts.recent import Conversation, recent_conversations
+
+_MOST_CELLS = 500
+"""Cells whose prompts are remembered, to give them back."""
+_NAME = "claude"
 
 
 class Settings(Protocol):
@@ -91,6 +96,7 @@ class NotebookContext:
         self.answers = AnswerCache()
         self.last_failure: tuple[str, BaseException] | None = None
         self.named_frames: dict[str, frozenset[str]] = {}
+        self._cells: dict[str, str] = {}
         self.watch = SessionWatch(self.runner.nudge_pages)
         self._client: ClaudeClient | None = None
         self._pool_overrides: dict[str, int] = {}
@@ -259,6 +265,24 @@ class NotebookContext:
             return self.client.get_session(name)
         except SessionNotFoundError as error:
             raise UsageError(str(error)) from None
+
+    def note_cell(self, turn_id: str) -> None:
+        """A prompt was sent from the cell that runs; it comes back when one goes back to before it."""
+        history: Any = self.shell.history_manager
+        if history is not None and history.input_hist_raw:
+            self._cells[turn_id] = history.input_hist_raw[-1]
+            while len(self._cells) > _MOST_CELLS:
+                del self._cells[next(iter(self._cells))]
+
+    def cell_of(self, turn: Checkpoint) -> str:
+        """Return the cell that sent a prompt, or one that would."""
+        cell = self._cells.get(turn.turn_id, "")
+        return cell if _NAME in cell else f"%%claude\n{turn.prompt}"
+
+    def forget_chain(self, session: Session) -> None:
+        """The session stands elsewhere in its conversation: kept answers that came before are not its past."""
+        self.answers.forget_chain(session)
+        self.named_frames.pop(session.name, None)
 
     def renamed(self, before: str, session: Session) -> None:
         """A session has another name: what the notebook knows of it is known by that one from now on."""

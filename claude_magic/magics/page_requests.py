@@ -21,7 +21,7 @@ _REQUEST = "claude_magic_request"
 _REPLY = "claude_magic_reply"
 
 
-ACTIONS = ("complete", "names", "sessions", "conversations", "command")
+ACTIONS = ("complete", "names", "sessions", "conversations", "turns", "command")
 """What is answered before the first prompt too."""
 
 
@@ -66,6 +66,7 @@ def answer_pages(context: NotebookContext) -> None:
         "names": lambda request: _names(context, request),
         "sessions": lambda request: _sessions(context, request),
         "conversations": lambda request: {"conversations": [asdict(one) for one in context.conversations()]},
+        "turns": lambda request: _turns(context, request),
         "command": lambda request: _command(context, request),
     }
 
@@ -78,6 +79,13 @@ def _sessions(context: NotebookContext, request: Request) -> dict[str, Any]:
     if request.get("watch"):
         context.watch.begin(states.read)
     return {"sessions": states.read()}
+
+
+def _turns(context: NotebookContext, request: Request) -> dict[str, Any]:
+    """Return the turns of a session that one can go back to."""
+    from claude_magic.magics.rewinding import turns_data
+
+    return {"turns": turns_data(context, context.get_session(request.get("session", "main")))}
 
 
 def _command(context: NotebookContext, request: Request) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 from claude_magic.errors import ClaudeError
 from claude_magic.magics.context import NotebookContext
 from claude_magic.magics.conversations import check_conversation, copy_of
+from claude_magic.magics.rewinding import go_back, go_forward, rewind_data, turn_of, wanted_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -89,13 +90,17 @@ def do_command(context: NotebookContext, request: Request) -> dict[str, Any]:
         context: what the magics share.
         request: the command and its session; `fork` and `rename` have a `name`, `resume` the id of the conversation in
             `text`; `withdraw`, `edit`, `move` and `steer` have the `turn` of a prompt that waits, and its new `text` or
-            `place`.
+            `place`; `rewind` has the `turn` to go back to and `what` ("files", "conversation" or "both"), and with
+            `dry_run` only says what would change.
     """
     word = request.get("command", "")
     run = _OF_PAGES.get(word)
     try:
         if run is None:
             raise ValueError(f"There is no command {word!r}.")
+        if word == "rewind" and request.get("dry_run"):
+            session = context.get_session(request["session"])
+            return {"rewind": rewind_data(context, session, request.get("turn", ""), request.get("what", "both"))}
         return {"words": run(context, request)}
     except ClaudeError as error:
         return {"problem": error.message}
@@ -130,6 +135,12 @@ def _steer(context: NotebookContext, request: Request) -> str:
     return "It is sent in with the next step; without one it is the next turn."
 
 
+def _rewind(context: NotebookContext, request: Request) -> str:
+    session = context.get_session(request["session"])
+    turn = turn_of(context, session, request.get("turn", ""))
+    return go_back(context, session, turn, **wanted_parts(request.get("what", "both")))
+
+
 _OF_PAGES: dict[str, Callable[[NotebookContext, Request], str]] = {
     "stop": _stop_soon,
     "close": lambda context, request: close(context, request["session"]),
@@ -140,4 +151,6 @@ _OF_PAGES: dict[str, Callable[[NotebookContext, Request], str]] = {
     "edit": _edit,
     "move": _move,
     "steer": _steer,
+    "rewind": _rewind,
+    "redo": lambda context, request: go_forward(context, context.get_session(request["session"])),
 }

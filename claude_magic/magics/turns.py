@@ -180,6 +180,7 @@ def _submit(
     turn = context.runner.submit(
         context.client, session, options, prompt, literal=literal, kernel=level, tool_servers=[context.offered]
     )
+    context.note_cell(turn.stream.turn_id)
     context.watch.look()
     return turn
 

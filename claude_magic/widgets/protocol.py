@@ -278,6 +278,33 @@ class ConversationData(TypedDict):
     changed: float
 
 
+class TurnData(TypedDict):
+    """A turn that one can go back to: `files` were edited by tools and can be restored, what commands changed cannot.
+
+    `started` is in unix seconds.
+    """
+
+    turn_id: str
+    turn: int
+    prompt: str
+    started: float
+    files: list[str]
+    not_restorable: list[str]
+
+
+class RewindData(TypedDict):
+    """What going back to a turn would change, in words and as a difference; `prompt` is the cell that comes back."""
+
+    words: str
+    files: list[str]
+    deleted: list[str]
+    insertions: int
+    deletions: int
+    not_restorable: list[str]
+    diff: str
+    prompt: str
+
+
 class SuggestionData(TypedDict):
     """What may stand at a place of a prompt, and a few words about it."""
 

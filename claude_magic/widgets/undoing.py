@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -13,7 +14,15 @@ from claude_magic.rendering.text import plural
 from claude_magic.widgets.protocol import Undo
 from claude_magic.widgets.run_channel import RunChannel
 
+_MOST_NAMED = 10
 NOT_COVERED = "What Bash commands did is not covered."
+
+
+def lost_words(paths: Iterable[str]) -> str:
+    """Return what is to be said of files that commands changed; "" if there are none."""
+    names = list(paths)
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"Not restorable, as commands changed it: {', '.join(names[:_MOST_NAMED])}{more}." if names else ""
 
 
 def undo_words(rewind: Rewind, working_dir: str) -> str:
@@ -23,19 +32,21 @@ def undo_words(rewind: Rewind, working_dir: str) -> str:
         rewind: what changes.
         working_dir: paths in this directory are shown relative to it.
     """
+    lost = lost_words(rewind.not_restorable) or NOT_COVERED
     if not rewind.files:
-        return f"The last turn edited no file. {NOT_COVERED}"
+        return f"The last turn edited no file. {lost}"
     lines = []
     for path in rewind.files:
         fate = "was created by this turn, is deleted" if path in rewind.deleted else "back to what it was before"
-        lines.append(f"  {_short(path, working_dir)}: {fate}")
+        lines.append(f"  {short_path(path, working_dir)}: {fate}")
     verb = "Undone" if rewind.done else "Undoing would change"
     count = plural(len(rewind.files), "file")
     changes = f"{verb}: {count}" if rewind.done else f"{verb} {count}"
-    return "\n".join([f"{changes} (+{rewind.insertions} −{rewind.deletions} lines)", *lines, NOT_COVERED])
+    return "\n".join([f"{changes} (+{rewind.insertions} −{rewind.deletions} lines)", *lines, lost])
 
 
-def _short(path: str, working_dir: str) -> str:
+def short_path(path: str, working_dir: str) -> str:
+    """Return a path as a person reads it: relative to the working folder where it is below it."""
     try:
         return str(Path(path).relative_to(working_dir))
     except ValueError:
@@ -53,8 +64,8 @@ def undo_on_page(client: ClaudeClient, session: Session, channel: RunChannel, dr
         else:
             rewind = done.result()
             folder = str(session.config.working_dir)
-            undo["files"] = [_short(path, folder) for path in rewind.files]
-            undo["deleted"] = [_short(path, folder) for path in rewind.deleted]
+            undo["files"] = [short_path(path, folder) for path in rewind.files]
+            undo["deleted"] = [short_path(path, folder) for path in rewind.deleted]
             undo["done"] = rewind.done
             undo["insertions"], undo["deletions"] = rewind.insertions, rewind.deletions
         channel.set({"undo": undo})

@@ -260,6 +260,31 @@ export interface Conversation {
   changed: number;
 }
 
+/** A turn that one can go back to; `started` is in unix seconds. */
+export interface Turn {
+  turn_id: string;
+  turn: number;
+  prompt: string;
+  started: number;
+  /** Edited by tools: they can be restored. */
+  files: readonly string[];
+  /** What commands changed. */
+  not_restorable: readonly string[];
+}
+
+/** What going back to a turn would change, in words and as a difference. */
+export interface Rewind {
+  words: string;
+  files: readonly string[];
+  deleted: readonly string[];
+  insertions: number;
+  deletions: number;
+  not_restorable: readonly string[];
+  diff: string;
+  /** The cell that comes back. */
+  prompt: string;
+}
+
 /** What may stand at a place of a prompt, and a few words about it. */
 export interface Suggestion {
   text: string;
@@ -299,6 +324,7 @@ export interface Request {
     | 'complete'
     | 'sessions'
     | 'conversations'
+    | 'turns'
     | 'command';
   question?: string;
   token?: string;

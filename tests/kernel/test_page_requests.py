@@ -116,3 +116,21 @@ def test_a_page_that_watches_is_told(kernel: Kernel) -> None:
     kernel.run("import time; time.sleep(1)", on=note)
 
     assert 1 <= len(nudges) <= 8
+
+
+def test_going_back_from_a_page(kernel: Kernel) -> None:
+    """The turns, what would change, and then the change; the prompt's cell comes with it."""
+    kernel.run("%%claude --quiet -s back\nfirst")
+    kernel.run("%%claude --quiet -s back\nsecond")
+
+    first, second = ask(kernel, "turns", session="back")["turns"]
+    assert [first["prompt"], second["prompt"]] == ["first", "second"]
+    asked = {"command": "rewind", "session": "back", "turn": first["turn_id"], "what": "conversation"}
+    look = ask(kernel, "command", **asked, dry_run=True)["rewind"]
+    assert look["prompt"] == "%%claude --quiet -s back\nfirst"
+    assert "takes back 2 turns of back" in look["words"]
+    assert len(ask(kernel, "turns", session="back")["turns"]) == 2
+    assert "Back before turn 1" in ask(kernel, "command", **asked)["words"]
+    assert ask(kernel, "turns", session="back")["turns"] == []
+    assert "Forward again" in ask(kernel, "command", command="redo", session="back")["words"]
+    assert "nothing to go forward to" in ask(kernel, "command", command="redo", session="back")["problem"]
