@@ -301,6 +301,16 @@ class ClaudeClient:
         return self._loop.submit(self._client.undo(session, dry_run=dry_run))
 
     @public
+    def mcp_status(self, session: str | Session) -> list[dict[str, Any]]:
+        """Return how the MCP servers of a session stand; see `AsyncClaudeClient.mcp_status`."""
+        return self._loop.call(self._client.mcp_status(session))
+
+    @public
+    def context_usage(self, session: str | Session) -> dict[str, Any]:
+        """Return what fills the model's window; see `AsyncClaudeClient.context_usage`."""
+        return self._loop.call(self._client.context_usage(session))
+
+    @public
     def list_turns(self, session: str | Session) -> list[Checkpoint]:
         """Return the turns of a session that one can go back to, oldest first."""
         return self._loop.run(lambda: self._client.list_turns(session))

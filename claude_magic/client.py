@@ -28,6 +28,7 @@ from claude_magic.engine.stream import AsyncStream, TurnTasks
 from claude_magic.engine.turn import Turn
 from claude_magic.engine.turn_queue import QueuedPrompt
 from claude_magic.errors import ClaudeError, PoolClosedError
+from claude_magic.lenient import mappings
 from claude_magic.messages import Batch, Message
 from claude_magic.observers import ObserverGuard
 from claude_magic.permissions import Ask, Decision, PermissionRequest, decide
@@ -446,6 +447,28 @@ class AsyncClaudeClient:
             ControlError: the CLI cannot restore them.
         """
         return await managed(self.get_session(session)).undo(self._pool.lease, dry_run=dry_run)
+
+    async def mcp_status(self, session: str | Session) -> list[dict[str, Any]]:
+        """Return how the MCP servers of a session stand, as its CLI lists them; empty while it has no process.
+
+        Raises:
+            ControlError: the CLI does not say.
+        """
+        connection = managed(self.get_session(session)).connection
+        answer = await connection.request("mcp_status") if connection is not None else {}
+        return mappings(answer.get("mcpServers"))
+
+    async def context_usage(self, session: str | Session) -> dict[str, Any]:
+        """Return what fills the model's window, as the CLI counts it: `totalTokens`, `maxTokens`, `categories`, ….
+
+        Raises:
+            ControlError: the CLI does not say.
+        """
+        target = managed(self.get_session(session))
+        if target.connection is not None:
+            return await target.connection.request("get_context_usage")
+        async with target.queue.between_turns(), self._pool.lease(target) as connection:
+            return await connection.request("get_context_usage")
 
     def list_turns(self, session: str | Session) -> list[Checkpoint]:
         """Return the turns of a session that one can go back to, oldest first."""

@@ -321,6 +321,12 @@ def cli_record(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("CLAUDE_CONFIG_DIR") or home_dir(environ)) / ".claude.json"
 
 
+def user_mcp_servers(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the MCP servers that the user gave the CLI for every folder (`claude mcp add --scope user`)."""
+    servers = _cli_record_of(environ).get("mcpServers")
+    return servers if isinstance(servers, dict) else {}
+
+
 def local_mcp_servers(folder: str | Path, environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the MCP servers that the user gave the CLI for one folder alone (`claude mcp add` does by default).
 

@@ -24,6 +24,7 @@ from claude_magic.magics.filters import (
     parse_filters,
 )
 from claude_magic.magics.helping import Command
+from claude_magic.magics.mcp_command import MCP_USAGE, mcp
 from claude_magic.magics.options import split_prompt
 from claude_magic.magics.parsing import did_you_mean
 from claude_magic.magics.queueing import QUEUE_USAGE, queue
@@ -77,6 +78,17 @@ def _sessions(context: NotebookContext, rest: str) -> SessionList:
     turns = frames.turns().dropna(subset=["prompt"])
     prompts = dict(zip(turns["session"], turns["prompt"], strict=True))  # the last one of each
     return session_list(frames.sessions(), prompts, context.asker.waiting, time.time())
+
+
+def context_usage(context: NotebookContext, rest: str) -> Any:
+    """Return what fills the window of a session: system prompt, tools, memory, skills, messages, and what is free.
+
+    It starts the session's process, if it has none; no prompt is sent and nothing is spent.
+    """
+    from claude_magic.records.context_usage import usage_table
+
+    session = context.get_session(rest or "main")
+    return usage_table(session.name, context.client.context_usage(session))
 
 
 def _turns(context: NotebookContext, rest: str) -> Any:
@@ -283,6 +295,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "While Claude works": {
         "stop": Command("stop [NAME]", "end what is running; text and session stay", _stop, "session"),
+        "context": Command("context [NAME]", "what fills the window", context_usage, "session"),
         "queue": Command(QUEUE_USAGE, "prompts that wait; withdraw, edit, move, send one in", queue, "session"),
     },
     "Afterwards": {
@@ -302,6 +315,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "What Claude may do": {
         "offer": Command("offer [--stop] [FUNC …]", "functions Claude may call; alone, what it has", _offer, "offer"),
+        "mcp": Command(MCP_USAGE, "MCP servers, and how they stand; add or trust one", mcp, ("add", "trust", "remove")),
         "revoke": Command("revoke [NAME]", "ask again about what you allowed for a session", _revoke, "session"),
         "trust": Command("trust [FOLDER]", "use the settings a folder brings", _trust, "folder"),
     },

@@ -80,6 +80,7 @@ class NotebookContext:
         kernel_tools: what Claude may do in this kernel.
         offered: functions of the notebook that Claude may call.
         watch: tells the pages when the sessions have changed.
+        mcp_problems: why MCP servers do not answer, "" where they do, by the hash of what they run.
         named_frames: for each session the DataFrames that its prompts have named or sent.
     """
 
@@ -96,6 +97,7 @@ class NotebookContext:
         self.answers = AnswerCache()
         self.last_failure: tuple[str, BaseException] | None = None
         self.named_frames: dict[str, frozenset[str]] = {}
+        self.mcp_problems: dict[str, str] = {}
         self._cells: dict[str, str] = {}
         self.watch = SessionWatch(self.runner.nudge_pages)
         self._client: ClaudeClient | None = None

@@ -45,6 +45,7 @@ class Options:
     quiet: bool = False
     kernel: KernelLevel | None = None
     offer: tuple[str, ...] = ()
+    mcp: tuple[str, ...] = ()
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -114,6 +115,13 @@ def _parser() -> LineParser:
     add = parser.add_argument_group("What Claude may do").add_argument
     add("--kernel", type=_level, metavar="LEVEL", help=f"what Claude may do in this kernel; one of {levels}")
     add("--offer", type=_words, default=(), metavar="FUNC,…", help="functions of this notebook that Claude may call")
+    add(
+        "--mcp",
+        type=_words,
+        default=(),
+        metavar="NAME,…",
+        help="MCP servers of a new session, by their names",
+    )
     add("--tools", type=_words, metavar="A,B", help="the only tools of a new session")
     add("--allow", type=_words, metavar="A,B", help="tools of a new session that run without asking")
     add("--permission-mode", choices=PERMISSION_MODES, metavar="MODE", help=f"as for -m: {modes}")

@@ -356,6 +356,8 @@ def check_fits(session: Session, options: Options, wanted: SessionConfig) -> Non
     other = [
         flag for name, flag in _FIXED.items() if name in said and getattr(wanted, name) != getattr(session.config, name)
     ]
+    if options.mcp and wanted.mcp_config != session.config.mcp_config:
+        other.append("--mcp")
     if (
         options.resume is not None
         and not managed(session).has_id(options.resume)

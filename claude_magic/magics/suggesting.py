@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from claude_magic.cli.mcp_servers import find_servers
 from claude_magic.clock import ago
 from claude_magic.config import EFFORTS, PERMISSION_MODES
 from claude_magic.engine.session import managed
@@ -202,6 +203,9 @@ class Suggester:
             "model": self._models, "tools": self._tools, "allow": self._tools, "resume": self._conversations,
             "offer": self._functions, "schema": self._schemas,
         }  # fmt: skip
+        if kind == "mcp":
+            found = find_servers(self._context.base_config.working_dir, os.environ)
+            return [(one.name, f"{one.source}, {'trusted' if one.trusted else 'not trusted'}") for one in found]
         if kind in table:
             return table[kind]()
         fixed = {"permission_mode": _MODES, "kernel": _LEVELS, "effort": dict.fromkeys(EFFORTS, "how hard to think")}

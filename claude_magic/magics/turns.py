@@ -19,6 +19,7 @@ from claude_magic.magics.background import BackgroundRun
 from claude_magic.magics.cell_references import cells_above, with_cells
 from claude_magic.magics.context import NotebookContext
 from claude_magic.magics.conversations import check_conversation, copy_of
+from claude_magic.magics.mcp_command import with_servers
 from claude_magic.magics.options import Options
 from claude_magic.magics.prompting import (
     Prompt,
@@ -99,6 +100,8 @@ def _with_hint(context: NotebookContext, prompt: Prompt, options: Options, *, is
 def _plan_session(context: NotebookContext, options: Options) -> tuple[SessionConfig, bool]:
     """Return the settings of the session that a prompt goes to, and whether it is open."""
     base = context.base_config if options.fork is None else copy_of(context.get_session(options.fork))
+    if options.mcp:
+        base = with_servers(context, options.mcp, base, ask=not options.dry_run)
     config = new_config(options, base)
     is_open = options.session in context.session_names and not options.new
     if is_open:
