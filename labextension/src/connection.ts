@@ -9,7 +9,8 @@ import { UUID } from '@lumino/coreutils';
 import type { JSONObject, ReadonlyJSONObject } from '@lumino/coreutils';
 
 import { COMM_TARGET, REQUEST, VERSION } from './protocol';
-import type { Action, CellsReply, CellsRequest, NamesReply, Request } from './protocol';
+import { KernelSessions } from './kernel_sessions';
+import type { Action, CellsReply, CellsRequest, Conversation, NamesReply, Request, Session } from './protocol';
 import { KernelNames } from './prompt/names';
 import { fromData, reduce } from './state';
 import type { RunState } from './state';
@@ -17,6 +18,8 @@ import type { Answer } from './view/host';
 
 /** How long the kernel may take to acknowledge a request on the control channel. */
 export const ACKNOWLEDGED_WITHIN_MS = 1_500;
+/** How long the kernel may take to answer what it has to look up, or to do. */
+const ANSWERED_WITHIN_MS = 15_000;
 /** How long a snapshot may take that comes by itself, before the page asks for one. */
 export const JOIN_AFTER_MS = 400;
 
@@ -157,7 +160,15 @@ export class KernelConnection {
     this._kernel.statusChanged.disconnect(this._onStatus);
     this._kernel.iopubMessage.disconnect(this._onMessage);
     this.names.dispose();
+    this.sessions.dispose();
     this._loseAll();
+  }
+
+  /** Whether a question of a session stands in a view of this page, which announces it itself. */
+  isShown(session: string): boolean {
+    return [...this._channels.values()].some(
+      ({ state, watchers }) => watchers.size > 0 && state?.session === session && state.questions.length > 0
+    );
   }
 
   /** Return the channel of a run; a new one knows nothing yet. */
@@ -209,6 +220,26 @@ export class KernelConnection {
     return said ?? null;
   });
 
+  /** What is known of the sessions of the kernel. */
+  readonly sessions = new KernelSessions({
+    sessions: async () => {
+      await this._connected();
+      const reply = await this._control({ version: VERSION, run: '', action: 'sessions', watch: true });
+      return Array.isArray(reply?.sessions) ? (reply.sessions as Session[]) : null;
+    },
+    conversations: async () => {
+      const reply = await this._control({ version: VERSION, run: '', action: 'conversations' }, ANSWERED_WITHIN_MS);
+      return Array.isArray(reply?.conversations) ? (reply.conversations as Conversation[]) : null;
+    },
+    command: async fields => {
+      const reply = await this._control({ version: VERSION, run: '', action: 'command', ...fields }, ANSWERED_WITHIN_MS);
+      if (reply === null) {
+        return 'The kernel does not answer.';
+      }
+      return typeof reply.problem === 'string' ? reply.problem : '';
+    }
+  });
+
   private _connected(): Promise<void> {
     const kernel = this._kernel;
     return new Promise(resolve => {
@@ -223,11 +254,11 @@ export class KernelConnection {
     });
   }
 
-  private _control(content: Request): Promise<Reply | null> {
+  private _control(content: Request, withinMs = ACKNOWLEDGED_WITHIN_MS): Promise<Reply | null> {
     return new Promise(resolve => {
       const timer = setTimeout(() => {
         resolve(null);
-      }, ACKNOWLEDGED_WITHIN_MS);
+      }, withinMs);
       const settle = (reply: Reply | null): void => {
         clearTimeout(timer);
         resolve(reply);
@@ -290,8 +321,12 @@ export class KernelConnection {
   }
 
   private readonly _onOpen = (comm: Kernel.IComm, message: KernelMessage.ICommOpenMsg): void => {
-    const data = message.content.data as { version?: unknown; hello?: unknown; run?: unknown; cells?: unknown };
+    const data = message.content.data as Opening;
     if (data.version !== VERSION) {
+      return;
+    }
+    if (data.changed === true) {
+      void this.sessions.refresh();
       return;
     }
     if (data.cells !== undefined) {
@@ -320,6 +355,7 @@ export class KernelConnection {
 
   private readonly _onStatus = (_: unknown, status: string): void => {
     if (GONE.has(status)) {
+      this.sessions.lose();
       this._loseAll();
     }
   };
@@ -329,6 +365,7 @@ export class KernelConnection {
     const isOver = header.msg_type === 'status' && (content as { execution_state?: string }).execution_state === 'idle';
     if (isOver && 'msg_type' in parent && parent.msg_type === 'execute_request') {
       this.names.forget();
+      this.sessions.cellOver();
     }
   };
 
@@ -341,10 +378,22 @@ export class KernelConnection {
   private readonly _channels = new Map<string, Channel>();
 }
 
+/** What a comm says when the kernel opens it. */
+interface Opening {
+  readonly version?: unknown;
+  readonly hello?: unknown;
+  readonly run?: unknown;
+  readonly cells?: unknown;
+  readonly changed?: unknown;
+}
+
 interface Reply {
   readonly found?: unknown;
   readonly runs?: unknown;
   readonly names?: unknown;
+  readonly sessions?: unknown;
+  readonly conversations?: unknown;
+  readonly problem?: unknown;
 }
 
 function isRunOfCell(value: unknown): value is RunOfCell {

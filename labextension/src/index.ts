@@ -50,7 +50,8 @@ const view: JupyterFrontEndPlugin<OutputLocations> = {
 const others: readonly (() => Promise<{ default: JupyterFrontEndPlugin<void> }>)[] = [
   () => import('./prompt/plugin'),
   () => import('./proposals'),
-  () => import('./workbench/plugin')
+  () => import('./workbench/plugin'),
+  () => import('./room/plugin')
 ];
 
 async function loaded(): Promise<JupyterFrontEndPlugin<void>[]> {

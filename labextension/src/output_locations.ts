@@ -11,7 +11,7 @@ import type { ISignal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 
 import type { Asked } from './attention';
-import { insertBelow, isOnlyAPrompt, promptCell } from './cells';
+import { indexOfCell, insertBelow, isOnlyAPrompt, promptCell } from './cells';
 import type { NewCell } from './cells';
 import { KernelConnection } from './connection';
 import { tellOfChange } from './file_changes';
@@ -40,6 +40,20 @@ export interface OutputLocation {
   readonly propose: Propose;
   /** Where its questions stand. */
   readonly asked: Asked;
+}
+
+/** A kernel that a notebook or console of the page has. */
+export interface KernelOfPage {
+  readonly id: string;
+  /** The name of the notebook or console. */
+  readonly title: string;
+  readonly connection: KernelConnection;
+  /** The notebook; `null` for a console. */
+  readonly notebook: NotebookPanel | null;
+  /** Bring its place into sight: a cell of it, if that is there. */
+  readonly show: (cell: string) => void;
+  /** The node of a cell's output; `null` where the cell is not there. */
+  readonly outputOf: (cell: string) => HTMLElement | null;
 }
 
 interface Session {
@@ -120,6 +134,34 @@ export class OutputLocations {
     return null;
   }
 
+  /** Return every kernel that is open in the page once, that of a notebook before that of its console. */
+  kernels(): readonly KernelOfPage[] {
+    const found = new Map<string, KernelOfPage>();
+    for (const [panel, isNotebook] of this._panels) {
+      const kernel = panel.sessionContext.session?.kernel ?? null;
+      if (kernel !== null && (isNotebook || !found.has(kernel.id))) {
+        const notebook = isNotebook ? (panel as NotebookPanel) : null;
+        found.set(kernel.id, {
+          id: kernel.id,
+          title: panel.title.label,
+          connection: this._connectionTo(kernel),
+          notebook,
+          show: cell => {
+            this._activate(panel);
+            if (notebook !== null) {
+              void showCell(notebook, cell);
+            }
+          },
+          outputOf: cell => {
+            const at = notebook === null ? -1 : indexOfCell(notebook, cell);
+            return notebook?.content.widgets[at]?.node.querySelector<HTMLElement>('.jp-Cell-outputArea') ?? null;
+          }
+        });
+      }
+    }
+    return [...found.values()];
+  }
+
   /** Return the cell of a notebook that holds a node; `null` where there is none. */
   cellAt(node: HTMLElement): { readonly panel: NotebookPanel; readonly cell: Cell } | null {
     for (const [panel, isNotebook] of this._panels) {
@@ -158,7 +200,10 @@ export class OutputLocations {
     if (isNotebook) {
       saveInTurn((panel as NotebookPanel).context);
     }
-    panel.disposed.connect(() => this._panels.delete(panel));
+    panel.disposed.connect(() => {
+      this._panels.delete(panel);
+      this.changed.emit();
+    });
     const listen = (): void => {
       const kernel = panel.sessionContext.session?.kernel ?? null;
       if (kernel !== null) {
@@ -236,9 +281,20 @@ function isRunning(cell: CodeCell): boolean {
 }
 
 /** Whether some of the open question in an output, or of the output itself, is in the window. */
-function isInSight(output: HTMLElement): boolean {
+export function isInSight(output: HTMLElement): boolean {
   const { top, bottom } = (output.querySelector('.claude-ask') ?? output).getBoundingClientRect();
   return output.isConnected && bottom > 0 && top < window.innerHeight;
+}
+
+/** Select a cell, and scroll to the open question below it, if there is one. */
+async function showCell({ content: notebook }: NotebookPanel, id: string): Promise<void> {
+  const index = notebook.widgets.findIndex(({ model }) => model.id === id);
+  if (index !== -1) {
+    notebook.deselectAll();
+    notebook.activeCellIndex = index;
+    await notebook.scrollToItem(index);
+    notebook.widgets[index]?.node.querySelector('.claude-ask')?.scrollIntoView({ block: 'nearest' });
+  }
 }
 
 /** Scroll to the open question in an output; a notebook may have taken its cell off the page. */

@@ -1,2 +1,3 @@
 import './base.css';
 import './prompt.css';
+import './room.css';

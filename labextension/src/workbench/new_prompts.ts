@@ -5,7 +5,7 @@ import { NotebookActions } from '@jupyterlab/notebook';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 
 import { indexOfCell } from '../cells';
-import { draftAboutCell, emptyDraft } from './prompt_drafts';
+import { draftAboutCell, emptyDraft, firstLineOf } from './prompt_drafts';
 
 /** A cell of an open notebook. */
 export interface CellOfPanel {
@@ -35,6 +35,14 @@ async function edit({ content: notebook }: NotebookPanel, cell: Cell | undefined
     const line = editor.lineCount - 1;
     editor.setCursorPosition({ line, column: editor.getLine(line)?.length ?? 0 });
     editor.focus();
+  }
+}
+
+/** Insert a prompt in a session below the active cell of a notebook. */
+export function insertPromptIn(panel: NotebookPanel, session: string): void {
+  const cell = panel.content.activeCell;
+  if (cell !== null) {
+    insertPrompt({ panel, cell }, `${firstLineOf(session)}\n`);
   }
 }
 

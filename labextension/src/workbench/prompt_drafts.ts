@@ -18,15 +18,14 @@ const WISHES: Readonly<Record<Wish, string>> = {
   fix: 'Fix it: say in a sentence what was wrong, and give the corrected cell.'
 };
 
-/** The first line of a prompt that goes on with the session of a cell, if it is a prompt itself. */
-export function firstLine(source: string): string {
-  const session = promptHead(source)?.session ?? 'main';
+/** The first line of a prompt in a session. */
+export function firstLineOf(session: string): string {
   return session === 'main' ? '%%claude' : `%%claude -s ${/\s/.test(session) ? JSON.stringify(session) : session}`;
 }
 
-/** A prompt with nothing in it yet. */
+/** A prompt with nothing in it yet, in the session of a cell if that is a prompt itself. */
 export function emptyDraft(above: string): string {
-  return `${firstLine(above)}\n`;
+  return `${firstLineOf(promptHead(above)?.session ?? 'main')}\n`;
 }
 
 /**

@@ -1,0 +1,133 @@
+/** One session in the panel: how it stands, what it does, what it took, and what can be done with it. */
+
+import type { QueuedPrompt, Session } from '../protocol';
+import { oneLine, visible } from '../text';
+import { button, el, KeyedChildren, setText, show } from '../view/dom';
+import type { Piece } from '../view/dom';
+import { standingOf, standingWords, tookWords } from './words';
+
+/** What the buttons of a card do. */
+export interface CardActions {
+  show(session: Session): void;
+  stop(session: Session): void;
+  close(session: Session): void;
+  fork(session: Session): void;
+  rename(session: Session): void;
+  copyCommand(session: Session): void;
+  edit(session: Session, prompt: QueuedPrompt): void;
+  withdraw(session: Session, prompt: QueuedPrompt): void;
+  sendNow(session: Session, prompt: QueuedPrompt): void;
+}
+
+interface Queued {
+  readonly session: Session;
+  readonly prompt: QueuedPrompt;
+}
+
+export class SessionCard implements Piece<Session> {
+  readonly node = el('li', 'claude-card');
+
+  constructor(private readonly _actions: CardActions) {
+    const act = (label: string, title: string, run: (session: Session) => void): HTMLButtonElement => {
+      const made = button(label, 'claude-quiet', () => {
+        if (this._session !== null) {
+          run(this._session);
+        }
+      });
+      made.title = title;
+      return made;
+    };
+    this._name = act('', 'Show its cell', session => _actions.show(session));
+    this._name.classList.add('claude-card-name');
+    this._stop = act('Stop', 'End what it does now; the text and the session stay', session => _actions.stop(session));
+    this._fork = act('Fork', 'Begin another session as a copy of it', session => _actions.fork(session));
+    this._copy = act('Copy command', 'Copy the command that goes on with it in a terminal', session => _actions.copyCommand(session));
+    const rename = act('Rename', 'Give it another name', session => _actions.rename(session));
+    const close = act('Close', 'End it, and what it started', session => _actions.close(session));
+    const head = el('div', 'claude-card-head', el('span', 'claude-card-dot'), this._name, this._standing);
+    const actions = el('div', 'claude-card-actions', this._stop, this._fork, rename, this._copy, close);
+    this.node.append(head, this._doing, this._queue, this._took, actions);
+  }
+
+  update(session: Session): void {
+    this._session = session;
+    const standing = standingOf(session);
+    this.node.dataset['standing'] = standing;
+    setText(this._name, visible(session.name));
+    this.tick();
+    const isAtWork = standing === 'works' || standing === 'waits';
+    setText(this._doing, oneLine(isAtWork ? [session.doing, session.prompt].filter(Boolean).join(' — ') : session.prompt, 160));
+    show(this._doing, this._doing.textContent !== '');
+    setText(this._took, tookWords(session));
+    this._took.title = session.folder;
+    show(this._stop, isAtWork);
+    show(this._fork, !isAtWork && session.session_id !== '');
+    show(this._copy, session.resume !== '');
+    this._prompts.update(session.queue.map(prompt => ({ key: prompt.turn_id, shown: { session, prompt } })));
+    show(this._queue, session.queue.length > 0);
+  }
+
+  /** Time has passed. */
+  tick(): void {
+    if (this._session !== null) {
+      setText(this._standing, visible(standingWords(this._session, Date.now() / 1_000)));
+    }
+  }
+
+  dispose(): void {
+    this._prompts.dispose();
+  }
+
+  private readonly _standing = el('span', 'claude-card-standing');
+  private readonly _doing = el('p', 'claude-card-doing');
+  private readonly _took = el('p', 'claude-card-took');
+  private readonly _queue = el('ol', 'claude-card-queue');
+  private readonly _prompts = new KeyedChildren<Queued>(this._queue, () => new QueuedPiece(this._actions));
+  private readonly _name: HTMLButtonElement;
+  private readonly _stop: HTMLButtonElement;
+  private readonly _fork: HTMLButtonElement;
+  private readonly _copy: HTMLButtonElement;
+  private _session: Session | null = null;
+}
+
+/** A prompt that waits. */
+class QueuedPiece implements Piece<Queued> {
+  readonly node = el('li');
+
+  constructor(actions: CardActions) {
+    const act = (label: string, title: string, run: (queued: Queued) => void): HTMLButtonElement => {
+      const made = button(label, 'claude-quiet', () => {
+        if (this._queued !== null) {
+          run(this._queued);
+        }
+      });
+      made.title = title;
+      return made;
+    };
+    this._now = act('Send now', 'Claude reads it with its next step', ({ session, prompt }) => actions.sendNow(session, prompt));
+    this.node.append(
+      this._words,
+      el(
+        'div',
+        'claude-card-actions',
+        this._now,
+        act('Edit', 'Change it before it is sent', ({ session, prompt }) => actions.edit(session, prompt)),
+        act('Withdraw', 'Do not send it', ({ session, prompt }) => actions.withdraw(session, prompt))
+      )
+    );
+  }
+
+  update(queued: Queued): void {
+    this._queued = queued;
+    setText(this._words, oneLine(queued.prompt.prompt, 160));
+    show(this._now, !queued.prompt.steers);
+  }
+
+  dispose(): void {
+    // It holds nothing.
+  }
+
+  private readonly _words = el('span');
+  private readonly _now: HTMLButtonElement;
+  private _queued: Queued | null = null;
+}
