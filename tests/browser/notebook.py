@@ -209,6 +209,14 @@ class Notebook:
         _shoot(f"{name}-narrow", node)
         self.page.set_viewport_size(size)
 
+    def picture_of(self, node: Locator, name: str) -> None:
+        """Put pictures of any part of the page into the tests' output, if they are wanted: light and dark."""
+        if TAKES_PICTURES:
+            PICTURES.mkdir(parents=True, exist_ok=True)
+            for theme in ("Dark", "Light"):
+                self.theme(theme)
+                node.screenshot(path=PICTURES / f"{name}-{theme.lower()}.png", animations="disabled")
+
     def theme(self, word: str) -> None:
         """Choose JupyterLab's light or dark theme."""
         name = f"JupyterLab {word}"

@@ -5,6 +5,7 @@ import { Signal } from '@lumino/signaling';
 import type { KernelSessions, SessionCommand } from '../kernel_sessions';
 import type { KernelOfPage, OutputLocations } from '../output_locations';
 import type { Session } from '../protocol';
+import { standingOf } from './words';
 
 /** The sessions of one kernel, and where it stands. */
 export interface SessionsOfKernel {
@@ -31,6 +32,15 @@ export class AllSessions {
 
   get all(): readonly Session[] {
     return this._kernels.flatMap(({ sessions }) => sessions.all);
+  }
+
+  /** Ask the kernels in which something works what it does now. */
+  refreshWorking(): void {
+    for (const { sessions } of this._kernels) {
+      if (sessions.all.some(session => standingOf(session) === 'works')) {
+        void sessions.refresh();
+      }
+    }
   }
 
   /** Do something to a session; brings what went wrong, or "". */

@@ -86,8 +86,10 @@ export class SessionPanel extends Widget {
     }
   };
 
+  /** A kernel does not tell of every tool that comes and goes: while it is looked at, it is asked. */
   private readonly _tick = (): void => {
     this._pieces.forEach(piece => piece.tick());
+    this._all.refreshWorking();
   };
 
   private readonly _command = async (kernel: SessionsOfKernel, fields: SessionCommand): Promise<boolean> => {

@@ -5,7 +5,8 @@ const MARGIN_PX = 16;
 const LOOK_AGAIN_MS = 250; // what scrolls may change: a page becomes long, or the output gets a height of its own
 
 /**
- * Follows the end of `node` in whatever scrolls around it. Scrolling up lets go; scrolling back to the end takes hold.
+ * Follows the end of `node` in whatever scrolls around it. Scrolling up, or past it, lets go; scrolling back to the end
+ * takes hold.
  * It never scrolls text that a person is editing out of sight.
  */
 export class Follower {
@@ -72,6 +73,10 @@ export class Follower {
     if (scroller === null) {
       return;
     }
+    if (this._isAbove(scroller) && scroller.scrollTop > this._top + 1) {
+      this._follows = false; // the person has scrolled past it
+      return;
+    }
     const hidden = this._below(scroller) + MARGIN_PX;
     if ((hidden > MARGIN_PX || this._isAbove(scroller)) && !this._wouldHideEditing(scroller, hidden)) {
       scroller.scrollTop += hidden;
@@ -94,10 +99,10 @@ export class Follower {
     } else if (top > this._top + 1 && this._isNear('bottom')) {
       this._follows = true;
     }
-    this._note();
     if (this._follows && this._scroller !== null && this._isAbove(this._scroller)) {
       this._scrollToEnd();
     }
+    this._note();
   };
 
   private readonly _onWheel = (event: Event): void => {
