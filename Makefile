@@ -44,7 +44,7 @@ CHECKS := check-page-style check-types check-page-types check-python
 # Modules are compiled once, and not by each of the thousand processes that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help lab demo test test-fast check floor fuzz bench wheel clean
+.PHONY: help lab demo test test-fast check docs floor fuzz bench wheel clean
 .PHONY: $(CHECKS) test-pages chromium
 
 help: ## say what there is
@@ -59,7 +59,7 @@ demo: $(VENV)/lab ## run the quickstart in the terminal, and write it to output/
 # The tests of a file stay together, for many share a kernel or a server. Files with few tests, such as those of the browser, come last.
 test: ## run every check and every test
 	@$(PARALLEL) $(VENV)/test $(OLD_CLI)/done $(OLD_KERNELS:=/done) chromium
-	@$(PARALLEL) $(CHECKS) test-pages
+	@$(PARALLEL) $(CHECKS) test-pages docs
 	$(TEST_ENVIRONMENT) $(RUN) -m pytest -n 3 --dist loadfile $(TEST_ARGS)
 
 test-fast: $(VENV)/test ## run the tests that start no process, in less than a minute
@@ -92,6 +92,12 @@ test-pages: $(VENV)/test
 chromium: $(VENV)/packages
 	@tests/browser/ensure_chromium.sh $(RUN)
 
+# Warnings are errors; every link within the site is followed. No notebook is run: they have kept answers.
+docs: $(VENV)/docs ## build the documentation into output/docs/, and follow its links
+	$(RUN) -m sphinx --builder html --jobs 2 --fail-on-warning --keep-going --quiet docs output/docs
+	$(RUN) docs/check_links.py output/docs
+	@echo "the documentation: output/docs/index.html"
+
 floor: $(VENV)/pip ## run the fast tests with the oldest version of each dependency
 	@rm -rf .cache/floor && $(RUN) -m venv .cache/floor
 	.cache/floor/bin/python -m pip --quiet install $$($(RUN) tests/requirements.py --oldest) $(FLOOR_TOOLS)
@@ -110,6 +116,7 @@ wheel: $(VENV)/build ## build the wheel into dist/
 clean: ## remove everything that these commands made
 	rm -rf $(VENV) .cache output build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf labextension/node_modules labextension/lib claude_magic/labextension claude_magic/widgets/static
+	rm -f docs/tutorials/*.ipynb
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp is written when its step has succeeded.
@@ -149,6 +156,11 @@ $(VENV)/pages: $(VENV)/build $(PAGES)
 $(VENV)/test: $(VENV)/pages $(VENV)/packages
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/lab
+
+$(VENV)/docs: $(VENV)/test
+	@echo "installing what builds the documentation into $(VENV)"
+	$(PIP) install --group docs
+	@touch $@
 
 $(OLD_CLI)/done: | $(VENV)/pip
 	@echo "fetching an older Claude CLI for the tests, once (about 80 MB)"

@@ -1,6 +1,6 @@
 """Make the pictures of the README: JupyterLab with the quickstart, its cells really run, in a headless Chromium.
 
-    python docs/screenshot.py [FOLDER]       quickstart.png and quickstart-dark.png; docs/ by default
+    python docs/screenshot.py [FOLDER]       quickstart.png and quickstart-dark.png; docs/pictures/ by default
 
 Needs Playwright for Python (pip install playwright) and a Chromium, in PATH or from `playwright install chromium`.
 Answers are simulated; nothing of the user is used or shown.
@@ -29,7 +29,7 @@ from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
-FOLDER = ROOT / "docs"
+FOLDER = ROOT / "docs" / "pictures"
 THEMES = {"quickstart.png": "JupyterLab Light", "quickstart-dark.png": "JupyterLab Dark"}
 WIDTH, HEIGHT = 1180, 715
 TOP_CELL = "%%claude\nThese are the sales"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-READ = ("claude_magic/**/*.py", "labextension/src/**/*.ts", "README.md", "CONTRIBUTING.md", "docs/*.md")
+READ = ("claude_magic/**/*.py", "labextension/src/**/*.ts", "README.md", "CONTRIBUTING.md", "docs/**/*.md")
 AVOIDED = {
     r"how-manieth": "number of the turn",
     r"(?:nobody|somebody|whoever)": "no one, or name who it is: the caller, the waiter, a person",
