@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +20,7 @@ from claude_magic import errors
 from claude_magic.engine.session_info import SessionInfo
 from claude_magic.magics import options
 from claude_magic.magics.claude import ClaudeMagics
-from claude_magic.magics.commands import COMMANDS
+from claude_magic.magics.commands import GROUPS
 from claude_magic.magics.filters import FILE_FILTERS_HELP, FILTERS_HELP
 from claude_magic.records import columns
 from claude_magic.records.kernel_changes import CellChange, VariableChange
@@ -31,7 +32,11 @@ from claude_magic.records.tool_uses import ToolRecord
 from claude_magic.rendering.footer import advice_for
 from claude_magic.transcripts.columns import PROBLEMS, USAGE
 
+ROOT = Path(__file__).resolve().parents[1]
 MEANINGS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("meanings.toml").read_text(encoding="utf-8"))
+
+LAB: dict[str, Any] = json.loads((ROOT / "labextension" / "schema" / "view.json").read_text(encoding="utf-8"))
+"""The settings of the JupyterLab extension."""
 
 FRAMES: dict[str, tuple[str, columns.Schema, type | None]] = {
     "turns": ("finished turn", columns.TURNS, None),
@@ -94,9 +99,12 @@ def _option_row(action: argparse.Action) -> tuple[str, str]:
 
 
 def commands_table() -> str:
-    """Return the commands of `%claude`, as its table has them."""
-    rows = [(f"`%claude {command.usage}`", _sentence(command.help)) for command in COMMANDS.values()]
-    return _table(("command", "what it does"), rows)
+    """Return the commands of `%claude`, in their groups."""
+    pieces = []
+    for title, commands in GROUPS.items():
+        rows = [(f"`%claude {command.usage}`", _sentence(command.help)) for command in commands.values()]
+        pieces.append(f"### {title}\n\n{_table(('command', 'what it does'), rows)}")
+    return "\n\n".join(pieces)
 
 
 def filters_text() -> str:
@@ -144,6 +152,25 @@ def environment_tables() -> str:
         rows = [(f"`{name}`", one["text"]) for name, one in known.items()]
         pieces.append(f"## {title}\n\n{_table(('variable', 'what it does'), rows)}")
     return "\n\n".join(pieces)
+
+
+def lab_tables() -> str:
+    """Return the commands and the settings of the JupyterLab extension, from its schema."""
+    told = MEANINGS["lab"]
+    keys = {entry["command"]: " ".join(entry["keys"]) for entry in LAB["jupyter.lab.shortcuts"]}
+    commands = [(told[name], f"`{keys[name]}`" if name in keys else "", f"`{name}`") for name in lab_commands()]
+    settings = [
+        (f"{entry['title']} (`{name}`)", f"`{json.dumps(entry['default'])}`", entry["description"])
+        for name, entry in LAB["properties"].items()
+    ]
+    heads = ("what it does", "key, outside of a cell", "command"), ("setting", "default", "meaning")
+    return f"{_table(heads[0], commands)}\n\n{_table(heads[1], settings)}"
+
+
+def lab_commands() -> list[str]:
+    """Return the commands that the extension puts into menus, toolbars and shortcuts, each once."""
+    bars = [entry for name in ("toolbars", "menus") for part in LAB[f"jupyter.lab.{name}"].values() for entry in part]
+    return list(dict.fromkeys(entry["command"] for entry in [*bars, *LAB["jupyter.lab.shortcuts"]]))
 
 
 # ---- errors ----
@@ -231,7 +258,7 @@ def scenario_table() -> str:
 
 def changelog() -> str:
     """Return the changelog; its links begin in the folder of the project, those of a page in `docs/`."""
-    return (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf-8").replace("](docs/", "](")
+    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("](docs/", "](")
 
 
 # ---- the command line ----
@@ -307,6 +334,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "commands": commands_table,
     "filters": filters_text,
     "settings": settings_table,
+    "lab": lab_tables,
     "environment": environment_tables,
     "errors": errors_table,
     "frames": frames_tables,

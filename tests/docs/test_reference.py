@@ -63,6 +63,12 @@ def test_every_setting_is_there_with_its_default(tables: ModuleType) -> None:
     assert "Undefined" not in tables.settings_table()
 
 
+def test_every_command_of_the_page_is_there(tables: ModuleType) -> None:
+    """Those in menus, toolbars and shortcuts, and the settings."""
+    assert set(tables.MEANINGS["lab"]) == set(tables.lab_commands())
+    assert all(f"`{name}`" in tables.lab_tables() for name in [*tables.lab_commands(), *tables.LAB["properties"]])
+
+
 def environment_reads() -> Iterator[str]:
     """The variables that the package reads from an environment, or names with its own prefix."""
     for path in (ROOT / "claude_magic").rglob("*.py"):
