@@ -1,7 +1,7 @@
 /** A run as the page knows it: stored data or messages of the kernel in, one immutable state out. Never throws. */
 
 import { VERSION } from './protocol';
-import type { Context, Cut, Part, Patch, Picture, Question, RunData, Todo, ToolPart, ToolState, Undo, Usage } from './protocol';
+import type { Context, Cut, Part, Patch, Picture, Question, RunData, SentValue, Todo, ToolPart, ToolState, Undo, Usage } from './protocol';
 
 /** The data of a run, and what only a live one has. What did not change keeps its identity. */
 export interface RunState extends RunData {
@@ -145,6 +145,7 @@ const EMPTY: Omit<RunData, 'parts'> = {
   context: null,
   edits: 0,
   filled: '',
+  sent: [],
   granted: [],
   cut: { characters: 0, parts: 0 },
   undo: null,
@@ -180,6 +181,7 @@ const READERS: Record<Exclude<keyof RunData, 'version' | 'parts'>, Reader> = {
   context: readContext,
   edits: number,
   filled: string,
+  sent: readSent,
   granted: strings,
   cut: readCut,
   undo: readUndo,
@@ -210,6 +212,17 @@ function readPart(value: unknown): Part | null {
     default:
       return null;
   }
+}
+
+function readSent(value: unknown): SentValue[] {
+  return list(value)
+    .map(fields)
+    .map(one => ({
+      label: string(one['label'], ''),
+      words: string(one['words'], ''),
+      tokens: number(one['tokens'], 0),
+      text: string(one['text'], '')
+    }));
 }
 
 const TOOL_STATES: ReadonlySet<unknown> = new Set(['waiting', 'running', 'done', 'failed', 'denied', 'cancelled']);

@@ -78,18 +78,33 @@ const byText = (words: string): HTMLButtonElement => {
 };
 
 describe('a run', () => {
-  it('opens what is said of values to the prompt that was sent', async () => {
+  it('shows piece by piece what went into the prompt, and its text with a click', async () => {
     const view = makeView();
-    await draw(view, live([], { filled: 'filled in: {city} = Bern\nAnswers are simulated.' }));
-    const sent = document.querySelector<HTMLElement>('.claude-sent');
-    expect([sent?.hidden, document.querySelector('.claude-notes > p')?.textContent]).toEqual([
-      true, 'filled in: {city} = Bern\nAnswers are simulated.'
+    const sent = [
+      { label: '{city}', words: 'Bern', tokens: 1, text: 'Bern' },
+      { label: '--attach sales', words: '--attach sales (table, 12 rows)', tokens: 1_200, text: 'Attached <b>table</b>' }
+    ];
+    const filled = 'filled in: {city} = Bern · left as typed: {x} (no) · attached: sales\nAnswers are simulated.';
+    await draw(view, live([], { filled, sent }));
+    const chips = [...document.querySelectorAll<HTMLButtonElement>('.claude-piece')];
+    expect(chips.map(({ textContent }) => textContent)).toEqual([
+      '{city}Bern · ≈ 1 tokens', '--attach salestable, 12 rows · ≈ 1.2k tokens'
     ]);
-    const over = fromData({ filled: 'filled in: {city} = Bern\nAnswers are simulated.', prompt: 'Is <b>Bern</b> large?' });
-    await draw(view, over);
-    expect([sent?.hidden, sent?.querySelector('summary')?.textContent, sent?.querySelector('pre')?.textContent]).toEqual([
-      false, 'filled in: {city} = Bern', 'Is <b>Bern</b> large?'
-    ]);
+    const text = document.querySelector<HTMLElement>('.claude-piece-text');
+    chips[1]?.click();
+    expect([text?.hidden, text?.textContent, chips[1]?.ariaExpanded]).toEqual([false, 'Attached <b>table</b>', 'true']);
+    chips[1]?.click();
+    expect([text?.hidden, chips[1]?.ariaExpanded]).toEqual([true, 'false']);
+    expect(document.querySelector('.claude-notes > p')?.textContent).toBe('left as typed: {x} (no)\nAnswers are simulated.');
+  });
+
+  it('shows the whole prompt, also of a run that an earlier version stored', async () => {
+    const view = makeView();
+    await draw(view, fromData({ filled: 'filled in: {city} = Bern\nAnswers are simulated.', prompt: 'Is <b>Bern</b> large?' }));
+    const chip = document.querySelector<HTMLButtonElement>('.claude-piece');
+    expect(chip?.textContent).toBe('Whole prompt≈ 6 tokens');
+    chip?.click();
+    expect(document.querySelector('.claude-piece-text')?.textContent).toBe('Is <b>Bern</b> large?');
     expect(document.querySelector('.claude-notes > p')?.textContent).toBe('Answers are simulated.');
   });
 
