@@ -85,8 +85,8 @@ def test_help_on_one_thing(shell: Any, capsys: Output, line: str, words: str) ->
     """A command or an option; one that does not exist gets the one that was probably meant."""
     shell.run_cell(line)
     assert words in capsys.readouterr().out
-    with pytest.raises(UsageError, match="no such command or option; did you mean queue"):
-        shell.run_cell("%claude help queues")
+    with pytest.raises(UsageError, match="no such command or option; did you mean sessions"):
+        shell.run_cell("%claude help sesions")
 
 
 @pytest.mark.parametrize("line", ["nosuch", "asked what", "ASK hi"])
