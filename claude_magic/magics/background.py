@@ -12,6 +12,9 @@ from claude_magic.background_loop import until_done, wait_for
 from claude_magic.errors import ClaudeError
 from claude_magic.magics.prompting import in_words
 from claude_magic.response import Response
+from claude_magic.strings import opening
+
+_LONGEST_REPORT = 300
 
 
 class BackgroundRun:
@@ -125,3 +128,24 @@ class Finished:
             words = show()
             if words:
                 print(f"In the background, session {run.session!r}:\n{words}")
+
+
+class Unasked:
+    """Tells of turns that no prompt asked for, such as the report of a background task, when the next cell is over."""
+
+    def __init__(self) -> None:
+        self._ended: list[Response] = []
+
+    def note(self, response: Response) -> None:
+        """A turn is over; called on the loop's thread."""
+        if not response.prompt:
+            self._ended.append(response)
+
+    def tell(self) -> None:
+        """Print what has come since, in a few lines."""
+        ended, self._ended = self._ended, []
+        for response in ended:
+            words = opening(response.text, _LONGEST_REPORT) or str(response.outcome)
+            print(
+                f"Session {response.session!r}, unasked (a background task reported, ${response.cost_usd:.4f}): {words}"
+            )

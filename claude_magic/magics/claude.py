@@ -187,6 +187,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         if self._context is not None:
             self._context.last_failure = self._failure
             self._context.runner.finished.tell()
+            self._context.unasked.tell()
             self._context.watch.look()
 
 

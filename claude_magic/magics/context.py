@@ -20,6 +20,7 @@ from claude_magic.errors import SessionNotFoundError
 from claude_magic.kernel.level import KernelLevel
 from claude_magic.kernel.tools import KernelTools
 from claude_magic.magics.answer_cache import AnswerCache
+from claude_magic.magics.background import Unasked
 from claude_magic.magics.prompting import own_names
 from claude_magic.magics.runner import TurnRunner
 from claude_magic.magics.session_watch import SessionWatch
@@ -79,6 +80,7 @@ class NotebookContext:
         last_failure: source and error of the last cell that failed; `None` if none has.
         kernel_tools: what Claude may do in this kernel.
         offered: functions of the notebook that Claude may call.
+        unasked: tells of turns that no prompt asked for.
         watch: tells the pages when the sessions have changed.
         mcp_problems: why MCP servers do not answer, "" where they do, by the hash of what they run.
         named_frames: for each session the DataFrames that its prompts have named or sent.
@@ -99,6 +101,7 @@ class NotebookContext:
         self.named_frames: dict[str, frozenset[str]] = {}
         self.mcp_problems: dict[str, str] = {}
         self._cells: dict[str, str] = {}
+        self.unasked = Unasked()
         self.watch = SessionWatch(self.runner.nudge_pages)
         self._client: ClaudeClient | None = None
         self._pool_overrides: dict[str, int] = {}
@@ -110,6 +113,7 @@ class NotebookContext:
         client = get_client()
         if client is not self._client:
             self._client = client
+            client.response_observers.append(self.unasked.note)
             client.pool = replace(client.pool, **self._pool_overrides)
             if self._is_history_set:
                 self._set_history(client)

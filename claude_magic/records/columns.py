@@ -117,6 +117,7 @@ TURNS: Schema = {
     "prompt": string_column,
     "text": string_column,
     "simulated": boolean_column,
+    "prompted": boolean_column,
 }
 MESSAGES: Schema = {
     "session": string_column,

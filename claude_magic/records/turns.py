@@ -14,7 +14,8 @@ _TOOL_USE = MessageType.TOOL_USE
 class TurnRecord:
     """One row of `frames.turns()`; the columns have the same names.
 
-    An unprompted turn (a background task reported) has an empty `prompt` and a `turn_id` of the CLI's own.
+    An unprompted turn (a background task reported, a schedule came due) has an empty `prompt`, and a `turn_id` that no
+    prompt has.
     """
 
     session: str
@@ -38,6 +39,11 @@ class TurnRecord:
     prompt: str
     text: str
     simulated: bool
+
+    @property
+    def prompted(self) -> bool | None:
+        """Whether a prompt asked for it; `None` where the prompt was not kept."""
+        return None if self.prompt is None else self.prompt != ""
 
     @classmethod
     def from_response(cls, response: Response) -> TurnRecord:

@@ -273,6 +273,7 @@ class Assembly:
             "prompt": string(row.prompt for row in rows),
             "text": string("\n\n".join(row.texts) for row in rows),
             "simulated": boolean(turn.session in self._simulated for turn in turns),
+            "prompted": boolean(row.prompt != "" for row in rows),
         }
 
     def _tools_table(self) -> Table:

@@ -22,7 +22,7 @@ import msgspec
 from claude_magic.paths import make_private_dir, open_private, open_regular, user_dir
 from claude_magic.transcripts.rows import ScannedFile
 
-VERSION = 7
+VERSION = 8
 """Of what is kept; a change of `rows` or `columns` makes it another."""
 _BUSY_TIMEOUT_S = 5.0
 _SCHEMA = """

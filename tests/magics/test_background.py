@@ -345,3 +345,27 @@ def test_a_session_at_work_is_not_forked(shell: Any, clis: FakeCLIs, gate: threa
     with pytest.raises(UsageError, match="main is at work"):
         shell.run_cell("%claude fork copy main")
     shell.user_ns["run"].stop()
+
+
+def test_what_ran_unasked_is_told_after_the_next_cell(
+    shell: Any, clis: FakeCLIs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as the report of a background task: whose it is, what it cost, how it begins; once."""
+    shell.run_cell("%claude ask --quiet hi")
+    client = shell.magics_manager.registry["ClaudeMagics"].context.client
+    turns = client.get_session("main").turns
+    cli = clis.last
+    client._loop.run(lambda: cli.say({"type": "system", "subtype": "init", "model": "fake-model", "tools": []}))
+    client._loop.run(lambda: cli.text("The tests pass."))
+    client._loop.run(lambda: cli.result(origin={"kind": "task-notification"}))
+    deadline = time.monotonic() + 10
+    while client.get_session("main").turns == turns:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    shell.run_cell("1 + 1")
+    shell.run_cell("1 + 1")
+
+    told = "Session 'main', unasked (a background task reported, $0.0100): The tests pass."
+    assert capsys.readouterr().out.count(told) == 1
+    assert client.frames.turns()["prompted"].tolist() == [True, False]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from claude_magic.engine.session_info import SessionInfo
 from claude_magic.records import columns
 from claude_magic.records.describe import Level
-from claude_magic.records.frames import Frames
+from claude_magic.records.frames import Frames, turns_frame
 from claude_magic.records.log import LogEntry, LogSummary
 from claude_magic.records.message_records import MessageRecord
 from claude_magic.records.metrics import Stats
@@ -63,6 +63,7 @@ COLUMNS = {
         "prompt": WORD,
         "text": WORD,
         "simulated": FLAG,
+        "prompted": FLAG,
     },
     "messages": {
         "session": WORD,
@@ -200,10 +201,19 @@ def test_frames_have_the_values_of_a_turn() -> None:
     """Each under its own name; what there is none of is NA."""
     frame = Frames(Snapshot()).turns()
 
-    expected = vars(turn()) | {"started": pd.Timestamp("2023-11-14 22:13:20.25", tz="UTC"), "error": pd.NA}
+    moment = pd.Timestamp("2023-11-14 22:13:20.25", tz="UTC")
+    expected = vars(turn()) | {"started": moment, "error": pd.NA, "prompted": True}
     assert {column: frame.loc[0, column] for column in frame} == expected
     assert (frame.loc[1, "error"], frame.loc[1, "outcome"]) == ("broken", "error")
     assert pd.isna(frame.loc[1, "ttft_s"])
+
+
+def test_a_turn_that_no_prompt_asked_for_is_told_apart() -> None:
+    """Such as the report of a background task; where prompts were not kept it is not known."""
+    kept: list[Any] = [turn(), turn(prompt=""), turn(prompt=None)]
+    frame = turns_frame(kept)
+
+    assert frame["prompted"].tolist() == [True, False, pd.NA]
 
 
 def test_frames_have_na_for_what_is_not_known() -> None:

@@ -265,8 +265,8 @@ async def test_history_of_a_client_has_what_it_finishes(path: Path) -> None:
         turns, tools, sessions = first.frames.turns(), first.frames.tools(), first.frames.sessions()
 
     async with FakeCLIs().client(history=path) as second:
-        assert_frame_equal(second.frames.turns(history=True).drop(columns=["prompt", "text"]),
-                           turns.drop(columns=["prompt", "text"]))  # fmt: skip
+        assert_frame_equal(second.frames.turns(history=True).drop(columns=["prompt", "text", "prompted"]),
+                           turns.drop(columns=["prompt", "text", "prompted"]))  # fmt: skip
         assert_frame_equal(second.frames.tools(history=True).drop(columns="input"), tools.drop(columns="input"))
         kept = second.frames.sessions(history=True)
         assert kept[["name", "session_id", "turns", "cost_usd"]].equals(
