@@ -6,15 +6,18 @@ so it is looked for, in the working folder, by when each file last changed.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from claude_magic.engine.rewind import created_by, edited_file
+from claude_magic.engine.rewind import created_by, edited_file, edited_files
+from claude_magic.engine.turn import Turn
 from claude_magic.lenient import mapping
 from claude_magic.messages import Message, MessageType
+from claude_magic.response import Response
 
 _COMMANDS = frozenset(("Bash", "PowerShell", "mcp__kernel__run_python", "mcp__kernel__add_cell"))
 """Tools that may change files in a way that the CLI does not see."""
@@ -164,9 +167,24 @@ class Checkpoints:
     def __init__(self) -> None:
         self._turns: list[TurnEdits] = []
 
-    def note(self, turn: TurnEdits) -> None:
-        """A prompted turn is over."""
-        self._turns.append(turn)
+    async def look_for_changes(self, turn: Turn, folder: str) -> None:
+        """Leave in a turn that is about to be over what commands changed in its folder."""
+        times = command_times(turn.notable)
+        if times:
+            # What tools have edited before is restored whatever changed it: the CLI looks at it with each prompt.
+            edited = [*edited_files(turn.notable), *self.edited]
+            turn.changed_by_commands = await asyncio.to_thread(changed_by_commands, folder, times, edited)
+
+    def note_turn(self, turn: Turn, response: Response) -> None:
+        """A turn is over. One that no prompt asked for is taken back together with the one before it."""
+        if not turn.prompt:
+            return
+        created = edited_files(turn.notable)
+        checkpoint = Checkpoint(
+            response.turn, turn.id, response.prompt, response.started, tuple(created), turn.changed_by_commands
+        )
+        answer_id = last_answer_id(reversed(turn.messages))
+        self._turns.append(TurnEdits(checkpoint, created, originals(turn.notable), response.session_id, answer_id))
 
     @property
     def listed(self) -> list[Checkpoint]:

@@ -97,6 +97,20 @@ def _origin(session: ManagedSession, turn_id: str) -> SessionConfig:
     return session.first_config
 
 
+async def undo(session: ManagedSession, pool: SessionPool, *, dry_run: bool) -> Rewind:
+    """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""
+    last, turn = session.checkpoints.last, session.checkpoints.last_editing()
+    lost = last.not_restorable if last is not None else ()
+    if turn is None:
+        return Rewind(done=not dry_run, not_restorable=lost)
+    async with session.queue.between_turns(), pool.lease(session) as connection:
+        turn_id = turn.checkpoint.turn_id
+        rewind = await rewind_files(connection, turn_id, turn.created, dry_run=dry_run)
+        if not dry_run:
+            session.checkpoints.forget_edits(turn_id)
+    return replace(rewind, not_restorable=lost or turn.checkpoint.not_restorable)
+
+
 async def go_forward(session: ManagedSession, pool: SessionPool) -> Rewind:
     """Take going back back; see `AsyncClaudeClient.redo`."""
     async with session.queue.between_turns():

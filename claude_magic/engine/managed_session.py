@@ -14,18 +14,9 @@ from typing import Any
 from claude_magic.cli.account import key_notice
 from claude_magic.clock import unix_time
 from claude_magic.config import SessionConfig
-from claude_magic.engine.checkpoints import (
-    Checkpoint,
-    Checkpoints,
-    TurnEdits,
-    changed_by_commands,
-    command_times,
-    last_answer_id,
-    originals,
-)
+from claude_magic.engine.checkpoints import Checkpoints
 from claude_magic.engine.connection import Connection, DecidePermission
 from claude_magic.engine.cost import CostMeter, streamed_cost
-from claude_magic.engine.rewind import Rewind, edited_files, rewind_files
 from claude_magic.engine.session_info import SessionState
 from claude_magic.engine.steering import Steering
 from claude_magic.engine.stopping import interrupt_turn, wait_until_overdue
@@ -333,12 +324,7 @@ class ManagedSession:
         finally:
             watch.cancel()
         await self._steering.settle(connection)
-        if times := command_times(turn.notable):
-            # What tools have edited before is restored whatever changed it: the CLI looks at it with each prompt.
-            edited = [*edited_files(turn.notable), *self.checkpoints.edited]
-            turn.changed_by_commands = await asyncio.to_thread(
-                changed_by_commands, self.config.working_dir, times, edited
-            )
+        await self.checkpoints.look_for_changes(turn, self.config.working_dir)
         # Once the CLI has answered anything there is a conversation, on disk, to resume.
         self._fresh = self._fresh and result is None and turn.ttft_s is None
         self._finish_turn(turn, result, process_error)
@@ -375,7 +361,8 @@ class ManagedSession:
         )
         response, error = build_response(turn, result, cost, context, process_error)
         self._last_failed = error is not None
-        self._note_checkpoint(turn, response)
+        self.way_back = None
+        self.checkpoints.note_turn(turn, response)
         self.on_turn_end(response, error)
         turn.finish(response, error)
 
@@ -416,17 +403,6 @@ class ManagedSession:
         turn.finish(replace(response, outcome=Outcome.SUCCESS))
         self._cancel_turn(turn)
 
-    def _note_checkpoint(self, turn: Turn, response: Response) -> None:
-        self.way_back = None
-        if not turn.prompt:
-            return  # an unprompted turn is taken back with the one before it
-        created = edited_files(turn.notable)
-        checkpoint = Checkpoint(
-            response.turn, turn.id, response.prompt, response.started, tuple(created), turn.changed_by_commands
-        )
-        answer_id = last_answer_id(reversed(turn.messages))
-        self.checkpoints.note(TurnEdits(checkpoint, created, originals(turn.notable), self.session_id, answer_id))
-
     def begin_from(self, config: SessionConfig, *, fresh: bool = True) -> None:
         """Go on with another conversation from the next prompt on; its process must be gone.
 
@@ -435,19 +411,6 @@ class ManagedSession:
             fresh: whether it begins with them; else the session goes on with its own.
         """
         self.config, self._fresh = config, fresh
-
-    async def undo(self, lease: Lease, *, dry_run: bool) -> Rewind:
-        """Restore the files as they were before the last turn that edited any; see `AsyncClaudeClient.undo`."""
-        last, turn = self.checkpoints.last, self.checkpoints.last_editing()
-        lost = last.not_restorable if last is not None else ()
-        if turn is None:
-            return Rewind(done=not dry_run, not_restorable=lost)
-        async with self.queue.between_turns(), lease(self) as connection:
-            turn_id = turn.checkpoint.turn_id
-            rewind = await rewind_files(connection, turn_id, turn.created, dry_run=dry_run)
-            if not dry_run:
-                self.checkpoints.forget_edits(turn_id)
-        return replace(rewind, not_restorable=lost or turn.checkpoint.not_restorable)
 
     # Stopping.
 

@@ -174,7 +174,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         elif wants_help(line) or (word in commands.COMMANDS and wants_help(rest)):
             word, rest = "help", word if word in commands.COMMANDS else ""
         with brief_errors():
-            if "{" in rest and word in commands.COMMANDS and word not in commands.PROMPTS:
+            if "{" in rest and word in commands.COMMANDS and word not in commands.AS_TYPED:
                 rest = fill_in_line(f"%claude {word}", rest, variables_here(self.shell), self.shell)
             return commands.run(self.context, word, rest if word in commands.PROMPTS else rest.strip())
 

@@ -332,3 +332,5 @@ GROUPS: dict[str, dict[str, Command]] = {
 COMMANDS: dict[str, Command] = {name: command for group in GROUPS.values() for name, command in group.items()}
 PROMPTS = ("ask", "fix")
 """Commands whose argument is a prompt."""
+AS_TYPED = (*PROMPTS, "queue", "mcp")
+"""Commands in whose argument nothing is filled in before they see it."""

@@ -23,6 +23,9 @@ _COLUMNS = ["session", "place", "prompt", "asked", "steers", "turn_id"]
 def queue(context: NotebookContext, rest: str) -> pd.DataFrame:
     """Return the prompts that wait, of one session or of all; or change one of them first.
 
+    `drop N` withdraws the prompt with this number, `edit N TEXT` gives it other words as they are typed, `move N PLACE`
+    another place, and `steer N` sends it in with the next step of the turn that runs.
+
     Raises:
         UsageError: there is no such session or prompt, or the words make no sense.
     """

@@ -48,7 +48,7 @@ def test_completion_through_the_kernel(kernel: Kernel) -> None:
     """Options and names where they belong, and nothing in prose, before anything was sent."""
     kernel.run("import pandas as pd\nsales = pd.DataFrame({'price': [1.5], 'qty': [2]})")
 
-    assert complete(kernel, "%%claude --m") == ["--model", "--max-turns"]
+    assert complete(kernel, "%%claude --mo") == ["--model"]
     assert complete(kernel, "%%claude\nHow large is {sal") == ["sales"]
     assert complete(kernel, "%%claude\n{sales.")[:2] == ["price", "qty"]
     assert complete(kernel, "%%claude\nimport o") == []

@@ -32,7 +32,7 @@ def complete(shell: Any) -> Complete:
 
 def test_options_with_their_help(complete: Complete) -> None:
     """Each that was not said yet; where nothing was begun, all of them."""
-    assert set(complete("%%claude --m")) == {"--model", "--max-turns"}
+    assert set(complete("%%claude --mo")) == {"--model"}
     assert complete("%%claude --dry")["--dry-run"].startswith("show what would be sent")
     assert set(complete("%%claude ")) == {name for name in flags() if name.startswith("--")}
     assert "--model" not in complete("%%claude -m opus --")
