@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from claude_magic.config import RetryPolicy as RetryPolicy
     from claude_magic.config import SessionConfig as SessionConfig
     from claude_magic.config import SimulatedAPI as SimulatedAPI
+    from claude_magic.engine.checkpoints import Checkpoint as Checkpoint
     from claude_magic.engine.rewind import Rewind as Rewind
     from claude_magic.engine.session import Session as Session
     from claude_magic.engine.session import SessionState as SessionState
+    from claude_magic.engine.session_info import SessionActivity as SessionActivity
     from claude_magic.engine.session_info import SessionInfo as SessionInfo
+    from claude_magic.engine.turn_queue import QueuedPrompt as QueuedPrompt
     from claude_magic.errors import AuthenticationError as AuthenticationError
     from claude_magic.errors import ClaudeError as ClaudeError
     from claude_magic.errors import CLINotFoundError as CLINotFoundError
@@ -89,8 +92,10 @@ _NAMES_OF = {
     "recording.replayer": ("TapeReplayer",),
     "records.history": ("History",),
     "records.metrics": ("Stats",),
+    "engine.checkpoints": ("Checkpoint",),
     "engine.rewind": ("Rewind",),
-    "engine.session_info": ("SessionInfo",),
+    "engine.session_info": ("SessionActivity", "SessionInfo"),
+    "engine.turn_queue": ("QueuedPrompt",),
     "tools.server": ("ToolInfo", "ToolServer"),
     "tools.tool": ("tool",),
     "transcripts.transcripts": ("Transcripts", "read_transcripts"),

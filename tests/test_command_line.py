@@ -66,6 +66,8 @@ def test_doctor_tells_cli_account_and_folder(
     assert "/login" in told
     assert ".mcp.json" in told
     assert f"folder:    {Path.cwd()}. " in told
+    assert re.search(r"^to mend:   in a terminal: .* setup-token", told, re.MULTILINE)
+    assert re.search(r"^to mend:   %claude trust", told, re.MULTILINE)
     assert re.search(r"^pool:      \d of 8 processes, \d warm, 0 waiting$", told, re.MULTILINE)
 
 
@@ -104,7 +106,8 @@ def test_doctor_goes_on_where_there_is_no_cli(
     assert main(["doctor"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(":")[0] for line in lines[1:]] == ["failed", "simulated", "pool"]
+    assert [line.partition(":")[0] for line in lines[1:]] == ["failed", "simulated", "pool", "to mend"]
+    assert '%pip install "claude-magic[cli]"' in lines[-1]
 
 
 def test_simulate_takes_its_own_options(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from claude_magic import AsyncClaudeClient, ClaudeClient, PoolConfig, errors
 NAMES = {
     "AsyncClaudeClient", "ClaudeClient", "get_client", "SessionConfig", "PoolConfig", "RetryPolicy", "SimulatedAPI",
     "read_transcripts", "Transcripts", "History", "StreamViewer", "BackgroundRun", "Rewind", "TapeReplayer",
-    "AnswerSource", "ToolInfo", "ToolServer", "tool",
+    "Checkpoint", "QueuedPrompt", "SessionActivity", "AnswerSource", "ToolInfo", "ToolServer", "tool",
     "Session", "SessionState", "SessionInfo", "Response", "Outcome", "Usage", "Message", "MessageType", "Stats",
     "PermissionRequest", "Allow", "Deny", "__version__", "load_ipython_extension", "unload_ipython_extension",
 }  # fmt: skip

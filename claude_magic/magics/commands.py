@@ -247,6 +247,8 @@ def _trust(context: NotebookContext, rest: str) -> None:
 def _doctor(context: NotebookContext, rest: str) -> None:
     for line in diagnose(context.client, context.base_config):
         print(line)
+    if words := context.runner.page_words():
+        print(f"page:      {words}")
 
 
 def _version(context: NotebookContext, rest: str) -> None:
@@ -321,7 +323,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "Set up": {
         "config": Command("config", "the settings of new sessions", _config),
-        "doctor": Command("doctor", "check CLI, account and folder", _doctor),
+        "doctor": Command("doctor", "what is missing, and the command that mends it", _doctor),
         "version": Command("version", "versions of package and CLI", _version),
         "simulate": Command("simulate on [SCENARIO]|off", "answer from a simulator", _simulate, ("on", "off")),
         "record": Command(recording.RECORD_USAGE, "write every run to a tape", recording.record, ("on", "off")),

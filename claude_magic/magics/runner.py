@@ -39,6 +39,7 @@ from claude_magic.magics.prompting import Prompt, shorten
 from claude_magic.observers import described
 from claude_magic.response import AnswerSource, Outcome, Response
 from claude_magic.tools import ToolServer
+from claude_magic.widgets.front_ends import FrontEnd
 from claude_magic.widgets.kernel_bridge import KernelBridge, PageAnswer, bridge_of
 from claude_magic.widgets.undoing import undo_on_page
 
@@ -185,6 +186,19 @@ class TurnRunner:
             on_stop=stream.stop_soon,
             on_undo=lambda channel, dry_run: undo_on_page(client, session, channel, dry_run),
             surface=surface,
+        )
+
+    def page_words(self) -> str:
+        """Return what the page that runs this cell can draw, and what would mend it; "" outside a kernel."""
+        if self.bridge is None:
+            return ""
+        found = self.bridge.front_end(make_widget)
+        if found is FrontEnd.EXTENSION:
+            return "the live view, with its extension"
+        if found is FrontEnd.PLAIN:
+            return "no live view here: plain HTML. JupyterLab draws it; reload the page after an installation"
+        return (
+            "a widget in place of the extension: pip install claude-magic where JupyterLab runs, then reload the page"
         )
 
     def nudge_pages(self) -> None:

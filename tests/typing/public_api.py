@@ -16,6 +16,7 @@ import pandas as pd
 from claude_magic import (
     Allow,
     AsyncClaudeClient,
+    Checkpoint,
     ClaudeClient,
     ClaudeError,
     Deny,
@@ -24,9 +25,12 @@ from claude_magic import (
     Outcome,
     PermissionRequest,
     PoolConfig,
+    QueuedPrompt,
     ResultError,
     RetryPolicy,
+    Rewind,
     Session,
+    SessionActivity,
     SessionConfig,
     SessionInfo,
     SessionState,
@@ -144,3 +148,20 @@ def waiting_later(client: ClaudeClient) -> list[Future[Any]]:
     """Several prompts side by side."""
     assert_type(__version__, str)
     return [client.submit(name, "Summarise.") for name in ("a", "b")]
+
+
+def steering(client: ClaudeClient) -> None:
+    """Prompts that wait, going back, and how a session stands."""
+    assert_type(client.list_queued("main"), list[QueuedPrompt])
+    assert_type(client.list_turns("main"), list[Checkpoint])
+    assert_type(client.rewind("main", client.list_turns("main")[-1].turn_id, dry_run=True), Rewind)
+    assert_type(client.redo("main"), Rewind)
+    assert_type(client.list_activity()["main"], SessionActivity)
+    client.steer("main", client.list_queued("main")[0].turn_id)
+    client.rename_session("main", "analysis")
+
+
+async def steering_async(client: AsyncClaudeClient) -> None:
+    """The same, in async code."""
+    assert_type(client.list_queued("main"), list[QueuedPrompt])
+    assert_type(await client.rewind("main", client.list_turns("main")[-1].turn_id), Rewind)
