@@ -10,7 +10,17 @@ import type { JSONObject, ReadonlyJSONObject } from '@lumino/coreutils';
 
 import { COMM_TARGET, REQUEST, VERSION } from './protocol';
 import { KernelSessions } from './kernel_sessions';
-import type { Action, CellsReply, CellsRequest, Conversation, NamesReply, Request, Session } from './protocol';
+import type {
+  Action,
+  CellsReply,
+  CellsRequest,
+  Conversation,
+  NamesReply,
+  Request,
+  Rewind,
+  Session,
+  Turn
+} from './protocol';
 import { KernelNames } from './prompt/names';
 import { fromData, reduce } from './state';
 import type { RunState } from './state';
@@ -231,12 +241,18 @@ export class KernelConnection {
       const reply = await this._control({ version: VERSION, run: '', action: 'conversations' }, ANSWERED_WITHIN_MS);
       return Array.isArray(reply?.conversations) ? (reply.conversations as Conversation[]) : null;
     },
+    turns: async session => {
+      const reply = await this._control({ version: VERSION, run: '', action: 'turns', session }, ANSWERED_WITHIN_MS);
+      return Array.isArray(reply?.turns) ? (reply.turns as Turn[]) : null;
+    },
     command: async fields => {
       const reply = await this._control({ version: VERSION, run: '', action: 'command', ...fields }, ANSWERED_WITHIN_MS);
-      if (reply === null) {
-        return 'The kernel does not answer.';
-      }
-      return typeof reply.problem === 'string' ? reply.problem : '';
+      const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+      return {
+        problem: reply === null ? 'The kernel does not answer.' : text(reply.problem),
+        words: text(reply?.words),
+        rewind: (reply?.rewind as Rewind | undefined) ?? null
+      };
     }
   });
 
@@ -393,7 +409,10 @@ interface Reply {
   readonly names?: unknown;
   readonly sessions?: unknown;
   readonly conversations?: unknown;
+  readonly turns?: unknown;
   readonly problem?: unknown;
+  readonly words?: unknown;
+  readonly rewind?: unknown;
 }
 
 function isRunOfCell(value: unknown): value is RunOfCell {

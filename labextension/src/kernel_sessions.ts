@@ -1,23 +1,47 @@
 /** The sessions of one kernel, as it last said; the kernel says when they have changed. */
 
-import type { Conversation, Session } from './protocol';
+import type { Conversation, Rewind, Session, Turn } from './protocol';
 
 /** What is asked of a kernel about its sessions; `null` where it does not answer. */
 export interface AskAboutSessions {
   sessions(): Promise<readonly Session[] | null>;
   conversations(): Promise<readonly Conversation[] | null>;
-  /** Do something to a session; brings what went wrong, or "". */
-  command(fields: SessionCommand): Promise<string>;
+  /** The turns of a session that one can go back to. */
+  turns(session: string): Promise<readonly Turn[] | null>;
+  /** Do something to a session. */
+  command(fields: SessionCommand): Promise<CommandReply>;
+}
+
+/** What became of a command. */
+export interface CommandReply {
+  /** What went wrong, or "". */
+  readonly problem: string;
+  readonly words: string;
+  /** What going back would change, where only that was asked. */
+  readonly rewind: Rewind | null;
 }
 
 /** Something that is done to a session, or to a prompt that waits in it. */
 export interface SessionCommand {
-  readonly command: 'stop' | 'close' | 'fork' | 'rename' | 'resume' | 'withdraw' | 'edit' | 'move' | 'steer';
+  readonly command:
+    | 'stop'
+    | 'close'
+    | 'fork'
+    | 'rename'
+    | 'resume'
+    | 'withdraw'
+    | 'edit'
+    | 'move'
+    | 'steer'
+    | 'rewind'
+    | 'redo';
   readonly session: string;
   readonly name?: string;
   readonly turn?: string;
   readonly text?: string;
   readonly place?: number;
+  readonly what?: 'files' | 'conversation' | 'both';
+  readonly dry_run?: boolean;
 }
 
 export class KernelSessions {

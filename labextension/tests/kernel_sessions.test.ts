@@ -13,7 +13,8 @@ function asked(): { ask: AskAboutSessions; answers: ((sessions: Session[] | null
   const ask: AskAboutSessions = {
     sessions: () => new Promise(resolve => answers.push(resolve)),
     conversations: () => Promise.resolve([]),
-    command: () => Promise.resolve('')
+    turns: () => Promise.resolve([]),
+    command: () => Promise.resolve({ problem: '', words: '', rewind: null })
   };
   return { ask, answers };
 }

@@ -2,7 +2,7 @@
 
 import { Signal } from '@lumino/signaling';
 
-import type { KernelSessions, SessionCommand } from '../kernel_sessions';
+import type { CommandReply, KernelSessions, SessionCommand } from '../kernel_sessions';
 import type { KernelOfPage, OutputLocations } from '../output_locations';
 import type { Session } from '../protocol';
 import { standingOf } from './words';
@@ -13,8 +13,8 @@ export interface SessionsOfKernel {
   readonly sessions: KernelSessions;
 }
 
-/** Asks a kernel to do something to a session; brings whether it did, what went wrong is said. */
-export type Command = (kernel: SessionsOfKernel, fields: SessionCommand) => Promise<boolean>;
+/** Asks a kernel to do something to a session; brings `null` where it did not, which is said. */
+export type Command = (kernel: SessionsOfKernel, fields: SessionCommand) => Promise<CommandReply | null>;
 
 export class AllSessions {
   constructor(private readonly _locations: OutputLocations) {
@@ -43,11 +43,11 @@ export class AllSessions {
     }
   }
 
-  /** Do something to a session; brings what went wrong, or "". */
-  async command({ sessions }: SessionsOfKernel, fields: SessionCommand): Promise<string> {
-    const problem = await sessions.ask.command(fields);
+  /** Do something to a session. */
+  async command({ sessions }: SessionsOfKernel, fields: SessionCommand): Promise<CommandReply> {
+    const reply = await sessions.ask.command(fields);
     await sessions.refresh();
-    return problem;
+    return reply;
   }
 
   private readonly _look = (): void => {

@@ -84,7 +84,7 @@ export class Conversations {
     }
     pressed.disabled = true;
     const name = nameFor(one.title, kernel.sessions.all.map(session => session.name));
-    if (await this._command(kernel, { command: 'resume', session: '', text: one.session_id, name })) {
+    if ((await this._command(kernel, { command: 'resume', session: '', text: one.session_id, name })) !== null) {
       this._resumed(kernel, name);
     }
     pressed.disabled = false;

@@ -5,13 +5,15 @@ import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import type { SessionCommand } from '../kernel_sessions';
-import type { Session } from '../protocol';
+import type { Session, Turn } from '../protocol';
 import { oneLine } from '../text';
 import { button, el, KeyedChildren, setText, show } from '../view/dom';
 import type { Piece } from '../view/dom';
 import { copyText } from '../view/host';
 import type { AllSessions, Command, SessionsOfKernel } from './all_sessions';
+import { insertDraft } from '../workbench/new_prompts';
 import { Conversations } from './conversations';
+import { askWhatToTakeBack } from './going_back';
 import { SessionCard } from './session_card';
 import type { CardActions } from './session_card';
 import { standingOf, summaryWords } from './words';
@@ -92,12 +94,13 @@ export class SessionPanel extends Widget {
     this._all.refreshWorking();
   };
 
-  private readonly _command = async (kernel: SessionsOfKernel, fields: SessionCommand): Promise<boolean> => {
-    const problem = await this._all.command(kernel, fields);
-    if (problem !== '') {
-      Notification.error(problem, { autoClose: 8_000 });
+  private readonly _command: Command = async (kernel, fields) => {
+    const reply = await this._all.command(kernel, fields);
+    if (reply.problem !== '') {
+      Notification.error(reply.problem, { autoClose: 8_000 });
+      return null;
     }
-    return problem === '';
+    return reply;
   };
 
   private readonly _summary = el('p', 'claude-room-summary');
@@ -143,6 +146,30 @@ class KernelPiece implements Piece<SessionsOfKernel> {
     }
   }
 
+  /** Choose a turn, look at what would change, go back; the prompt comes back in a new cell. */
+  private async _goBack(session: Session, turn: Turn): Promise<void> {
+    const kernel = this._one;
+    if (kernel === null) {
+      return;
+    }
+    const command = { command: 'rewind', session: session.name, turn: turn.turn_id } as const;
+    const look = await this._command(kernel, { ...command, what: 'both', dry_run: true });
+    const what = look?.rewind ? await askWhatToTakeBack(look.rewind) : null;
+    if (what === null) {
+      return;
+    }
+    const done = await this._command(kernel, { ...command, what });
+    if (done !== null) {
+      const redo = (): void => {
+        void this._command(kernel, { command: 'redo', session: session.name });
+      };
+      Notification.success(done.words, { autoClose: 15_000, actions: [{ label: 'Undo', callback: redo }] });
+      if (what !== 'files' && kernel.kernel.notebook !== null) {
+        insertDraft(kernel.kernel.notebook, look?.rewind?.prompt ?? '');
+      }
+    }
+  }
+
   private async _ask(title: string, label: string, text: string, then: (text: string) => void): Promise<void> {
     const { button: pressed, value } = await InputDialog.getText({ title, label, text, okLabel: 'OK' });
     if (pressed.accept && value !== null && value.trim() !== '') {
@@ -177,6 +204,10 @@ class KernelPiece implements Piece<SessionsOfKernel> {
         });
       },
       withdraw: (session, { turn_id: turn }) => this._do({ command: 'withdraw', ...names(session), turn }),
+      turns: async ({ name }) => (await this._one?.sessions.ask.turns(name)) ?? [],
+      goBack: (session, turn) => {
+        void this._goBack(session, turn);
+      },
       sendNow: (session, { turn_id: turn }) => this._do({ command: 'steer', ...names(session), turn })
     };
   }

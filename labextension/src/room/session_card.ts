@@ -1,10 +1,10 @@
 /** One session in the panel: how it stands, what it does, what it took, and what can be done with it. */
 
-import type { QueuedPrompt, Session } from '../protocol';
-import { oneLine, visible } from '../text';
+import type { QueuedPrompt, Session, Turn } from '../protocol';
+import { oneLine, plural, visible } from '../text';
 import { button, el, KeyedChildren, setText, show } from '../view/dom';
 import type { Piece } from '../view/dom';
-import { standingOf, standingWords, tookWords } from './words';
+import { dayWords, standingOf, standingWords, tookWords } from './words';
 
 /** What the buttons of a card do. */
 export interface CardActions {
@@ -17,6 +17,8 @@ export interface CardActions {
   edit(session: Session, prompt: QueuedPrompt): void;
   withdraw(session: Session, prompt: QueuedPrompt): void;
   sendNow(session: Session, prompt: QueuedPrompt): void;
+  turns(session: Session): Promise<readonly Turn[]>;
+  goBack(session: Session, turn: Turn): void;
 }
 
 interface Queued {
@@ -42,11 +44,16 @@ export class SessionCard implements Piece<Session> {
     this._stop = act('Stop', 'End what it does now; the text and the session stay', session => _actions.stop(session));
     this._fork = act('Fork', 'Begin another session as a copy of it', session => _actions.fork(session));
     this._copy = act('Copy command', 'Copy the command that goes on with it in a terminal', session => _actions.copyCommand(session));
+    this._back = act('Go back', 'Show its turns, and go back to before one of them', session => {
+      void this._showTurns(session);
+    });
     const rename = act('Rename', 'Give it another name', session => _actions.rename(session));
     const close = act('Close', 'End it, and what it started', session => _actions.close(session));
     const head = el('div', 'claude-card-head', el('span', 'claude-card-dot'), this._name, this._standing);
-    const actions = el('div', 'claude-card-actions', this._stop, this._fork, rename, this._copy, close);
-    this.node.append(head, this._doing, this._queue, this._took, actions);
+    const actions = el('div', 'claude-card-actions', this._stop, this._back, this._fork, rename, this._copy, close);
+    this.node.append(head, this._doing, this._queue, this._took, actions, this._turns);
+    this._back.setAttribute('aria-expanded', 'false');
+    show(this._turns, false);
   }
 
   update(session: Session): void {
@@ -62,9 +69,48 @@ export class SessionCard implements Piece<Session> {
     this._took.title = session.folder;
     show(this._stop, isAtWork);
     show(this._fork, !isAtWork && session.session_id !== '');
+    show(this._back, !isAtWork && session.turns > 0);
+    if (isAtWork || session.turns !== this._turnsShown) {
+      this._hideTurns();
+    }
     show(this._copy, session.resume !== '');
     this._prompts.update(session.queue.map(prompt => ({ key: prompt.turn_id, shown: { session, prompt } })));
     show(this._queue, session.queue.length > 0);
+  }
+
+  /** Show the turns that one can go back to, or hide them. */
+  private async _showTurns(session: Session): Promise<void> {
+    if (!this._turns.hidden) {
+      this._hideTurns();
+      return;
+    }
+    const turns = [...(await this._actions.turns(session))].reverse();
+    this._turnsShown = session.turns;
+    this._turns.replaceChildren(...turns.map(turn => this._turn(session, turn)));
+    if (turns.length === 0) {
+      this._turns.append(el('li', 'claude-card-doing', 'There is no turn to go back to.'));
+    }
+    show(this._turns, true);
+    this._back.setAttribute('aria-expanded', 'true');
+  }
+
+  private _hideTurns(): void {
+    show(this._turns, false);
+    this._back.setAttribute('aria-expanded', 'false');
+  }
+
+  private _turn(session: Session, turn: Turn): HTMLElement {
+    const files = turn.files.length > 0 ? plural(turn.files.length, 'edited file') : '';
+    const lost = turn.not_restorable.length > 0 ? `${plural(turn.not_restorable.length, 'file')} not restorable` : '';
+    const choose = button('', 'claude-earlier-one', () => {
+      this._actions.goBack(session, turn);
+    });
+    choose.append(
+      el('span', 'claude-earlier-title', `${turn.turn}. ${oneLine(turn.prompt, 80)}`),
+      el('span', 'claude-earlier-where', [dayWords(turn.started, new Date()), files, lost].filter(Boolean).join(' · '))
+    );
+    choose.title = 'See what going back to before this turn would change';
+    return el('li', '', choose);
   }
 
   /** Time has passed. */
@@ -83,6 +129,9 @@ export class SessionCard implements Piece<Session> {
   private readonly _took = el('p', 'claude-card-took');
   private readonly _queue = el('ol', 'claude-card-queue');
   private readonly _prompts = new KeyedChildren<Queued>(this._queue, () => new QueuedPiece(this._actions));
+  private readonly _turns = el('ol', 'claude-card-queue');
+  private _turnsShown = -1;
+  private readonly _back: HTMLButtonElement;
   private readonly _name: HTMLButtonElement;
   private readonly _stop: HTMLButtonElement;
   private readonly _fork: HTMLButtonElement;

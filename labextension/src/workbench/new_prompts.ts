@@ -38,12 +38,17 @@ async function edit({ content: notebook }: NotebookPanel, cell: Cell | undefined
   }
 }
 
-/** Insert a prompt in a session below the active cell of a notebook. */
-export function insertPromptIn(panel: NotebookPanel, session: string): void {
+/** Insert a prompt below the active cell of a notebook. */
+export function insertDraft(panel: NotebookPanel, source: string): void {
   const cell = panel.content.activeCell;
   if (cell !== null) {
-    insertPrompt({ panel, cell }, `${firstLineOf(session)}\n`);
+    insertPrompt({ panel, cell }, source);
   }
+}
+
+/** Insert a prompt in a session below the active cell of a notebook. */
+export function insertPromptIn(panel: NotebookPanel, session: string): void {
+  insertDraft(panel, `${firstLineOf(session)}\n`);
 }
 
 /** Insert a prompt without words. */
