@@ -179,3 +179,37 @@ def test_sessions_go_with_their_kernel(notebook: MakeNotebook) -> None:
     expect(status(nb.page)).to_have_text(re.compile(r"^Claude: \$0"))
     nb.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }")
     expect(status(nb.page)).to_be_hidden()
+
+
+def test_going_back_takes_three_clicks(notebook: MakeNotebook, panel: Locator) -> None:
+    """The turns, the difference, go: files and conversation are as before, the prompt is back; that is undone, too."""
+    nb = notebook(
+        "%%claude -s writer --permission-mode acceptEdits\nedit my notes", "%%claude -s writer\nhello, second turn"
+    )
+    notes = nb.folder / "notes.txt"
+    notes.write_text("first line\nsecond line\n")
+    nb.run(1)
+    nb.run(2)
+    status(nb.page).click()
+    card(panel, "writer").get_by_role("button", name="Go back").click()
+    turns = card(panel, "writer").locator(".claude-earlier-one")
+    expect(turns).to_have_count(2)
+    expect(turns.nth(1)).to_contain_text("1 edited file")
+    turns.nth(1).click()
+    dialog = nb.page.locator(".jp-Dialog")
+    expect(dialog.locator(".claude-back-removed").first).to_contain_text("another line")
+    nb.picture_of(dialog.locator(".jp-Dialog-content"), "going-back")
+    dialog.get_by_role("button", name="Go back").click()
+
+    done = nb.page.locator(".Toastify__toast", has_text="Back before turn 1")
+    expect(done).to_be_visible()
+    assert notes.read_text() == "first line\nsecond line\n"
+    nb.page.wait_for_function(
+        """() => window.jupyterapp.shell.currentWidget.content.activeCell?.model.sharedModel.getSource()
+            .includes('edit my notes')"""
+    )
+    done.get_by_role("button", name="Undo").click()
+    expect(done).to_have_count(0)
+    card(panel, "writer").get_by_role("button", name="Go back").click()
+    expect(turns).to_have_count(2)
+    assert notes.read_text() == "first line\nanother line\nand one more\n"
