@@ -56,13 +56,14 @@ class Guard:
         page.on("pageerror", self._on_error)
 
     def _on_error(self, error: Error) -> None:
-        """Note an error, unless it is one of JupyterLab with itself.
+        """Note an error, unless it is one of JupyterLab, or Notebook, with itself.
 
-        All of its stack stands in JupyterLab's script then, or it says what became of a request of JupyterLab's own.
+        All of its stack stands in their scripts then, or it says what became of a request of JupyterLab's own.
         """
         places = re.findall(r"\w+://\S+", error.stack or "")
         its_own = "create_subshell_request" in error.message
-        if not its_own and (not places or not all("/static/lab/" in place for place in places)):
+        scripts = re.compile(r"/static/(?:lab|notebook)/")
+        if not its_own and (not places or not all(scripts.search(place) for place in places)):
             self.errors.append(error.stack or error.message)
 
     def _on_dialog(self, dialog: Dialog) -> None:

@@ -105,7 +105,7 @@ class Surroundings:
 
 @dataclass
 class Server:
-    """A web server under test: JupyterLab or Voila."""
+    """A web server under test: JupyterLab, Notebook or Voila."""
 
     surroundings: Surroundings
     process: subprocess.Popen[bytes]
@@ -136,6 +136,12 @@ def start_lab(surroundings: Surroundings, *, without: tuple[str, ...] = ()) -> S
     ]  # fmt: skip
     for extension in without:
         surroundings.run("jupyter", "labextension", "disable", "--level=user", extension)
+    return _start(surroundings, arguments, "--ServerApp.port", "--ServerApp.ip", "--IdentityProvider.token", "api")
+
+
+def start_notebook(surroundings: Surroundings) -> Server:
+    """Start Jupyter Notebook 7."""
+    arguments = ["notebook", "--no-browser", "--allow-root", "--expose-app-in-browser", "--ServerApp.port_retries=0"]
     return _start(surroundings, arguments, "--ServerApp.port", "--ServerApp.ip", "--IdentityProvider.token", "api")
 
 
