@@ -258,7 +258,7 @@ def difference(turns: Iterable[TurnEdits], folder: str) -> str:
         except OSError:
             now = ""
         name = os.path.relpath(os.path.join(folder, path), folder) if os.path.isabs(path) else path
-        lines = difflib.unified_diff(now.splitlines(), old.splitlines(), f"{name} (now)", name, lineterm="")
+        lines = difflib.unified_diff(now.split("\n"), old.split("\n"), f"{name} (now)", name, lineterm="")
         parts.append("\n".join(lines))
     text = "\n".join(filter(None, parts))
     return text if len(text) <= _LONGEST_DIFF else f"{text[:_LONGEST_DIFF]}\n… the rest is left out"
