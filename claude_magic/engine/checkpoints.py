@@ -10,7 +10,8 @@ import asyncio
 import difflib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from claude_magic.engine.rewind import created_by, edited_file, edited_files
@@ -26,6 +27,10 @@ _MOST_NAMED = 50
 _LONGEST_KEPT = 200_000
 """Characters of a file, as it was before an edit, that are kept to show the difference."""
 _LONGEST_DIFF = 20_000
+_MOST_TURNS = 500
+"""Turns of a session that can be gone back to; the texts of files are kept of the newest of them."""
+_MOST_TEXTS = 5_000_000
+"""Characters of files, as they were before edits, that are kept of one session."""
 _SLACK_S = 0.1
 """A command begins a little before its use is read, and what it wrote may be dated a little later."""
 _PASSED_OVER = frozenset((".git", "node_modules", "__pycache__", ".venv", ".ipynb_checkpoints"))
@@ -149,16 +154,16 @@ def _entries(folder: str) -> Iterator[tuple[str, bool]]:
         below = folders.pop(0)
         try:
             with os.scandir(os.path.join(folder, below)) as listed:
-                entries = sorted(listed, key=lambda entry: entry.name)
+                entries = sorted(islice(listed, left), key=lambda entry: entry.name)
         except OSError:
             continue
-        for entry in entries[:left]:
+        for entry in entries:
             name = os.path.join(below, entry.name)
             is_folder = entry.is_dir(follow_symlinks=False)
             yield name, is_folder
             if is_folder and entry.name not in _PASSED_OVER:
                 folders.append(name)
-        left -= min(left, len(entries))
+        left -= len(entries)
 
 
 class Checkpoints:
@@ -185,6 +190,17 @@ class Checkpoints:
         )
         answer_id = last_answer_id(reversed(turn.messages))
         self._turns.append(TurnEdits(checkpoint, created, originals(turn.notable), response.session_id, answer_id))
+        self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        """Let go of the oldest turns, and of the texts of those from which on there are too many."""
+        del self._turns[:-_MOST_TURNS]
+        room = _MOST_TEXTS
+        for index in range(len(self._turns) - 1, -1, -1):
+            turn = self._turns[index]
+            room -= sum(map(len, turn.before.values()))
+            if room < 0 and turn.before:
+                self._turns[index] = replace(turn, before={})
 
     @property
     def listed(self) -> list[Checkpoint]:
@@ -239,6 +255,7 @@ class Checkpoints:
     def put_back(self, turns: list[TurnEdits]) -> None:
         """Put turns back that were taken out."""
         self._turns += turns
+        self._drop_oldest()
 
 
 def difference(turns: Iterable[TurnEdits], folder: str) -> str:
