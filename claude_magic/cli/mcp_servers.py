@@ -1,7 +1,7 @@
 """MCP servers by name: where they are told of, what each runs, whether the user trusts that, and whether it answers.
 
-A server is trusted by what it runs: the hash of its command or address, its arguments, and the names of its variables
-and headers. One that changes is asked about again, and no other with it. One that is not trusted is never started.
+A server is trusted by what it runs: the hash of its command or address, its arguments, its variables and headers. One
+that changes is asked about again, and no other with it. One that is not trusted is never started.
 """
 
 from __future__ import annotations
@@ -79,8 +79,9 @@ class McpServer:
     @property
     def digest(self) -> str:
         """The hash that trust is given to."""
-        names = [sorted(mapping(self.definition.get(part))) for part in ("env", "headers")]
-        parts = [self.name, self.transport, self.runs, *names]
+        # A variable such as NODE_OPTIONS or PYTHONPATH can make the same command run something else.
+        given = [sorted(mapping(self.definition.get(part)).items()) for part in ("env", "headers")]
+        parts = [self.name, self.transport, self.runs, *given]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -68,17 +68,16 @@ def test_where_they_are_told_of(tmp_path: Path, environ: dict[str, str]) -> None
 
 
 def test_trust_is_for_what_is_run(tmp_path: Path, environ: dict[str, str]) -> None:
-    """A changed command is asked about again, the value of a variable is not; another server is not touched."""
+    """Whatever can make another program run is asked about again; another server is not touched."""
     first = {"one": {"command": "a", "env": {"KEY": "1"}}, "two": {"command": "b"}}
     write(tmp_path / ".mcp.json", first)
     for server in find_servers(tmp_path, environ):
         trust_server(server, environ)
     assert all(server.trusted for server in find_servers(tmp_path, environ))
 
-    write(tmp_path / ".mcp.json", {**first, "one": {"command": "a", "env": {"KEY": "another"}}})
-    assert found(tmp_path, environ)["one"].trusted
     for changed in (
         {"command": "evil"},
+        {"command": "a", "env": {"KEY": "another"}},
         {"command": "a", "env": {"KEY": "1", "MORE": "x"}},
         {"command": "a", "args": ["-x"]},
     ):
