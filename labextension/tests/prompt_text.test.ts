@@ -14,7 +14,8 @@ describe('promptHead', () => {
   it.each([
     ['%%claude', 0, 8],
     ['%%claude\nhi', 0, 8],
-    ['# a note\n\n  %%claude -s x\nhi', 10, 25]
+    ['# a note\n\n  %%claude -s x\nhi', 10, 25],
+    ['%% Claude -s x\nhi', 0, 14]
   ])('finds the line in %j', (text, from, to) => {
     expect(promptHead(text)).toMatchObject({ from, to });
   });

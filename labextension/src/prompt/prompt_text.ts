@@ -35,8 +35,9 @@ export const LONGEST_HEAD = 4_000;
 const LONGEST_BRACES = 500;
 const DEFAULT_SESSION = 'main';
 
-const HEAD = /^(?:[ \t]*(?:#[^\n]*)?\n)*([ \t]*%%claude(?=\s|$)[^\n]*)/;
-const WORD = /(?:"(?:[^"\\]|\\.)*"|'[^']*'|\S)+/g;
+/** The kernel takes a blank and capitals for what they are meant. */
+const HEAD = /^(?:[ \t]*(?:#[^\n]*)?\n)*([ \t]*%%[ \t]*claude(?=\s|$)[^\n]*)/i;
+const WORD = /%%[ \t]+claude(?=\s|$)|(?:"(?:[^"\\]|\\.)*"|'[^']*'|\S)+/gi;
 const OPTION = /^(--[A-Za-z][\w-]*|-[A-Za-z])/;
 
 /**

@@ -203,6 +203,7 @@ class KernelPiece implements Piece<SessionsOfKernel> {
           this._do({ command: 'edit', ...names(session), turn, text });
         });
       },
+      move: (session, { turn_id: turn }, place) => this._do({ command: 'move', ...names(session), turn, place }),
       withdraw: (session, { turn_id: turn }) => this._do({ command: 'withdraw', ...names(session), turn }),
       turns: async ({ name }) => (await this._one?.sessions.ask.turns(name)) ?? [],
       goBack: (session, turn) => {

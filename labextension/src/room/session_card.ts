@@ -16,6 +16,8 @@ export interface CardActions {
   copyCommand(session: Session): void;
   edit(session: Session, prompt: QueuedPrompt): void;
   withdraw(session: Session, prompt: QueuedPrompt): void;
+  /** Give a prompt that waits another place, the first is 1. */
+  move(session: Session, prompt: QueuedPrompt, place: number): void;
   sendNow(session: Session, prompt: QueuedPrompt): void;
   turns(session: Session): Promise<readonly Turn[]>;
   goBack(session: Session, turn: Turn): void;
@@ -24,6 +26,8 @@ export interface CardActions {
 interface Queued {
   readonly session: Session;
   readonly prompt: QueuedPrompt;
+  /** Its place among those that wait, the first is 0. */
+  readonly at: number;
 }
 
 export class SessionCard implements Piece<Session> {
@@ -74,7 +78,7 @@ export class SessionCard implements Piece<Session> {
       this._hideTurns();
     }
     show(this._copy, session.resume !== '');
-    this._prompts.update(session.queue.map(prompt => ({ key: prompt.turn_id, shown: { session, prompt } })));
+    this._prompts.update(session.queue.map((prompt, at) => ({ key: prompt.turn_id, shown: { session, prompt, at } })));
     show(this._queue, session.queue.length > 0);
   }
 
@@ -154,12 +158,14 @@ class QueuedPiece implements Piece<Queued> {
       return made;
     };
     this._now = act('Send now', 'Claude reads it with its next step', ({ session, prompt }) => actions.sendNow(session, prompt));
+    this._up = act('Up', 'Send it one place earlier', ({ session, prompt, at }) => actions.move(session, prompt, at));
     this.node.append(
       this._words,
       el(
         'div',
         'claude-card-actions',
         this._now,
+        this._up,
         act('Edit', 'Change it before it is sent', ({ session, prompt }) => actions.edit(session, prompt)),
         act('Withdraw', 'Do not send it', ({ session, prompt }) => actions.withdraw(session, prompt))
       )
@@ -170,6 +176,7 @@ class QueuedPiece implements Piece<Queued> {
     this._queued = queued;
     setText(this._words, oneLine(queued.prompt.prompt, 160));
     show(this._now, !queued.prompt.steers);
+    show(this._up, queued.at > 0);
   }
 
   dispose(): void {
@@ -178,5 +185,6 @@ class QueuedPiece implements Piece<Queued> {
 
   private readonly _words = el('span');
   private readonly _now: HTMLButtonElement;
+  private readonly _up: HTMLButtonElement;
   private _queued: Queued | null = null;
 }
