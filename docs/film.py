@@ -131,7 +131,7 @@ def main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURES / "first_look.webp"
     with _notebook() as notebook:
         files = (notebook.with_name("first_look.toml"), ROOT / "notebooks" / "data")
-        with notebook_page(notebook, *files, width=WIDTH, height=HEIGHT + 80, scale=1) as page:
+        with notebook_page(notebook, *files, width=WIDTH, height=HEIGHT + 80, scale=1, all_cells=True) as page:
             film = _filmed(page)
     film.save(path)
     seconds, size = sum(film.durations_s), path.stat().st_size // 1024

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -30,8 +31,8 @@ START_S = 60
 _QUIET = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/apputils-extension/themes": {"theme": "JupyterLab Light"},
-    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
 }
+_ALL_CELLS = {"@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"}}
 _RUN_CELL = """async index => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
     notebook.deselectAll();
@@ -45,7 +46,9 @@ _KERNEL_IS_IDLE = """() => {
 
 
 @contextmanager
-def notebook_page(notebook: Path, *files: Path, width: int, height: int, scale: float) -> Iterator[Page]:
+def notebook_page(
+    notebook: Path, *files: Path, width: int, height: int, scale: float, all_cells: bool = False
+) -> Iterator[Page]:
     """Give a page in which a copy of a notebook is open and its kernel is idle.
 
     Args:
@@ -53,8 +56,12 @@ def notebook_page(notebook: Path, *files: Path, width: int, height: int, scale: 
         files: what stands beside it: files and folders.
         width: of the page, in pixels of CSS, as `height`.
         scale: pixels of the picture for one of CSS.
+        all_cells: keep cells on the page that are out of sight.
     """
-    with _lab(notebook, files) as address, _page(width, height, scale) as page:
+    with (
+        _lab(notebook, files, _QUIET | (_ALL_CELLS if all_cells else {})) as address,
+        _page(width, height, scale) as page,
+    ):
         page.goto(address)
         page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=START_S * 1000)
         page.wait_for_function(_KERNEL_IS_IDLE, timeout=START_S * 1000)
@@ -92,7 +99,7 @@ def _page(width: int, height: int, scale: float) -> Iterator[Page]:
 
 
 @contextmanager
-def _lab(notebook: Path, files: Sequence[Path]) -> Iterator[str]:
+def _lab(notebook: Path, files: Sequence[Path], settings: dict[str, dict[str, Any]]) -> Iterator[str]:
     """A JupyterLab with a home of its own and a copy of the notebook; gives the address to open."""
     with tempfile.TemporaryDirectory(prefix="claude-magic-screenshot-", ignore_cleanup_errors=True) as home:
         work = Path(home, "notebooks")
@@ -100,7 +107,7 @@ def _lab(notebook: Path, files: Sequence[Path]) -> Iterator[str]:
         shutil.copy(notebook, work)
         for file in files:
             (shutil.copytree if file.is_dir() else shutil.copy)(file, work / file.name)
-        for place, value in _QUIET.items():
+        for place, value in settings.items():
             path = Path(home, "config", "lab", "user-settings", f"{place}.jupyterlab-settings")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(value), encoding="utf-8")
