@@ -18,6 +18,7 @@ import os
 import select
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -176,6 +177,7 @@ class Child:
         self.lines = stream(int(messages) - 2, shape)
         self.first = stream(int(option(argv, "first") or messages) - 2, shape)
         self.turns = 0
+        self.conversation = SESSION
 
     def run(self) -> None:
         for line in sys.stdin.buffer:
@@ -191,13 +193,19 @@ class Child:
 
     def turn(self, prompt: dict[str, Any]) -> None:
         self.turns += 1
-        ids = {"session_id": SESSION, "uuid": prompt.get("uuid") or f"{SESSION[:-6]}{self.turns:06d}"}
+        is_clear = prompt["message"]["content"] == "/clear"
+        if is_clear:
+            self.conversation = str(uuid.uuid4())
+            put("conversation_reset", new_conversation_id=self.conversation, trigger="clear")
+        ids = {"session_id": self.conversation, "uuid": prompt.get("uuid") or f"{SESSION[:-6]}{self.turns:06d}"}
         if self.echoes:
             put("user", message=prompt["message"], parent_tool_use_id=None, isReplay=True, **ids)
         put("system", subtype="init", cwd=os.getcwd(), tools=["Bash"], mcp_servers=[], model=MODEL,
             permissionMode="default", slash_commands=[], apiKeySource="none", claude_code_version=VERSION,
             output_style="default", agents=[], skills=[], plugins=[], **ids)  # fmt: skip
-        if self.rate:
+        if is_clear:
+            pass  # it answers by itself
+        elif self.rate:
             self.write_slowly(self.first if self.turns == 1 else self.lines)
         else:
             for chunk in self.first if self.turns == 1 else self.lines:

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 from claude_magic._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from claude_magic.batch.async_run import AsyncMapRun as AsyncMapRun
+    from claude_magic.batch.async_run import MapRow as MapRow
+    from claude_magic.batch.run import MapRun as MapRun
     from claude_magic.blocking import ClaudeClient as ClaudeClient
     from claude_magic.blocking import get_client as get_client
     from claude_magic.client import AsyncClaudeClient as AsyncClaudeClient
+    from claude_magic.config import MapBudgets as MapBudgets
     from claude_magic.config import PoolConfig as PoolConfig
     from claude_magic.config import RetryPolicy as RetryPolicy
     from claude_magic.config import SessionConfig as SessionConfig
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from claude_magic.errors import HistoryError as HistoryError
     from claude_magic.errors import InsufficientCreditsError as InsufficientCreditsError
     from claude_magic.errors import InvalidRequestError as InvalidRequestError
+    from claude_magic.errors import MapStoreError as MapStoreError
     from claude_magic.errors import ModelNotFoundError as ModelNotFoundError
     from claude_magic.errors import OverloadedError as OverloadedError
     from claude_magic.errors import PermissionDeniedError as PermissionDeniedError
@@ -76,15 +81,18 @@ if TYPE_CHECKING:
 
 _ERRORS = (
     "AuthenticationError", "CLINotFoundError", "ClaudeError", "ConnectionFailedError", "ControlError", "HistoryError",
-    "InsufficientCreditsError", "InvalidRequestError", "ModelNotFoundError", "OverloadedError",
-    "PermissionDeniedError", "PoolClosedError", "PoolError", "PoolTimeoutError", "ProcessError", "ProtocolError",
+    "InsufficientCreditsError", "InvalidRequestError", "MapStoreError", "ModelNotFoundError",
+    "OverloadedError", "PermissionDeniedError", "PoolClosedError", "PoolError", "PoolTimeoutError", "ProcessError",
+    "ProtocolError",
     "RateLimitError", "RequestTooLargeError", "ResultError", "ServiceError", "SessionClosedError", "SessionError",
     "SessionNotFoundError", "SettingError", "StructuredOutputError", "TurnTimeoutError",
 )  # fmt: skip
 _NAMES_OF = {
+    "batch.async_run": ("AsyncMapRun", "MapRow"),
+    "batch.run": ("MapRun",),
     "blocking": ("ClaudeClient", "get_client"),
     "client": ("AsyncClaudeClient",),
-    "config": ("PoolConfig", "RetryPolicy", "SessionConfig", "SimulatedAPI"),
+    "config": ("MapBudgets", "PoolConfig", "RetryPolicy", "SessionConfig", "SimulatedAPI"),
     "errors": _ERRORS,
     "messages": ("Message", "MessageType"),
     "permissions": ("Allow", "Deny", "PermissionRequest"),

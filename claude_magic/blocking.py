@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,7 +16,7 @@ from claude_magic.cli.decoder import Content
 from claude_magic.cli.process import Process
 from claude_magic.cli.transport import Compile, Start
 from claude_magic.client import AsyncClaudeClient, Observer, Tracer
-from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig
+from claude_magic.config import MapBudgets, PoolConfig, RetryPolicy, SessionConfig
 from claude_magic.engine.checkpoints import Checkpoint
 from claude_magic.engine.rewind import Rewind
 from claude_magic.engine.session import Session
@@ -30,6 +31,7 @@ from claude_magic.response import Response
 from claude_magic.tools import Tool, ToolInfo, ToolServer
 
 if TYPE_CHECKING:
+    from claude_magic.batch.run import MapRun
     from claude_magic.records.client_records import ClientRecords
     from claude_magic.records.frames import Frames
     from claude_magic.records.plots import Plots
@@ -89,6 +91,7 @@ class ClaudeClient:
             ask_in_thread=True,
         )
         self._frames: Frames | None = None
+        self._map_runs: deque[MapRun] = deque(maxlen=20)
         self._loop.before_exit(self._client.close)
 
     def __enter__(self) -> Self:
@@ -132,6 +135,15 @@ class ClaudeClient:
     @ask.setter
     def ask(self, ask: Ask | None) -> None:
         self._client.ask = ask
+
+    @property
+    def map_budgets(self) -> MapBudgets:
+        """What maps may spend; may be changed at any time, for the maps to come."""
+        return self._client.map_budgets
+
+    @map_budgets.setter
+    def map_budgets(self, budgets: MapBudgets) -> None:
+        self._client.map_budgets = budgets
 
     @property
     def observers(self) -> list[Observer]:
@@ -251,6 +263,45 @@ class ClaudeClient:
             options: as for `AsyncClaudeClient.stream`.
         """
         return Stream(self._client.stream(session, prompt, **options), self._loop, inbox)
+
+    @public
+    def map(
+        self,
+        data: Any,
+        prompt: str,
+        schema: Any = None,
+        *,
+        workers: int | None = None,
+        budget_usd: float | None = None,
+        cache: str | Path | bool | None = None,
+        executor: Any = None,
+        config: SessionConfig | None = None,
+        row_budget_usd: float | None = None,
+        confirm_above_usd: float | None = None,
+        timeout_s: float = 600.0,
+        fresh: bool = False,
+    ) -> MapRun:
+        """Send one prompt for each row of some data, each in a conversation of its own; see `AsyncClaudeClient.map`.
+
+        Returns:
+            The run, which has begun: `result()` waits for the result, `frame` is what is there, iterating yields the
+            rows as they are over.
+        """
+        from claude_magic.batch.run import MapRun
+        from claude_magic.batch.settings import MapSettings
+
+        self._loop.check()
+        settings = MapSettings(
+            schema, workers, budget_usd, cache, executor, config, row_budget_usd, confirm_above_usd, timeout_s, fresh
+        )
+        run = MapRun.begin(self._client, self._loop, data, prompt, settings)
+        self._map_runs.append(run)
+        return run
+
+    @property
+    def map_runs(self) -> list[MapRun]:
+        """The last maps, at most 20, oldest first."""
+        return list(self._map_runs)
 
     @public
     def account(self) -> dict[str, Any]:

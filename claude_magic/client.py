@@ -14,7 +14,7 @@ from claude_magic.cli.command import compile_with
 from claude_magic.cli.decoder import Content
 from claude_magic.cli.process import Process
 from claude_magic.cli.transport import Compile, SessionOrigin, Start
-from claude_magic.config import PoolConfig, RetryPolicy, SessionConfig, json_text
+from claude_magic.config import MapBudgets, PoolConfig, RetryPolicy, SessionConfig, json_text
 from claude_magic.engine.connection import Connection
 from claude_magic.engine.managed_session import ManagedSession
 from claude_magic.engine.pool import SessionPool
@@ -36,6 +36,7 @@ from claude_magic.response import AnswerSource, Response
 from claude_magic.tools import Tool, ToolInfo, ToolRegistry, ToolServer
 
 if TYPE_CHECKING:
+    from claude_magic.batch.async_run import AsyncMapRun
     from claude_magic.records.frames import Frames
     from claude_magic.records.plots import Plots
 
@@ -72,6 +73,7 @@ class AsyncClaudeClient(ConversationVerbs):
     Attributes:
         config: settings of sessions that are created without their own.
         ask: who decides about permissions; may be changed at any time.
+        map_budgets: what maps may spend; may be changed at any time, for the maps to come.
         records: what happened, record by record; `frames` has the same as tables.
         tape: records runs while it is on.
         observers: callables that get every `Batch` of messages; one that raises is switched off, which is said once.
@@ -97,6 +99,7 @@ class AsyncClaudeClient(ConversationVerbs):
         self.config = config or SessionConfig()
         self._ask_in_thread = ask_in_thread
         self.ask = ask
+        self.map_budgets = MapBudgets()
         self.observers: list[Observer] = []
         self.response_observers: list[Callable[[Response], None]] = []
         self._tracer = tracer
@@ -293,6 +296,7 @@ class AsyncClaudeClient(ConversationVerbs):
         json_schema: str | Mapping[str, Any] | None = None,
         patient: bool = False,
         steer: bool = False,
+        new_conversation: bool = False,
         tool_servers: Iterable[ToolServer] = (),
     ) -> AsyncStream:
         """Prompt a session and follow what comes.
@@ -312,6 +316,8 @@ class AsyncClaudeClient(ConversationVerbs):
             patient: wait for a process and for its turn to run as long as it takes, not only `acquire_timeout_s`;
                 for prompts in the background.
             steer: send it in with the next step of the turn that runs; see `steer`.
+            new_conversation: forget what was said before in the session, and begin anew with this prompt. The
+                process stays: that takes it 0.02 s, where a new one takes a second.
             tool_servers: tools that this prompt is offered beside the client's own.
 
         Returns:
@@ -325,7 +331,7 @@ class AsyncClaudeClient(ConversationVerbs):
         self._check_open()
         target = managed(self.get_session(session))
         schema = json_text("json_schema", json_schema)
-        turn = Turn(target.name, prompt, literal, model, permission_mode, timeout_s, schema, patient)
+        turn = Turn(target.name, prompt, literal, model, permission_mode, timeout_s, schema, patient, new_conversation)
         turn.tool_servers = (*self._tools.servers, *tool_servers)
         turn.steers = steer
         turn.check()
@@ -345,6 +351,58 @@ class AsyncClaudeClient(ConversationVerbs):
         async with self.stream(session, prompt, **options) as stream:
             return await stream.wait()
 
+    def map(
+        self,
+        data: Any,
+        prompt: str,
+        schema: Any = None,
+        *,
+        workers: int | None = None,
+        budget_usd: float | None = None,
+        cache: str | Path | bool | None = None,
+        executor: Any = None,
+        config: SessionConfig | None = None,
+        row_budget_usd: float | None = None,
+        confirm_above_usd: float | None = None,
+        timeout_s: float = 600.0,
+        fresh: bool = False,
+    ) -> AsyncMapRun:
+        """Send one prompt for each row of some data, each in a conversation of its own.
+
+        What was answered is in a database the moment it is there: a map that was stopped, killed or reordered and is
+        run again asks only the rows that are missing. Several rows in one prompt are not offered.
+
+        Args:
+            data: a DataFrame or Series of pandas or polars, or a list.
+            prompt: the prompt; `{column}` is the value of a column, and never a command. A list of plain values and a
+                Series without a name have one column, `value`.
+            schema: the answer must fit it: a pydantic model, a dataclass or a JSON Schema. Its fields become columns.
+            workers: rows on their way at the same time; `None` is as many as processes and memory allow, at most 8.
+            budget_usd: ceiling for what the rows of `data` may cost, in US dollars, earlier runs included.
+            cache: file of the answers; `None` is the user's own, `False` keeps and uses none.
+            executor: where the rows run, such as a `dask.distributed.Client`; `None` is this machine.
+            config: settings of the rows; the client's own if not given. Without `tools` they have none but those in
+                `allowed_tools`, and what is not allowed is denied.
+            row_budget_usd: ceiling for one row, in US dollars.
+            confirm_above_usd: an estimate that may come above this, in US dollars, is asked about.
+            timeout_s: longest a row may take, in seconds.
+            fresh: ask rows again that have an answer, and keep the new one instead.
+
+        Returns:
+            The run; `await` it for the result, or iterate over it for the rows as they are over.
+
+        Raises:
+            ValueError: an argument makes no sense, or the prompt names a column that does not exist; nothing was sent.
+        """
+        from claude_magic.batch.async_run import AsyncMapRun
+        from claude_magic.batch.settings import MapSettings
+
+        self._check_open()
+        settings = MapSettings(
+            schema, workers, budget_usd, cache, executor, config, row_budget_usd, confirm_above_usd, timeout_s, fresh
+        )
+        return AsyncMapRun(self, data, prompt, settings)
+
     async def account(self) -> dict[str, Any]:
         """Start a CLI without prompting it, and return what it says of itself before any turn.
 
@@ -361,6 +419,11 @@ class AsyncClaudeClient(ConversationVerbs):
             return connection.info
         finally:
             await connection.close()
+
+    @property
+    def is_prompt_waiting(self) -> bool:
+        """Whether a prompt waits for a process or for its turn to run."""
+        return self._pool.waiting > 0
 
     async def interrupt(self, session: str | Session) -> bool:
         """End the running turn of a session and drop the prompts that wait in it; the session stays usable.

@@ -298,6 +298,27 @@ class PoolConfig:
 
 
 @dataclass(frozen=True)
+class MapBudgets:
+    """What maps may spend, in US dollars; what earlier kernels have spent counts.
+
+    Args:
+        daily_usd: on one day, by this machine's clock; `None` is no limit.
+        notebook_usd: of one notebook, ever; `None` is no limit.
+
+    Raises:
+        ValueError: a number makes no sense.
+    """
+
+    daily_usd: float | None = None
+    notebook_usd: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("daily_usd", "notebook_usd"):
+            if getattr(self, name) is not None:
+                positive(name, getattr(self, name))
+
+
+@dataclass(frozen=True)
 class RetryPolicy:
     """How often to try again.
 

@@ -24,6 +24,7 @@
     │   ├── PoolTimeoutError        no process or no turn was free in time
     │   └── PoolClosedError
     ├── HistoryError                what is kept of earlier kernels cannot be read or written
+    ├── MapStoreError               the rows that maps have paid for cannot be read or written
     └── TurnTimeoutError            a turn took, or was silent, too long (response)
 
 Bad arguments are a `ValueError`: of a setting, a `SettingError`, which names it.
@@ -257,6 +258,12 @@ class HistoryError(ClaudeError, ValueError):
     """The database of finished turns cannot be read or written; says which file and why."""
 
     code = "HISTORY_FAILED"
+
+
+class MapStoreError(ClaudeError, ValueError):
+    """The database of the rows of maps cannot be read or written; says which file and why."""
+
+    code = "MAP_STORE_FAILED"
 
 
 class TurnTimeoutError(ClaudeError):

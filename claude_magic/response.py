@@ -122,6 +122,7 @@ class Response:
             new one.
         sent: whether the prompt was sent to the CLI as a turn of its own. One that was stopped before has cost nothing;
             one that succeeded without was read with a step of the turn that ran.
+        map_id: the map whose row it answers; "" for any other.
     """
 
     text: str
@@ -148,6 +149,7 @@ class Response:
     error: str = ""
     process_gone: bool = False
     sent: bool = True
+    map_id: str = ""
 
     @property
     def simulated(self) -> bool:

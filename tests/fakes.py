@@ -58,6 +58,7 @@ class FakeTransport:
         self.total_usd = 0.0
         self.closed = False
         self.cancels = False
+        self.clears = True
         self.others: list[int] = []
         self.interrupted = asyncio.Event()
         self.answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
@@ -82,6 +83,8 @@ class FakeTransport:
         elif message["type"] == "control_response":
             answer = message["response"]
             self.answers[answer["request_id"]].set_result(answer)
+        elif prompt_of(message) == "/clear" and self.clears:
+            self._clear(message)
         else:
             self.interrupted.clear()
             task = asyncio.create_task(self.behave(self, message))  # type: ignore[arg-type]
@@ -172,6 +175,13 @@ class FakeTransport:
         request = {"subtype": "can_use_tool", "tool_name": tool, "input": tool_input, "tool_use_id": use_id}
         self.say({"type": "control_request", "request_id": request_id, "request": request})
         return await self.answers[request_id]
+
+    def _clear(self, message: dict[str, Any]) -> None:
+        """Begin a new conversation, as the CLI does."""
+        self.session_id = str(uuid.uuid4())
+        self.say({"type": "conversation_reset", "new_conversation_id": self.session_id, "trigger": "clear"})
+        self.begin(message)
+        self.result(cost_usd=0.0)
 
     def _control(self, request_id: str, request: dict[str, Any]) -> None:
         response: dict[str, Any] = {}

@@ -26,6 +26,8 @@ _OF_PLACES = {
     "kernel": "kernel",
     "test_benchmarks.py": "kernel",
     "test_notebooks.py": "kernel",
+    "batch/test_dask.py": "process",
+    "batch/test_store.py": "process",
     "cli/test_command.py": "process",
     "cli/test_process.py": "process",
     "cli/test_reaper.py": "process",
@@ -33,7 +35,7 @@ _OF_PLACES = {
     "test_wheel.py": "process",
     "transcripts/test_workers.py": "process",
 }
-_HELPERS = {"fakes": "fake", "sessions": "fake", "shells": "fake"}
+_HELPERS = {"batch.maps": "fake", "fakes": "fake", "sessions": "fake", "shells": "fake"}
 _FIXTURES = {"cli_path": "cli", "clis": "fake", "play": "fake"}
 _STARTERS = {"subprocess": "process"}
 

@@ -23,6 +23,7 @@ NAMES = {
     "AsyncClaudeClient", "ClaudeClient", "get_client", "SessionConfig", "PoolConfig", "RetryPolicy", "SimulatedAPI",
     "read_transcripts", "Transcripts", "History", "StreamViewer", "BackgroundRun", "Rewind", "TapeReplayer",
     "Checkpoint", "QueuedPrompt", "SessionActivity", "AnswerSource", "ToolInfo", "ToolServer", "tool",
+    "AsyncMapRun", "MapBudgets", "MapRow", "MapRun",
     "Session", "SessionState", "SessionInfo", "Response", "Outcome", "Usage", "Message", "MessageType", "Stats",
     "PermissionRequest", "Allow", "Deny", "__version__", "load_ipython_extension", "unload_ipython_extension",
 }  # fmt: skip

@@ -36,6 +36,9 @@ from claude_magic.redaction import Redactor
 from claude_magic.response import NO_USAGE, AnswerSource, Outcome, Response
 from claude_magic.strings import opening
 
+_CLEAR_LIMIT_S = 60.0
+"""How long a process may take to begin a new conversation: hooks of the user may run then."""
+
 Lease = Callable[["ManagedSession"], AbstractAsyncContextManager[Connection]]
 """Gives a session a process, and the right to run, for as long as the block lasts."""
 
@@ -73,6 +76,7 @@ class ManagedSession:
         checkpoints: its turns that one can go back to.
         way_back: what going forward again needs, after going back; `None` when a turn has run since.
         first_config: its settings as they were given.
+        map_id: the map whose rows it answers; "" for any other.
     """
 
     def __init__(self, name: str, config: SessionConfig, keep_messages: int = 1000) -> None:
@@ -88,6 +92,7 @@ class ManagedSession:
         self.recent: deque[Message] = deque(maxlen=keep_messages)
         self.models: list[dict[str, Any]] = []
         self.tools: list[str] = []
+        self.map_id = ""
         self.notice = ""
         self.last_response: Response | None = None
         self.source = AnswerSource.SIMULATOR if config.simulated is not None else AnswerSource.MODEL
@@ -103,6 +108,7 @@ class ManagedSession:
         self._turn: Turn | None = None
         self.queue = TurnQueue()
         self._steering = Steering(self.queue, self._taken_in)
+        self._to_skip: Turn | None = None
         self._started_with: SessionConfig | None = None
         self.checkpoints = Checkpoints()
         self.way_back: Any = None
@@ -239,6 +245,8 @@ class ManagedSession:
         return connection
 
     def _received(self, turn: Turn | None, messages: list[Message]) -> None:
+        if turn is not None and turn is self._to_skip:
+            return
         self._update_session_id()
         self.recent.extend(messages)
         self.on_messages(turn, messages)
@@ -288,6 +296,8 @@ class ManagedSession:
             async with self.queue.turn(turn):
                 self._turn = turn
                 self.last_used = time.time()
+                if turn.new_conversation:
+                    self._fresh, self.session_ids = True, []
                 await self._run_now(turn, lease)
         except asyncio.CancelledError:
             self.queue.remove(turn)
@@ -305,6 +315,8 @@ class ManagedSession:
         try:
             async with lease(self) as connection:
                 await self._apply_settings(connection, turn)
+                if turn.new_conversation:
+                    await self._forget(connection)
                 await self._converse(turn, connection)
         except ClaudeError as error:
             self._last_failed = True
@@ -334,6 +346,29 @@ class ManagedSession:
         """Whether the conversation of this session has not begun yet."""
         return self._fresh
 
+    async def _forget(self, connection: Connection) -> None:
+        """Have a process begin a new conversation, which takes it 0.02 s, where a new process takes a second.
+
+        The first prompt of a process is sent after it too, so that all prompts stand in the same place (2.1.202 and
+        2.1.332 leave a word about the command in the conversation). No record knows of it.
+
+        Raises:
+            ControlError: the CLI has not done it.
+        """
+        clear = self._to_skip = Turn(self.name, "/clear", literal=False)
+        try:
+            async with asyncio.timeout(_CLEAR_LIMIT_S):
+                result = await connection.run(clear)
+        except TimeoutError:
+            connection.kill()
+            raise ProcessError(f"The CLI did not begin a new conversation within {_CLEAR_LIMIT_S:g} s.") from None
+        finally:
+            self._to_skip = None
+        self._meter.turn_cost(result.raw, ())
+        self._update_session_id()
+        if not any(message.event == "conversation_reset" for message in clear.notable):
+            raise ControlError("This CLI does not begin a new conversation when it is told to (/clear).")
+
     async def _apply_settings(self, connection: Connection, turn: Turn) -> None:
         """Set what may differ from prompt to prompt by control request."""
         await connection.set_permission_mode(turn.permission_mode or self.config.permission_mode)
@@ -358,6 +393,7 @@ class ManagedSession:
             source=self.source,
             wants_structure=(turn.json_schema or self.config.json_schema) is not None and turn.prompt != "",
             redactor=self._redactor,
+            map_id=self.map_id,
         )
         response, error = build_response(turn, result, cost, context, process_error)
         self._last_failed = error is not None

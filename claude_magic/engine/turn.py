@@ -45,6 +45,7 @@ class Turn:
         timeout_s: longest it may take, instead of the session's own limit.
         json_schema: the answer must fit this JSON Schema, instead of the session's own.
         patient: whether it waits for its turn to run as long as it takes.
+        new_conversation: whether what was said before in the session is forgotten first.
         tool_servers: the tools of this process that the model is offered.
         steers: whether it is sent in with the next step of a turn that runs, instead of waiting for its end.
         id: uuid of the prompt, fresh for each turn: the CLI swallows one it has seen.
@@ -64,6 +65,7 @@ class Turn:
     timeout_s: float | None = None
     json_schema: str | None = None
     patient: bool = False
+    new_conversation: bool = False
     tool_servers: tuple[ToolServer, ...] = ()
     steers: bool = False
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -262,7 +264,7 @@ def prompt_text(prompt: Content) -> str:
 
 @dataclass(frozen=True)
 class TurnContext:
-    """What only the session knows of a turn: its number, ids and model, who answers, and what must not be shown."""
+    """What only the session knows of a turn: its number, ids and model, who answers, what must not be shown."""
 
     turn: int
     session_id: str
@@ -270,6 +272,7 @@ class TurnContext:
     source: AnswerSource
     wants_structure: bool
     redactor: Redactor
+    map_id: str = ""
 
 
 def build_response(
@@ -313,6 +316,7 @@ def build_response(
         model=context.model,
         source=context.source,
         process_gone=process_error is not None,
+        map_id=context.map_id,
     )
     return response, error
 

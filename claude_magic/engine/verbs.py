@@ -43,6 +43,20 @@ class ConversationVerbs:
         """Return what each open session does now, by its name."""
         return {session.name: activity_of(managed(session)) for session in self._sessions}
 
+    async def connect(self, session: str | Session) -> dict[str, Any]:
+        """Start a session's process ahead of its first prompt, and return what the CLI says of itself.
+
+        Returns:
+            The answer to `initialize`: `account`, `models`, `commands` and more.
+
+        Raises:
+            CLINotFoundError: there is no CLI.
+            ProcessError: it does not start.
+        """
+        target = managed(self.get_session(session))
+        async with target.queue.between_turns(), self._pool.lease(target) as connection:
+            return connection.info
+
     # Prompts that wait.
 
     def list_queued(self, session: str | Session) -> list[QueuedPrompt]:

@@ -12,6 +12,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool, CUnicode, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
+from claude_magic.batch import accessor
 from claude_magic.config import DEFAULT_SILENCE_TIMEOUT_S, PERMISSION_MODES
 from claude_magic.display.kernel_status import BusyKernel
 from claude_magic.errors import ClaudeError
@@ -53,6 +54,15 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     )
     history = Bool(True, help="Keep finished turns (numbers, no texts) for later kernels.").tag(config=True)
     history_texts = Bool(False, help="Keep their prompts, answers and tool inputs too.").tag(config=True)
+    daily_budget_usd = Float(
+        None, min=0, allow_none=True, help="What maps may spend on one day, in US dollars, earlier kernels included."
+    ).tag(config=True)
+    notebook_budget_usd = Float(
+        None, min=0, allow_none=True, help="What the maps of this notebook may spend, in US dollars, ever."
+    ).tag(config=True)
+    confirm_above_usd = Float(
+        None, min=0, allow_none=True, help="A map whose estimate may come above this, in US dollars, asks first."
+    ).tag(config=True)
     nested_loops = Bool(False, help="Let code that calls asyncio.run() be pasted into a cell (nest-asyncio2).").tag(
         config=True
     )
@@ -64,6 +74,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         super().__init__(shell, **kwargs)
         kernel = getattr(shell, "kernel", None)
         self._busy = BusyKernel(kernel) if kernel is not None else None
+        accessor.use(lambda *args, **options: self.context.begin_map(*args, **options))
 
     @property
     def context(self) -> NotebookContext:
@@ -82,6 +93,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
 
     def close(self) -> None:
         """Close the sessions, and leave the kernel as it was."""
+        accessor.use(None)
         if self._context is not None:
             self._context.close()
         if self._busy is not None:
@@ -108,6 +120,10 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
     @observe("history", "history_texts")
     def _history_changed(self, change: Any) -> None:
         self._tell(lambda context: context.set_history())
+
+    @observe("daily_budget_usd", "notebook_budget_usd")
+    def _map_budgets_changed(self, change: Any) -> None:
+        self._tell(lambda context: context.set_map_budgets())
 
     def _tell(self, tell: Callable[[NotebookContext], None]) -> None:
         """Tell the context of a setting: now, or when it is made."""
@@ -145,7 +161,13 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         if wants_help(line):
             self.claude_line("help")
         elif cell.strip():
-            run_prompt(self.context, parse_options(line), cell)
+            options = parse_options(line)
+            if options.map is not None:
+                from claude_magic.magics.mapping import run_map
+
+                run_map(self.context, options, cell)
+            else:
+                run_prompt(self.context, options, cell)
         else:
             options, text = split_prompt(line)
             if text.strip() and not options.quiet:
@@ -184,6 +206,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         ours = isinstance(error, ClaudeError | UsageError | KeyboardInterrupt)
         if error is not None and not ours and result.info is not None:
             self._failure = (str(result.info.raw_cell or ""), error)
+        accessor.register()  # the cell may have imported pandas
         if self._context is not None:
             self._context.last_failure = self._failure
             self._context.runner.finished.tell()

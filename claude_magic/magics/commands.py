@@ -139,6 +139,23 @@ def _filters(context: NotebookContext, word: str, rest: str) -> Filters:
     return replace(filters, session=context.get_session(name).name)
 
 
+def _map(context: NotebookContext, rest: str) -> Any:
+    """Return the maps of this kernel as a table, or stop one of them, or all."""
+    word, _, name = rest.partition(" ")
+    if word not in ("", "stop"):
+        raise UsageError("%claude map takes nothing, or `stop [MAP]`.")
+    if word == "stop":
+        wanted = name.strip()
+        running = [run for run in context.client.map_runs if not run.is_done and wanted in ("", run.map_id)]
+        for run in running:
+            run.stop()
+        print(f"Stopped: {', '.join(run.map_id for run in running)}." if running else "No map of this name is running.")
+        return None
+    from claude_magic.magics.mapping import maps_table
+
+    return maps_table(context.client.map_runs)
+
+
 def _print_simulation_notice(context: NotebookContext) -> None:
     words = context.apply_simulation()
     if words:
@@ -298,6 +315,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     "While Claude works": {
         "stop": Command("stop [NAME]", "end what is running; text and session stay", _stop, "session"),
         "context": Command("context [NAME]", "what fills the window", context_usage, "session"),
+        "map": Command("map [stop [MAP]]", "maps of this kernel, as a table; or stop one", _map),
         "queue": Command(QUEUE_USAGE, "prompts that wait; withdraw, edit, move, send one in", queue, "session"),
     },
     "Afterwards": {

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.core.error import UsageError
 
 from claude_magic.blocking import ClaudeClient, current_client, get_client
-from claude_magic.config import SessionConfig
+from claude_magic.config import MapBudgets, SessionConfig
 from claude_magic.display.asking import Asker, can_ask
 from claude_magic.display.kernel_status import BusyKernel
 from claude_magic.engine.checkpoints import Checkpoint
@@ -30,6 +30,9 @@ from claude_magic.records.history import History
 from claude_magic.redaction import process_redactor
 from claude_magic.tools import ToolInfo, ToolServer
 from claude_magic.transcripts.recent import Conversation, recent_conversations
+
+if TYPE_CHECKING:
+    from claude_magic.batch.run import MapRun
 
 _MOST_CELLS = 500
 """Cells whose prompts are remembered, to give them back."""
@@ -52,6 +55,9 @@ class Settings(Protocol):
     kernel_max: KernelLevel
     history: bool
     history_texts: bool
+    daily_budget_usd: float | None
+    notebook_budget_usd: float | None
+    confirm_above_usd: float | None
 
     def is_set(self, name: str) -> bool:
         """Return whether a setting differs from its default."""
@@ -117,6 +123,7 @@ class NotebookContext:
             client.pool = replace(client.pool, **self._pool_overrides)
             if self._is_history_set:
                 self._set_history(client)
+            self._set_map_budgets(client)
         if client.ask is None:
             client.ask = self.asker
         return client
@@ -224,6 +231,33 @@ class NotebookContext:
     def _set_history(self, client: ClaudeClient) -> None:
         path = client.history.path if client.history is not None else None
         client.history = History(path, texts=self.settings.history_texts) if self.settings.history else None
+
+    # Maps.
+
+    def begin_map(self, data: Any, prompt: str, schema: Any = None, **options: Any) -> MapRun:
+        """Begin a map with the settings of these magics; see `ClaudeClient.map`.
+
+        Args:
+            data: the rows.
+            prompt: the prompt.
+            schema: what the answers must fit.
+            options: further arguments of `map`; `None` is what was not said.
+        """
+        if notice := self.apply_simulation():
+            print(notice)
+        given = {name: value for name, value in options.items() if value is not None}
+        defaults = {"config": self.base_config, "confirm_above_usd": self.settings.confirm_above_usd}
+        return self.client.map(data, prompt, schema, **{**defaults, **given})
+
+    def set_map_budgets(self) -> None:
+        """Let maps spend what the settings say, now and for the clients to come."""
+        if self._client is not None:
+            self._set_map_budgets(self._client)
+
+    def _set_map_budgets(self, client: ClaudeClient) -> None:
+        settings = self.settings
+        if settings.is_set("daily_budget_usd") or settings.is_set("notebook_budget_usd"):
+            client.map_budgets = MapBudgets(settings.daily_budget_usd, settings.notebook_budget_usd)
 
     def apply_simulation(self) -> str:
         """Switch the simulator on, if the environment asks for it and the user has not said otherwise.

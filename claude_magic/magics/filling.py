@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from claude_magic.magics.placeholders import Braces, Finder, Placeholder
 from claude_magic.rendering.text import one_line
 from claude_magic.values.pictures import figures_in
+from claude_magic.values.placeholders import Braces, Finder, Placeholder
 from claude_magic.values.tables import frame_text, is_frame
 
 LONGEST_VALUE = 10_000

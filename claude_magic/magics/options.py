@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import keyword
 import re
 from dataclasses import dataclass
@@ -46,6 +45,7 @@ class Options:
     kernel: KernelLevel | None = None
     offer: tuple[str, ...] = ()
     mcp: tuple[str, ...] = ()
+    map: str | None = None
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -92,6 +92,7 @@ def _parser() -> LineParser:
     add("--fork", type=_nonempty, metavar="NAME", help="begin a new session as a copy of an open one")
     add("--cwd", metavar="DIR", help="folder of a new session")
     add = parser.add_argument_group("What goes in").add_argument
+    add("--map", type=_nonempty, metavar="FRAME", help="send the prompt for each row; {column} is a value of the row")
     add("--attach", nargs="+", action="extend", default=[], metavar="EXPR", help="send text, tables, pictures along")
     add("--cells-above", type=at_least_one, metavar="N", help="send the N cells above along, with their outputs")
     add("--raw", action="store_true", help="fill in nothing")
@@ -253,27 +254,3 @@ def _parse(words: list[str]) -> Options:
         _PARSER.error("--fork and --resume are two conversations to begin with")
     values["attach"] = tuple(values["attach"])
     return Options(**values)
-
-
-def schema_of(value: Any) -> dict[str, Any]:
-    """Return the JSON Schema that a value stands for.
-
-    Args:
-        value: a JSON Schema as a dict, a pydantic model, a dataclass, or JSON text.
-
-    Raises:
-        ValueError: it stands for none.
-    """
-    from claude_magic.magics.schemas import json_schema
-
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError as error:
-            raise ValueError(f"not valid JSON ({error})") from None
-    schema = json_schema(value)
-    if schema is None:
-        raise ValueError(
-            "neither a JSON Schema, a pydantic model, nor a dataclass; `--schema table` asks for a DataFrame"
-        )
-    return schema

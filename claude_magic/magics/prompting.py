@@ -19,11 +19,11 @@ from claude_magic.errors import ClaudeError, SettingError
 from claude_magic.magics.attaching import attached_words, attachment
 from claude_magic.magics.conversations import check_conversation
 from claude_magic.magics.filling import Filled, error_text, fill, unfilled
-from claude_magic.magics.options import Options, schema_of
-from claude_magic.magics.schemas import TABLE_SCHEMA, build
+from claude_magic.magics.options import Options
 from claude_magic.magics.sent_parts import sent_value
 from claude_magic.rendering.text import one_line
 from claude_magic.response import Response
+from claude_magic.values.schemas import TABLE_SCHEMA, build, schema_of
 from claude_magic.values.tables import is_frame
 from claude_magic.widgets.protocol import SentValue
 
@@ -91,7 +91,7 @@ def compose(
     blocks = [*cells, *(block for carried, _ in attached for block in carried)]
     literal, typed = disarm(filled)
     content: Content = [*blocks, *typed] if blocks or len(typed) > 1 else filled.text
-    schema, shape = _schema(options, namespace)
+    schema, shape = schema_named(options, namespace)
     values = [sent_value(f"{{{name}}}", filled.described[name], text) for name, text in filled.values.items()]
     attached_values = zip(options.attach, attached, strict=True)
     values += [sent_value(name, words, carried) for name, (carried, words) in attached_values]
@@ -236,7 +236,7 @@ def _acted_on(text: str) -> list[str]:
 def _attach(name: str, namespace: Mapping[str, Any], shell: Any) -> tuple[list[dict[str, Any]], str]:
     """Return the blocks that carry a value, and a few words about it."""
     path = Path(name).expanduser()
-    value = path if _names_file(name, namespace) else _evaluate("--attach", name, namespace)
+    value = path if _names_file(name, namespace) else evaluate_option("--attach", name, namespace)
     try:
         blocks = attachment(name, value, shell.display_formatter.formatters)
         return blocks, f"{one_line(name, 80)} ({attached_words(value, blocks)})"
@@ -255,8 +255,17 @@ def _names_file(name: str, namespace: Mapping[str, Any]) -> bool:
         return False
 
 
-def _evaluate(option: str, expression: str, namespace: Mapping[str, Any]) -> Any:
-    """Evaluate what the user typed, as Python would where it was typed."""
+def evaluate_option(option: str, expression: str, namespace: Mapping[str, Any]) -> Any:
+    """Evaluate what the user typed, as Python would where it was typed.
+
+    Args:
+        option: the option it was typed for.
+        expression: what was typed.
+        namespace: the variables where it was typed.
+
+    Raises:
+        UsageError: it has no value.
+    """
     try:
         return eval(expression, dict(namespace))
     except (Exception, SystemExit) as error:  # it may run any code
@@ -264,13 +273,18 @@ def _evaluate(option: str, expression: str, namespace: Mapping[str, Any]) -> Any
         raise UsageError(f"{option} {expression}: {words}. {_NOTHING_SENT}") from None
 
 
-def _schema(options: Options, namespace: Mapping[str, Any]) -> tuple[dict[str, Any] | None, Any]:
+def schema_named(options: Options, namespace: Mapping[str, Any]) -> tuple[dict[str, Any] | None, Any]:
+    """Return the JSON Schema that `--schema` names, and what it was made from.
+
+    Raises:
+        UsageError: it is none.
+    """
     text = options.schema
     if text is None:
         return None, None
     if text == "table":
         return TABLE_SCHEMA, "table"
-    shape = text if text.lstrip().startswith("{") else _evaluate("--schema", text, namespace)
+    shape = text if text.lstrip().startswith("{") else evaluate_option("--schema", text, namespace)
     try:
         return schema_of(shape), shape
     except ValueError as error:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claude_magic.magics.placeholders import LONGEST, is_in_code
 from claude_magic.strings import opening
+from claude_magic.values.placeholders import LONGEST, is_in_code
 from claude_magic.values.references import LookError, follow, kind_words, next_attributes, next_items
 
 _MOST = 300

@@ -118,6 +118,7 @@ TURNS: Schema = {
     "text": string_column,
     "simulated": boolean_column,
     "prompted": boolean_column,
+    "map_id": optional_string_column,
 }
 MESSAGES: Schema = {
     "session": string_column,

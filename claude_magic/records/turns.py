@@ -39,6 +39,7 @@ class TurnRecord:
     prompt: str
     text: str
     simulated: bool
+    map_id: str = ""
 
     @property
     def prompted(self) -> bool | None:
@@ -71,4 +72,5 @@ class TurnRecord:
             prompt=response.prompt,
             text=response.text,
             simulated=response.simulated,
+            map_id=response.map_id,
         )

@@ -274,6 +274,7 @@ class Assembly:
             "text": string("\n\n".join(row.texts) for row in rows),
             "simulated": boolean(turn.session in self._simulated for turn in turns),
             "prompted": boolean(row.prompt != "" for row in rows),
+            "map_id": dictionary(None for _ in turns),
         }
 
     def _tools_table(self) -> Table:

@@ -13,6 +13,7 @@ from sessions import Begin, fake_sessions, in_background, talk_until_interrupted
 from claude_magic.config import SessionConfig
 from claude_magic.engine.session import SessionState, managed
 from claude_magic.errors import (
+    ControlError,
     ModelNotFoundError,
     ProcessError,
     SessionClosedError,
@@ -463,3 +464,53 @@ async def test_session_that_closes_ends_its_turns_and_its_process(begin: Begin) 
         await stream.__aenter__()
     assert clis.alive == []
     assert len(client.records.turn_records()) == 1
+
+
+# A new conversation in the same process.
+
+
+async def test_new_conversation_forgets_what_was_said_and_keeps_the_process(begin: Begin) -> None:
+    """The id is another one, the cost counts on, and no record knows how it was done."""
+    client, clis = await begin()
+    first = await client.execute("main", "one")
+    second = await client.execute("main", "two", new_conversation=True)
+
+    assert len(clis.started) == 1
+    assert clis.last.prompts == ["one", "/clear", "two"]
+    assert second.session_id != first.session_id
+    assert second.cost_usd == pytest.approx(0.01)
+    assert client.frames.turns()["prompt"].tolist() == ["one", "two"]
+    assert "/clear" not in client.frames.messages()["text"].tolist()
+
+
+async def test_new_conversation_is_not_resumed(begin: Begin) -> None:
+    """When the process is gone, the next one starts with nothing."""
+    client, clis = await begin()
+    await client.execute("main", "one")
+    clis.last.die(1)
+    await client.execute("main", "two", new_conversation=True)
+    await client.execute("main", "three")
+
+    assert [any(word.startswith("--resume") for word in cli.launch.argv) for cli in clis.started] == [False, False]
+    assert clis.last.prompts == ["/clear", "two", "three"]
+
+
+async def test_new_conversation_that_the_cli_does_not_begin_sends_nothing(begin: Begin) -> None:
+    """A prompt must not reach a conversation that it is not meant for."""
+    client, clis = await begin()
+    await client.execute("main", "one")
+    clis.last.clears = False
+    with pytest.raises(ControlError, match="does not begin a new conversation"):
+        await client.execute("main", "two", new_conversation=True)
+
+    assert "two" not in clis.last.prompts
+
+
+async def test_connect_starts_a_process_without_a_prompt(begin: Begin) -> None:
+    """And says what the CLI says of itself; the prompt goes to that process."""
+    client, clis = await begin()
+    info = await client.connect("main")
+    await client.execute("main", "one")
+
+    assert info["models"][0]["value"] == "fake-model"
+    assert len(clis.started) == 1

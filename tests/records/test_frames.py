@@ -64,6 +64,7 @@ COLUMNS = {
         "text": WORD,
         "simulated": FLAG,
         "prompted": FLAG,
+        "map_id": WORD,
     },
     "messages": {
         "session": WORD,
@@ -202,7 +203,7 @@ def test_frames_have_the_values_of_a_turn() -> None:
     frame = Frames(Snapshot()).turns()
 
     moment = pd.Timestamp("2023-11-14 22:13:20.25", tz="UTC")
-    expected = vars(turn()) | {"started": moment, "error": pd.NA, "prompted": True}
+    expected = vars(turn()) | {"started": moment, "error": pd.NA, "prompted": True, "map_id": pd.NA}
     assert {column: frame.loc[0, column] for column in frame} == expected
     assert (frame.loc[1, "error"], frame.loc[1, "outcome"]) == ("broken", "error")
     assert pd.isna(frame.loc[1, "ttft_s"])

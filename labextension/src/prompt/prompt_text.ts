@@ -89,7 +89,7 @@ function sessionOf(words: readonly HeadWord[]): string {
   return session;
 }
 
-// What is code stays as typed; these are the rules of `claude_magic/magics/placeholders.py`.
+// What is code stays as typed; these are the rules of `claude_magic/values/placeholders.py`.
 const CODE = new RegExp(
   '(?<fence>^(?:[ \\t>]|[-*+][ \\t]|\\d{1,9}[.)][ \\t])*(?<ticks>`{3,}(?=[^`\\n]*$)|~{3,})[^\\n]*\\n' +
     '[^]*?(?:^[ \\t>]*\\k<ticks>[`~]*[ \\t]*$|(?![^])))' +

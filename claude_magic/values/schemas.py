@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -52,6 +53,28 @@ def json_schema(value: Any) -> dict[str, Any] | None:
     if isinstance(value, type) and dataclasses.is_dataclass(value):
         return _dataclass_schema(value)
     return None
+
+
+def schema_of(value: Any) -> dict[str, Any]:
+    """Return the JSON Schema that a value stands for.
+
+    Args:
+        value: a JSON Schema as a dict, a pydantic model, a dataclass, or JSON text.
+
+    Raises:
+        ValueError: it stands for none.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"not valid JSON ({error})") from None
+    schema = json_schema(value)
+    if schema is None:
+        raise ValueError(
+            "neither a JSON Schema, a pydantic model, nor a dataclass; `--schema table` asks for a DataFrame"
+        )
+    return schema
 
 
 def build(value: Any, answer: Any) -> Any:

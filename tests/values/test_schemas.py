@@ -9,7 +9,7 @@ from typing import Any, Literal, Optional
 import pydantic
 import pytest
 
-from claude_magic.magics.schemas import build, json_schema
+from claude_magic.values.schemas import build, json_schema
 
 
 class Colour(Enum):
