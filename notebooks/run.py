@@ -115,6 +115,7 @@ def execute(notebook: NotebookNode, folder: Path, screen: TextIO) -> None:
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
+        store_widget_state=False,  # widgets are gone when a cell is over
     )
     client.execute()
 

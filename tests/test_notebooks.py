@@ -61,7 +61,7 @@ def may_fail(cell: NotebookNode) -> bool:
 
 def is_prompt(cell: NotebookNode) -> bool:
     """Whether a cell has an answer in a view; a map has a line with what it came to."""
-    return re.match(r"%%claude(?! --map)|%claude (ask|fix)|run\.open\(", cell.source) is not None
+    return re.match(r"%%claude(?! --map)|%claude (ask|fix)", cell.source) is not None
 
 
 def runs_of(notebook: NotebookNode) -> list[NotebookNode]:
