@@ -7,9 +7,10 @@ from typing import Any
 
 from claude_magic.config import SessionConfig
 from claude_magic.kernel.level import KernelLevel
+from claude_magic.rendering.images import pictures_among
 from claude_magic.rendering.text import plural
 from claude_magic.strings import shortened
-from claude_magic.widgets.protocol import SentValue
+from claude_magic.widgets.protocol import PictureData, SentValue
 
 _CHARACTERS_PER_TOKEN = 4
 """Rough size of a token of English, Markdown and code."""
@@ -32,7 +33,16 @@ def sent_value(label: str, words: str, blocks: Iterable[Mapping[str, Any]] | str
     pictures = len(given) - len(texts)
     text = "\n".join([*texts, *[f"[{plural(pictures, 'picture')}]"] * bool(pictures)])
     tokens = tokens_of(text) + pictures * _TOKENS_OF_A_PICTURE
-    return {"label": label, "words": words, "tokens": tokens, "text": shortened(text, _LONGEST_TEXT)}
+    shown: list[PictureData] = [
+        {"kind": one.kind, "data": one.data, "words": one.words} for one in pictures_among(given)
+    ]
+    return {
+        "label": label,
+        "words": words,
+        "tokens": tokens,
+        "text": shortened(text, _LONGEST_TEXT),
+        "pictures": shown,
+    }
 
 
 def tokens_of(text: str) -> int:

@@ -1,10 +1,11 @@
-"""Pictures that a tool gave back: what they are, whether they are small enough to be shown, and as an address."""
+"""Pictures that were sent or that a tool gave back: what they are, and whether they are small enough to be shown."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +16,14 @@ MOST_BYTES = 500_000
 """Of one picture; it is kept twice in a notebook, as data and as HTML."""
 MOST_PIXELS = 25_000_000
 MOST_SHOWN = 4
-"""In one tool use."""
+"""In one tool use, or in one part of a prompt."""
 _KINDS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WebP"}
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that a tool gave back.
+    """A picture that was sent, or that a tool gave back.
 
     Attributes:
         kind: its MIME type.
@@ -47,7 +48,11 @@ def pictures_in(raw: dict[str, Any]) -> tuple[Picture, ...]:
         raw: the line.
     """
     results = mappings(mapping(raw.get("message")).get("content"))
-    blocks = [block for result in results for block in mappings(items(result.get("content")))]
+    return pictures_among(block for result in results for block in mappings(items(result.get("content"))))
+
+
+def pictures_among(blocks: Iterable[Mapping[str, Any]]) -> tuple[Picture, ...]:
+    """Return the pictures among content blocks; of many the first few."""
     sources = [mapping(block.get("source")) for block in blocks if block.get("type") == "image"]
     shown = [_picture(source) for source in sources[:MOST_SHOWN]]
     if len(sources) > MOST_SHOWN:

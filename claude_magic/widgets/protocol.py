@@ -71,7 +71,7 @@ class Patch(TypedDict):
 
 
 class PictureData(TypedDict):
-    """A picture that a tool gave back: MIME type, base64 ("" where it is not shown), and what it is in words."""
+    """A picture that was sent, or that a tool gave back: MIME type, base64 ("" if not shown), what it is in words."""
 
     kind: str
     data: str
@@ -130,6 +130,7 @@ class SentValue(TypedDict):
     words: str
     tokens: int
     text: str
+    pictures: list[PictureData]
 
 
 class RunData(TypedDict, total=False):

@@ -61,7 +61,7 @@ export interface Patch {
   lines: readonly string[];
 }
 
-/** A picture that a tool gave back: MIME type, base64 ("" where it is not shown), and what it is in words. */
+/** A picture that was sent, or that a tool gave back: MIME type, base64 ("" if not shown), what it is in words. */
 export interface Picture {
   kind: string;
   data: string;
@@ -116,6 +116,7 @@ export interface SentValue {
   tokens: number;
   /** Cut to a few thousand characters; secrets are left out. */
   text: string;
+  pictures: readonly Picture[];
 }
 
 /** A run as data: what is stored in the notebook, and the snapshot of a live one. */

@@ -221,7 +221,8 @@ function readSent(value: unknown): SentValue[] {
       label: string(one['label'], ''),
       words: string(one['words'], ''),
       tokens: number(one['tokens'], 0),
-      text: string(one['text'], '')
+      text: string(one['text'], ''),
+      pictures: list(one['pictures']).map(readPicture)
     }));
 }
 

@@ -81,15 +81,17 @@ describe('a run', () => {
   it('shows piece by piece what went into the prompt, and its text with a click', async () => {
     const view = makeView();
     const sent = [
-      { label: '{city}', words: 'Bern', tokens: 1, text: 'Bern' },
-      { label: '--attach sales', words: '--attach sales (table, 12 rows)', tokens: 1_200, text: 'Attached <b>table</b>' }
+      { label: '{city}', words: 'Bern', tokens: 1, text: 'Bern', pictures: [] },
+      { label: '--attach sales', words: '--attach sales (table, 12 rows)', tokens: 1_200, text: 'Attached <b>table</b>', pictures: [] },
+      { label: 'fig', words: 'picture', tokens: 1_500, text: '', pictures: [{ kind: 'image/png', data: 'iVBORw0KGgo=', words: 'PNG' }] }
     ];
     const filled = 'filled in: {city} = Bern · left as typed: {x} (no) · attached: sales\nAnswers are simulated.';
     await draw(view, live([], { filled, sent }));
     const chips = [...document.querySelectorAll<HTMLButtonElement>('.claude-piece')];
     expect(chips.map(({ textContent }) => textContent)).toEqual([
-      '{city}Bern · ≈ 1 tokens', '--attach salestable, 12 rows · ≈ 1.2k tokens'
+      '{city}Bern · ≈ 1 tokens', '--attach salestable, 12 rows · ≈ 1.2k tokens', 'figpicture · ≈ 1.5k tokens'
     ]);
+    expect(chips.map(chip => chip.querySelectorAll('img').length)).toEqual([0, 0, 1]);
     const text = document.querySelector<HTMLElement>('.claude-piece-text');
     chips[1]?.click();
     expect([text?.hidden, text?.textContent, chips[1]?.ariaExpanded]).toEqual([false, 'Attached <b>table</b>', 'true']);

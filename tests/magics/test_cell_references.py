@@ -128,7 +128,8 @@ def test_dry_run_shows_each_part(cells: Any, prompts: Prompts, capsys: Output, t
 
 def test_what_goes_in_is_kept_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """How it was asked for, what it is, about how many tokens; a long text is cut, a picture counts."""
-    assert sent_value("{x}", "str", "abcdefgh") == {"label": "{x}", "words": "str", "tokens": 2, "text": "abcdefgh"}
+    known = {"label": "{x}", "words": "str", "tokens": 2, "text": "abcdefgh", "pictures": []}
+    assert sent_value("{x}", "str", "abcdefgh") == known
     assert len(sent_value("{x}", "str", "a" * 99_999)["text"]) == 4000
     assert sent_value("fig", "picture", [{"type": "image"}])["tokens"] > 1000
     assert tokens_of("") == 0

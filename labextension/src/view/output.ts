@@ -1,7 +1,8 @@
-/** Long plain text and differences: the beginning at once, the rest when asked for. */
+/** Long plain text and differences, the beginning at once and the rest when asked for; pictures. */
 
 import type { DiffLine } from '../diff';
-import { linesOf, plural } from '../text';
+import type { Picture } from '../protocol';
+import { linesOf, plural, visible } from '../text';
 import { startLine } from '../tools';
 import type { Hunk } from '../tools';
 import { button, el } from './dom';
@@ -70,4 +71,16 @@ function folded(pre: HTMLElement, total: number, make: (from: number, to: number
   });
   box.append(more);
   return box;
+}
+
+/** A picture that nothing is fetched for, or what it is. */
+export function pictureOf({ kind, data, words }: Picture): HTMLElement {
+  if (data === '') {
+    return el('p', 'claude-hint', visible(words));
+  }
+  const image = el('img', 'claude-picture');
+  image.src = `data:${kind};base64,${data}`;
+  image.alt = visible(words);
+  image.title = visible(words);
+  return image;
 }

@@ -1,6 +1,6 @@
 /** One tool use: a card with one line, and what went in and came out when it is opened. */
 
-import type { Picture, Todo, ToolPart } from '../protocol';
+import type { Todo, ToolPart } from '../protocol';
 import { oneLine, plural, visible, visibleOutput } from '../text';
 import {
   askedQuestions,
@@ -25,7 +25,7 @@ import type { Item, ToolNode } from './items';
 import { el, KeyedChildren, setText, show } from './dom';
 import type { Keyed, Piece } from './dom';
 import { MarkdownText } from './markdown';
-import { difference, plainText } from './output';
+import { difference, pictureOf, plainText } from './output';
 import type { ViewContext } from './view_context';
 import { frameTables } from './table';
 
@@ -208,18 +208,6 @@ function inside(tool: ToolPart): HTMLElement[] {
 function resultBlocks(tool: ToolPart): HTMLElement[] {
   const pictures = tool.pictures.map(pictureOf);
   return pictures.length > 0 ? [...pictures, ...textBlocks(tool, true)] : textBlocks(tool, false);
-}
-
-/** A picture that nothing is fetched for, or what it is. */
-function pictureOf({ kind, data, words }: Picture): HTMLElement {
-  if (data === '') {
-    return el('p', 'claude-hint', visible(words));
-  }
-  const image = el('img', 'claude-picture');
-  image.src = `data:${kind};base64,${data}`;
-  image.alt = visible(words);
-  image.title = visible(words);
-  return image;
 }
 
 function textBlocks(tool: ToolPart, hasPictures: boolean): HTMLElement[] {
