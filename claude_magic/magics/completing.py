@@ -20,6 +20,9 @@ _FIRST = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*%%[ \t]*claude(?=[ \t\n]|\Z
 _LINE = re.compile(r"[ \t]*(?:[^\W\d]\w*[ \t]*=[ \t]*)?%claude(?=[ \t]|\Z)")
 """What comes before the command on a line."""
 
+_UNBROKEN = {ord(" "): "\u00a0", ord("-"): "\u2011"}
+"""JupyterLab breaks the line at a space or a hyphen, and then one suggestion covers the next."""
+
 
 def install(shell: Any, magics: Any) -> None:
     """Have a shell complete prompts.
@@ -49,7 +52,8 @@ def _as_completions(found: Suggestions, offset: int) -> Iterator[Any]:
     from IPython.core.completer import Completion
 
     for item in found.items:
-        yield Completion(found.start, offset, item.text, type=item.words, _origin="claude_magic", signature="")
+        words = item.words.translate(_UNBROKEN)
+        yield Completion(found.start, offset, item.text, type=words, _origin="claude_magic", signature="")
 
 
 def suggestions(context: Callable[[], NotebookContext], text: str, offset: int) -> Suggestions | None:

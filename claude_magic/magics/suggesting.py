@@ -261,7 +261,7 @@ def _options(said: set[str]) -> Iterator[tuple[str, str]]:
     """Yield the options that were not said yet; a short one only where it has been begun."""
     for name, action in flags().items():
         if name.startswith("--") and (action.dest not in said or action.nargs == "+"):
-            yield name, str(action.help)
+            yield name, str(action.help).partition(";")[0]
 
 
 def _is_among_options(typed: str) -> bool:

@@ -22,7 +22,10 @@ def complete_in(shell: Any, text: str, offset: int | None = None) -> dict[str, s
     offset = len(text) if offset is None else offset
     with provisionalcompleter():
         found = list(shell.Completer.completions(text, offset))
-    return {text[: one.start].rpartition("\n")[2].rpartition(" ")[2] + one.text: one.type for one in found}
+    words = {ord("\u00a0"): " ", ord("\u2011"): "-"}  # no line breaks there
+    assert not any(set(one.type) & set(" -") for one in found if one._origin == "claude_magic")
+    begun = [text[: one.start].rpartition("\n")[2].rpartition(" ")[2] for one in found]
+    return {before + one.text: one.type.translate(words) for before, one in zip(begun, found, strict=True)}
 
 
 @pytest.fixture
