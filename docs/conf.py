@@ -15,7 +15,6 @@ copyright = f"2026, {author}"
 version = release = claude_magic.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "site_extension"]
-exclude_patterns = ["README.md"]
 smartquotes = False  # two dashes are an option
 
 # Pages.
