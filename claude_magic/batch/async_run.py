@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import closing, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
@@ -117,7 +118,10 @@ class AsyncMapRun:
     def start(self) -> None:
         """Begin, if it has not begun. It begins by itself when it is awaited or iterated over."""
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self.job.run())
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self.job.run())
+            # What makes the result takes a second to import, which it must not take when the map is stopped.
+            loop.run_in_executor(None, import_module, "pandas")
 
     async def result(self) -> Any:
         """Wait until every row is over, and return the result: rows as in the data, of the same kind.
@@ -179,7 +183,10 @@ class AsyncMapRun:
     @property
     def frame(self) -> pd.DataFrame:
         """The result as far as it is there, as a pandas DataFrame with the index and order of the data."""
-        states = bytes(self.job.states)
+        return self.frame_of(bytes(self.job.states))
+
+    def frame_of(self, states: bytes) -> pd.DataFrame:
+        """Return the result with these states of its rows; see `MapJob.states`."""
         rows = self.stored(range(self._table.rows)) if self.job.keys else [None] * len(states)
         return result_frame(self._fields, [STATUSES[state] for state in states], rows, self._table.index)
 

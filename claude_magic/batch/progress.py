@@ -49,7 +49,8 @@ class MapProgress:
 def told(job: MapJob) -> str:
     """Return what a map came to, in a line or two."""
     counts = ", ".join(f"{count:,} {name}" for name, count in job.counts().items() if count)
-    lines = [f"{job.plan.map_id}: {counts or 'no rows'}; ${job.cost_usd:.4f}"]
+    simulated = " (simulated: no model was called)" if job.plan.config.simulated is not None else ""
+    lines = [f"{job.plan.map_id}: {counts or 'no rows'}; ${job.cost_usd:.4f}{simulated}"]
     if job.reason:
         lines.append(f"Stopped: {job.reason}")
     missing = job.counts()["failed"] + job.counts()["stopped"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic.background_loop import BackgroundLoop, Inbox, until_done
 from claude_magic.batch.async_run import AsyncMapRun, MapRow
-from claude_magic.batch.job import STATUSES
+from claude_magic.batch.job import HALTED, RUNNING, STATUSES, WAITING
 from claude_magic.batch.money import Estimate
 from claude_magic.batch.progress import MapProgress, may_ask
 from claude_magic.batch.settings import MapSettings
@@ -105,7 +105,9 @@ class MapRun:
                 self._stop_soon()
         if not self.was_interrupted:
             self._done.result()
-        return given_back(self.frame, self._run._table)
+        # Rows that are just being stopped are, for who does not wait for them.
+        over = bytes(HALTED if state in (WAITING, RUNNING) else state for state in self._run.job.states)
+        return given_back(self._run.frame_of(over), self._run._table)
 
     def _stop_soon(self) -> None:
         self._loop.submit(self._run.stop())

@@ -13,7 +13,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -119,6 +119,7 @@ class RowStore:
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = user_dir("state") / "maps.sqlite" if path is None else Path(path).expanduser().absolute()
         self.owner = uuid.uuid4().hex
+        self._is_known = False
         with self._errors("opened"):
             make_private_dir(self.path.parent)
             open_private(self.path, append=True).close()
@@ -152,12 +153,11 @@ class RowStore:
 
     def close(self) -> None:
         """Give up what is claimed, and close the file. Safe to call twice."""
-        try:
-            with self._transaction():
+        if self._is_known:
+            self._is_known = False
+            with suppress(sqlite3.Error), self._transaction():  # who is gone has no claims anyway
                 self._database.execute("DELETE FROM claims WHERE owner = ?", [self.owner])
                 self._database.execute("DELETE FROM owners WHERE owner = ?", [self.owner])
-        except sqlite3.Error:  # it is closed, or another process writes: who is gone has no claims
-            pass
         self._database.close()
 
     # Rows.
@@ -257,6 +257,7 @@ class RowStore:
         me = psutil.Process()
         values = (self.owner, socket.gethostname(), os.getpid(), me.create_time(), time.time())
         self._database.execute("INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?, ?)", values)
+        self._is_known = True
 
     def _living(self) -> dict[str, str]:
         """Return the processes that may have rows in flight, and a word about each; the others are forgotten."""

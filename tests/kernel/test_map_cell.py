@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -47,7 +49,7 @@ def test_the_stop_button_returns_what_is_there(kernel: Kernel) -> None:
     def press() -> None:
         time.sleep(0.2)
         pressed.append(time.monotonic())
-        kernel.manager.interrupt_kernel()
+        os.kill(kernel.pid, signal.SIGINT)
 
     def watch(kind: str, content: Content) -> None:
         if not pressed and "2/22" in str(content) and kind in ("comm_msg", "stream", "display_data"):
@@ -59,7 +61,7 @@ def test_the_stop_button_returns_what_is_there(kernel: Kernel) -> None:
 
     assert "KeyboardInterrupt: stopped; run the cell again" in cell.error
     assert "Traceback" not in cell.error
-    assert took < 2.0
+    assert took < 3.0, "a second, on a machine that has nothing else to do"
     statuses = kernel.value("sorted({row['_status'] for row in out})")
     assert statuses == "['done', 'stopped']"
 

@@ -75,3 +75,16 @@ async def test_a_busy_service_slows_the_map_and_loses_no_row(api: Simulator, cli
 
     assert [row["_status"] for row in result] == ["done", "done"]
     assert [row["_attempts"] for row in result] == [2, 1]
+
+
+async def test_a_row_has_a_ceiling_of_its_own(api: Simulator, cli_path: Path, tmp_path: Path) -> None:
+    """One that would pass it ends; the CLI counts what a process has spent, so each row has one of its own."""
+    client = real_client(real_config(cli_path, tmp_path, api))
+    async with client:
+        options = {"cache": tmp_path / "rows.sqlite", "workers": 1}
+        cheap = await client.map(["a", "b", "c"], "{value}", row_budget_usd=0.01, **options)
+        dear = await client.map(["d", "e"], "{value}", row_budget_usd=0.00001, **options)
+
+    assert [row["_status"] for row in cheap] == ["done"] * 3
+    assert [row["_status"] for row in dear] == ["failed"] * 2
+    assert "It cost more than a row may" in dear[0]["_error"]
