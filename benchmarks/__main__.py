@@ -20,10 +20,24 @@ from benchmarks import baseline
 from benchmarks.measuring import ROOT
 from benchmarks.report import Report, machine, say
 
-NAMES = ("stream", "latency", "map", "load", "kernel", "memory", "frames", "looking", "transcripts", "view", "soak")
+NAMES = (
+    "stream",
+    "latency",
+    "map",
+    "cluster",
+    "load",
+    "kernel",
+    "memory",
+    "frames",
+    "looking",
+    "transcripts",
+    "view",
+    "soak",
+)
 QUICK: dict[str, dict[str, Any]] = {
     "stream": {"messages": 2_000, "rounds": 1},
     "latency": {"rounds": 1},
+    "cluster": {"rows": 40, "workers": 8, "stored": 20},
     "map": {"rows": 4, "own_rows": 40, "rounds": 1},
     "load": {"rounds": 1, "cells": ("nothing", "%load_ext claude_magic", "import claude_agent_sdk")},
     "kernel": {"sessions": 2, "seconds": 0.3, "rounds": 1},

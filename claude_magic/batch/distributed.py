@@ -104,11 +104,11 @@ def _plugin(map_id: str) -> ClaudeWorker:
 
 
 def _facts_on_worker(map_id: str) -> dict[str, Any]:
-    return asdict(background_loop().call(_plugin(map_id).facts()))
+    return asdict(background_loop().submit(_plugin(map_id).facts()).result())
 
 
 def _row_on_worker(map_id: str, row: str, prompt: str) -> dict[str, Any]:
-    result = asdict(background_loop().call(_plugin(map_id).run(prompt)))
+    result = asdict(background_loop().submit(_plugin(map_id).run(prompt)).result())
     worker = get_worker()
     told = {"row": row, "worker": str(worker.name), "result": result}
     worker.log_event(plugin_name(map_id), told)
