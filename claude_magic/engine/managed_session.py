@@ -36,6 +36,8 @@ from claude_magic.redaction import Redactor
 from claude_magic.response import NO_USAGE, AnswerSource, Outcome, Response
 from claude_magic.strings import opening
 
+_KEPT_ASLEEP = 100
+"""Messages that are kept of a session without a process."""
 _CLEAR_LIMIT_S = 60.0
 """How long a process may take to begin a new conversation: hooks of the user may run then."""
 
@@ -54,7 +56,7 @@ class ManagedSession:
     Args:
         name: its name, unique in the client.
         config: its settings.
-        keep_messages: how many of the last messages are kept.
+        keep_messages: how many of the last messages are kept while it has a process.
 
     Attributes:
         name: its name.
@@ -242,6 +244,8 @@ class ManagedSession:
     def detach(self) -> Connection | None:
         """Let go of the process and return it; the next prompt gets another one and resumes."""
         connection, self.connection = self.connection, None
+        while len(self.recent) > _KEPT_ASLEEP:  # sessions without a process may be many
+            self.recent.popleft()
         return connection
 
     def _received(self, turn: Turn | None, messages: list[Message]) -> None:

@@ -100,7 +100,7 @@ class Session:
 
     @property
     def recent(self) -> tuple[Message, ...]:
-        """The last messages."""
+        """The last messages: up to 1,000 while it has a process, and 100 without one."""
         return tuple(self._managed.recent)
 
     @property

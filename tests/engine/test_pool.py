@@ -13,7 +13,7 @@ from fakes import FakeCLIs, FakeLauncher, FakeTransport, echo, prompt_of
 
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
-from claude_magic.engine import pool
+from claude_magic.engine import managed_session, pool
 from claude_magic.engine.process_table import WARM_LIFETIME_S
 from claude_magic.errors import CLINotFoundError, PoolClosedError, PoolTimeoutError, ProcessError, TurnTimeoutError
 
@@ -349,6 +349,18 @@ async def test_pool_counts_a_detached_process_as_background(make: Make) -> None:
         await client.execute("b", "x")
     clis.last.others = []
     assert (await client.execute("b", "x")).text == "echo: x"
+
+
+async def test_a_session_without_a_process_keeps_fewer_messages(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be many of them in a long day; the newest messages stay."""
+    monkeypatch.setattr(managed_session, "_KEPT_ASLEEP", 3)
+    client = make()
+    session = await client.create_session(name="main")
+    await client.execute("main", "hello")
+    before = session.recent
+    assert len(before) > 3
+    assert await client._pool.reap(time.monotonic() + 601) == 1
+    assert session.recent == before[-3:]
 
 
 async def test_pool_reaps_idle_sessions_which_resume(make: Make) -> None:
