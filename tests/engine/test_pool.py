@@ -354,7 +354,7 @@ async def test_pool_counts_a_detached_process_as_background(make: Make) -> None:
 async def test_a_session_without_a_process_keeps_fewer_messages(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """There may be many of them in a long day; the newest messages stay."""
     monkeypatch.setattr(managed_session, "_KEPT_ASLEEP", 3)
-    client = make()
+    client = make(FakeCLIs(), idle_timeout_s=600)
     session = await client.create_session(name="main")
     await client.execute("main", "hello")
     before = session.recent
