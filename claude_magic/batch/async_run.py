@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 from claude_magic.batch.governor import governor_of
-from claude_magic.batch.job import STATUSES, FinishedRow, MapJob, MapPlan
+from claude_magic.batch.job import MapJob
 from claude_magic.batch.money import Estimate
+from claude_magic.batch.plan import STATUSES, FinishedRow, MapPlan
 from claude_magic.batch.result_frame import field_types, result_frame
 from claude_magic.batch.rows import LocalRows, RowResult, RowRunner, unpacked
 from claude_magic.batch.settings import MapSettings, notebook_name, row_config, worker_count

@@ -3,93 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import math
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from claude_magic.batch.governor import Governor
 from claude_magic.batch.keys import KeyMaker
-from claude_magic.batch.money import Cap, Estimate, RowBudget, estimate
+from claude_magic.batch.money import Estimate, RowBudget, estimate
+from claude_magic.batch.plan import (
+    CACHED,
+    DONE,
+    FAILED,
+    HALTED,
+    RUNNING,
+    STATUSES,
+    WAITING,
+    FinishedRow,
+    MapPlan,
+    caps_of,
+    checked,
+    pilot_of,
+    row_to_store,
+)  # fmt: skip
 from claude_magic.batch.rows import STOPPED, RowResult, RowRunner
 from claude_magic.batch.store import RowStore, StoredRow
-from claude_magic.batch.table import MapData
-from claude_magic.batch.template import Template
-from claude_magic.config import MapBudgets, SessionConfig
 from claude_magic.errors import ClaudeError
-from claude_magic.values.schemas import build
 
 logger = logging.getLogger("claude_magic")
 T = TypeVar("T")
 
-WAITING, RUNNING, DONE, CACHED, FAILED, HALTED = range(6)
-"""How a row stands, as it is kept for each row."""
-STATUSES = ("waiting", "running", "done", "cached", "failed", "stopped")
 _MOST_ATTEMPTS = 3
 _EQUAL_ERRORS = 5
 """So many failures in a row with one code stop a map: a login or a schema that is wrong is wrong for all rows."""
-_PILOT_ROWS = 10
-_PILOT_SHARE = 0.01
 _LOOK_EVERY_S = 0.25
 """How often to look whether another process has answered its rows."""
 _BEAT_EVERY_S = 30.0
-
-Confirm = Callable[[Estimate], Awaitable[bool]]
-
-
-@dataclass
-class MapPlan:
-    """What a map does.
-
-    Attributes:
-        map_id: its id.
-        table: the data.
-        template: the prompt.
-        config: settings of the rows.
-        shape: what `schema` named: a model, a dataclass, a JSON Schema, or `None`.
-        workers: rows on their way at the same time.
-        budget_usd: its own ceiling, in US dollars, for all that its rows have ever cost.
-        budgets: ceilings for what all maps may spend.
-        confirm_above_usd: an estimate above this is asked about.
-        confirm: asks; `None` is a no.
-        notebook: whose budget it counts for.
-        fresh: ask rows again that have an answer.
-    """
-
-    map_id: str
-    table: MapData
-    template: Template
-    config: SessionConfig
-    shape: Any = None
-    workers: int = 1
-    budget_usd: float | None = None
-    budgets: MapBudgets = field(default_factory=MapBudgets)
-    confirm_above_usd: float | None = None
-    confirm: Confirm | None = None
-    notebook: str = ""
-    fresh: bool = False
-
-
-@dataclass(frozen=True)
-class FinishedRow:
-    """A row that is over.
-
-    Attributes:
-        position: its place in the data, from 0.
-        status: "done", "cached", "failed" or "stopped".
-        stored: what is stored of it; `None` where nothing is.
-    """
-
-    position: int
-    status: str
-    stored: StoredRow | None
 
 
 class MapJob:
@@ -173,7 +126,7 @@ class MapJob:
             await self._open()
             beat = asyncio.create_task(self._beat_regularly())
             waiting = await self._look_up()
-            pilot = self._pilot(waiting)
+            pilot = pilot_of(self.plan, waiting)
             if pilot:
                 await self._ask(pilot)
                 await self._judge(len(waiting) - len(pilot))
@@ -246,7 +199,7 @@ class MapJob:
         keys = list(self._places)
         store, fresh = self._opened(), self.plan.fresh
         found, self._before, self._budget.caps = await self._in_thread(
-            lambda: (set() if fresh else store.done(keys), store.failed(keys), self._caps(store, keys))
+            lambda: (set() if fresh else store.done(keys), store.failed(keys), caps_of(self.plan, store, keys))
         )
         waiting = []
         for key in keys:
@@ -255,38 +208,6 @@ class MapJob:
             elif self.states[self._places[key][0]] == WAITING:
                 self._tell(key, CACHED, None)
         return waiting
-
-    def _caps(self, store: RowStore, keys: list[bytes]) -> list[Cap]:
-        """Return the ceilings, with what was spent of each before."""
-        plan, caps = self.plan, list[Cap]()
-        simulated = plan.config.simulated is not None
-        if plan.budget_usd is not None:
-            advice = "Raise budget_usd to go on; what was spent before counts."
-            caps.append(Cap("these rows", plan.budget_usd, store.cost_of(keys), advice))
-        if plan.budgets.daily_usd is not None:
-            today = datetime.now().date().isoformat()
-            advice = "It is free again tomorrow; `%config ClaudeMagics.daily_budget_usd` raises it."
-            caps.append(Cap("today", plan.budgets.daily_usd, store.spent(simulated=simulated, day=today), advice))
-        if plan.budgets.notebook_usd is not None:
-            advice = "`%config ClaudeMagics.notebook_budget_usd` raises it."
-            caps.append(
-                Cap(
-                    "this notebook",
-                    plan.budgets.notebook_usd,
-                    store.spent(simulated=simulated, notebook=plan.notebook),
-                    advice,
-                )
-            )
-        return caps
-
-    def _pilot(self, waiting: Sequence[bytes]) -> list[bytes]:
-        """Return rows from all over the data that are asked first, to judge the others by."""
-        size = min(_PILOT_ROWS, math.ceil(len(waiting) * _PILOT_SHARE))
-        asked_about = self.plan.confirm_above_usd is not None
-        if len(waiting) <= 1 or (size <= 1 and not asked_about):
-            return []
-        # By their keys, which are hashes: a draw that is the same each time, whatever order the data has.
-        return sorted(waiting)[:size]
 
     async def _judge(self, left: int) -> None:
         """Estimate the rest, and ask whether to go on where it is dear."""
@@ -401,22 +322,12 @@ class MapJob:
     async def _ask_one(self, key: bytes) -> None:
         try:
             prompt = self.plan.template.fill(self._row(self._places[key][0]))
-            await self._finish(key, self._checked(await self._runner.run(prompt)))
+            await self._finish(key, checked(self.plan, await self._runner.run(prompt)))
         finally:
             self._budget.in_flight -= 1
 
-    def _checked(self, result: RowResult) -> RowResult:
-        """Return a result whose object fits what `schema` named, or says that it does not."""
-        if self.plan.shape is None or result.error:
-            return result
-        try:
-            build(self.plan.shape, result.structured)
-        except (ValueError, TypeError) as error:
-            return replace(result, error=f"The answer does not fit: {error}", code="STRUCTURED_OUTPUT_FAILED")
-        return result
-
     async def _finish(self, key: bytes, result: RowResult) -> None:
-        stored = self._stored(key, result)
+        stored = row_to_store(self.plan, key, result, self._before.get(key))
         if result.turn_id or result.code != STOPPED:
             store = self._opened()
             keep = partial(store.keep, stored, paid_usd=result.cost_usd, notebook=self.plan.notebook)
@@ -437,29 +348,6 @@ class MapJob:
             if not result.error:
                 self._note_sample(result)
             self._tell(key, FAILED if result.error else DONE, stored)
-
-    def _stored(self, key: bytes, result: RowResult) -> StoredRow:
-        before = self._before.get(key) or StoredRow(key, "failed")
-        answer = None if result.error else (result.text if self.plan.config.json_schema is None else result.structured)
-        return StoredRow(
-            key=key,
-            status="failed" if result.error else "done",
-            answer=None if result.error else json.dumps(answer),
-            error=result.error,
-            code=result.code,
-            model=result.model,
-            source=result.source,
-            cost_usd=before.cost_usd + result.cost_usd,
-            input_tokens=before.input_tokens + result.input_tokens,
-            output_tokens=before.output_tokens + result.output_tokens,
-            seconds=result.seconds,
-            attempts=before.attempts + 1,
-            turn_id=result.turn_id,
-            session_id=result.session_id,
-            map_id=self.plan.map_id,
-            finished=time.time(),
-            shown=result.shown,
-        )
 
     def _steer(self, result: RowResult) -> None:
         """Let an answer say how fast the others may come, and five equal errors that no more shall."""

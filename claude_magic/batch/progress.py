@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from html import escape
 from typing import Any
 
-from claude_magic.batch.job import CACHED, DONE, FAILED, MapJob
+from claude_magic.batch.job import MapJob
+from claude_magic.batch.plan import CACHED, DONE, FAILED
 
 
 class MapProgress:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from claude_magic.batch.keys import resolved_model
 from claude_magic.cli.decoder import Decoder
+from claude_magic.cli.discovery import cli_version
 from claude_magic.client import AsyncClaudeClient
 from claude_magic.config import SessionConfig
 from claude_magic.engine.session import Session, managed
@@ -146,9 +149,18 @@ class LocalRows:
         is_key = string(account.get("apiKeySource")) not in ("", "none")
         return CLIFacts(
             model=resolved_model(self._config.model, mappings(info.get("models"))),
-            version=string(info.get("claude_code_version")),
+            version=string(info.get("claude_code_version")) or await self._version(session),
             subscription="" if is_key else string(account.get("subscriptionType")),
         )
+
+    async def _version(self, session: Session) -> str:
+        """Ask a CLI that is older than 2.1.330, which does not tell its version by itself."""
+        connection = managed(session).connection
+        if connection is None:
+            return ""
+        with suppress(ClaudeError):
+            return await asyncio.to_thread(cli_version, Path(connection.launch.argv[0]))
+        return ""
 
     async def run(self, prompt: str) -> RowResult:
         began = time.monotonic()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic.background_loop import BackgroundLoop, Inbox, until_done
 from claude_magic.batch.async_run import AsyncMapRun, MapRow
-from claude_magic.batch.job import HALTED, RUNNING, STATUSES, WAITING
 from claude_magic.batch.money import Estimate
+from claude_magic.batch.plan import HALTED, RUNNING, STATUSES, WAITING
 from claude_magic.batch.progress import MapProgress, may_ask
 from claude_magic.batch.settings import MapSettings
 from claude_magic.batch.table import given_back

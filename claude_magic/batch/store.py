@@ -99,7 +99,12 @@ class StoredRow:
 
 _NAMES = [item.name for item in fields(StoredRow)]
 _LIGHT = ", ".join(name if name != "shown" else "NULL" for name in _NAMES)
-_WRITE_ROW = f"INSERT OR REPLACE INTO rows ({', '.join(_NAMES)}) VALUES ({', '.join('?' for _ in _NAMES)})"
+_WRITE_ROW = (
+    f"INSERT INTO rows ({', '.join(_NAMES)}) VALUES ({', '.join('?' for _ in _NAMES)}) ON CONFLICT (key) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _NAMES[1:])
+    # An answer that was paid for is not lost because the row was asked again, and failed.
+    + " WHERE excluded.status = 'done' OR rows.status <> 'done'"
+)
 
 
 class RowStore:

@@ -366,3 +366,31 @@ async def test_arguments_that_make_no_sense(options: dict[str, Any], words: str,
     with pytest.raises(ValueError, match=words):
         clis.map(frame(1), "Row {n}", store, **options)
     assert clis.started == []
+
+
+async def test_an_answer_is_not_lost_when_the_row_is_asked_again_and_fails(store: Path) -> None:
+    """What was paid for stays what the next map finds."""
+    clis = PaidCLIs()
+    client, run = clis.map(frame(2), "Row {n}", store)
+    async with client:
+        await run
+        clis.fail = lambda prompt: refused(400)
+        failed = await client.map(frame(2), "Row {n}", cache=store, fresh=True)
+        found = await client.map(frame(2), "Row {n}", cache=store)
+
+    assert failed["_status"].tolist() == ["failed", "failed"]
+    assert found["_status"].tolist() == ["cached", "cached"]
+    assert found["text"].tolist() == ["echo: Row 0", "echo: Row 1"]
+    assert clis.asked["Row 0"] == 2
+
+
+async def test_fresh_asks_again_and_keeps_the_new_answer(store: Path) -> None:
+    """In place of the old one."""
+    clis = PaidCLIs()
+    client, run = clis.map(frame(1), "Row {n}", store)
+    async with client:
+        first = await run
+        second = await client.map(frame(1), "Row {n}", cache=store, fresh=True)
+        third = await client.map(frame(1), "Row {n}", cache=store)
+
+    assert first["_turn_id"].tolist() != second["_turn_id"].tolist() == third["_turn_id"].tolist()
