@@ -31,6 +31,8 @@ _MOST_TURNS = 500
 """Turns of a session that can be gone back to; the texts of files are kept of the newest of them."""
 _MOST_TEXTS = 5_000_000
 """Characters of files, as they were before edits, that are kept of one session."""
+_MOST_TURNS, _MOST_WITH_TEXTS = 1_000, 100
+"""Turns that one can go back to, and those of them whose difference can be shown."""
 _SLACK_S = 0.1
 """A command begins a little before its use is read, and what it wrote may be dated a little later."""
 _PASSED_OVER = frozenset((".git", "node_modules", "__pycache__", ".venv", ".ipynb_checkpoints"))
@@ -95,6 +97,8 @@ def originals(messages: Iterable[Message]) -> dict[str, str]:
 def last_answer_id(messages: Iterable[Message]) -> str:
     """Return the uuid of the last message of the model on the main thread; "" if there is none."""
     for message in messages:
+        if message.type in (MessageType.TEXT, MessageType.THINKING):
+            continue  # pieces, of which there may be thousands
         raw = message.raw
         if raw.get("type") == "assistant" and not raw.get("parent_tool_use_id") and raw.get("uuid"):
             return str(raw["uuid"])
@@ -190,6 +194,9 @@ class Checkpoints:
         )
         answer_id = last_answer_id(reversed(turn.messages))
         self._turns.append(TurnEdits(checkpoint, created, originals(turn.notable), response.session_id, answer_id))
+        del self._turns[:-_MOST_TURNS]
+        if len(self._turns) > _MOST_WITH_TEXTS:
+            self._turns[-_MOST_WITH_TEXTS - 1].before.clear()
         self._drop_oldest()
 
     def _drop_oldest(self) -> None:

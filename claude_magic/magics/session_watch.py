@@ -53,17 +53,21 @@ class SessionWatch:
         self._closed.set()
 
     def _follow(self, read: Callable[[], list[SessionData]]) -> None:
-        goes_on = True
-        while goes_on and not self._closed.is_set():
-            states = read()
-            with self._lock:
-                now = [_visible(one) for one in states]
-                is_new, self._told = now != self._told, now
-                goes_on = self._is_looking = any(one["state"] in _AT_WORK or one["queue"] for one in states)
-            if is_new:
-                self._nudge()
-            if goes_on:
+        try:
+            while not self._closed.is_set():
+                states = read()
+                with self._lock:
+                    now = [_visible(one) for one in states]
+                    is_new, self._told = now != self._told, now
+                    self._is_looking = any(one["state"] in _AT_WORK or one["queue"] for one in states)
+                if is_new:
+                    self._nudge()
+                if not self._is_looking:
+                    return
                 self._closed.wait(_LOOK_EVERY_S)
+        except BaseException:  # the client was closed meanwhile
+            self._is_looking = False
+            raise
 
 
 def _visible(one: SessionData) -> Any:
