@@ -184,6 +184,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]  # IPython publishes no types
         %claude queue                     the prompts that wait
         %claude rewind [TURN]             go back to a turn: files, conversation or both; undo, redo
         %claude turns                     what happened, as a table; tools, history, stats, logs, transcripts
+        %claude mcp                       MCP servers, and how they stand; context: what fills the window
         %claude doctor                    what is missing, and the command that mends it
         """
         from claude_magic.magics import commands
