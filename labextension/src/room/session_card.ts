@@ -133,7 +133,7 @@ export class SessionCard implements Piece<Session> {
   private readonly _took = el('p', 'claude-card-took');
   private readonly _queue = el('ol', 'claude-card-queue');
   private readonly _prompts = new KeyedChildren<Queued>(this._queue, () => new QueuedPiece(this._actions));
-  private readonly _turns = el('ol', 'claude-card-queue');
+  private readonly _turns = el('ol', 'claude-card-turns');
   private _turnsShown = -1;
   private readonly _back: HTMLButtonElement;
   private readonly _name: HTMLButtonElement;
