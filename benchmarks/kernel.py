@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
+import threading
 import time
 from concurrent.futures import Future
 from functools import partial
@@ -37,6 +39,9 @@ def run(sessions: int = 16, rate: int = 100, seconds: float = 8.0, rounds: int =
             f"{sessions} children whose output nobody reads": partial(
                 in_kernel, "watch_unread", str(cli), sessions, seconds
             ),
+            f"{sessions} children read by a bare asyncio loop": partial(
+                in_kernel, "watch_bare_loop", str(cli), sessions, seconds
+            ),
             f"{sessions} sessions that stream": partial(in_kernel, "watch_sessions", str(cli), sessions, seconds),
         }
         found = in_turns(ways, rounds)
@@ -45,15 +50,18 @@ def run(sessions: int = 16, rate: int = 100, seconds: float = 8.0, rounds: int =
     for name, values in found.items():
         keys = ("p50_ms", "p99_ms", "max_ms", "engine_percent", "events_per_s")
         report.rows[name] = [median([value[key] for value in values]) if key in values[0] else None for key in keys]
-    idle, unread, streams = found.values()
+    idle, unread, bare, streams = found.values()
     for key, words in (("p50_ms", "p50"), ("p99_ms", "p99")):
         for other, base in (("idle", idle), ("children alone", unread)):
             added = median([one[key] for one in streams]) - median([one[key] for one in base])
             report.ratio(f"{words} later than {other}", added, unit="ms")
     engine = median([one["engine_percent"] for one in streams])
     report.ratio("engine", engine, unit="% of a core", aim=10, at_most=True)
+    shares = [(one["engine_percent"], other["engine_percent"]) for one, other in zip(bare, streams, strict=True)]
+    report.ratio("the bare loop beside the engine", median([loop / ours for loop, ours in shares]))
     report.notes.append(
-        f"{rounds} kernels each; the engine's share is the processor time of the kernel less that of its main thread."
+        f"{rounds} kernels each; the engine's share is the processor time of the kernel less that of its main thread. "
+        "The bare loop reads lines and decodes them with json, and does nothing else: what a wake-up costs is its part."
     )
     return report
 
@@ -87,6 +95,40 @@ def watch_unread(cli: str, sessions: int, seconds: float) -> None:
     for child in children:
         child.kill()
         child.communicate()
+
+
+def watch_bare_loop(cli: str, sessions: int, seconds: float) -> None:
+    """Watch it while as many children are read by an event loop on a thread, which decodes each line and drops it."""
+    lines: list[int] = []
+    ready, over = threading.Event(), threading.Event()
+
+    async def read(child: asyncio.subprocess.Process) -> None:
+        assert child.stdin is not None  # they are pipes
+        assert child.stdout is not None
+        child.stdin.write(json.dumps({"type": "user", "message": {"role": "user", "content": "Go."}}).encode() + b"\n")
+        while line := await child.stdout.readline():
+            json.loads(line)
+            lines.append(1)
+            if over.is_set():
+                break
+        child.kill()
+        await child.communicate()
+
+    async def read_all() -> None:
+        pipe = asyncio.subprocess.PIPE
+        children = [await asyncio.create_subprocess_exec(cli, stdin=pipe, stdout=pipe) for _ in range(sessions)]
+        ready.set()
+        await asyncio.gather(*map(read, children))
+
+    thread = threading.Thread(target=lambda: asyncio.run(read_all()))
+    thread.start()
+    ready.wait()
+    time.sleep(1.0)
+    lines.clear()
+    finding = watch(seconds)
+    tell(finding | {"events_per_s": len(lines) / seconds})
+    over.set()
+    thread.join()
 
 
 def watch_sessions(cli: str, sessions: int, seconds: float) -> None:
