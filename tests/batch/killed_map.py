@@ -54,6 +54,13 @@ def stored(path: Path) -> list[str]:
         database.close()
 
 
+def wait_until_paid(child: int, paid: Path, size: int) -> None:
+    """Return when so many bytes were written down, or the child has ended."""
+    ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while paid.stat().st_size < size and os.waitid(os.P_PID, child, ended) is None:
+        time.sleep(0.0005)  # another process moves on
+
+
 def main(folder: Path) -> None:
     store, paid = folder / "rows.sqlite", folder / "paid.txt"
     paid.touch()
@@ -65,7 +72,8 @@ def main(folder: Path) -> None:
             asyncio.run(run_map(store, paid))
             os._exit(0)
         if kill < KILLS:
-            time.sleep(draw.uniform(0.0, 0.2))
+            wait_until_paid(child, paid, begin + draw.randrange(60))
+            time.sleep(draw.uniform(0.0, 0.003))  # anywhere between two steps of it
             os.kill(child, signal.SIGKILL)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         now_paid = paid.read_text()[begin:].split()

@@ -57,7 +57,8 @@ def test_axe_finds_nothing(notebook: MakeNotebook, theme: str) -> None:
     page.locator(".claude-status button").click()
     panel = page.locator("#claude-magic-sessions")
     expect(panel.locator(".claude-card")).to_have_attribute("data-standing", "waits")
-    panel.get_by_text("Earlier conversations").click()
+    if not panel.locator("details.claude-earlier").evaluate("node => node.open"):
+        panel.get_by_text("Earlier conversations").click()
     expect(panel.locator(".claude-earlier-one").first).to_be_visible()
     for part in (
         ".claude-run",

@@ -234,7 +234,8 @@ def test_code_of_a_reopened_notebook_becomes_cells(notebook: MakeNotebook, lab: 
     reopened.show_without_kernel()
     for cell in (1, 2, 9):
         reopened.scroll_to(cell)
-        expect(reopened.view(cell).get_by_role("button", name="Insert this code as a new cell below")).to_be_visible()
+        insert = reopened.view(cell).get_by_role("button", name="Insert this code as a new cell below", exact=True)
+        expect(insert).to_be_visible()
     press(reopened.view(9), "Insert this code as a new cell below")
     page.wait_for_function("() => window.jupyterapp.shell.currentWidget.content.widgets.length === 12")
     reopened.save()

@@ -63,7 +63,7 @@ def test_code_goes_to_new_cells_in_order(notebook: MakeNotebook) -> None:
     """Blocks are inserted below the prompt one after the other; the new cell is selected, and SQL gets its magic."""
     nb = notebook("%%claude\nseveral blocks", "'the last cell'")
     nb.run(1)
-    buttons = nb.view(1).get_by_role("button", name="Insert this code as a new cell below")
+    buttons = nb.view(1).get_by_role("button", name="Insert this code as a new cell below", exact=True)
     expect(buttons).to_have_count(3)
     for place in range(3):
         buttons.nth(place).click()

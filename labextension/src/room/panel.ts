@@ -35,7 +35,7 @@ export class SessionPanel extends Widget {
     super();
     this.addClass('claude-room');
     this._conversations = new Conversations(_all, this._command, resumed);
-    this._allow = button('Tell me outside of the browser, too, when a session waits', 'claude-room-allow', () => {
+    this._allow = button('Also notify me outside the browser when a session waits', 'claude-room-allow', () => {
       allow()?.();
       show(this._allow, false);
     });
