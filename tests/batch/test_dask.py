@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import types
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +42,15 @@ def paid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def cluster(paid: Path) -> Iterator[Client]:
     """Two processes with two threads each."""
+    # An IPython shell of an earlier test may have left its own module here, which lacks what `multiprocessing` reads.
+    main = types.ModuleType("__main__")
+    main.__spec__ = None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "__main__", main)
+        yield from _running_cluster()
+
+
+def _running_cluster() -> Iterator[Client]:
     with (
         LocalCluster(
             n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None, silence_logs=50
