@@ -302,8 +302,8 @@ class MapBudgets:
     """What maps may spend, in US dollars; what earlier kernels have spent counts.
 
     Args:
-        daily_usd: on one day, by this machine's clock; `None` is no limit.
-        notebook_usd: of one notebook, ever; `None` is no limit.
+        daily_usd: on one day, by this machine's clock; `None` means no limit.
+        notebook_usd: of one notebook, ever; `None` means no limit.
 
     Raises:
         ValueError: a number makes no sense.

@@ -98,10 +98,10 @@ class ToolConnection:
             if same != self._offered.keys():
                 await self._set(same)
             await self._set(prints)
-            await self._allow(wanted.values())
         except ControlError as error:
             logger.warning("the CLI takes no tools of this process: %s", error.message)
         self._offered = prints
+        await self._allow(wanted.values())
 
     async def _set(self, names: Iterable[str]) -> None:
         servers = {name: {"type": "sdk", "name": name, "alwaysLoad": True} for name in names}
@@ -116,8 +116,12 @@ class ToolConnection:
         """
         looking = [(server.name, tool) for server in servers for tool in server.tools if tool.is_allowed]
         rules = [f"mcp__{name}__{tool.name}" for name, tool in looking if tool.read_only]
-        if rules:
+        if not rules:
+            return
+        try:
             await self._request("apply_flag_settings", settings={"permissions": {"allow": rules}})
+        except ControlError as error:
+            logger.debug("some permission modes deny what only looks: the CLI takes no rule for it: %s", error.message)
 
     def find(self, full_name: str) -> Tool | None:
         """Return the tool that permission rules call so, such as `mcp__python__revenue`; `None` if it is not ours."""

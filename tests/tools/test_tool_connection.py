@@ -10,6 +10,7 @@ import pytest
 from fakes import FakeCLIs, FakeTransport
 
 from claude_magic.client import AsyncClaudeClient
+from claude_magic.errors import ControlError
 from claude_magic.permissions import Allow, PermissionRequest
 from claude_magic.redaction import Redactor
 from claude_magic.tools import ToolConnection, ToolFailedError, ToolServer, as_tool, current_call
@@ -105,6 +106,28 @@ async def test_only_what_looks_and_is_allowed_gets_a_rule() -> None:
         await prompted(client, clis, "again")
         rules = [request["settings"] for request in cli.requests("apply_flag_settings")]
         assert rules == [{"permissions": {"allow": ["mcp__crm__tool-3"]}}]
+
+
+async def test_a_cli_that_takes_no_rule_still_gets_the_tools(caplog: pytest.LogCaptureFixture) -> None:
+    """What only looks is asked about then, or denied, as the mode has it; that is no reason to complain."""
+    asked: list[str] = []
+
+    async def request(subtype: str, **fields: Any) -> dict[str, Any]:
+        asked.append(subtype)
+        if subtype == "apply_flag_settings":
+            raise ControlError("Unsupported control request subtype: apply_flag_settings")
+        return {}
+
+    def look() -> str:
+        """Look."""
+        return ""
+
+    server = ToolServer("crm", [replace(as_tool(look), read_only=True, is_allowed=True)])
+    connection = ToolConnection(request, Redactor({}))
+    await connection.offer([server])
+    await connection.offer([server])
+    assert asked == ["mcp_set_servers", "apply_flag_settings"]
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 async def test_the_model_is_told_what_a_person_edited() -> None:
