@@ -51,12 +51,32 @@ def test_prompt_is_markdown_with_names_of_the_kernel(notebook: MakeNotebook) -> 
     expect(prompt.locator(".claude-prompt-name")).to_have_text(["{sales}", "{rows[0]:.2f}"])
     expect(prompt.locator("span.claude-prompt-misspelt")).to_have_text(["--sesion", "slaes"])
     expect(nb.page.locator(".jp-InputArea-prompt[data-claude-session='analysis']")).to_be_visible()
-    nb.picture("prompt-cell", 2)
+    nb.picture("prompt-cell", 2, whole=True)
 
     prompt.locator(".claude-prompt-meant").click()
 
     expect(prompt.locator(".claude-prompt-misspelt")).to_have_text(["--sesion"])
     expect(prompt.locator(".claude-prompt-name")).to_have_text(["{sales}", "{sales}", "{rows[0]:.2f}"])
+
+
+def test_long_lines_of_a_prompt_wrap_and_those_of_code_do_not(notebook: MakeNotebook) -> None:
+    """It follows the magic line, too."""
+    long = "words " * 100
+    nb = notebook(f"%%claude\n{long}", f"text = '{long}'")
+    fits = "node => node.scrollWidth <= node.clientWidth"
+    prompt, code = (editor(nb, cell).locator(".cm-scroller") for cell in (1, 2))
+    expect(prompt.locator(".claude-prompt-magic")).to_be_visible()
+    assert [prompt.evaluate(fits), code.evaluate(fits)] == [True, False]
+
+    nb.page.evaluate(
+        """text => {
+            const model = window.jupyterapp.shell.currentWidget.content.widgets[1].model.sharedModel;
+            model.setSource(`text = '${text}'`);
+        }""",
+        long,
+    )
+    expect(prompt.locator(".claude-prompt-magic")).to_have_count(0)
+    assert not prompt.evaluate(fits)
 
 
 def test_it_is_a_prompt_from_the_first_frame_on(notebook: MakeNotebook) -> None:

@@ -32,8 +32,8 @@ export class PromptCells {
     const facet = defineLanguageFacet();
     const ofTop = languageDataProp.add(type => (type.isTop ? facet : undefined));
     const language = new Language(facet, new PromptParser(markdown.language.parser, ofTop), [], 'claude-prompt');
-    // The first language of an editor is the one that counts.
-    const support = Prec.highest(new LanguageSupport(language, markdown.support));
+    // The first language of an editor is the one that counts. Prose is read in lines that wrap.
+    const support = [Prec.highest(new LanguageSupport(language, markdown.support)), EditorView.lineWrapping];
     const marks = ViewPlugin.define(view => new Marks(view, namesOf), { decorations: one => one.decorations });
     this._whole = isPrompt => [followHead(support, isPrompt), tint, marks];
   }
